@@ -1,0 +1,79 @@
+"""The frames of one video: as JPEGs in memory before they are saved, as a folder afterwards."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from video_recommender.video_file import VideoError
+
+Frames = NDArray[np.uint8]
+"""Pictures in order of time: uint8 RGB, shape (n, height, width, 3)."""
+
+
+@dataclass(frozen=True)
+class EncodedFrames:
+    """The frames of one video before they are saved.
+
+    Attributes:
+        jpegs: one JPEG file (ITU-T T.81) per frame, in order of time.
+    """
+
+    jpegs: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.jpegs)
+
+    def decode(self) -> Frames:
+        """Decode every frame.
+
+        Returns:
+            uint8 RGB, shape (n, height, width, 3).
+
+        Raises:
+            VideoError: if a frame is not a readable picture.
+        """
+        return np.stack([_decode(jpeg, f"frame {number}") for number, jpeg in enumerate(self.jpegs, start=1)])
+
+
+@dataclass(frozen=True)
+class FrameFolder:
+    """The saved frames of one video: a folder of `1.jpg`, `2.jpg`, … in order of time.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def files(self) -> list[Path]:
+        """The frames' files in order of time (numerically: 2.jpg comes before 10.jpg)."""
+        return sorted(self.path.glob("[0-9]*.jpg"), key=lambda file: int(file.stem))
+
+    def read(self) -> EncodedFrames:
+        """Read every frame, still compressed."""
+        return EncodedFrames(tuple(file.read_bytes() for file in self.files))
+
+    def decode(self) -> Frames:
+        """Decode every frame.
+
+        Returns:
+            uint8 RGB, shape (n, height, width, 3).
+
+        Raises:
+            VideoError: if the folder is empty or a frame is not a readable picture.
+        """
+        files = self.files
+        if not files:
+            raise VideoError("empty", f"{self.path} holds no frames: run preprocessing again")
+        return np.stack([_decode(file.read_bytes(), str(file)) for file in files])
+
+
+def _decode(jpeg: bytes, name: str) -> Frames:
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
+    if picture is None:
+        raise VideoError("unreadable", f"{name} is not a readable picture: delete it and run preprocessing again")
+    return picture.astype(np.uint8, copy=False)

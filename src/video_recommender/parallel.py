@@ -1,0 +1,88 @@
+"""The one place that knows about workers: a map over videos in which no video can stop the others."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+import joblib
+from pydantic import BaseModel, ConfigDict
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from video_recommender.video_file import VideoError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class WorkerOptions(BaseModel):
+    """Who does the work on each video (parameters.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backend: Literal["loky", "sequential", "dask"] = "loky"
+    jobs: int = -1
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[R]):
+    """What became of one video.
+
+    Attributes:
+        video_id: which video.
+        result: what the function returned; None if it failed.
+        status: `ok`, or what is wrong in one word.
+        error: what is wrong in a sentence; empty when all is well.
+    """
+
+    video_id: str
+    result: R | None = None
+    status: str = "ok"
+    error: str = ""
+
+
+def map_videos(
+    function: Callable[[T], R], tasks: Mapping[str, T], workers: WorkerOptions, description: str
+) -> Iterator[Outcome[R]]:
+    """Apply a function to every video, on all workers, and show how far it has come.
+
+    Args:
+        function: picklable; whatever it raises becomes that video's status and error.
+        tasks: what to hand to the function, by `video_id`: paths and small tables, never pictures.
+        workers: see `WorkerOptions`.
+        description: what the progress bar says.
+
+    Yields:
+        An outcome per video, as soon as it is known, in any order.
+    """
+    if not tasks:
+        return
+    with joblib.parallel_config(backend=workers.backend, n_jobs=workers.jobs, inner_max_num_threads=_inner(workers)):
+        outcomes = joblib.Parallel(return_as="generator_unordered")(
+            joblib.delayed(_guarded)(function, video_id, task) for video_id, task in tasks.items()
+        )
+        with _progress() as progress:
+            yield from progress.track(outcomes, total=len(tasks), description=description)
+
+
+def _inner(workers: WorkerOptions) -> int | None:
+    return 1 if workers.backend == "loky" else None
+
+
+def _guarded(function: Callable[[T], R], video_id: str, task: T) -> Outcome[R]:
+    try:
+        return Outcome(video_id, function(task))
+    except VideoError as error:
+        return Outcome(video_id, status=error.status, error=error.message)
+    except Exception as error:  # noqa: BLE001 - one bad video never stops a run; the manifest row tells what it was
+        return Outcome(video_id, status="failed", error=f"{type(error).__name__}: {error}")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("eta"),
+        TimeRemainingColumn(),
+    )

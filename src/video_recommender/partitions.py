@@ -1,0 +1,89 @@
+"""What is kept per video, how it came about, and which of it a run must make again."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+Detail = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class PartitionRecord:
+    """How one partition came about.
+
+    Attributes:
+        fingerprint: digest of the input and of the parameters that it was made from.
+        status: `ok`, or what is wrong in one word.
+        error: what is wrong in a sentence; empty when all is well.
+        details: what the stage has found out on the way, such as the number of frames.
+    """
+
+    fingerprint: str
+    status: str = "ok"
+    error: str = ""
+    details: Mapping[str, Detail] = field(default_factory=dict)
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the partition has content."""
+        return self.status == "ok"
+
+
+@dataclass(frozen=True)
+class Partition(Generic[T]):
+    """One partition to be saved.
+
+    Attributes:
+        record: how it came about.
+        content: the data; None where the record tells why there is none.
+    """
+
+    record: PartitionRecord
+    content: T | None = None
+
+
+@dataclass(frozen=True)
+class StoredPartition(Generic[T]):
+    """One saved partition; its content stays where it is until asked for.
+
+    Attributes:
+        record: how it came about.
+        load: reads the content.
+    """
+
+    record: PartitionRecord
+    load: Callable[[], T]
+
+
+class Partitions(Mapping[str, StoredPartition[T]]):
+    """Everything that a stage has saved, by `video_id`, in alphabetical order.
+
+    Args:
+        stored: the saved partitions by `video_id`.
+    """
+
+    def __init__(self, stored: Mapping[str, StoredPartition[T]] | None = None) -> None:
+        self._stored = dict(sorted((stored or {}).items()))
+
+    def __getitem__(self, video_id: str) -> StoredPartition[T]:
+        return self._stored[video_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def usable(self) -> "Partitions[T]":
+        """Those that have content."""
+        return Partitions({video_id: stored for video_id, stored in self.items() if stored.record.is_ok})
+
+    def has(self, video_id: str, fingerprint: str) -> bool:
+        """Whether this partition was already made from exactly this input."""
+        return video_id in self._stored and self._stored[video_id].record.fingerprint == fingerprint
+
+
+PartitionUpdates = dict[str, Partition[T] | None]
+"""What to save by `video_id`; None deletes a partition whose video is gone."""

@@ -1,0 +1,5 @@
+"""Name the category of each video from its point in object space."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,5 @@
+"""Name the object in each frame of each video."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,5 @@
+"""Turn each video's objects into a point in object space."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

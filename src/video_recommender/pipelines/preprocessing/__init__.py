@@ -1,0 +1,5 @@
+"""Cut each video into frames of one size and rate."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,128 @@
+"""The tables that pass between pipelines. The catalog names them; each is checked whenever it is saved or loaded."""
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Index, Series
+
+
+class _Table(pa.DataFrameModel):
+    class Config:
+        strict = True
+        coerce = True
+
+
+class VideoManifest(_Table):
+    """One row per video file that the source gave, whether it can be used or not."""
+
+    video_id: Series[str] = pa.Field(unique=True, str_matches=r"^[^/]+/[^/]+$")
+    category: Series[str] = pa.Field(nullable=True)
+    """Empty for videos that have none: they are predicted, never trained on."""
+    status: Series[str]
+    error: Series[str]
+    duration_s: Series[float] = pa.Field(nullable=True, ge=0)
+    fps: Series[float] = pa.Field(nullable=True, ge=0)
+    width: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=1)
+    height: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=1)
+    sha256: Series[str] = pa.Field(nullable=True)
+    source: Series[str]
+    """Where it came from: the file's path, its URL, or the recipe's name."""
+    title: Series[str]
+    group: Series[str]
+    """What must not straddle a split: videos of one group share a photo, a source or an uploader."""
+    photos: Series[str]
+    """The photos that a rendered clip shows, comma-separated; empty for other sources."""
+
+
+class FrameManifest(_Table):
+    """One row per usable video: what became of its frames."""
+
+    video_id: Series[str] = pa.Field(unique=True)
+    status: Series[str]
+    error: Series[str]
+    frames: Series[int] = pa.Field(ge=0)
+    fingerprint: Series[str]
+
+
+class DetectionManifest(_Table):
+    """One row per video with frames: what became of its detections."""
+
+    video_id: Series[str] = pa.Field(unique=True)
+    status: Series[str]
+    error: Series[str]
+    frames: Series[int] = pa.Field(ge=0)
+    fingerprint: Series[str]
+
+
+class Detections(_Table):
+    """One row per frame of one video: the most probable object in it."""
+
+    frame: Series[np.int64] = pa.Field(ge=1, unique=True)
+    class_name: Series[str]
+    confidence: Series[np.float32] = pa.Field(ge=0, le=1)
+
+    class Config:
+        strict = True
+        coerce = False
+
+
+class ClassProbabilities(_Table):
+    """One row per object that one video may show: its mean probability over the frames."""
+
+    class_name: Series[str] = pa.Field(unique=True)
+    probability: Series[float] = pa.Field(ge=0, le=1)
+
+
+class ClassEvidence(_Table):
+    """One row per video and object: the object's mean probability over the video's frames (long form, sparse)."""
+
+    video_id: Series[str]
+    class_name: Series[str]
+    probability: Series[float] = pa.Field(ge=0, le=1)
+
+
+class VideoFeatures(pa.DataFrameModel):
+    """One row per video, a column per object: the object's importance in the video."""
+
+    video_id: Index[str] = pa.Field(unique=True, check_name=True)
+
+    @pa.dataframe_check
+    @classmethod
+    def importances_are_finite_and_not_negative(cls, table: pd.DataFrame) -> bool:
+        """Every importance is a finite number from 0."""
+        values = table.to_numpy(dtype=float)
+        return bool((values >= 0).all() and (values < float("inf")).all())
+
+
+class VideoPoints(pa.DataFrameModel):
+    """One row per video, a column per axis: its point in object space, of unit length."""
+
+    video_id: Index[str] = pa.Field(unique=True, check_name=True)
+
+
+class CategoryPredictions(_Table):
+    """One row per video: the category that the classifier names, out of fold where the truth is known."""
+
+    video_id: Series[str] = pa.Field(unique=True)
+    category: Series[str] = pa.Field(nullable=True)
+    predicted_category: Series[str]
+    probability: Series[float] = pa.Field(ge=0, le=1)
+    fold: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=1)
+
+
+class Recommendations(_Table):
+    """Ten rows per video (fewer in a smaller corpus): its nearest videos."""
+
+    video_id: Series[str]
+    rank: Series[int] = pa.Field(ge=1)
+    recommended_video_id: Series[str]
+    similarity: Series[float] = pa.Field(ge=-1.000001, le=1.000001)
+    shared_objects: Series[str]
+    """The objects that made the two alike, most first, comma-separated."""
+
+    class Config:
+        strict = True
+        coerce = True
+        unique: ClassVar = ["video_id", "rank"]
