@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import TypeAlias
 
 from pydantic import BaseModel
@@ -30,6 +32,12 @@ def fingerprint(*parts: Fingerprintable) -> str:
 def fingerprint_bytes(content: bytes) -> str:
     """Digest raw bytes into 32 hexadecimal digits (BLAKE2b, RFC 7693)."""
     return hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
+
+
+def fingerprint_file(path: Path) -> str:
+    """Digest a file's bytes into 32 hexadecimal digits (BLAKE2b, RFC 7693), without holding them in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=DIGEST_BYTES)).hexdigest()
 
 
 def _plain(value: object) -> object:

@@ -1,8 +1,9 @@
 """The one place that knows about workers: a map over videos in which no video can stop the others."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 import joblib
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +13,9 @@ from video_recommender.video_file import VideoError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+RESULTS_IN_MEMORY: Final = 128
+"""How many results may wait to be taken: joblib alone would pile up all of them when saving is slower than the work."""
 
 
 class WorkerOptions(BaseModel):
@@ -46,7 +50,8 @@ def map_videos(
     """Apply a function to every video, on all workers, and show how far it has come.
 
     Args:
-        function: picklable; whatever it raises becomes that video's status and error.
+        function: picklable; whatever it raises becomes that video's status and error. A video that ends its worker
+            process (a crash in a decoder, no memory left) gets the status `crashed`.
         tasks: what to hand to the function, by `video_id`: paths and small tables, never pictures.
         workers: see `WorkerOptions`.
         description: what the progress bar says.
@@ -57,11 +62,43 @@ def map_videos(
     if not tasks:
         return
     with joblib.parallel_config(backend=workers.backend, n_jobs=workers.jobs, inner_max_num_threads=_inner(workers)):
-        outcomes = joblib.Parallel(return_as="generator_unordered")(
-            joblib.delayed(_guarded)(function, video_id, task) for video_id, task in tasks.items()
-        )
         with _progress() as progress:
-            yield from progress.track(outcomes, total=len(tasks), description=description)
+            yield from progress.track(_outcomes(function, tasks), total=len(tasks), description=description)
+
+
+def _outcomes(function: Callable[[T], R], tasks: Mapping[str, T]) -> Iterator[Outcome[R]]:
+    pending = dict(tasks)
+    limit = max(RESULTS_IN_MEMORY, 4 * joblib.effective_n_jobs())
+    while pending:
+        begun: set[str] = set()
+        try:
+            for outcome in joblib.Parallel(return_as="generator_unordered")(_calls(function, pending, begun, limit)):
+                begun.discard(outcome.video_id)
+                del pending[outcome.video_id]
+                yield outcome
+        except BrokenExecutor:
+            for video_id in sorted(begun):
+                yield _alone(function, video_id, pending.pop(video_id))
+
+
+def _calls(
+    function: Callable[[T], R], pending: dict[str, T], begun: set[str], limit: int
+) -> Iterator[tuple[Callable[..., Outcome[R]], tuple[object, ...], dict[str, object]]]:
+    """Hand out calls as workers ask for them, until too many outcomes wait to be taken; the rest is for the next round."""
+    for video_id, task in tuple(pending.items()):
+        if len(begun) >= limit:
+            return
+        begun.add(video_id)
+        yield joblib.delayed(_guarded)(function, video_id, task)
+
+
+def _alone(function: Callable[[T], R], video_id: str, task: T) -> Outcome[R]:
+    """Try again, in a worker of its own, a video that was at work when a worker died."""
+    try:
+        [outcome] = joblib.Parallel(n_jobs=2)([joblib.delayed(_guarded)(function, video_id, task)])
+    except BrokenExecutor:
+        return Outcome(video_id, status="crashed", error="its worker process died: the file may be broken, or too large")
+    return outcome
 
 
 def _inner(workers: WorkerOptions) -> int | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -80,10 +80,16 @@ class Partitions(Mapping[str, StoredPartition[T]]):
         """Those that have content."""
         return Partitions({video_id: stored for video_id, stored in self.items() if stored.record.is_ok})
 
+    def made_together_with(self, others: "Partitions[Any]") -> "Partitions[T]":
+        """Those that the other partitions, made in the same step, have come about with too."""
+        return Partitions(
+            {video_id: stored for video_id, stored in self.items() if others.has(video_id, stored.record.fingerprint)}
+        )
+
     def has(self, video_id: str, fingerprint: str) -> bool:
         """Whether this partition was already made from exactly this input."""
         return video_id in self._stored and self._stored[video_id].record.fingerprint == fingerprint
 
 
-PartitionUpdates = dict[str, Partition[T] | None]
+PartitionUpdates = dict[str, Partition[Any] | None]
 """What to save by `video_id`; None deletes a partition whose video is gone."""

@@ -75,6 +75,12 @@ class ClassProbabilities(_Table):
     probability: Series[float] = pa.Field(ge=0, le=1)
 
 
+class ClassEmbeddings(pa.DataFrameModel):
+    """One row per class of the network, a column per feature: the class's weights in the last layer."""
+
+    class_name: Index[str] = pa.Field(unique=True, check_name=True)
+
+
 class ClassEvidence(_Table):
     """One row per video and object: the object's mean probability over the video's frames (long form, sparse)."""
 
@@ -126,3 +132,30 @@ class Recommendations(_Table):
         strict = True
         coerce = True
         unique: ClassVar = ["video_id", "rank"]
+
+
+class RecommendationReport(_Table):
+    """One row per recommender and choice of candidates: how good its lists are."""
+
+    system: Series[str] = pa.Field(isin=["object_space", "probabilities", "raw_counts", "random"])
+    candidates: Series[str] = pa.Field(isin=["all", "other_groups"])
+    """`other_groups`: without videos that share a photo, a source or an uploader with the one at hand."""
+    neighbours: Series[int] = pa.Field(ge=1)
+    """How many videos are recommended: the k of precision@k."""
+    videos: Series[int] = pa.Field(ge=0)
+    """How many videos could be judged: those with another of their category among the candidates."""
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=1.000001)
+    map: Series[float] = pa.Field(nullable=True, ge=0, le=1.000001)
+    intra_list_diversity: Series[float] = pa.Field(nullable=True, ge=0, le=2)
+    catalogue_coverage: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+
+
+class CategoryReport(_Table):
+    """One row per category: how well it is named, empty where that could not be measured."""
+
+    category: Series[str] = pa.Field(unique=True)
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    recall: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    f1: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    videos: Series[int] = pa.Field(ge=1)

@@ -30,3 +30,27 @@ class VideoError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+@dataclass(frozen=True)
+class VideoBytes:
+    """A video that the run itself has made, before it is saved.
+
+    Attributes:
+        content: the bytes of the file.
+    """
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class VideoLink:
+    """A video that already lies somewhere, before it is catalogued.
+
+    Attributes:
+        target: the file, which stays where it is and is never altered.
+        copy: whether to keep a copy of it instead of a link to it.
+    """
+
+    target: Path
+    copy: bool = False

@@ -1,1 +1,15 @@
-"""Custom Kedro datasets."""
+"""The project's own Kedro datasets."""
+
+from .deferred import DeferredDataset
+from .frame_folder import FrameFolderDataset
+from .recorded_partitions import RecordedPartitionedDataset
+from .video_file import VideoFileDataset
+from .wheel_photos import WheelPhotosDataset
+
+__all__ = [
+    "DeferredDataset",
+    "FrameFolderDataset",
+    "RecordedPartitionedDataset",
+    "VideoFileDataset",
+    "WheelPhotosDataset",
+]

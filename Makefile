@@ -1,0 +1,40 @@
+# `make run` and `make test` need nothing but Python 3.11+ and make. Each installs only what has changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+
+.PHONY: run test lint lock clean
+
+run: $(VENV)/.installed
+	$(BIN)/kedro run
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: name another with make PYTHON=..."'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	$(INSTALL) -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt | $(BIN)/python
+	$(INSTALL) -r requirements-dev.txt
+	touch $@ $(VENV)/.installed
+
+# Pins every dependency anew, from the ranges in pyproject.toml.
+lock:
+	uv pip compile --quiet --universal --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	echo '-e .' | tee -a requirements.txt >> requirements-dev.txt
+
+clean:
+	rm -rf $(VENV)

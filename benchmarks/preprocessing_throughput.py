@@ -1,0 +1,104 @@
+"""Preprocessing against ffmpeg with one process per core, side by side: how many times as fast is ours?
+
+Run: python benchmarks/preprocessing_throughput.py [clips]
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import joblib
+import numpy as np
+from skimage import data
+
+from video_recommender.parallel import WorkerOptions, map_videos
+from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
+from video_recommender.video_file import VideoFile
+
+SIZES = ((320, 240), (640, 360), (854, 480), (1280, 720))
+RATES = (24, 25, 30)
+ROUNDS = 2
+
+
+def main() -> None:
+    """Print one line: the ratio of the two times, best of the rounds each."""
+    if shutil.which("ffmpeg") is None:
+        print("preprocessing ÷ ffmpeg: skipped, because ffmpeg is not installed")
+        return
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        clips = joblib.Parallel(n_jobs=-1)(joblib.delayed(render_clip)(root, number) for number in range(count))
+        ours, theirs = [], []
+        for number in range(ROUNDS):
+            ours.append(seconds_of(partial(preprocess, clips, root / f"ours{number}")))
+            theirs.append(seconds_of(partial(run_ffmpeg, clips, root / f"ffmpeg{number}")))
+        frames = [len(list((root / side).rglob("*.jpg"))) for side in ("ours0", "ffmpeg0")]
+    print(
+        f"preprocessing ÷ ffmpeg: {min(theirs) / min(ours):.2f} (target ≥ 1.0; {count} clips; "
+        f"ours {min(ours):.2f} s, {frames[0]} frames; ffmpeg {min(theirs):.2f} s, {frames[1]} frames)"
+    )
+
+
+def render_clip(root: Path, number: int) -> VideoFile:
+    """Pan over a photo, with noise: 5 to 8 s of H.264, of one of four sizes and three rates."""
+    (width, height), rate, seconds = SIZES[number % 4], RATES[number % 3], 5 + number // 4 % 4
+    photo = (data.chelsea, data.coffee, data.rocket, data.astronaut)[number // 2 % 4]()
+    wide = cv2.resize(photo, (int(width * 1.3), int(height * 1.3)), interpolation=cv2.INTER_AREA)
+    random = np.random.default_rng(number)
+    path = root / f"{number:03}.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for step in np.linspace(0, 1, rate * seconds):
+            left, top = int(step * (wide.shape[1] - width)), int(step * (wide.shape[0] - height))
+            picture = wide[top : top + height, left : left + width] + random.integers(-6, 7, (height, width, 1))
+            frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return VideoFile(path)
+
+
+def seconds_of(work: partial[None]) -> float:
+    """Time a piece of work by the clock on the wall."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def preprocess(clips: list[VideoFile], target: Path) -> None:
+    """Sample the clips on all cores and save a folder of frames for each, as the pipeline does."""
+    sample = partial(sample_frames, options=PreprocessingOptions())
+    tasks = {clip.path.stem: clip for clip in clips}
+    with redirect_stdout(io.StringIO()):
+        for outcome in map_videos(sample, tasks, WorkerOptions(), "frames"):
+            folder = target / outcome.video_id
+            folder.mkdir(parents=True)
+            for number, jpeg in enumerate(outcome.result.jpegs, start=1):
+                (folder / f"{number}.jpg").write_bytes(jpeg)
+
+
+def run_ffmpeg(clips: list[VideoFile], target: Path) -> None:
+    """Do the same with ffmpeg, one process per core."""
+    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+        list(pool.map(partial(_ffmpeg, target), clips))
+
+
+def _ffmpeg(target: Path, clip: VideoFile) -> None:
+    folder = target / clip.path.stem
+    folder.mkdir(parents=True)
+    quiet = ["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", "-i", str(clip.path)]
+    subprocess.run([*quiet, "-vf", "fps=3,scale=224:224", "-q:v", "3", str(folder / "%d.jpg")], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Run the installed package: `python -m video_recommender` does what `kedro run` does."""
+
+from pathlib import Path
+
+from kedro.framework.cli.utils import find_run_command
+from kedro.framework.project import configure_project
+
+
+def main() -> None:
+    """Run a pipeline with the arguments of the command line."""
+    package = Path(__file__).parent.name
+    configure_project(package)
+    find_run_command(package)()
+
+
+if __name__ == "__main__":
+    main()

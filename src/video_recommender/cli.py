@@ -1,0 +1,36 @@
+"""The project's `kedro run`: it does only what is not done yet, and says in a sentence what a user can mend."""
+
+import logging
+import warnings
+from typing import Any
+
+import click
+from kedro import KedroDeprecationWarning
+from kedro.framework.cli.project import run as kedro_run
+from kedro.io import DatasetError
+from kedro.validation import ParameterValidationError
+
+RUNNER = "video_recommender.runner.IncrementalRunner"
+MENDABLE = (ValueError, DatasetError, ParameterValidationError, OSError)
+
+
+class _Run(click.Command):
+    """Kedro's own command, but for its runner and the way it tells of errors."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.params["runner"] = ctx.params["runner"] or RUNNER
+        warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
+        try:
+            return super().invoke(ctx)
+        except MENDABLE as error:
+            logging.getLogger(__name__).debug("The run has failed", exc_info=error)
+            raise click.ClickException(str(error)) from error
+
+
+@click.group()
+def cli() -> None:
+    """Commands of this project."""
+
+
+run = _Run("run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help)
+cli.add_command(run)

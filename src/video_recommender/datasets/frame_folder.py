@@ -1,0 +1,58 @@
+"""The frames of one video in the catalog."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from kedro.io import AbstractDataset
+from kedro.io.core import get_protocol_and_path
+
+from video_recommender.frame_folder import EncodedFrames, FrameFolder
+
+
+class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
+    """Saves frames as a folder of `1.jpg`, `2.jpg`, …; loads where they lie, so that a worker reads them itself.
+
+    Examples:
+        ```yaml
+        trailer_frames:
+          type: video_recommender.datasets.FrameFolderDataset
+          filepath: data/02_intermediate/trailer
+        ```
+
+        >>> from video_recommender.datasets import FrameFolderDataset
+        >>> from video_recommender.frame_folder import EncodedFrames
+        >>> dataset = FrameFolderDataset(filepath=f"{tmp_path}/trailer")
+        >>> dataset.save(EncodedFrames((b"a JPEG", b"another JPEG")))
+        >>> [file.name for file in dataset.load().files]
+        ['1.jpg', '2.jpg']
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Create the dataset.
+
+        Args:
+            filepath: the folder: a local path.
+            metadata: for other tools, such as kedro-viz.
+        """
+        protocol, path = get_protocol_and_path(filepath)
+        self._filepath = PurePosixPath(path)
+        self._fs = fsspec.filesystem(protocol)
+        self.metadata = metadata
+
+    def load(self) -> FrameFolder:
+        """Tell where the frames lie."""
+        return FrameFolder(Path(self._filepath))
+
+    def save(self, data: EncodedFrames) -> None:
+        """Write each frame into its file."""
+        folder = Path(self._filepath)
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, jpeg in enumerate(data.jpegs, start=1):
+            (folder / f"{number}.jpg").write_bytes(jpeg)
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,180 @@
+"""A partitioned dataset that knows how each of its partitions came about."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import asdict
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+import fsspec
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+from kedro.io.core import get_protocol_and_path, parse_dataset_definition
+from kedro.utils import load_obj
+from kedro_datasets._typing import TablePreview
+
+from video_recommender.datasets.write_aside import written_aside
+from video_recommender.fingerprints import fingerprint
+from video_recommender.partitions import Partition, PartitionRecord, Partitions, PartitionUpdates, StoredPartition
+
+RECORDS = ".records"
+UNFINISHED = PartitionRecord(fingerprint="", status="unfinished", error="the run was stopped while it saved this")
+
+
+class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions]):
+    """Keeps a partition per video, and beside each a record: its fingerprint, status, error and details.
+
+    It differs from `kedro_datasets.partitions.PartitionedDataset` in what a run that may be stopped at any moment
+    needs: saving adds and replaces only the partitions handed to it (so a generator node can save one at a time), None
+    deletes one, and a partition counts only once it is complete. The record says `unfinished` while its content is
+    being replaced.
+
+    Examples:
+        ```yaml
+        detections:
+          type: video_recommender.datasets.RecordedPartitionedDataset
+          path: data/04_feature/detections
+          filename_suffix: .parquet
+          dataset: pandas.ParquetDataset
+          schema: video_recommender.schemas.Detections
+        ```
+
+        >>> import pandas as pd
+        >>> from video_recommender.datasets import RecordedPartitionedDataset
+        >>> from video_recommender.partitions import Partition, PartitionRecord
+        >>> dataset = RecordedPartitionedDataset(
+        ...     path=f"{tmp_path}/tables", filename_suffix=".csv", dataset="pandas.CSVDataset"
+        ... )
+        >>> dataset.save({"pets/cat": Partition(PartitionRecord("f1"), pd.DataFrame({"frame": [1, 2]}))})
+        >>> dataset.load()["pets/cat"].load()["frame"].tolist()
+        [1, 2]
+        >>> dataset.save({"pets/cat": None})
+        >>> len(dataset.load())
+        0
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        dataset: str | dict[str, Any],
+        filename_suffix: str = "",
+        schema: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Create the dataset.
+
+        Args:
+            path: the folder that holds the partitions, and their records in a hidden folder.
+            dataset: how one partition is saved and loaded, as in `PartitionedDataset`.
+            filename_suffix: what every partition's file name ends in.
+            schema: import path of the pandera model that every partition must fulfil when it is saved.
+            metadata: for other tools, such as kedro-viz.
+        """
+        protocol, root = get_protocol_and_path(path)
+        self._fs = fsspec.filesystem(protocol)
+        self._path = PurePosixPath(root)
+        self._protocol = protocol
+        self._partition_type, self._partition_config = parse_dataset_definition(
+            dataset if isinstance(dataset, dict) else {"type": dataset}
+        )
+        self._suffix = filename_suffix
+        self._schema_path = schema
+        self.metadata = metadata
+
+    def load(self) -> Partitions:
+        """Read every record; contents stay where they are until asked for."""
+        return Partitions(
+            {
+                video_id: StoredPartition(record, partial(self._load_content, video_id))
+                for video_id, record in self._records()
+            }
+        )
+
+    def save(self, data: PartitionUpdates) -> None:
+        """Add, replace or delete the partitions that are handed over; leave all others alone.
+
+        Raises:
+            DatasetError: if a content does not fulfil the schema; nothing of it is saved.
+        """
+        for video_id, partition in data.items():
+            if partition is None:
+                self._delete(video_id)
+            else:
+                self._save_one(video_id, partition)
+
+    def fingerprint(self) -> str:
+        """Digest what is kept: equal if and only if every partition came about in the same way."""
+        return fingerprint(*([video_id, record.status, record.fingerprint] for video_id, record in self._records()))
+
+    def preview(self, nrows: int = 20) -> TablePreview:
+        """The first partitions with their records, for kedro-viz."""
+        rows = [
+            {"video_id": video_id, "status": record.status, **record.details} for video_id, record in self._records()
+        ]
+        return TablePreview(json.loads(pd.DataFrame(rows[:nrows]).to_json(orient="split", index=False)))
+
+    def _save_one(self, video_id: str, partition: Partition[Any]) -> None:
+        content = partition.content
+        if content is not None and self._schema_path is not None:
+            content = self._validated(video_id, content)
+        self._write_record(video_id, UNFINISHED)
+        if content is None:
+            self._remove_content(video_id)
+        else:
+            dataset = self._partition(video_id)
+            self._fs.makedirs(str(dataset._filepath.parent), exist_ok=True)
+            with written_aside(dataset):
+                dataset.save(content)
+        self._write_record(video_id, partition.record)
+
+    def _delete(self, video_id: str) -> None:
+        self._write_record(video_id, UNFINISHED)
+        self._remove_content(video_id)
+        self._fs.rm(str(self._record_path(video_id)))
+
+    def _remove_content(self, video_id: str) -> None:
+        place = str(self._partition(video_id)._filepath)
+        if self._fs.lexists(place):
+            self._fs.rm(place, recursive=self._fs.isdir(place))
+
+    def _load_content(self, video_id: str) -> Any:
+        return self._partition(video_id).load()
+
+    def _partition(self, video_id: str) -> Any:
+        filepath = f"{self._protocol}://{self._path / video_id}{self._suffix}"
+        return self._partition_type(filepath=filepath, **deepcopy(self._partition_config))
+
+    def _validated(self, video_id: str, content: pd.DataFrame) -> pd.DataFrame:
+        from pandera.errors import SchemaError, SchemaErrors
+
+        schema = load_obj(str(self._schema_path))
+        try:
+            return schema.validate(content)
+        except (SchemaError, SchemaErrors) as error:
+            raise DatasetError(f"{video_id} does not fulfil {schema.__name__} and was not saved: {error}") from error
+
+    def _records(self) -> Iterator[tuple[str, PartitionRecord]]:
+        folder = self._path / RECORDS
+        for file in sorted(self._fs.find(str(folder))):
+            if file.endswith(".json") and not PurePosixPath(file).name.startswith("."):
+                video_id = PurePosixPath(file).relative_to(folder).with_suffix("").as_posix()
+                yield video_id, PartitionRecord(**json.loads(self._fs.cat_file(file)))
+
+    def _record_path(self, video_id: str) -> PurePosixPath:
+        return self._path / RECORDS / f"{video_id}.json"
+
+    def _write_record(self, video_id: str, record: PartitionRecord) -> None:
+        place = self._record_path(video_id)
+        aside = place.with_name(f".part-{place.name}")
+        self._fs.makedirs(str(place.parent), exist_ok=True)
+        self._fs.pipe_file(str(aside), json.dumps(asdict(record), ensure_ascii=False).encode())
+        self._fs.mv(str(aside), str(place))
+
+    def _exists(self) -> bool:
+        return bool(self._fs.isdir(str(self._path / RECORDS)))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "dataset": self._partition_type.__name__, "filename_suffix": self._suffix}

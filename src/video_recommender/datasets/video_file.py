@@ -1,0 +1,81 @@
+"""One video file in the catalog."""
+
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from kedro.io import AbstractDataset, DatasetError
+from kedro.io.core import get_protocol_and_path
+
+from video_recommender.video_file import VideoBytes, VideoFile, VideoLink
+
+
+class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, VideoFile]):
+    """Saves a video, or links to one that lies elsewhere; loads where it lies, never its bytes.
+
+    The name ends in `.mp4` whatever the container: decoders and players look at the content.
+
+    Examples:
+        ```yaml
+        trailer:
+          type: video_recommender.datasets.VideoFileDataset
+          filepath: data/01_raw/trailer.mp4
+        ```
+
+        >>> from video_recommender.datasets import VideoFileDataset
+        >>> from video_recommender.video_file import VideoBytes
+        >>> dataset = VideoFileDataset(filepath=f"{tmp_path}/trailer.mp4")
+        >>> dataset.save(VideoBytes(b"the bytes of a video"))
+        >>> dataset.load().path.name
+        'trailer.mp4'
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Create the dataset.
+
+        Args:
+            filepath: where the video or the link to it lies: a local path.
+            metadata: for other tools, such as kedro-viz.
+        """
+        protocol, path = get_protocol_and_path(filepath)
+        self._filepath = PurePosixPath(path)
+        self._fs = fsspec.filesystem(protocol)
+        self.metadata = metadata
+
+    def load(self) -> VideoFile:
+        """Tell where the video lies: the linked file itself where it is linked."""
+        return VideoFile(Path(self._filepath).resolve())
+
+    def save(self, data: VideoBytes | VideoLink) -> None:
+        """Write the video, or link or copy the one that lies elsewhere.
+
+        Raises:
+            DatasetError: if the video to link or copy is gone.
+        """
+        place = Path(self._filepath)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        match data:
+            case VideoBytes(content):
+                place.write_bytes(content)
+            case VideoLink(target, copy):
+                if not target.is_file():
+                    raise DatasetError(f"{target} is gone: put it back, or run ingestion again")
+                _copy(target, place) if copy else _link(target, place)
+
+    def _exists(self) -> bool:
+        return Path(self._filepath).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+def _link(target: Path, place: Path) -> None:
+    try:
+        place.symlink_to(target.resolve())
+    except OSError:  # Windows grants symbolic links to few users
+        _copy(target, place)
+
+
+def _copy(target: Path, place: Path) -> None:
+    shutil.copyfile(target, place)

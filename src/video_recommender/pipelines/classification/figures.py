@@ -1,0 +1,66 @@
+"""Pictures of how well categories are named."""
+
+import pandas as pd
+import plotly.graph_objects as go
+from pandera.typing import DataFrame
+
+from video_recommender.schemas import CategoryPredictions
+
+MOST_NUMBERED = 25
+"""With more categories than this, numbers in the cells would be too small to read."""
+
+
+def confusion_figure(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:
+    """Draw which categories are taken for which.
+
+    Args:
+        category_predictions: those with a fold are counted, since their classifier had not seen them.
+
+    Returns:
+        A heat map: a row per category, a column per predicted category, a cell's colour its share of the row.
+    """
+    measured = category_predictions[category_predictions["fold"].notna()]
+    if measured.empty:
+        return _layout(go.Figure(), "Categories: too few videos to measure", categories=0)
+    categories = sorted(measured["category"].unique())
+    counts = pd.crosstab(measured["category"], measured["predicted_category"])
+    counts = counts.reindex(index=categories, columns=categories, fill_value=0)
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    heat_map = go.Heatmap(
+        z=shares.to_numpy().tolist(),
+        x=categories,
+        y=categories,
+        text=counts.to_numpy().tolist(),
+        texttemplate="%{text}" if len(categories) <= MOST_NUMBERED else None,
+        hovertemplate="%{text} of %{y} (%{z:.0%}) taken for %{x}<extra></extra>",
+        colorscale="Blues",
+        zmin=0,
+        zmax=1,
+        xgap=2,
+        ygap=2,
+        colorbar={"title": {"text": "share of row"}, "tickformat": ".0%", "outlinewidth": 0, "thickness": 14},
+    )
+    right = (measured["category"] == measured["predicted_category"]).mean()
+    title = f"Categories: {right:.1%} of {len(measured)} held-out videos named right"
+    return _layout(go.Figure(heat_map), title, len(categories))
+
+
+def _layout(figure: go.Figure, title: str, categories: int) -> go.Figure:
+    side = max(440, min(1200, 160 + 90 * categories))
+    figure.update_layout(
+        template="plotly_white",
+        title={"text": title, "x": 0.02, "font": {"size": 18}},
+        font={"size": 14},
+        width=side + 140,
+        height=side,
+        margin={"l": 20, "r": 20, "t": 70, "b": 20},
+        xaxis={"title": {"text": "predicted category"}, "type": "category", "showgrid": False, "automargin": True},
+        yaxis={
+            "title": {"text": "category"},
+            "type": "category",
+            "showgrid": False,
+            "automargin": True,
+            "autorange": "reversed",
+        },
+    )
+    return figure

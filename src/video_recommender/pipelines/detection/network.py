@@ -1,0 +1,86 @@
+"""The networks that tell 1000 kinds of object apart, by name. Keras is imported only when one is built or read."""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from pandera.typing import DataFrame
+
+from video_recommender.pipelines.detection.efficientnet_lite import VARIANTS, build_efficientnet_lite
+from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
+from video_recommender.schemas import ClassEmbeddings
+
+if TYPE_CHECKING:
+    import keras
+
+    KerasModel: TypeAlias = keras.Model
+else:
+    KerasModel: TypeAlias = Any
+
+Network: TypeAlias = str
+"""`efficientnet-lite0`, `efficientnet-lite2`, or a network of `keras.applications` such as `MobileNetV2`."""
+
+
+def build_network(name: Network) -> KerasModel:
+    """Build a network with its ImageNet weights and its own preprocessing inside.
+
+    Args:
+        name: see `Network`. The two EfficientNet-Lites need no internet access, the others do the first time.
+
+    Returns:
+        A model named `name` from RGB, 0 to 255, shape (n, height, width, 3), to the probabilities of the classes,
+        float32, shape (n, 1000).
+
+    Raises:
+        ValueError: if there is no such network or its weights cannot be had.
+    """
+    for lite in VARIANTS:
+        if name == lite:
+            return build_efficientnet_lite(lite)
+    return _build_keras_application(name)
+
+
+def class_embeddings(network: KerasModel) -> DataFrame[ClassEmbeddings]:
+    """Read what the network's last layer knows of each class: its weights for every feature.
+
+    Args:
+        network: as from `build_network`.
+
+    Returns:
+        Raw weights, neither centred nor normalised: a float32 column per feature (1280 in EfficientNet-Lite).
+    """
+    names = imagenet_class_names()
+    weights = [np.asarray(layer.kernel) for layer in _layers(network) if getattr(layer, "kernel", None) is not None]
+    # Some networks end in a dense layer, some in a convolution of size 1; both keep the classes on the last axis.
+    rows = np.ascontiguousarray(weights[-1].reshape(-1, len(names)).T, dtype=np.float32)
+    columns = [f"feature_{number}" for number in range(1, rows.shape[1] + 1)]
+    return ClassEmbeddings.validate(pd.DataFrame(rows, pd.Index(names, name="class_name"), columns))
+
+
+def _build_keras_application(name: Network) -> KerasModel:
+    import keras
+
+    build = getattr(keras.applications, name, None)
+    if not name[:1].isupper() or not callable(build):
+        raise ValueError(f"there is no network {name!r}: name {', '.join(VARIANTS)} or a class of keras.applications")
+    try:
+        network = build(weights="imagenet")
+    except Exception as error:
+        raise ValueError(
+            f"the weights of {name} cannot be downloaded: go online once, or name {', '.join(VARIANTS)} instead"
+        ) from error
+    pictures = keras.Input(network.input_shape[1:], name="rgb")
+    preprocessed = sys.modules[build.__module__].preprocess_input(pictures)
+    return keras.Model(pictures, network(preprocessed), name=name)
+
+
+def _layers(network: KerasModel) -> "Iterator[keras.Layer]":
+    import keras
+
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer

@@ -1,0 +1,126 @@
+"""Name the object in each frame of each video."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pandas as pd
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict
+
+from video_recommender.fingerprints import fingerprint
+from video_recommender.frame_folder import FrameFolder
+from video_recommender.incremental import Made, Planned, bring_up_to_date
+from video_recommender.parallel import WorkerOptions
+from video_recommender.partitions import Partition, Partitions, PartitionUpdates
+from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.pipelines.detection.network import KerasModel, build_network, class_embeddings
+from video_recommender.pipelines.detection.object_detection import VideoDetections, name_objects
+from video_recommender.schemas import (
+    ClassEmbeddings,
+    ClassEvidence,
+    ClassProbabilities,
+    DetectionManifest,
+    Detections,
+    FrameManifest,
+)
+
+VERSION = 1
+"""Raised when the same frames and network would give other detections than before, so that they are made again."""
+
+
+class DetectionOptions(BaseModel):
+    """How frames are read by the network (parameters_detection.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str = "efficientnet-lite0"
+
+
+def build_object_network(options: DetectionOptions) -> KerasModel:
+    """Build the pre-trained network that tells 1,000 kinds of object apart."""
+    return build_network(options.network)
+
+
+def compile_object_classifier(object_network: KerasModel, options: DetectionOptions) -> LiteRTClassifier:
+    """Compile the network once for the CPU, so that a worker names objects without TensorFlow."""
+    return compile_for_cpu(object_network, options.network)
+
+
+def read_class_embeddings(object_network: KerasModel) -> DataFrame[ClassEmbeddings]:
+    """Read what the network's last layer knows of how classes resemble each other."""
+    return class_embeddings(object_network)
+
+
+def detect_objects(
+    frames: Partitions[FrameFolder],
+    stored_detections: Partitions[DataFrame[Detections]],
+    stored_class_probabilities: Partitions[DataFrame[ClassProbabilities]],
+    object_classifier: LiteRTClassifier,
+    workers: WorkerOptions,
+) -> Iterator[tuple[PartitionUpdates, PartitionUpdates]]:
+    """Name the most probable object in every frame.
+
+    Args:
+        frames: per video, the folder of its frames in order of time.
+        stored_detections: the detections that earlier runs have left.
+        stored_class_probabilities: the mean class probabilities that earlier runs have left.
+        object_classifier: the network, compiled for the CPU.
+        workers: see `WorkerOptions`.
+
+    Yields:
+        One video's detections and its mean class probabilities at a time, so that both are saved as soon as they are
+        known.
+    """
+    planned = {
+        video_id: Planned(fingerprint(VERSION, stored.record.fingerprint, object_classifier.fingerprint), stored.load())
+        for video_id, stored in frames.usable().items()
+    }
+    complete = stored_detections.made_together_with(stored_class_probabilities)
+    detect = partial(_detect, classifier=object_classifier)
+    for updates in bring_up_to_date(planned, complete, detect, workers, "Naming objects in frames"):
+        yield _split(updates)
+
+
+def summarise_detections(
+    detections: Partitions[DataFrame[Detections]], frame_manifest: DataFrame[FrameManifest]
+) -> DataFrame[DetectionManifest]:
+    """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
+    failed = frame_manifest[frame_manifest["status"] != "ok"]
+    rows = [
+        {
+            "video_id": video_id,
+            "status": stored.record.status,
+            "error": stored.record.error,
+            "frames": stored.record.details.get("frames", 0),
+            "fingerprint": stored.record.fingerprint,
+        }
+        for video_id, stored in detections.items()
+    ]
+    table = pd.concat([pd.DataFrame(rows, columns=list(failed.columns)), failed]).sort_values("video_id")
+    return DetectionManifest.validate(table.reset_index(drop=True))
+
+
+def gather_class_evidence(
+    class_probabilities: Partitions[DataFrame[ClassProbabilities]],
+) -> DataFrame[ClassEvidence]:
+    """Put every video's mean class probabilities into one table."""
+    tables = [stored.load().assign(video_id=video_id) for video_id, stored in class_probabilities.usable().items()]
+    columns = list(ClassEvidence.to_schema().columns)
+    return ClassEvidence.validate(
+        pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    )
+
+
+def _detect(folder: FrameFolder, classifier: LiteRTClassifier) -> Made[VideoDetections]:
+    named = name_objects(folder, classifier)
+    return Made(named, {"frames": len(named.detections)})
+
+
+def _split(updates: PartitionUpdates) -> tuple[PartitionUpdates, PartitionUpdates]:
+    detections: PartitionUpdates = {}
+    class_probabilities: PartitionUpdates = {}
+    for video_id, partition in updates.items():
+        named = partition.content if partition else None
+        detections[video_id] = partition and Partition(partition.record, named and named.detections)
+        class_probabilities[video_id] = partition and Partition(partition.record, named and named.class_probabilities)
+    return detections, class_probabilities

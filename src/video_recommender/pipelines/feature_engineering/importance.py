@@ -1,0 +1,160 @@
+"""How important each object is in each video."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+from scipy import sparse
+
+from video_recommender.schemas import ClassEvidence, Detections
+
+EvidenceSource = Literal["probabilities", "detections"]
+ImportanceFormula = Literal["confidence_share", "frame_share", "tf_idf"]
+
+Matrix: TypeAlias = sparse.csr_array
+"""Sparse float64, shape (videos, classes)."""
+
+
+@dataclass(frozen=True)
+class ObjectEvidence:
+    """How much was seen of each object in each video.
+
+    Attributes:
+        video_ids: the videos, in the order of the rows.
+        class_names: every class that the network knows, in the order of the columns.
+        frames: number of frames that show the object; where mean probabilities are the evidence, the expected share
+            of frames.
+        confidence: confidence summed over those frames; where mean probabilities are the evidence, the same as
+            `frames`.
+    """
+
+    video_ids: pd.Index
+    class_names: pd.Index
+    frames: Matrix
+    confidence: Matrix
+
+
+def evidence_of_detections(
+    detections: Mapping[str, Callable[[], DataFrame[Detections]]], class_names: pd.Index
+) -> ObjectEvidence:
+    """Count, per video and object, the frames that show it and sum their confidence.
+
+    Args:
+        detections: what reads the detections of a video, by `video_id`; each is read once and let go.
+        class_names: every class that the network knows.
+
+    Returns:
+        The evidence; a video without detections has an empty row.
+
+    Raises:
+        ValueError: if a class is unknown to the network.
+    """
+    columns: list[NDArray[np.int64]] = []
+    frames: list[NDArray[np.float64]] = []
+    confidence: list[NDArray[np.float64]] = []
+    for load in detections.values():
+        table = load()
+        found, position = np.unique(_positions(table["class_name"], class_names), return_inverse=True)
+        columns.append(found)
+        frames.append(np.bincount(position, minlength=len(found)).astype(float))
+        summed = np.bincount(position, table["confidence"].to_numpy(np.float64), minlength=len(found))
+        confidence.append(summed.astype(float))
+    row_ends = np.cumsum([0, *map(len, columns)])
+    shape = (len(detections), len(class_names))
+
+    def matrix(values: list[NDArray[np.float64]]) -> Matrix:
+        amounts = Matrix((_joined(values, np.float64), _joined(columns, np.int64), row_ends), shape=shape)
+        amounts.eliminate_zeros()
+        return amounts
+
+    video_ids = pd.Index(list(detections), name="video_id", dtype=str)
+    return ObjectEvidence(video_ids, class_names, frames=matrix(frames), confidence=matrix(confidence))
+
+
+def evidence_of_probabilities(
+    class_evidence: DataFrame[ClassEvidence], video_ids: pd.Index, class_names: pd.Index
+) -> ObjectEvidence:
+    """Take each object's mean probability over the frames as the expected share of frames that show it.
+
+    Args:
+        class_evidence: mean probabilities; rows of other videos than `video_ids` are left out.
+        video_ids: the videos to describe.
+        class_names: every class that the network knows.
+
+    Returns:
+        The evidence; a video without probabilities has an empty row.
+
+    Raises:
+        ValueError: if a class is unknown to the network.
+    """
+    rows = video_ids.get_indexer(pd.Index(class_evidence["video_id"]))
+    columns = _positions(class_evidence["class_name"], class_names)
+    probability = class_evidence["probability"].to_numpy(float)
+    wanted = rows >= 0
+    shape = (len(video_ids), len(class_names))
+    expected = Matrix((probability[wanted], (rows[wanted], columns[wanted])), shape=shape)
+    expected.eliminate_zeros()
+    return ObjectEvidence(video_ids.rename("video_id"), class_names, frames=expected, confidence=expected)
+
+
+def inverse_document_frequency(evidence: ObjectEvidence) -> NDArray[np.float64]:
+    """Weigh down what every video shows.
+
+    Args:
+        evidence: of the whole corpus.
+
+    Returns:
+        ln((1 + videos) / (1 + videos with the object)) + 1, shape (classes,): smoothed as scikit-learn does it, so
+        that an object that no video shows has a weight too.
+    """
+    videos, _ = evidence.frames.shape
+    videos_with_object = np.bincount(evidence.frames.indices, minlength=len(evidence.class_names))
+    return np.asarray(np.log((1 + videos) / (1 + videos_with_object)) + 1)
+
+
+def measure_importance(
+    evidence: ObjectEvidence, formula: ImportanceFormula, object_weights: NDArray[np.float64]
+) -> Matrix:
+    """Turn evidence into importance.
+
+    Args:
+        evidence: of any number of videos.
+        formula: `confidence_share`, an object's share of the video's summed confidence; `frame_share`, its share of
+            the frames; `tf_idf`, its confidence share times its weight (Salton and Buckley, 1988).
+        object_weights: `inverse_document_frequency` of the corpus, shape (classes,).
+
+    Returns:
+        Importance, from 0; shares of one video sum to 1, and a video without evidence is all zero.
+    """
+    match formula:
+        case "confidence_share":
+            return _shares(evidence.confidence)
+        case "frame_share":
+            return _shares(evidence.frames)
+        case "tf_idf":
+            return _shares(evidence.confidence) @ sparse.diags_array(object_weights)
+
+
+def _positions(names: pd.Series, class_names: pd.Index) -> NDArray[np.intp]:
+    positions = class_names.get_indexer(pd.Index(names))
+    if (positions < 0).any():
+        unknown = names[positions < 0].iloc[0]
+        raise ValueError(
+            f"The class '{unknown}' is not one of the {len(class_names)} classes of the network: run detection and "
+            "feature_engineering again with the same network"
+        )
+    return positions
+
+
+def _joined(parts: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype), *parts])
+
+
+def _shares(amounts: Matrix) -> Matrix:
+    totals = amounts.sum(axis=1)
+    scale = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0)
+    return sparse.diags_array(scale) @ amounts

@@ -1,0 +1,209 @@
+"""The space in which videos lie near each other when they show alike objects."""
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict
+from scipy import sparse
+from sklearn.preprocessing import normalize
+
+from video_recommender.pipelines.feature_engineering.importance import (
+    EvidenceSource,
+    ImportanceFormula,
+    ObjectEvidence,
+    evidence_of_detections,
+    evidence_of_probabilities,
+    inverse_document_frequency,
+    measure_importance,
+)
+from video_recommender.schemas import (
+    ClassEmbeddings,
+    ClassEvidence,
+    ClassProbabilities,
+    Detections,
+    VideoFeatures,
+    VideoPoints,
+)
+
+Terms = NDArray[np.float32]
+Positions = NDArray[np.int64]
+
+SMALLEST_SHARE = 0.02
+"""A pair of objects that makes less than this part of a similarity does not explain it."""
+STRONGEST = 64
+"""Objects of a video that are looked at for an explanation, so that its cost does not grow with a long tail."""
+
+
+class FeatureOptions(BaseModel):
+    """What a video's features are made of (parameters_feature_engineering.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    evidence: EvidenceSource = "probabilities"
+    importance: ImportanceFormula = "confidence_share"
+    hellinger: bool = True
+
+
+class ObjectSpace:
+    """Map of videos to points whose dot product is the soft cosine of the objects that they show.
+
+    The soft cosine (Sidorov, Gelbukh, Gomez-Adorno and Pinto, 2014) of importances x and y is x'Sy / sqrt(x'Sx y'Sy).
+    S, the similarity of classes, is W W', where W holds the rows of the network's last layer, centred and of unit
+    length. So the point of x is x W, scaled to unit length.
+
+    Args:
+        options: see `FeatureOptions`.
+
+    Attributes:
+        class_names_: every class that the network knows.
+        class_points_: W, float32, shape (classes, axes).
+        class_similarity_: S, float32, shape (classes, classes).
+        object_weights_: inverse document frequency in the corpus, float64, shape (classes,).
+
+    Examples:
+        >>> space = ObjectSpace(FeatureOptions()).fit(evidence, class_embeddings)  # doctest: +SKIP
+        >>> points = space.transform(space.importances(evidence))  # doctest: +SKIP
+    """
+
+    def __init__(self, options: FeatureOptions) -> None:
+        self.options = options
+
+    def fit(self, evidence: ObjectEvidence, class_embeddings: DataFrame[ClassEmbeddings]) -> Self:
+        """Learn how classes resemble each other, and how common each is.
+
+        Args:
+            evidence: of the whole corpus; no category is looked at.
+            class_embeddings: rows of the network's last layer, index `class_name`, shape (classes, axes).
+
+        Returns:
+            The same object, fitted.
+        """
+        rows = class_embeddings.to_numpy(np.float32)
+        self.class_names_ = pd.Index(class_embeddings.index)
+        self.class_points_ = normalize(rows - rows.mean(axis=0))
+        self.class_similarity_ = self.class_points_ @ self.class_points_.T
+        self.object_weights_ = inverse_document_frequency(evidence)
+        return self
+
+    def importances(self, evidence: ObjectEvidence) -> DataFrame[VideoFeatures]:
+        """Measure how important each object is in each video.
+
+        Args:
+            evidence: of any videos, in or out of the corpus.
+
+        Returns:
+            Index `video_id`; a float32 column per object that occurs in these videos, in the network's order.
+        """
+        importance = measure_importance(evidence, self.options.importance, self.object_weights_)
+        occurs = np.unique(importance.indices)
+        features = pd.DataFrame(
+            importance[:, occurs].toarray().astype(np.float32),
+            index=evidence.video_ids,
+            columns=evidence.class_names[occurs].rename(None),
+        )
+        return VideoFeatures.validate(features)
+
+    def importances_of_video(
+        self, video_id: str, detections: DataFrame[Detections], class_probabilities: DataFrame[ClassProbabilities]
+    ) -> DataFrame[VideoFeatures]:
+        """Measure how important each object is in one video, which need not be in the corpus.
+
+        Args:
+            video_id: what to call it.
+            detections: the most probable object in each frame.
+            class_probabilities: the mean probability of each object.
+
+        Returns:
+            One row, as `importances` gives it.
+
+        Raises:
+            ValueError: if a class is unknown to the network.
+        """
+        if self.options.evidence == "detections":
+            return self.importances(evidence_of_detections({video_id: lambda: detections}, self.class_names_))
+        class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
+        video_ids = pd.Index([video_id], dtype=str)
+        return self.importances(evidence_of_probabilities(class_evidence, video_ids, self.class_names_))
+
+    def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
+        """Place videos in object space.
+
+        Args:
+            importances: index `video_id`, a column per object; objects that are not named count as absent.
+
+        Returns:
+            Index `video_id`, float32 columns `axis_0001`, …; rows of unit length, zero for a video without objects.
+
+        Raises:
+            ValueError: if an object is unknown to the network.
+        """
+        columns = self._positions(importances.columns)
+        terms = sparse.csr_array(self._damped(importances.to_numpy(np.float32)))
+        points = normalize(terms @ self.class_points_[columns], copy=False)
+        axes = [f"axis_{number:04}" for number in range(1, points.shape[1] + 1)]
+        return VideoPoints.validate(pd.DataFrame(points, index=importances.index, columns=axes))
+
+    def shared_objects(
+        self, importances_a: DataFrame[VideoFeatures], importances_b: DataFrame[VideoFeatures], top: int = 3
+    ) -> list[str]:
+        """Name the objects that make pairs of videos alike.
+
+        The numerator of the soft cosine is a sum over pairs of objects, x_i S_ij y_j. The greatest are named, each
+        object once per video, and none that makes less than 2 % of the sum. Only the 64 greatest importances of a video
+        are looked at.
+
+        Args:
+            importances_a: as `importances` gives it; each row is the first video of a pair.
+            importances_b: the second video of each pair, in the same order; its columns may be others.
+            top: at most how many to name.
+
+        Returns:
+            Per pair, comma-separated, greatest first: `tennis ball` where both show it, `beagle ~ basset` where the
+            first shows the one and the second the other; empty if nothing makes them alike.
+
+        Raises:
+            ValueError: if an object is unknown to the network, or the tables differ in length.
+        """
+        positions_a, positions_b = self._positions(importances_a.columns), self._positions(importances_b.columns)
+        rows_a, rows_b = importances_a.to_numpy(np.float32), importances_b.to_numpy(np.float32)
+        return [
+            self._shared(positions_a, self._damped(row_a), positions_b, self._damped(row_b), top)
+            for row_a, row_b in zip(rows_a, rows_b, strict=True)
+        ]
+
+    def _shared(self, positions_a: Positions, terms_a: Terms, positions_b: Positions, terms_b: Terms, top: int) -> str:
+        present_a, present_b = _strongest(terms_a), _strongest(terms_b)
+        objects_a, objects_b = positions_a[present_a], positions_b[present_b]
+        pairs = terms_a[present_a, np.newaxis] * terms_b[present_b]
+        pairs *= self.class_similarity_[np.ix_(objects_a, objects_b)]
+        floor = max(SMALLEST_SHARE * pairs.sum(), 0.0)
+        named: list[str] = []
+        while pairs.size and len(named) < top:
+            first, second = divmod(int(pairs.argmax()), pairs.shape[1])
+            if pairs[first, second] <= floor:
+                break
+            name, other = self.class_names_[objects_a[first]], self.class_names_[objects_b[second]]
+            named.append(name if name == other else f"{name} ~ {other}")
+            pairs[first, :] = -np.inf
+            pairs[:, second] = -np.inf
+        return ", ".join(named)
+
+    def _damped(self, amounts: Terms) -> Terms:
+        return np.sqrt(amounts) if self.options.hellinger else amounts
+
+    def _positions(self, objects: pd.Index) -> Positions:
+        positions: Positions = self.class_names_.get_indexer(objects)
+        if (positions < 0).any():
+            raise ValueError(
+                f"The object '{objects[positions < 0][0]}' is not one of the {len(self.class_names_)} classes of the "
+                "network: run feature_engineering again with the network that made these features"
+            )
+        return positions
+
+
+def _strongest(terms: Terms) -> Positions:
+    ranked = np.argsort(-terms, kind="stable")[:STRONGEST]
+    return ranked[terms[ranked] > 0]

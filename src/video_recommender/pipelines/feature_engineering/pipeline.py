@@ -1,0 +1,33 @@
+"""Wiring of the feature engineering stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import fit_object_space, gather_evidence, measure_importances, place_videos
+
+
+def create_pipeline() -> Pipeline:
+    """Detected objects in; each video's importances, and its point in object space, out."""
+    return Pipeline(
+        [
+            Node(
+                gather_evidence,
+                inputs=["detections", "class_evidence", "class_embeddings", "params:features"],
+                outputs="object_evidence",
+                name="gather_evidence",
+            ),
+            Node(
+                fit_object_space,
+                inputs=["object_evidence", "class_embeddings", "params:features"],
+                outputs="object_space",
+                name="fit_object_space",
+            ),
+            Node(
+                measure_importances,
+                inputs=["object_evidence", "object_space"],
+                outputs="video_features",
+                name="measure_importances",
+            ),
+            Node(place_videos, inputs=["video_features", "object_space"], outputs="video_points", name="place_videos"),
+        ],
+        tags="feature_engineering",
+    )

@@ -1,0 +1,56 @@
+"""What is told of a video that is not in the corpus."""
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+
+class SeenObject(BaseModel):
+    """An object that the video shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    importance: float
+    frames: int
+
+
+class CategoryProbability(BaseModel):
+    """How probable it is that the video belongs to a category."""
+
+    model_config = ConfigDict(frozen=True)
+
+    category: str
+    probability: float
+
+
+class NearVideo(BaseModel):
+    """A video of the corpus that is like this one, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rank: int
+    video_id: str
+    similarity: float
+    shared_objects: str
+
+
+class VideoAnswer(BaseModel):
+    """The objects, the category and the neighbours of one video.
+
+    Attributes:
+        video: the file.
+        objects: most important first.
+        categories: most probable first.
+        neighbours: nearest first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    video: str
+    objects: tuple[SeenObject, ...]
+    categories: tuple[CategoryProbability, ...]
+    neighbours: tuple[NearVideo, ...]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The answer in the form that the catalog keeps."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,113 @@
+"""Answer for one video that is not in the corpus."""
+
+from pathlib import Path
+
+import pandas as pd
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, JsonValue, PositiveInt
+
+from video_recommender.frame_folder import EncodedFrames, FrameFolder
+from video_recommender.pipelines.classification.category_models import CategoryModel
+from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
+from video_recommender.pipelines.detection.object_detection import name_objects
+from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
+from video_recommender.pipelines.inference.answer import CategoryProbability, NearVideo, SeenObject, VideoAnswer
+from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
+from video_recommender.pipelines.recommendation.recommender import VideoRecommender
+from video_recommender.schemas import ClassProbabilities, Detections, VideoFeatures, VideoPoints
+from video_recommender.video_file import VideoFile
+
+NEW_VIDEO = "new/video"
+"""What the new video is called in tables; it cannot be a neighbour of itself, because the corpus does not hold it."""
+
+SHOWN_OBJECTS = 5
+
+
+class InferenceOptions(BaseModel):
+    """Which video to answer for, and how much to tell (parameters_inference.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    video: Path | None = None
+    neighbours: PositiveInt = 10
+    shared_objects: PositiveInt = 3
+
+
+def sample_new_video(inference: InferenceOptions, preprocessing: PreprocessingOptions) -> EncodedFrames:
+    """Cut the new video into frames, as the corpus was.
+
+    Raises:
+        ValueError: if no video is named.
+        VideoError: if it is not a usable video.
+    """
+    if inference.video is None:
+        raise ValueError("No video is named: kedro run --pipelines=inference --params=inference.video=/path/new.mp4")
+    return sample_frames(VideoFile(inference.video.expanduser()), preprocessing)
+
+
+def name_objects_in_new_video(
+    new_video_frames: FrameFolder, object_classifier: LiteRTClassifier
+) -> tuple[DataFrame[Detections], DataFrame[ClassProbabilities]]:
+    """Name the object in each of its frames, and the mean probability of each object."""
+    named = name_objects(new_video_frames, object_classifier)
+    return named.detections, named.class_probabilities
+
+
+def place_new_video(
+    new_video_detections: DataFrame[Detections],
+    new_video_probabilities: DataFrame[ClassProbabilities],
+    object_space: ObjectSpace,
+) -> tuple[DataFrame[VideoFeatures], DataFrame[VideoPoints]]:
+    """Measure how important each object is in it, and place it in object space."""
+    features = object_space.importances_of_video(NEW_VIDEO, new_video_detections, new_video_probabilities)
+    return features, object_space.transform(features)
+
+
+def answer_for_new_video(
+    new_video_detections: DataFrame[Detections],
+    new_video_features: DataFrame[VideoFeatures],
+    new_video_points: DataFrame[VideoPoints],
+    video_features: DataFrame[VideoFeatures],
+    object_space: ObjectSpace,
+    category_classifier: CategoryModel,
+    recommender: VideoRecommender,
+    options: InferenceOptions,
+) -> dict[str, JsonValue]:
+    """Tell its objects, its category with probabilities, its neighbours and why.
+
+    Returns:
+        A `VideoAnswer` as JSON.
+    """
+    neighbours = recommender.recommend(new_video_points, options.neighbours)
+    shared = object_space.shared_objects(
+        new_video_features.loc[neighbours["video_id"]],
+        video_features.loc[neighbours["recommended_video_id"]],
+        top=options.shared_objects,
+    )
+    return VideoAnswer(
+        video=str(options.video),
+        objects=_objects(new_video_features, new_video_detections),
+        categories=_categories(category_classifier, new_video_points),
+        neighbours=tuple(
+            NearVideo(rank=rank, video_id=video_id, similarity=similarity, shared_objects=objects)
+            for rank, video_id, similarity, objects in zip(
+                neighbours["rank"], neighbours["recommended_video_id"], neighbours["similarity"], shared, strict=True
+            )
+        ),
+    ).to_json()
+
+
+def _objects(features: pd.DataFrame, detections: pd.DataFrame) -> tuple[SeenObject, ...]:
+    frames = detections["class_name"].value_counts()
+    strongest = features.iloc[0].nlargest(SHOWN_OBJECTS)
+    return tuple(
+        SeenObject(name=name, importance=importance, frames=int(frames.get(name, 0)))
+        for name, importance in strongest.items()
+    )
+
+
+def _categories(classifier: CategoryModel, points: pd.DataFrame) -> tuple[CategoryProbability, ...]:
+    ranked = pd.Series(classifier.predict_proba(points)[0], index=classifier.classes_).sort_values(ascending=False)
+    return tuple(
+        CategoryProbability(category=category, probability=probability) for category, probability in ranked.items()
+    )

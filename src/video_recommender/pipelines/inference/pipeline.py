@@ -1,0 +1,47 @@
+"""Wiring of the answer for one new video."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import answer_for_new_video, name_objects_in_new_video, place_new_video, sample_new_video
+
+
+def create_pipeline() -> Pipeline:
+    """A video file in; its objects, category and neighbours out."""
+    return Pipeline(
+        [
+            Node(
+                sample_new_video,
+                inputs=["params:inference", "params:preprocessing"],
+                outputs="new_video_frames",
+                name="sample_new_video",
+            ),
+            Node(
+                name_objects_in_new_video,
+                inputs=["new_video_frames", "object_classifier"],
+                outputs=["new_video_detections", "new_video_probabilities"],
+                name="name_objects_in_new_video",
+            ),
+            Node(
+                place_new_video,
+                inputs=["new_video_detections", "new_video_probabilities", "object_space"],
+                outputs=["new_video_features", "new_video_points"],
+                name="place_new_video",
+            ),
+            Node(
+                answer_for_new_video,
+                inputs=[
+                    "new_video_detections",
+                    "new_video_features",
+                    "new_video_points",
+                    "video_features",
+                    "object_space",
+                    "category_classifier",
+                    "recommender",
+                    "params:inference",
+                ],
+                outputs="new_video_answer",
+                name="answer_for_new_video",
+            ),
+        ],
+        tags=["inference", "on_demand"],
+    )

@@ -1,0 +1,164 @@
+"""Find the videos in a folder of your own, one sub-folder per category."""
+
+import hashlib
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from slugify import slugify
+
+from video_recommender.fingerprints import fingerprint
+
+VIDEO_SUFFIXES: Final = frozenset(
+    {".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"}
+    | {".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
+)
+"""Files with other names are not taken for videos."""
+
+UNLABELLED: Final = "unlabelled"
+"""Stands for the category in the `video_id` of a video that has none."""
+
+SLUG_LENGTH: Final = 80
+"""Longest slug, in characters, before a digest is added."""
+
+_DIGEST_STEP: Final = 6
+_RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # no file can have these names on Windows
+_WAY_OUT: Final = "name a folder of videos with --params=ingestion.folder.path=…"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FolderVideo:
+    """One video file of a folder.
+
+    Attributes:
+        path: where it lies, absolute.
+        category: name of the top sub-folder that it lies in; None for files directly in the folder.
+        video_id: `<category slug>/<slug>`: ASCII, safe as a path everywhere, unique also where case does not count.
+        fingerprint: digest of path, size and time of change; it differs when the file was replaced.
+    """
+
+    path: Path
+    category: str | None
+    video_id: str
+    fingerprint: str
+
+
+def list_folder(folder: Path | str) -> list[FolderVideo]:
+    """List the videos of a folder, in order of `video_id`.
+
+    A video in a deeper folder belongs to the category at the top. Hidden files are left out; links are followed, but
+    not in circles.
+
+    Args:
+        folder: its sub-folders are the categories.
+
+    Raises:
+        ValueError: if it does not exist, is not a folder, cannot be read, or holds no video.
+    """
+    root = Path(folder).expanduser().absolute()
+    if not root.exists():
+        raise ValueError(f"The folder {root} does not exist: {_WAY_OUT}")
+    if not root.is_dir():
+        raise ValueError(f"{root} is a file, not a folder: {_WAY_OUT}")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise ValueError(f"The folder {root} may not be read: change its permissions, or {_WAY_OUT}")
+    files = list(_walk(root, frozenset()))
+    videos = [file.relative_to(root) for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    if not videos:
+        raise ValueError(f"The folder {root} holds no video ({len(files)} other files): {_WAY_OUT}")
+    _log.info("%s holds %d videos; %d other files are left out", root, len(videos), len(files) - len(videos))
+    identifiers = video_ids(videos)
+    listed = [
+        FolderVideo(root / video, _category(video), identifiers[video], _listing_fingerprint(root / video))
+        for video in videos
+    ]
+    return sorted(listed, key=lambda video: video.video_id)
+
+
+def video_ids(relative_paths: list[Path]) -> dict[Path, str]:
+    """Give every file a `video_id`, independent of their order.
+
+    Args:
+        relative_paths: distinct, relative to the folder that is listed.
+
+    Returns:
+        `<category slug>/<slug>` by path. Names whose slugs are equal all get a digest of their path.
+    """
+    by_category: dict[str | None, list[Path]] = {}
+    for path in relative_paths:
+        by_category.setdefault(_category(path), []).append(path)
+    names = {category: category for category in by_category if category is not None}
+    folders: dict[str | None, str] = {None: UNLABELLED}
+    folders.update(unique_slugs(names, reserved=frozenset({UNLABELLED})))
+    identifiers: dict[Path, str] = {}
+    for category, paths in by_category.items():
+        stems = {path.as_posix(): path.stem for path in paths}
+        slugs = unique_slugs(stems)
+        identifiers.update({path: f"{folders[category]}/{slugs[path.as_posix()]}" for path in paths})
+    return identifiers
+
+
+def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Turn names into distinct slugs: lower-case ASCII letters, digits and inner dashes.
+
+    Args:
+        names: what to turn into slugs, by what tells the names apart.
+        reserved: slugs that are not to be given as they are.
+
+    Returns:
+        Slugs by the same keys. Where they would be equal or reserved, each gets `-` and six or more hexadecimal digits
+        of its key's SHA-256.
+    """
+    plain = {key: slugify(_printable(name), max_length=SLUG_LENGTH) or "untitled" for key, name in names.items()}
+    digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}
+    while True:
+        slugs = {key: _with_digest(slug, key, digits[key]) for key, slug in plain.items()}
+        uses = Counter(slugs.values())
+        if len(uses) == len(slugs):
+            return slugs
+        digits = {key: digits[key] + (_DIGEST_STEP if uses[slug] > 1 else 0) for key, slug in slugs.items()}
+
+
+def _with_digest(slug: str, key: str, digits: int) -> str:
+    return f"{slug}-{hashlib.sha256(os.fsencode(key)).hexdigest()[:digits]}" if digits else slug
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _category(relative_path: Path) -> str | None:
+    return relative_path.parts[0] if len(relative_path.parts) > 1 else None
+
+
+def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        _log.warning("%s is left out: %s", folder, error.strerror)
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, above | {real})
+        elif entry.is_file() or not entry.exists():  # a broken link is a video that is missing; a pipe is none
+            yield entry
+
+
+def _listing_fingerprint(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return fingerprint(str(path), None)
+    return fingerprint(str(path), status.st_size, status.st_mtime_ns)

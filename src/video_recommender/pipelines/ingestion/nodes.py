@@ -1,0 +1,104 @@
+"""Find the videos and describe each."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from pandera.typing import DataFrame
+
+from video_recommender.fingerprints import fingerprint
+from video_recommender.incremental import Made, Planned, bring_up_to_date
+from video_recommender.parallel import WorkerOptions
+from video_recommender.partitions import Partitions, PartitionUpdates
+from video_recommender.pipelines.ingestion.photos import PhotoLibrary
+from video_recommender.pipelines.ingestion.probe import VideoProperties, probe_video
+from video_recommender.pipelines.ingestion.sources import IngestionOptions, OfferedVideo, offer_videos
+from video_recommender.schemas import VideoManifest
+from video_recommender.video_file import VideoBytes, VideoFile, VideoLink
+
+VERSION = 1
+"""Raised when a video would be described differently than before, so that it is described again."""
+
+
+def collect_videos(
+    demo_photos: PhotoLibrary,
+    stored_videos: Partitions[VideoFile],
+    options: IngestionOptions,
+    seed: int,
+    workers: WorkerOptions,
+) -> Iterator[PartitionUpdates]:
+    """Get every video that the source offers, and look into each.
+
+    Args:
+        demo_photos: the photos from which the demo corpus is rendered; not fetched unless it is asked for.
+        stored_videos: the videos that earlier runs have left.
+        options: see `IngestionOptions`.
+        seed: what the rendered clips are drawn from.
+        workers: see `WorkerOptions`.
+
+    Yields:
+        One video at a time, `VideoBytes` or `VideoLink`, so that it is saved as soon as it is there. A file that is
+        not a usable video has a record that says why, and no content.
+    """
+    planned = {
+        offered.video_id: Planned(fingerprint(VERSION, offered.fingerprint), offered, _known(offered))
+        for offered in offer_videos(options, demo_photos, seed)
+    }
+    yield from bring_up_to_date(planned, stored_videos, _collect, workers, "Collecting videos")
+
+
+def describe_videos(videos: Partitions[VideoFile]) -> DataFrame[VideoManifest]:
+    """List every video with its properties, and mark the files that repeat another one byte for byte.
+
+    Raises:
+        ValueError: if not a single video is usable.
+    """
+    columns = list(VideoManifest.to_schema().columns)
+    rows = [
+        {"video_id": video_id, "status": stored.record.status, "error": stored.record.error, **stored.record.details}
+        for video_id, stored in videos.items()
+    ]
+    manifest = _mark_duplicates(pd.DataFrame(rows, columns=columns))
+    if not (manifest["status"] == "ok").any():
+        raise ValueError(_no_usable_video(manifest))
+    return VideoManifest.validate(manifest)
+
+
+def _collect(offered: OfferedVideo) -> Made[VideoBytes | VideoLink]:
+    content = offered.fetch()
+    properties = _probe(content)
+    return Made(content, vars(properties))
+
+
+def _probe(content: VideoBytes | VideoLink) -> VideoProperties:
+    if isinstance(content, VideoLink):
+        return probe_video(VideoFile(content.target))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "video.mp4")
+        file.write_bytes(content.content)
+        return probe_video(VideoFile(file))
+
+
+def _known(offered: OfferedVideo) -> dict[str, str | None]:
+    return {
+        "category": offered.category,
+        "source": offered.source,
+        "title": offered.title,
+        "group": offered.group,
+        "photos": offered.photos,
+    }
+
+
+def _mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
+    first = manifest.groupby("sha256")["video_id"].transform("first")
+    repeated = first.notna() & (first != manifest["video_id"])
+    return manifest.assign(
+        status=manifest["status"].mask(repeated, "duplicate"),
+        error=manifest["error"].mask(repeated, "has the same bytes as " + first.fillna("")),
+    )
+
+
+def _no_usable_video(manifest: pd.DataFrame) -> str:
+    reasons = "; ".join(f"{row.source}: {row.error}" for row in manifest.head(3).itertuples())
+    return f"Not one of {len(manifest)} files is a usable video ({reasons}). Name a folder that holds videos."

@@ -1,0 +1,130 @@
+"""Where videos come from: each source lists the videos it can give, and how to get each."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips, render_clip
+from video_recommender.pipelines.ingestion.folder import FolderVideo, list_folder
+from video_recommender.pipelines.ingestion.photos import Photo, PhotoLibrary, list_photo_folder
+from video_recommender.video_file import VideoBytes, VideoLink
+
+
+class FolderOptions(BaseModel):
+    """Videos of one's own: a folder with a sub-folder per category."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path | None = None
+    copy_files: bool = False
+
+
+class PhotosOptions(BaseModel):
+    """Photos of one's own: a folder with a sub-folder per category, from which clips are rendered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path | None = None
+
+
+class IngestionOptions(BaseModel):
+    """Where the videos come from (parameters_ingestion.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["demo", "photos", "folder"] = "demo"
+    folder: FolderOptions = FolderOptions()
+    photos: PhotosOptions = PhotosOptions()
+    clips: ClipOptions = ClipOptions()
+
+
+@dataclass(frozen=True)
+class OfferedVideo:
+    """A video that a source can give.
+
+    Attributes:
+        video_id: `<category>/<slug>`.
+        category: its category as the source names it; None where it has none.
+        fingerprint: changes whenever the source would give other bytes.
+        title: its title for people.
+        source: where it comes from: a path, or the name of the source.
+        group: what it shares with others, so that they must not straddle a split.
+        photos: the photos that it shows, comma-separated; empty if it was not rendered.
+        fetch: picklable; gets the video, in a worker.
+    """
+
+    video_id: str
+    category: str | None
+    fingerprint: str
+    title: str
+    source: str
+    group: str
+    photos: str
+    fetch: Callable[[], VideoBytes | VideoLink]
+
+
+def offer_videos(options: IngestionOptions, demo_photos: PhotoLibrary, seed: int) -> list[OfferedVideo]:
+    """List every video that the chosen source can give.
+
+    Args:
+        options: see `IngestionOptions`.
+        demo_photos: the photos of the demo corpus; fetched only if the demo is chosen.
+        seed: what rendered clips are drawn from.
+
+    Raises:
+        ValueError: if the source has no path, no such folder or nothing in it.
+    """
+    match options.source:
+        case "demo":
+            return _offer_clips(demo_photos.fetch(), "demo", options.clips, seed)
+        case "photos":
+            photos = list_photo_folder(_chosen(options.photos.path, "photos"))
+            return _offer_clips(photos, "photos", options.clips, seed)
+        case "folder":
+            videos = list_folder(_chosen(options.folder.path, "folder"))
+            return [_offer_file(video, options.folder) for video in videos]
+
+
+def _offer_clips(photos: Iterable[Photo], source: str, options: ClipOptions, seed: int) -> list[OfferedVideo]:
+    return [
+        OfferedVideo(
+            video_id=recipe.video_id,
+            category=recipe.category,
+            fingerprint=recipe.fingerprint,
+            title=recipe.title,
+            source=source,
+            group=recipe.group,
+            photos=recipe.photos,
+            fetch=partial(_render, recipe),
+        )
+        for recipe in plan_clips(photos, options, seed)
+    ]
+
+
+def _offer_file(video: FolderVideo, options: FolderOptions) -> OfferedVideo:
+    return OfferedVideo(
+        video_id=video.video_id,
+        category=video.category,
+        fingerprint=video.fingerprint,
+        title=video.path.stem,
+        source=str(video.path),
+        group=video.video_id,
+        photos="",
+        fetch=partial(VideoLink, video.path, options.copy_files),
+    )
+
+
+def _render(recipe: ClipRecipe) -> VideoBytes:
+    return VideoBytes(render_clip(recipe))
+
+
+def _chosen(path: Path | None, source: str) -> Path:
+    if path is None:
+        raise ValueError(
+            f"The source '{source}' needs a folder: --params=ingestion.source={source},ingestion.{source}.path=/your/folder"
+        )
+    return path

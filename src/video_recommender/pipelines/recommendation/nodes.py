@@ -1,0 +1,242 @@
+"""Name the ten videos nearest to each video, and tell how good they are."""
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from video_recommender.partitions import Partitions
+from video_recommender.pipelines.recommendation.figures import plot_precision
+from video_recommender.pipelines.recommendation.ranking_metrics import (
+    JudgedLists,
+    catalogue_coverage,
+    intra_list_diversity,
+    map_at_k,
+    ndcg_at_k,
+    precision_at_k,
+)
+from video_recommender.pipelines.recommendation.recommender import (
+    ExplainsSimilarity,
+    Labels,
+    Scores,
+    VideoRecommender,
+    cosine_scores,
+    find_neighbours,
+    group_labels,
+    random_scores,
+)
+from video_recommender.schemas import (
+    ClassEvidence,
+    Detections,
+    RecommendationReport,
+    Recommendations,
+    VideoFeatures,
+    VideoManifest,
+    VideoPoints,
+)
+
+logger = logging.getLogger(__name__)
+
+PAIRS_PER_BLOCK = 8192
+METRICS = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
+
+
+class RecommendationOptions(BaseModel):
+    """How videos are recommended and judged (parameters_recommendation.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    neighbours: PositiveInt = 10
+    exclude_same_group: bool = False
+    shared_objects: PositiveInt = 3
+    evaluated_videos: PositiveInt = 5000
+    seed: int = 0
+
+
+def fit_recommender(video_points: DataFrame[VideoPoints], video_manifest: DataFrame[VideoManifest]) -> VideoRecommender:
+    """Remember every video's point and group.
+
+    Args:
+        video_points: the videos that can be recommended.
+        video_manifest: the group of each.
+
+    Returns:
+        Recommends for these videos and for new ones.
+    """
+    return VideoRecommender().fit(video_points, video_manifest.set_index("video_id")["group"])
+
+
+def recommend_videos(
+    recommender: VideoRecommender,
+    video_points: DataFrame[VideoPoints],
+    video_features: DataFrame[VideoFeatures],
+    object_space: ExplainsSimilarity,
+    options: RecommendationOptions,
+) -> DataFrame[Recommendations]:
+    """Name the nearest videos of each video, and the objects that made them alike.
+
+    Args:
+        recommender: fitted on the videos that can be recommended.
+        video_points: the videos to recommend for.
+        video_features: importance of each object, for these and for the recommended videos.
+        object_space: names the objects that two videos share.
+        options: see `RecommendationOptions`.
+
+    Returns:
+        Ordered by `video_id` and `rank`.
+    """
+    recommended = recommender.recommend(
+        video_points.sort_index(), options.neighbours, exclude_same_group=options.exclude_same_group
+    )
+    if recommended.empty:
+        logger.warning("There is nothing to recommend for %d video(s): add more videos", len(video_points))
+    shared: list[str] = []
+    for start in range(0, len(recommended), PAIRS_PER_BLOCK):
+        pairs = recommended.iloc[start : start + PAIRS_PER_BLOCK]
+        shared += object_space.shared_objects(
+            video_features.loc[pairs["video_id"]],
+            video_features.loc[pairs["recommended_video_id"]],
+            top=options.shared_objects,
+        )
+    return DataFrame[Recommendations](recommended.assign(shared_objects=pd.Series(shared, dtype="str")))
+
+
+def count_objects(detections: Partitions[DataFrame[Detections]]) -> pd.DataFrame:
+    """Count the frames of each video that show each object.
+
+    Args:
+        detections: per video, the most probable object in each frame.
+
+    Returns:
+        int64, a row per video that shows something (index `video_id`), a column per object.
+    """
+    tables = {video_id: stored.load()["class_name"] for video_id, stored in detections.usable().items()}
+    shown = pd.concat({"": pd.Series(dtype="str"), **tables}, names=["video_id", "frame"])
+    return pd.crosstab(
+        shown.index.get_level_values("video_id"), shown.to_numpy(), rownames=["video_id"], colnames=["class_name"]
+    )
+
+
+def compare_recommenders(
+    video_points: DataFrame[VideoPoints],
+    object_counts: pd.DataFrame,
+    class_evidence: DataFrame[ClassEvidence],
+    video_manifest: DataFrame[VideoManifest],
+    options: RecommendationOptions,
+) -> DataFrame[RecommendationReport]:
+    """Judge object space beside simpler recommenders, with and without neighbours of the same group.
+
+    Only videos with a category take part, as queries and as candidates; a video is relevant if it has the query's
+    category. Without neighbours of the same group, these are taken from the candidates before ranking and from the
+    relevant videos. Diversity is measured in object space for all.
+
+    Args:
+        video_points: what `object_space` ranks by.
+        object_counts: what `raw_counts` ranks by: number of frames by `video_id` (index) and object (columns).
+        class_evidence: what `probabilities` ranks by: mean class probabilities, unaware that classes are alike.
+        video_manifest: category and group of each video.
+        options: see `RecommendationOptions`.
+
+    Returns:
+        A row per recommender and choice of candidates.
+    """
+    labelled = _labelled(video_points.index, video_manifest)
+    points = video_points.loc[labelled.index].to_numpy(np.float32)
+    drawn = np.random.default_rng(options.seed).permutation(len(labelled))[: options.evaluated_videos]
+    queries = np.sort(drawn)
+    systems: dict[str, Callable[[], Scores]] = {
+        "object_space": lambda: _cosines(points, queries),
+        "probabilities": lambda: _cosines(_probabilities(class_evidence, labelled.index), queries),
+        "raw_counts": lambda: _cosines(_counts(object_counts, labelled.index), queries),
+        "random": lambda: random_scores(options.seed),
+    }
+    exclusions = {
+        "all": np.arange(len(labelled)),
+        "other_groups": group_labels(labelled.index, labelled["group"]),
+    }
+    rows = []
+    for system, scores in systems.items():
+        for candidates, labels in exclusions.items():
+            positions = find_neighbours(scores(), labels[queries], labels, options.neighbours).positions
+            lists = _judge(positions, queries, labelled["category"], labels)
+            rows.append(
+                {
+                    "system": system,
+                    "candidates": candidates,
+                    "neighbours": options.neighbours,
+                    "videos": len(lists.judgeable.relevant),
+                    "precision": precision_at_k(lists),
+                    "ndcg": ndcg_at_k(lists),
+                    "map": map_at_k(lists),
+                    "intra_list_diversity": intra_list_diversity(positions, points),
+                    "catalogue_coverage": catalogue_coverage(positions, len(labelled)),
+                }
+            )
+    return DataFrame[RecommendationReport](pd.DataFrame(rows))
+
+
+def summarise_recommendations(recommendation_report: DataFrame[RecommendationReport]) -> dict[str, float]:
+    """Flatten the report into names such as `precision_at_10` and `random_precision_at_10_other_groups`.
+
+    Args:
+        recommendation_report: see `compare_recommenders`.
+
+    Returns:
+        Object space's figures bear no prefix. What could not be measured is left out.
+    """
+    measured = recommendation_report.melt(["system", "candidates", "neighbours"], METRICS, "metric").dropna()
+    if (recommendation_report["videos"] == 0).all():
+        logger.warning("Recommendations cannot be judged: that needs two videos of one category")
+    prefixes = measured["system"].where(measured["system"] != "object_space", "").add("_").str.removeprefix("_")
+    suffixes = ("_" + measured["candidates"]).where(measured["candidates"] != "all", "")
+    names = prefixes + measured["metric"] + "_at_" + measured["neighbours"].astype(str) + suffixes
+    return dict(zip(names.tolist(), measured["value"].astype(float).tolist(), strict=True))
+
+
+def plot_recommendation_comparison(recommendation_report: DataFrame[RecommendationReport]) -> go.Figure:
+    """Draw the precision of each recommender, with and without neighbours of the same group.
+
+    Args:
+        recommendation_report: see `compare_recommenders`.
+
+    Returns:
+        Grouped bars.
+    """
+    return plot_precision(recommendation_report)
+
+
+def _labelled(video_ids: pd.Index, video_manifest: pd.DataFrame) -> pd.DataFrame:
+    described = video_manifest.set_index("video_id")[["category", "group"]].reindex(video_ids.sort_values())
+    return described[described["category"].fillna("") != ""]
+
+
+def _judge(
+    positions: NDArray[np.int64], queries: NDArray[np.int64], category: pd.Series, labels: Labels
+) -> JudgedLists:
+    kinds = category.factorize()[0]
+    same_category = category.groupby(kinds).transform("size").to_numpy(np.int64)
+    same_label = category.groupby([kinds, labels]).transform("size").to_numpy(np.int64)
+    hits = (positions >= 0) & (kinds[positions] == kinds[queries, np.newaxis])
+    return JudgedLists(hits, (same_category - same_label)[queries])
+
+
+def _cosines(vectors: NDArray[np.float32], queries: NDArray[np.int64]) -> Scores:
+    return cosine_scores(vectors[queries], vectors)
+
+
+def _counts(object_counts: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32]:
+    return object_counts.reindex(video_ids, fill_value=0).to_numpy(np.float32)
+
+
+def _probabilities(class_evidence: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32]:
+    videos = video_ids.get_indexer(pd.Index(class_evidence["video_id"]))
+    classes, names = class_evidence["class_name"].factorize()
+    vectors = np.zeros((len(video_ids), len(names)), np.float32)
+    known = videos >= 0
+    vectors[videos[known], classes[known]] = class_evidence["probability"].to_numpy(np.float32)[known]
+    return vectors

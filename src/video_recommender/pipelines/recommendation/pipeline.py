@@ -1,0 +1,52 @@
+"""Wiring of the recommendation pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from video_recommender.pipelines.recommendation.nodes import (
+    compare_recommenders,
+    count_objects,
+    fit_recommender,
+    plot_recommendation_comparison,
+    recommend_videos,
+    summarise_recommendations,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """From points in object space to ten recommendations per video and how good they are."""
+    return Pipeline(
+        [
+            Node(
+                fit_recommender,
+                inputs=["video_points", "video_manifest"],
+                outputs="recommender",
+                name="fit_recommender",
+            ),
+            Node(
+                recommend_videos,
+                inputs=["recommender", "video_points", "video_features", "object_space", "params:recommendation"],
+                outputs="recommendations",
+                name="recommend_videos",
+            ),
+            Node(count_objects, inputs="detections", outputs="object_counts", name="count_objects"),
+            Node(
+                compare_recommenders,
+                inputs=["video_points", "object_counts", "class_evidence", "video_manifest", "params:recommendation"],
+                outputs="recommendation_report",
+                name="compare_recommenders",
+            ),
+            Node(
+                summarise_recommendations,
+                inputs="recommendation_report",
+                outputs="recommendation_metrics",
+                name="summarise_recommendations",
+            ),
+            Node(
+                plot_recommendation_comparison,
+                inputs="recommendation_report",
+                outputs="recommendation_comparison",
+                name="plot_recommendation_comparison",
+            ),
+        ],
+        tags="recommendation",
+    )

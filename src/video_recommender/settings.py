@@ -1,0 +1,18 @@
+"""What Kedro asks of the project: https://docs.kedro.org/en/stable/configure/settings/."""
+
+from video_recommender.catalog import WriteAsideCatalog
+from video_recommender.console_noise import silence_dependencies
+from video_recommender.hooks import MissingInputHooks, RunSummaryHooks
+from video_recommender.mlflow_tracking import MlflowTracking
+
+silence_dependencies()
+
+HOOKS = (MissingInputHooks(), MlflowTracking(), RunSummaryHooks())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
+DATA_CATALOG_CLASS = WriteAsideCatalog
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "config_patterns": {"mlflow": ["mlflow*"]},
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+}

@@ -1,0 +1,241 @@
+"""The classification stage on small corpora, down to the smallest."""
+
+import json
+import logging
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from kedro_datasets.plotly import JSONDataset
+from pydantic import ValidationError
+
+from video_recommender.pipelines.classification.category_models import CategoryModel
+from video_recommender.pipelines.classification.cross_validation import CandidateComparison
+from video_recommender.pipelines.classification.nodes import (
+    ClassificationOptions,
+    compare_candidates,
+    draw_confusion_matrix,
+    measure_classification,
+    predict_categories,
+    report_categories,
+    train_category_classifier,
+)
+
+Corpus = tuple[pd.DataFrame, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Classified:
+    comparison: CandidateComparison
+    classifier: CategoryModel
+    predictions: pd.DataFrame
+    metrics: dict[str, float | None]
+    report: pd.DataFrame
+    figure: go.Figure
+
+
+def classify(corpus: Corpus, **options: object) -> Classified:
+    chosen = ClassificationOptions(**options)
+    points, manifest = corpus
+    comparison = compare_candidates(points, manifest, chosen)
+    classifier = train_category_classifier(points, manifest, comparison, chosen)
+    predictions = predict_categories(points, manifest, comparison, classifier)
+    return Classified(
+        comparison,
+        classifier,
+        predictions,
+        measure_classification(comparison, predictions),
+        report_categories(predictions),
+        draw_confusion_matrix(predictions),
+    )
+
+
+@pytest.fixture(scope="module")
+def classified(corpus: Corpus) -> Classified:
+    return classify(corpus)
+
+
+def test_videos_of_clear_categories_are_named_right(classified: Classified) -> None:
+    assert classified.metrics["accuracy"] > 0.8
+    assert classified.metrics["macro_f1"] > 0.8
+    assert classified.metrics["accuracy"] > classified.metrics["accuracy_majority"] + 0.4
+
+
+def test_every_candidate_is_measured_beside_the_majority_baseline(classified: Classified) -> None:
+    names = {"majority", "nearest_neighbours", "logistic_regression", "linear_svm"}
+
+    assert {f"accuracy_{name}" for name in names} | {f"macro_f1_{name}" for name in names} <= set(classified.metrics)
+    assert classified.metrics["macro_f1"] == max(classified.metrics[f"macro_f1_{name}"] for name in names)
+    # Each of three equally frequent categories is most frequent in none of the trainings that hold it out.
+    assert classified.metrics["accuracy_majority"] <= 1 / 3
+
+
+def test_the_first_of_equal_candidates_is_chosen(make_corpus: Callable[..., Corpus]) -> None:
+    easy = make_corpus({"food": [2] * 3, "pets": [2] * 3}, noise=0.01)
+
+    for candidates in (["linear_svm", "nearest_neighbours"], ["nearest_neighbours", "linear_svm"]):
+        assert classify(easy, candidates=candidates).comparison.chosen == candidates[0]
+
+
+def test_no_group_is_in_two_folds(corpus: Corpus, classified: Classified) -> None:
+    groups = corpus[1].set_index("video_id")["group"]
+    measured = classified.predictions.dropna(subset="fold")
+
+    folds_of_group = measured.groupby(measured["video_id"].map(groups))["fold"].nunique()
+
+    assert (folds_of_group == 1).all()
+    assert sorted(measured["fold"].unique()) == [1, 2, 3, 4, 5]
+
+
+def test_a_video_is_predicted_by_models_that_have_not_seen_its_group(make_corpus: Callable[..., Corpus]) -> None:
+    # One group of pets looks much like food: whoever has seen some of it recognises it, whoever has not cannot.
+    points, manifest = make_corpus({"food": [4] * 5, "pets": [4] * 5}, noise=0.1)
+    disguised = (manifest["group"] == "pets0").to_numpy()
+    points.loc[disguised] = points[manifest["group"].to_numpy() == "food0"].to_numpy()
+    points.loc[disguised, "axis_0016"] += 1
+    ungrouped = manifest.assign(group=manifest["video_id"])
+
+    recall = {
+        name: (classify((points, rows)).predictions.loc[disguised, "predicted_category"] == "pets").mean()
+        for name, rows in {"grouped": manifest, "ungrouped": ungrouped}.items()
+    }
+
+    assert recall == {"grouped": 0, "ungrouped": 1}
+
+
+def test_videos_without_a_category_are_predicted_without_a_fold(classified: Classified) -> None:
+    loose = classified.predictions.set_index("video_id").loc[["_/0", "_/1"]]
+
+    assert loose["category"].isna().all()
+    assert loose["fold"].isna().all()
+    assert (loose["predicted_category"] == "food").all()
+    assert classified.metrics["n_unlabelled"] == 2
+
+
+def test_a_video_that_failed_is_neither_learnt_nor_predicted(make_corpus: Callable[..., Corpus]) -> None:
+    points, manifest = make_corpus({"food": [2] * 3, "pets": [2] * 3})
+    manifest.loc[0, "status"] = "unreadable"
+
+    classified = classify((points, manifest))
+
+    assert manifest.loc[0, "video_id"] not in set(classified.predictions["video_id"])
+    assert classified.metrics["n_videos"] == 11
+
+
+def test_the_report_and_the_figure_agree_with_the_predictions(classified: Classified) -> None:
+    labelled = classified.predictions.dropna(subset="category")
+    pets = labelled[labelled["category"] == "pets"]
+
+    report = classified.report.set_index("category")
+    heat_map = classified.figure.data[0]
+
+    assert report["videos"].tolist() == [20, 20, 20]
+    assert report.loc["pets", "recall"] == pytest.approx((pets["predicted_category"] == "pets").mean())
+    assert classified.metrics["macro_f1"] == pytest.approx(report["f1"].mean())
+    assert heat_map.text[1][1] == (pets["predicted_category"] == "pets").sum()
+    assert sum(map(sum, heat_map.text)) == 60
+
+
+def test_the_figure_survives_its_dataset(classified: Classified, tmp_path: Path) -> None:
+    dataset = JSONDataset(filepath=str(tmp_path / "confusion_matrix.json"))
+
+    dataset.save(classified.figure)
+
+    assert dataset.load() == classified.figure
+    assert dataset.preview()["data"][0]["type"] == "heatmap"
+
+
+@pytest.mark.parametrize(
+    ("groups", "unlabelled"),
+    [
+        ({}, 0),
+        ({}, 3),
+        ({"pets": [1]}, 0),
+        ({"pets": [3, 3]}, 1),
+        ({"pets": [1], "food": [1]}, 1),
+        ({"pets": [4], "food": [4]}, 0),
+        ({"pets": [2, 2], "food": [4]}, 0),
+    ],
+    ids=["nothing", "no category", "one video", "one category", "two videos", "one group each", "one measurable"],
+)
+def test_what_cannot_be_measured_is_said_to_be_so_and_predicted_all_the_same(
+    make_corpus: Callable[..., Corpus],
+    caplog: pytest.LogCaptureFixture,
+    groups: dict[str, list[int]],
+    unlabelled: int,
+) -> None:
+    points, manifest = make_corpus(groups, unlabelled=unlabelled)
+
+    with caplog.at_level(logging.WARNING):
+        classified = classify((points, manifest))
+
+    assert "cannot be measured" in caplog.text
+    assert json.loads(json.dumps(classified.metrics))["accuracy"] is None
+    assert classified.predictions["video_id"].tolist() == manifest["video_id"].tolist()
+    assert classified.predictions["fold"].isna().all()
+    assert set(classified.predictions["predicted_category"]) <= (set(groups) or {"unknown"})
+    assert classified.report["f1"].isna().all()
+    assert "too few videos" in classified.figure.layout.title.text
+
+
+def test_fewer_groups_than_folds_mean_fewer_folds_and_a_message(
+    make_corpus: Callable[..., Corpus], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        classified = classify(make_corpus({"pets": [2] * 3, "food": [2] * 6}), folds=5)
+
+    assert classified.metrics["n_folds"] == 3
+    assert "3 folds instead of 5: 'pets' has only 3 groups" in caplog.text
+
+
+def test_a_category_of_one_group_counts_as_never_recognised(
+    make_corpus: Callable[..., Corpus], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        classified = classify(make_corpus({"pets": [2] * 5, "food": [2] * 5, "rooms": [3]}, noise=0.1))
+
+    assert classified.report.set_index("category").loc["rooms", "recall"] == 0
+    assert "one group, so it counts as never recognised: rooms" in caplog.text
+    assert classified.metrics["n_folds"] == 5
+
+
+def test_a_candidate_that_needs_more_videos_is_left_out(
+    make_corpus: Callable[..., Corpus], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        classified = classify(make_corpus({"pets": [1] * 2, "food": [1] * 2}, noise=0.1))
+
+    assert "linear_svm is left out" in caplog.text
+    assert classified.metrics["accuracy"] == 1
+
+
+def test_a_group_of_two_categories_is_held_out_whole(make_corpus: Callable[..., Corpus]) -> None:
+    points, manifest = make_corpus({"pets": [3] * 4, "food": [3] * 4})
+    manifest.loc[manifest["group"].isin(["pets0", "food0"]), "group"] = "one uploader"
+
+    predictions = classify((points, manifest)).predictions
+
+    shared = predictions["video_id"].isin(manifest.loc[manifest["group"] == "one uploader", "video_id"])
+    assert len(set(predictions.loc[shared, "fold"])) == 1
+
+
+def test_the_same_seed_gives_the_same_bytes(make_corpus: Callable[..., Corpus]) -> None:
+    corpus = make_corpus({"pets": [3] * 4, "food": [3] * 4}, noise=1.5, unlabelled=1)
+
+    def pickled(seed: int) -> bytes:
+        classified = classify(corpus, seed=seed, candidates=["random_forest"])
+        return pickle.dumps((classified.classifier, classified.predictions))
+
+    assert pickled(1) == pickled(1)
+    assert pickled(1) != pickled(2)
+
+
+def test_a_misspelt_candidate_is_refused_by_name() -> None:
+    with pytest.raises(ValidationError, match="candidates"):
+        ClassificationOptions(candidates=["nearest_neighbors"])
+    with pytest.raises(ValidationError, match="folds"):
+        ClassificationOptions(folds=1)

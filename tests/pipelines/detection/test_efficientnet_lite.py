@@ -1,0 +1,156 @@
+import importlib.metadata
+import io
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from video_recommender.frame_folder import Frames
+from video_recommender.pipelines.detection.efficientnet_lite import (
+    VARIANTS,
+    build_efficientnet_lite,
+    check_weights,
+    read_state_dict,
+)
+from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
+from video_recommender.pipelines.detection.network import KerasModel, build_network, class_embeddings
+
+LITE0 = VARIANTS["efficientnet-lite0"]
+OBJECTS = (
+    {"tabby cat", "tiger cat", "Egyptian cat"},
+    {"espresso", "cup", "coffee mug"},
+    {"missile", "projectile", "space shuttle"},
+)
+
+
+@pytest.fixture(scope="module")
+def weights_file() -> Path:
+    return Path(str(importlib.metadata.distribution(LITE0.distribution).locate_file(LITE0.weights_file)))
+
+
+def best_names(model: KerasModel, pictures: Frames, guesses: int) -> list[set[str]]:
+    names = np.array(imagenet_class_names())
+    best = np.argsort(-np.asarray(model(pictures)))[:, :guesses]
+    return [set(names[row]) for row in best]
+
+
+def test_the_network_names_the_cat_the_cup_and_the_rocket(lite0: KerasModel, photos: Frames) -> None:
+    assert all(named <= right for named, right in zip(best_names(lite0, photos, 1), OBJECTS, strict=True))
+
+
+def test_the_larger_network_reads_larger_pictures_and_names_the_same_objects(photos: Frames) -> None:
+    import keras
+
+    lite2 = build_efficientnet_lite("efficientnet-lite2")
+    larger = np.asarray(keras.ops.image.resize(photos, lite2.input_shape[1:3]))
+
+    assert lite2.input_shape == (None, 260, 260, 3)
+    assert all(named & right for named, right in zip(best_names(lite2, larger, 3), OBJECTS, strict=True))
+
+
+def test_probabilities_of_a_picture_sum_to_one(lite0: KerasModel, photos: Frames) -> None:
+    assert np.asarray(lite0(photos)).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+
+
+def test_the_network_is_the_same_after_it_was_saved(lite0: KerasModel, photos: Frames, tmp_path: Path) -> None:
+    import keras
+
+    lite0.save(tmp_path / "network.keras")
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+
+    np.testing.assert_array_equal(np.asarray(loaded(photos)), np.asarray(lite0(photos)))
+
+
+def test_breeds_of_cat_resemble_each_other_more_than_a_cat_and_a_car(lite0: KerasModel) -> None:
+    embeddings = class_embeddings(lite0)
+    centred = embeddings - embeddings.mean()
+
+    cat, other_cat, car = (centred.loc[name] for name in ("tabby cat", "Egyptian cat", "sports car"))
+
+    assert embeddings.shape == (1000, 1280)
+    assert set(embeddings.dtypes) == {np.dtype("float32")}
+    assert cat @ other_cat > 0.3 * np.linalg.norm(cat) * np.linalg.norm(other_cat)
+    assert cat @ car < 0.1 * np.linalg.norm(cat) * np.linalg.norm(car)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: content[:-1] + b"\xff"])
+def test_a_truncated_or_edited_file_of_weights_is_named(damage, weights_file: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "lite0.pth"
+    damaged.write_bytes(damage(weights_file.read_bytes()))
+
+    with pytest.raises(ValueError, match=r"lite0\.pth is damaged"):
+        check_weights(damaged, LITE0.sha256)
+
+
+def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"lite0\.pth is missing: reinstall"):
+        check_weights(tmp_path / "lite0.pth", LITE0.sha256)
+
+
+class Malicious:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple:
+        return Path.mkdir, (self.folder / "was_here",)
+
+
+def legacy_file(state_dict: object) -> io.BytesIO:
+    parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, state_dict, [])
+    return io.BytesIO(b"".join(pickle.dumps(part, protocol=2) for part in parts))
+
+
+def test_weights_cannot_run_code(tmp_path: Path) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="must not hold"):
+        read_state_dict(legacy_file(OrderedDict(weight=Malicious(tmp_path))))
+
+    assert not (tmp_path / "was_here").exists()
+
+
+def test_code_hidden_in_the_head_of_a_file_of_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="must not hold"):
+        read_state_dict(io.BytesIO(pickle.dumps(Malicious(tmp_path))))
+
+    assert not (tmp_path / "was_here").exists()
+
+
+def test_a_file_of_another_format_is_refused() -> None:
+    with pytest.raises(pickle.UnpicklingError, match="not a PyTorch file"):
+        read_state_dict(io.BytesIO(pickle.dumps("something else")))
+
+
+def test_an_unknown_network_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match="no network 'efficientnet-lite9': name efficientnet-lite0"):
+        build_network("efficientnet-lite9")
+
+
+def test_weights_that_cannot_be_downloaded_are_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    def unreachable(**_options: str) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", unreachable)
+
+    with pytest.raises(ValueError, match="weights of MobileNetV2 cannot be downloaded: go online once"):
+        build_network("MobileNetV2")
+
+
+def test_a_keras_application_reads_raw_colours(monkeypatch: pytest.MonkeyPatch, photos: Frames) -> None:
+    import keras
+
+    untrained = keras.applications.MobileNetV2(weights=None)
+
+    def download(**_options: str) -> KerasModel:
+        return untrained
+
+    download.__module__ = keras.applications.MobileNetV2.__module__
+    monkeypatch.setattr(keras.applications, "MobileNetV2", download)
+
+    network = build_network("MobileNetV2")
+
+    expected = untrained(photos.astype(np.float32) / 127.5 - 1)
+    np.testing.assert_allclose(np.asarray(network(photos)), np.asarray(expected), atol=1e-6)
+    assert class_embeddings(network).shape == (1000, 1280)

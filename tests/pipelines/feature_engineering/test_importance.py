@@ -1,0 +1,145 @@
+"""How important each object is in each video."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from video_recommender.pipelines.feature_engineering.importance import (
+    ObjectEvidence,
+    evidence_of_detections,
+    evidence_of_probabilities,
+    inverse_document_frequency,
+    measure_importance,
+)
+
+CLASS_NAMES = pd.Index(["beagle", "labrador", "sofa", "table lamp", "banana"])
+FORMULAS = ["confidence_share", "frame_share", "tf_idf"]
+
+named_frame = st.tuples(st.sampled_from(list(CLASS_NAMES)), st.floats(0.0625, 1, width=32))
+one_video = st.lists(named_frame, min_size=1, max_size=30)
+corpus = st.lists(st.lists(named_frame, max_size=12), min_size=1, max_size=6)
+
+
+def as_detections(frames: list[tuple[str, float]]) -> pd.DataFrame:
+    names, confidences = [name for name, _ in frames], [confidence for _, confidence in frames]
+    return pd.DataFrame(
+        {
+            "frame": np.arange(1, len(frames) + 1, dtype=np.int64),
+            "class_name": pd.Series(names, dtype=str),
+            "confidence": np.array(confidences, dtype=np.float32),
+        }
+    )
+
+
+def evidence_of(*videos: list[tuple[str, float]]) -> ObjectEvidence:
+    loaders: dict[str, Callable[[], pd.DataFrame]] = {
+        f"kind/{number}": partial(as_detections, frames) for number, frames in enumerate(videos)
+    }
+    return evidence_of_detections(loaders, CLASS_NAMES)
+
+
+def importance_of(evidence: ObjectEvidence, formula: str) -> np.ndarray:
+    return measure_importance(evidence, formula, inverse_document_frequency(evidence)).toarray()
+
+
+@settings(max_examples=50, deadline=None)
+@given(videos=corpus)
+@pytest.mark.parametrize("formula", ["confidence_share", "frame_share"])
+def test_shares_of_a_video_sum_to_one_and_are_zero_without_evidence(
+    formula: str, videos: list[list[tuple[str, float]]]
+) -> None:
+    importance = importance_of(evidence_of(*videos), formula)
+
+    assert importance.sum(axis=1) == pytest.approx([float(bool(frames)) for frames in videos])
+
+
+@settings(max_examples=50, deadline=None)
+@given(videos=corpus)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_an_object_is_important_exactly_where_it_is_seen(formula: str, videos: list[list[tuple[str, float]]]) -> None:
+    importance = importance_of(evidence_of(*videos), formula)
+
+    seen = [[name in {named for named, _ in frames} for name in CLASS_NAMES] for frames in videos]
+    assert (importance >= 0).all()
+    assert ((importance > 0) == np.array(seen)).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(frames=one_video, random=st.randoms(use_true_random=False))
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_the_order_of_frames_does_not_matter(formula: str, frames: list[tuple[str, float]], random) -> None:
+    shuffled = random.sample(frames, len(frames))
+
+    importance = importance_of(evidence_of(frames, shuffled), formula)
+
+    assert importance[0] == pytest.approx(importance[1])
+
+
+@settings(max_examples=50, deadline=None)
+@given(frames=one_video, another=named_frame)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_one_more_frame_of_an_object_never_makes_it_less_important(
+    formula: str, frames: list[tuple[str, float]], another: tuple[str, float]
+) -> None:
+    evidence = evidence_of(frames, [*frames, another])
+    # The same weights for both: what is rare in the corpus is not what this is about.
+    importance = measure_importance(evidence, formula, np.linspace(1, 2, len(CLASS_NAMES))).toarray()
+
+    column = CLASS_NAMES.get_loc(another[0])
+    others = np.arange(len(CLASS_NAMES)) != column
+    assert importance[1, column] >= importance[0, column] - 1e-12
+    assert (importance[1, others] <= importance[0, others] + 1e-12).all()
+
+
+def test_confidence_counts_in_the_confidence_share_and_not_in_the_frame_share() -> None:
+    evidence = evidence_of([("beagle", 0.9), ("sofa", 0.3)])
+
+    by_confidence = importance_of(evidence, "confidence_share")[0]
+    by_frames = importance_of(evidence, "frame_share")[0]
+
+    assert by_confidence[[0, 2]] == pytest.approx([0.75, 0.25])
+    assert by_frames[[0, 2]] == pytest.approx([0.5, 0.5])
+
+
+def test_tf_idf_favours_the_object_that_few_videos_show() -> None:
+    evidence = evidence_of([("sofa", 0.8), ("banana", 0.8)], [("sofa", 0.8)], [("sofa", 0.8)])
+
+    importance = importance_of(evidence, "tf_idf")[0]
+
+    sofa, banana = CLASS_NAMES.get_loc("sofa"), CLASS_NAMES.get_loc("banana")
+    assert importance[sofa] == pytest.approx(0.5 * (np.log(4 / 4) + 1))
+    assert importance[banana] == pytest.approx(0.5 * (np.log(4 / 2) + 1))
+
+
+def test_mean_probabilities_are_shared_out_as_detections_are() -> None:
+    class_evidence = pd.DataFrame(
+        {
+            "video_id": ["kind/0", "kind/0", "kind/gone"],
+            "class_name": ["beagle", "labrador", "sofa"],
+            "probability": [0.6, 0.2, 1.0],
+        }
+    )
+
+    evidence = evidence_of_probabilities(class_evidence, pd.Index(["kind/0", "kind/dark"]), CLASS_NAMES)
+
+    assert importance_of(evidence, "confidence_share") == pytest.approx(
+        np.array([[0.75, 0.25, 0, 0, 0], [0, 0, 0, 0, 0]])
+    )
+
+
+def test_an_unknown_object_is_refused_by_name() -> None:
+    class_evidence = pd.DataFrame({"video_id": ["kind/0"], "class_name": ["unicorn"], "probability": [1.0]})
+
+    with pytest.raises(ValueError, match="'unicorn' is not one of the 5 classes"):
+        evidence_of([("unicorn", 0.5)])
+    with pytest.raises(ValueError, match="'unicorn' is not one of the 5 classes"):
+        evidence_of_probabilities(class_evidence, pd.Index(["kind/0"]), CLASS_NAMES)
+
+
+def test_a_corpus_without_videos_has_no_importances() -> None:
+    assert importance_of(evidence_of(), "tf_idf").shape == (0, 5)

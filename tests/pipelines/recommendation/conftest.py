@@ -1,0 +1,93 @@
+"""A small corpus: dogs, cats and food, two videos of each photo."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from video_recommender.pipelines.feature_engineering.importance import evidence_of_probabilities
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
+from video_recommender.schemas import VideoManifest
+
+KINDS = {
+    "dogs": ["beagle", "basset", "whippet"],
+    "cats": ["tabby", "lynx", "siamese"],
+    "food": ["pizza", "burrito", "bagel"],
+}
+CLASSES = [name for names in KINDS.values() for name in names]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    manifest: pd.DataFrame
+    evidence: pd.DataFrame
+    counts: pd.DataFrame
+    features: pd.DataFrame
+    points: pd.DataFrame
+    space: ObjectSpace
+
+    def of(self, videos: int) -> "Corpus":
+        """The first videos of the manifest alone."""
+        ids = self.manifest["video_id"].head(videos)
+        return Corpus(
+            self.manifest.head(videos),
+            self.evidence[self.evidence["video_id"].isin(ids)],
+            self.counts.reindex(ids),
+            self.features.loc[ids],
+            self.points.loc[ids],
+            self.space,
+        )
+
+
+@pytest.fixture(scope="session")
+def object_space() -> ObjectSpace:
+    """Classes of one kind lie near each other; fitted on nothing but the classes."""
+    noise = np.random.default_rng(0).normal(0, 0.15, (len(CLASSES), 16))
+    kinds = np.repeat(np.eye(len(KINDS), 16), 3, axis=0)
+    embeddings = pd.DataFrame(kinds + noise, index=pd.Index(CLASSES, name="class_name"))
+    nothing = pd.DataFrame({"video_id": [], "class_name": [], "probability": []})
+    evidence = evidence_of_probabilities(nothing, pd.Index([], dtype=str), embeddings.index)
+    return ObjectSpace(FeatureOptions()).fit(evidence, embeddings)
+
+
+@pytest.fixture(scope="session")
+def corpus(object_space: ObjectSpace) -> Corpus:
+    """36 videos: per class four, of which two and two share a photo; the category is the kind."""
+    random = np.random.default_rng(1)
+    shots = [(kind, name, number) for number in range(4) for kind, names in KINDS.items() for name in names]
+    manifest = pd.DataFrame(
+        {
+            "video_id": [f"{kind}/{name}-{number}" for kind, name, number in shots],
+            "category": [kind for kind, _, _ in shots],
+            "group": [f"{name}-{number // 2}" for _, name, number in shots],
+        }
+    )
+    probabilities = pd.DataFrame(
+        random.dirichlet(np.full(len(CLASSES), 0.2), len(shots)) * 0.2,
+        index=pd.Index(manifest["video_id"], dtype=str),
+        columns=pd.Index(CLASSES, name="class_name"),
+    )
+    for video_id, (_, name, _) in zip(manifest["video_id"], shots, strict=True):
+        probabilities.loc[video_id, name] += 0.8
+    evidence = probabilities.reset_index().melt("video_id", var_name="class_name", value_name="probability")
+    features = object_space.importances(
+        evidence_of_probabilities(evidence, probabilities.index, object_space.class_names_)
+    )
+    return Corpus(
+        manifest=_described(manifest),
+        evidence=evidence,
+        counts=(probabilities * 20).round().astype("int64"),
+        features=features,
+        points=object_space.transform(features),
+        space=object_space,
+    )
+
+
+def _described(manifest: pd.DataFrame) -> pd.DataFrame:
+    video = {"status": "ok", "error": "", "duration_s": 6.0, "fps": 25.0, "width": 320, "height": 240, "sha256": "0"}
+    return VideoManifest.validate(
+        manifest.assign(**video, source="recipe", title=manifest["video_id"], photos="")[
+            list(VideoManifest.to_schema().columns)
+        ]
+    )

@@ -1,0 +1,279 @@
+import json
+import logging
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro_datasets.plotly import JSONDataset
+
+from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.pipelines.recommendation import create_pipeline
+from video_recommender.pipelines.recommendation.nodes import (
+    RecommendationOptions,
+    compare_recommenders,
+    count_objects,
+    fit_recommender,
+    plot_recommendation_comparison,
+    recommend_videos,
+    summarise_recommendations,
+)
+
+OPTIONS = RecommendationOptions(seed=3)
+METRICS = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
+
+
+def recommendations_of(corpus, options: RecommendationOptions = OPTIONS) -> pd.DataFrame:
+    recommender = fit_recommender(corpus.points, corpus.manifest)
+    return recommend_videos(recommender, corpus.points, corpus.features, corpus.space, options)
+
+
+def report_of(corpus, options: RecommendationOptions = OPTIONS) -> pd.DataFrame:
+    return compare_recommenders(corpus.points, corpus.counts, corpus.evidence, corpus.manifest, options)
+
+
+def row_of(report: pd.DataFrame, system: str, candidates: str) -> pd.Series:
+    return report.set_index(["system", "candidates"]).loc[(system, candidates)]
+
+
+def with_categories(corpus, categories) -> pd.DataFrame:
+    return corpus.manifest.assign(category=pd.Series(categories, index=corpus.manifest.index, dtype="str"))
+
+
+def test_nearest_video_is_the_one_that_shares_its_objects(corpus) -> None:
+    nearest = recommendations_of(corpus).query("rank == 1")
+
+    same_object = nearest["video_id"].str.split("-").str[0] == nearest["recommended_video_id"].str.split("-").str[0]
+    assert same_object.mean() > 0.9
+
+
+def test_each_recommendation_names_the_objects_that_the_two_share(corpus) -> None:
+    recommended = recommendations_of(corpus)
+
+    beagles = recommended[
+        recommended["video_id"].str.contains("beagle") & recommended["recommended_video_id"].str.contains("beagle")
+    ]
+    assert len(beagles) > 0
+    assert beagles["shared_objects"].str.contains("beagle").all()
+    assert recommended["shared_objects"].str.count(",").max() <= 2
+
+
+def test_every_video_gets_ten_others_in_order(corpus) -> None:
+    recommended = recommendations_of(corpus)
+
+    assert recommended["video_id"].tolist() == sorted(np.repeat(corpus.points.index, 10))
+    assert recommended["rank"].tolist() == list(range(1, 11)) * 36
+    assert (recommended["video_id"] != recommended["recommended_video_id"]).all()
+
+
+def test_an_unlabelled_video_is_recommended_for_too(corpus) -> None:
+    unlabelled = with_categories(corpus, None)
+    recommender = fit_recommender(corpus.points, unlabelled)
+
+    recommended = recommend_videos(recommender, corpus.points, corpus.features, corpus.space, OPTIONS)
+
+    assert recommended["video_id"].nunique() == 36
+
+
+def test_the_same_group_is_never_recommended_where_the_options_say_so(corpus) -> None:
+    group = corpus.manifest.set_index("video_id")["group"]
+
+    recommended = recommendations_of(corpus, RecommendationOptions(exclude_same_group=True))
+
+    assert (group[recommended["video_id"]].array != group[recommended["recommended_video_id"]].array).all()
+
+
+def test_a_single_video_gives_an_empty_table_and_a_warning(corpus, caplog) -> None:
+    with caplog.at_level(logging.WARNING):
+        recommended = recommendations_of(corpus.of(1))
+
+    assert recommended.empty
+    assert "add more videos" in caplog.text
+
+
+@pytest.mark.parametrize(("videos", "rows"), [(2, 2), (5, 20)])
+def test_a_small_corpus_is_recommended_from_and_judged(corpus, videos: int, rows: int) -> None:
+    few = corpus.of(videos)
+
+    assert len(recommendations_of(few)) == rows
+    assert len(report_of(few)) == 8
+
+
+def test_two_runs_give_the_same_bytes(corpus) -> None:
+    for make in (recommendations_of, report_of):
+        assert pickle.dumps(make(corpus)) == pickle.dumps(make(corpus))
+
+
+def test_objects_are_counted_in_frames() -> None:
+    def stored(*names: str) -> StoredPartition:
+        table = pd.DataFrame({"frame": range(1, len(names) + 1), "class_name": pd.Series(names, dtype="str")})
+        return StoredPartition(PartitionRecord("f"), lambda: table)
+
+    counts = count_objects(Partitions({"a/1": stored("cat", "cat", "dog"), "a/2": stored("pie"), "a/3": stored()}))
+
+    assert counts.to_dict("index") == {"a/1": {"cat": 2, "dog": 1, "pie": 0}, "a/2": {"cat": 0, "dog": 0, "pie": 1}}
+    assert counts.index.name == "video_id"
+    assert count_objects(Partitions({})).empty
+
+
+def test_object_space_finds_the_kind_where_counts_find_only_the_object(corpus) -> None:
+    report = report_of(corpus)
+
+    ours, counts = (row_of(report, system, "other_groups") for system in ("object_space", "raw_counts"))
+    assert ours["precision"] > counts["precision"] + 0.1
+    assert ours["ndcg"] > counts["ndcg"]
+    assert ours["map"] > counts["map"]
+
+
+def test_random_recommendations_hit_as_often_as_the_category_is_common(corpus) -> None:
+    report = report_of(corpus)
+
+    assert row_of(report, "random", "all")["precision"] == pytest.approx(11 / 35, abs=0.06)
+    assert row_of(report, "random", "other_groups")["precision"] == pytest.approx(10 / 34, abs=0.06)
+    assert row_of(report, "random", "all")["catalogue_coverage"] == 1
+
+
+def test_perfect_neighbours_score_1(corpus) -> None:
+    kinds = pd.get_dummies(corpus.manifest.set_index("video_id")["category"]).astype("float32")
+
+    report = compare_recommenders(kinds, corpus.counts, corpus.evidence, corpus.manifest, OPTIONS)
+
+    for candidates in ("all", "other_groups"):
+        assert row_of(report, "object_space", candidates)[["precision", "ndcg", "map"]].tolist() == pytest.approx(
+            [1, 1, 1]
+        )
+        assert row_of(report, "object_space", candidates)["intra_list_diversity"] == pytest.approx(0, abs=1e-9)
+
+
+def test_neighbours_that_share_only_a_photo_count_for_nothing_without_the_group(corpus) -> None:
+    """A system that knows nothing but the photo looks good until its group is taken away."""
+    manifest = corpus.manifest
+    photos = pd.get_dummies(manifest.set_index("video_id")["group"]).astype("float32")
+    options = RecommendationOptions(neighbours=1)
+
+    report = compare_recommenders(photos, corpus.counts, corpus.evidence, manifest, options)
+
+    assert row_of(report, "object_space", "all")["precision"] == 1
+    assert row_of(report, "object_space", "other_groups")["precision"] < 0.6
+
+
+def test_relevant_videos_are_fewer_without_the_group(corpus) -> None:
+    """Each category here is one group: all can be judged with it, none without."""
+    manifest = corpus.manifest.assign(group=corpus.manifest["category"])
+
+    report = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, manifest, OPTIONS)
+
+    assert row_of(report, "object_space", "all")["videos"] == 36
+    assert row_of(report, "object_space", "other_groups")["videos"] == 0
+    assert "precision_at_10_other_groups" not in summarise_recommendations(report)
+
+
+def test_unlabelled_videos_take_no_part_in_the_figures(corpus) -> None:
+    some = corpus.manifest["category"].where(corpus.manifest.index % 3 != 0)
+    manifest = with_categories(corpus, some)
+    labelled = manifest.dropna(subset="category")
+
+    whole = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, manifest, OPTIONS)
+    alone = compare_recommenders(
+        corpus.points.loc[labelled["video_id"]], corpus.counts, corpus.evidence, labelled, OPTIONS
+    )
+
+    pd.testing.assert_frame_equal(whole, alone)
+    assert whole["videos"].max() == 24
+
+
+@pytest.mark.parametrize("categories", [None, "pets", [f"kind-{number}" for number in range(36)]])
+def test_a_corpus_without_categories_to_tell_apart_is_judged_without_a_crash(corpus, categories, caplog) -> None:
+    manifest = with_categories(corpus, categories)
+
+    report = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, manifest, OPTIONS)
+    metrics = summarise_recommendations(report)
+
+    if categories == "pets":
+        assert metrics["random_precision_at_10"] == 1
+    else:
+        assert "precision_at_10" not in metrics
+        assert "cannot be judged" in caplog.text
+
+
+def test_videos_that_show_nothing_are_judged_too(corpus) -> None:
+    points = corpus.points.copy()
+    points.iloc[0] = 0
+
+    report = compare_recommenders(
+        points,
+        corpus.counts.iloc[1:],
+        corpus.evidence[corpus.evidence["video_id"] != points.index[0]],
+        corpus.manifest,
+        OPTIONS,
+    )
+
+    assert (report["videos"] == 36).all()
+    assert report[METRICS].notna().all(axis=None)
+
+
+def test_figures_of_a_large_corpus_are_measured_on_a_sample(corpus) -> None:
+    report = report_of(corpus, RecommendationOptions(evaluated_videos=12))
+
+    assert (report["videos"] == 12).all()
+    assert row_of(report, "object_space", "all")["precision"] == pytest.approx(
+        row_of(report_of(corpus), "object_space", "all")["precision"], abs=0.15
+    )
+
+
+def test_metrics_have_flat_names_that_json_can_hold(corpus) -> None:
+    metrics = summarise_recommendations(report_of(corpus))
+
+    assert set(json.loads(json.dumps(metrics, allow_nan=False))) == {
+        f"{system}{metric}_at_10{candidates}"
+        for system in ("", "probabilities_", "raw_counts_", "random_")
+        for metric in METRICS
+        for candidates in ("", "_other_groups")
+    }
+    assert metrics["precision_at_10"] == row_of(report_of(corpus), "object_space", "all")["precision"]
+
+
+def test_the_comparison_can_be_stored_and_read_again(corpus, tmp_path: Path) -> None:
+    report = report_of(corpus)
+    dataset = JSONDataset(filepath=str(tmp_path / "comparison.json"))
+
+    dataset.save(plot_recommendation_comparison(report))
+
+    bars = dataset.load().data
+    assert [len(bar.y) for bar in bars] == [4, 4]
+    assert bars[0].y[0] == pytest.approx(row_of(report, "object_space", "all")["precision"], abs=1e-4)
+
+
+def test_the_comparison_can_be_drawn_when_nothing_could_be_measured(corpus) -> None:
+    figure = plot_recommendation_comparison(report_of(corpus.of(1)))
+
+    assert all(value is None for bar in figure.data for value in bar.y)
+
+
+def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
+    names = corpus.features.idxmax(axis=1)
+    detections = Partitions(
+        {
+            video_id: StoredPartition(PartitionRecord("f"), lambda name=name: pd.DataFrame({"class_name": [name] * 9}))
+            for video_id, name in names.items()
+        }
+    )
+    catalog = DataCatalog(
+        {
+            "video_points": MemoryDataset(corpus.points),
+            "video_features": MemoryDataset(corpus.features),
+            "video_manifest": MemoryDataset(corpus.manifest),
+            "object_space": MemoryDataset(corpus.space),
+            "class_evidence": MemoryDataset(corpus.evidence),
+            "detections": MemoryDataset(detections, copy_mode="assign"),
+            "params:recommendation": MemoryDataset(OPTIONS),
+        }
+    )
+
+    outputs = SequentialRunner().run(create_pipeline(), catalog)
+
+    assert set(outputs) == {"recommendations", "recommendation_metrics", "recommendation_comparison"}
+    assert outputs["recommendation_metrics"].load()["precision_at_10"] > 0.9
