@@ -1,16 +1,38 @@
 """Keep the console for what concerns the user: dependencies speak only when something is wrong."""
 
+import contextlib
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 
 TALKATIVE = ("alembic", "mlflow", "tensorflow")
+HARMLESS = (r".*register_new_resolver\(\) is deprecated", r"Hint: Inferred schema contains integer column")
 
 
 def silence_dependencies() -> None:
-    """Mute what dependencies report of themselves; their warnings and errors about this run still show."""
+    """Mute what dependencies report of themselves; their errors still show."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is deprecated", category=UserWarning)
+    for message in HARMLESS:
+        warnings.filterwarnings("ignore", message=message, category=UserWarning)
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Mute what C++ code writes past Python, such as TensorFlow's greeting; exceptions still pass.
+
+    Yields:
+        While it is mute.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -116,7 +116,7 @@ def open_video(video: VideoFile) -> Iterator[OpenVideo]:
     try:
         container = av.open(path.absolute(), options=_LOCAL_FILES_ONLY, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise VideoError("unreadable", f"{path} is not a video that FFmpeg can read: {_WAY_OUT}") from error
+        raise VideoError("unreadable", f"{path} cannot be read as a video ({error.strerror}): {_WAY_OUT}") from error
     with container:
         yield OpenVideo(video, container, _moving_pictures(container, video))
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -10,7 +10,7 @@ from typing import TypeAlias
 from pydantic import BaseModel
 
 Fingerprintable: TypeAlias = (
-    BaseModel | Mapping[str, "Fingerprintable"] | list["Fingerprintable"] | str | int | float | bool | None
+    BaseModel | Mapping[str, "Fingerprintable"] | Sequence["Fingerprintable"] | str | int | float | bool | None
 )
 
 DIGEST_BYTES = 16
@@ -43,4 +43,6 @@ def fingerprint_file(path: Path) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(f"{type(value).__name__} cannot be part of a fingerprint")

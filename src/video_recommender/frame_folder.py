@@ -33,8 +33,10 @@ class EncodedFrames:
             uint8 RGB, shape (n, height, width, 3).
 
         Raises:
-            VideoError: if a frame is not a readable picture.
+            VideoError: if there is no frame, or one is not a readable picture.
         """
+        if not self.jpegs:
+            raise VideoError("empty", "there are no frames to decode")
         return np.stack([_decode(jpeg, f"frame {number}") for number, jpeg in enumerate(self.jpegs, start=1)])
 
 
@@ -51,7 +53,9 @@ class FrameFolder:
     @property
     def files(self) -> list[Path]:
         """The frames' files in order of time (numerically: 2.jpg comes before 10.jpg)."""
-        return sorted(self.path.glob("[0-9]*.jpg"), key=lambda file: int(file.stem))
+        return sorted(
+            (file for file in self.path.glob("*.jpg") if file.stem.isdecimal()), key=lambda file: int(file.stem)
+        )
 
     def read(self) -> EncodedFrames:
         """Read every frame, still compressed."""
@@ -75,5 +79,7 @@ class FrameFolder:
 def _decode(jpeg: bytes, name: str) -> Frames:
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
     if picture is None:
-        raise VideoError("unreadable", f"{name} is not a readable picture: delete it and run preprocessing again")
+        raise VideoError(
+            "unreadable", f"{name} is not a readable picture: delete its folder and run preprocessing again"
+        )
     return picture.astype(np.uint8, copy=False)

@@ -1,25 +1,27 @@
 """What a person sees around a run: what is missing before it, what was made after it."""
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from video_recommender.partitions import Partitions
+from video_recommender.runner import by_stage, stage_of
 
 PARAMETER_PREFIX = "params:"
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest")
 HEADLINES = {
     "classification_metrics": {
         "accuracy": "category accuracy, out of fold",
-        "baseline_accuracy": "always the commonest category",
+        "accuracy_majority": "always the most frequent category",
     },
     "recommendation_metrics": {
         "precision_at_10_other_groups": "precision@10, no shared photo or source",
@@ -33,7 +35,7 @@ class MissingInputHooks:
     """Says which pipeline to run first, before a run stumbles over what that pipeline should have left."""
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Check that the data that the run starts from is there.
 
         Raises:
@@ -48,7 +50,7 @@ class RunSummaryHooks:
     """Closes a run with what was made and where it lies, and what failed and why."""
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the summary."""
         console = Console()
         console.print(_what_was_made(pipeline, catalog))
@@ -58,7 +60,7 @@ class RunSummaryHooks:
             console.print(line)
 
 
-def _is_there(name: str, catalog: CatalogProtocol) -> bool:
+def _is_there(name: str, catalog: DataCatalog) -> bool:
     return name.startswith(PARAMETER_PREFIX) or name.startswith("stored_") or catalog.exists(name)
 
 
@@ -77,36 +79,38 @@ def _what_to_run_first(missing: list[str]) -> str:
     return f"There is no {names} yet: run `kedro run --pipelines={needed}` first, or `kedro run` for everything."
 
 
-def _what_was_made(pipeline: Pipeline, catalog: CatalogProtocol) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("Stage", "Result", "Where it lies"):
-        table.add_column(column)
-    previous = ""
-    for node in pipeline.nodes:
-        stage = node.func.__module__.split(".")[-2].replace("_", " ")
-        for name in node.outputs:
-            dataset = catalog[name]
-            place = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
-            if place is not None:
-                table.add_row(stage if stage != previous else "", name, _relative(Path(place)))
-                previous = stage
+def _what_was_made(pipeline: Pipeline, catalog: DataCatalog) -> Table:
+    table = Table("Stage", "What it made", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    places = {name: _place(name, catalog) for node in pipeline.nodes for name in node.outputs}
+    for stage, nodes in groupby(by_stage(pipeline), key=stage_of):
+        made = [places[name] for node in nodes for name in node.outputs if places[name]]
+        table.add_row(stage.replace("_", " "), Text("\n".join(made), overflow="fold"))
     return table
+
+
+def _place(name: str, catalog: DataCatalog) -> str:
+    place = getattr(catalog[name], "_filepath", None) or getattr(catalog[name], "_path", None)
+    return _relative(Path(place)) if place is not None else ""
 
 
 def _relative(place: Path) -> str:
     return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(place)
 
 
-def _headlines(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+def _headlines(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     for name, meanings in HEADLINES.items():
         if name in pipeline.all_outputs() and catalog.exists(name):
             metrics: Mapping[str, Any] = catalog.load(name)
-            known = [f"{meaning}: [bold]{metrics[key]:.2f}[/bold]" for key, meaning in meanings.items() if metrics.get(key) is not None]
+            known = [
+                f"{meaning}: [bold]{metrics[key]:.2f}[/bold]"
+                for key, meaning in meanings.items()
+                if metrics.get(key) is not None
+            ]
             if known:
                 yield "; ".join(known)
 
 
-def _failures(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+def _failures(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     made = [name for name in MANIFESTS if name in pipeline.all_outputs() and catalog.exists(name)]
     if not made:
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from video_recommender.parallel import WorkerOptions, map_videos
 from video_recommender.partitions import Detail, Partition, PartitionRecord, Partitions, PartitionUpdates
@@ -41,7 +41,7 @@ class Made(Generic[R]):
 
 def bring_up_to_date(
     planned: Mapping[str, Planned[T]],
-    stored: Partitions[R],
+    stored: Partitions[Any],
     make: Callable[[T], Made[R]],
     workers: WorkerOptions,
     description: str,
@@ -60,7 +60,7 @@ def bring_up_to_date(
     Yields:
         First the deletions (an empty update if there are none), then one partition at a time as it is made.
     """
-    yield {video_id: None for video_id in stored.keys() - planned.keys()}
+    yield dict.fromkeys(stored.keys() - planned.keys())
     pending = {video_id: plan for video_id, plan in planned.items() if not stored.has(video_id, plan.fingerprint)}
     tasks = {video_id: plan.task for video_id, plan in pending.items()}
     for outcome in map_videos(make, tasks, workers, description):

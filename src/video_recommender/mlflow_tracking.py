@@ -1,18 +1,23 @@
 """What each run leaves in MLflow: parameters one by one, metrics, figures, tables and models with signatures.
 
 What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or `figure`, `table`, or `model` with
-`input_example`, the dataset that shows what the model takes.
+`input_example`, the dataset that shows what the model takes, and `predict`, the method that answers.
 """
 
+from contextlib import redirect_stderr
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from io import StringIO
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel, ConfigDict, Field
+from sklearn.base import BaseEstimator
+
+from video_recommender.console_noise import silence_dependencies
 
 if TYPE_CHECKING:
     from mlflow import ActiveRun
@@ -36,16 +41,8 @@ class Tracking(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tracked_as: Literal["metrics", "figure", "table", "model"] = Field(alias="as")
-    input_example: str | None = None
-
-
-@runtime_checkable
-class Recommends(Protocol):
-    """A model that names videos instead of predicting labels."""
-
-    def recommend(self, points: pd.DataFrame) -> pd.DataFrame:
-        """Name the nearest videos of each point."""
-        ...
+    input_example: str = ""
+    predict: str = "predict"
 
 
 class MlflowTracking:
@@ -64,7 +61,7 @@ class MlflowTracking:
         self._parameters = context.config_loader["parameters"]
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Remember what is about to run."""
         self._name = "+".join(run_params["pipeline_names"] or ["__default__"])
         self._pipeline = pipeline
@@ -94,8 +91,6 @@ class MlflowTracking:
     def _start(self) -> "ActiveRun":
         import mlflow
 
-        from video_recommender.console_noise import silence_dependencies
-
         silence_dependencies()  # again: importing MLflow has set its loggers anew
         mlflow.set_tracking_uri(self._options.tracking_uri)
         mlflow.set_experiment(self._options.experiment)
@@ -106,8 +101,7 @@ class MlflowTracking:
     def _flat_parameters(self) -> dict[str, Any]:
         names = {name.removeprefix("params:").split(".")[0] for name in self._pipeline.inputs() if "params:" in name}
         used = {name: value for name, value in self._parameters.items() if name in names}
-        flat: dict[str, Any] = pd.json_normalize(used).iloc[0].to_dict()
-        return flat
+        return {str(name): value for name, value in pd.json_normalize(used).iloc[0].items()}
 
     def _end(self, status: str) -> None:
         if self._run is not None:
@@ -127,22 +121,19 @@ class MlflowTracking:
             case "table":
                 mlflow.log_text(data.to_csv(), f"{name}.csv")
             case "model":
-                _log_model(name, data, self._catalog.load(tracking.input_example).head(EXAMPLE_ROWS))
+                self._log_model(name, data, tracking)
 
+    def _log_model(self, name: str, model: BaseEstimator, tracking: Tracking) -> None:
+        import mlflow
 
-def _log_model(name: str, model: Any, input_example: pd.DataFrame) -> None:
-    import mlflow
-
-    from video_recommender.mlflow_models import RecommenderModel
-
-    described = {
-        "name": name,
-        "input_example": input_example,
-        "registered_model_name": name,
-        # named here, because MLflow would find them by loading the model in a new process, which takes 10 s
-        "pip_requirements": [f"{package}=={version(package)}" for package in REQUIREMENTS],
-    }
-    if isinstance(model, Recommends):
-        mlflow.pyfunc.log_model(python_model=RecommenderModel(model), **described)
-    else:
-        mlflow.sklearn.log_model(model, serialization_format="cloudpickle", **described)
+        with redirect_stderr(StringIO()):  # MLflow announces each registered version there
+            mlflow.sklearn.log_model(
+                model,
+                name=name,
+                registered_model_name=name,
+                input_example=self._catalog.load(tracking.input_example).head(EXAMPLE_ROWS),
+                pyfunc_predict_fn=tracking.predict,
+                serialization_format="cloudpickle",
+                # named here, because MLflow would find them by loading the model in a new process, which takes 10 s
+                pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+            )

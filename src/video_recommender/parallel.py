@@ -61,9 +61,11 @@ def map_videos(
     """
     if not tasks:
         return
-    with joblib.parallel_config(backend=workers.backend, n_jobs=workers.jobs, inner_max_num_threads=_inner(workers)):
-        with _progress() as progress:
-            yield from progress.track(_outcomes(function, tasks), total=len(tasks), description=description)
+    with (
+        joblib.parallel_config(backend=workers.backend, n_jobs=workers.jobs, inner_max_num_threads=_inner(workers)),
+        _progress() as progress,
+    ):
+        yield from progress.track(_outcomes(function, tasks), total=len(tasks), description=description)
 
 
 def _outcomes(function: Callable[[T], R], tasks: Mapping[str, T]) -> Iterator[Outcome[R]]:
@@ -84,7 +86,7 @@ def _outcomes(function: Callable[[T], R], tasks: Mapping[str, T]) -> Iterator[Ou
 def _calls(
     function: Callable[[T], R], pending: dict[str, T], begun: set[str], limit: int
 ) -> Iterator[tuple[Callable[..., Outcome[R]], tuple[object, ...], dict[str, object]]]:
-    """Hand out calls as workers ask for them, until too many outcomes wait to be taken; the rest is for the next round."""
+    """Hand out calls as workers ask for them, until too many outcomes wait to be taken: then the round ends."""
     for video_id, task in tuple(pending.items()):
         if len(begun) >= limit:
             return
@@ -95,10 +97,12 @@ def _calls(
 def _alone(function: Callable[[T], R], video_id: str, task: T) -> Outcome[R]:
     """Try again, in a worker of its own, a video that was at work when a worker died."""
     try:
-        [outcome] = joblib.Parallel(n_jobs=2)([joblib.delayed(_guarded)(function, video_id, task)])
+        outcomes: list[Outcome[R]] = joblib.Parallel(n_jobs=2)([joblib.delayed(_guarded)(function, video_id, task)])
     except BrokenExecutor:
-        return Outcome(video_id, status="crashed", error="its worker process died: the file may be broken, or too large")
-    return outcome
+        return Outcome(
+            video_id, status="crashed", error="its worker process died: the file may be broken, or too large"
+        )
+    return outcomes[0]
 
 
 def _inner(workers: WorkerOptions) -> int | None:

@@ -31,6 +31,9 @@ class PartitionRecord:
         return self.status == "ok"
 
 
+UNFINISHED = PartitionRecord(fingerprint="", status="unfinished", error="the run was stopped while it saved this")
+
+
 @dataclass(frozen=True)
 class Partition(Generic[T]):
     """One partition to be saved.
@@ -81,10 +84,13 @@ class Partitions(Mapping[str, StoredPartition[T]]):
         return Partitions({video_id: stored for video_id, stored in self.items() if stored.record.is_ok})
 
     def made_together_with(self, others: "Partitions[Any]") -> "Partitions[T]":
-        """Those that the other partitions, made in the same step, have come about with too."""
-        return Partitions(
-            {video_id: stored for video_id, stored in self.items() if others.has(video_id, stored.record.fingerprint)}
-        )
+        """Those of both sides, made in the same step; what only one has, or the two from other input, is unfinished."""
+        unfinished = {
+            video_id: StoredPartition(UNFINISHED, stored.load)
+            for video_id, stored in {**others, **self}.items()
+            if not (self.has(video_id, stored.record.fingerprint) and others.has(video_id, stored.record.fingerprint))
+        }
+        return Partitions({**self, **unfinished})
 
     def has(self, video_id: str, fingerprint: str) -> bool:
         """Whether this partition was already made from exactly this input."""

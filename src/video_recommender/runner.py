@@ -1,18 +1,23 @@
 """A Kedro runner that does, like make, only what is not done yet."""
 
+import ast
+from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, SharedMemoryCatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 from pluggy import PluginManager
 
-from video_recommender.fingerprints import fingerprint, fingerprint_bytes, fingerprint_file
+from video_recommender.fingerprints import fingerprint, fingerprint_file
 
+PACKAGE = __package__
 LEDGER = "run_ledger"
 NEVER_SKIPPED = frozenset({"per_video", "on_demand"})
 """Tags of nodes that know themselves what is left to do, or that look at a file outside the catalog."""
@@ -22,19 +27,19 @@ class IncrementalRunner(SequentialRunner):
     """Runs the nodes whose inputs, parameters or code have changed since their outputs were made; skips the rest.
 
     What was made from what is kept in the dataset `run_ledger`, as digests: a node is skipped when the digests of its
-    inputs, of this package's source and of its outputs are those that its last run has left. So a stopped run goes on
-    where it was, a changed parameter redoes its stage and those after it, and equal results end the redoing early.
+    inputs, of the code that it reaches and of its outputs are those that its last run has left. So a stopped run goes
+    on where it was, a changed parameter redoes its stage and those after it, and equal results end the redoing early.
     """
 
     def _run(
         self,
         pipeline: Pipeline,
-        catalog: CatalogProtocol,
+        catalog: CatalogProtocol[Any, Any] | SharedMemoryCatalogProtocol,
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
         ledger = _Ledger(catalog)
-        for node in pipeline.nodes:
+        for node in by_stage(pipeline):
             if node.tags.isdisjoint(NEVER_SKIPPED) and ledger.is_up_to_date(node):
                 self._logger.info("%s: up to date", _title(node))
             else:
@@ -53,7 +58,7 @@ class _Entry(TypedDict):
 class _Ledger:
     """What each node was last made from, and what it made."""
 
-    def __init__(self, catalog: CatalogProtocol) -> None:
+    def __init__(self, catalog: CatalogProtocol[Any, Any]) -> None:
         self._catalog = catalog
         self._is_kept = LEDGER in catalog
         self._entries: dict[str, _Entry] = catalog.load(LEDGER) if self._is_kept and catalog.exists(LEDGER) else {}
@@ -74,7 +79,7 @@ class _Ledger:
 
     def _describe(self, node: Node) -> _Entry:
         return _Entry(
-            code=_source_digest(),
+            code=_code_digest(node.func.__module__),
             inputs={name: self._digest(name) for name in node.inputs},
             outputs={name: self._digest(name) for name in node.outputs},
         )
@@ -94,13 +99,45 @@ class _Ledger:
         return fingerprint_file(Path(place)) if place is not None and Path(place).is_file() else None
 
 
+def stage_of(node: Node) -> str:
+    """The pipeline package that a node's function is from, such as `detection`."""
+    return str(node.func.__module__).split(".")[-2]
+
+
+def by_stage(pipeline: Pipeline) -> list[Node]:
+    """Order a pipeline's nodes so that a stage is finished before the next begins, where that is possible."""
+    stages: dict[str, set[str]] = {}
+    for node, needed in pipeline.node_dependencies.items():
+        stages.setdefault(stage_of(node), set()).update({stage_of(other) for other in needed} - {stage_of(node)})
+    try:
+        order = list(TopologicalSorter(dict(sorted(stages.items()))).static_order())
+    except CycleError:
+        return list(pipeline.nodes)
+    return sorted(pipeline.nodes, key=lambda node: order.index(stage_of(node)))
+
+
 def _title(node: Node) -> str:
-    stage = node.func.__module__.split(".")[-2]
-    return f"{stage.replace('_', ' '):<20} {node.name.replace('_', ' ')}"
+    return f"{stage_of(node).replace('_', ' '):<20} {node.name.replace('_', ' ')}"
 
 
 @cache
-def _source_digest() -> str:
-    package = Path(__file__).parent
-    files = sorted(package.rglob("*.py"))
-    return fingerprint(*([file.relative_to(package).as_posix(), fingerprint_bytes(file.read_bytes())] for file in files))
+def _code_digest(module: str) -> str:
+    """Digest the source of a module and of all modules of this package that it imports, directly or not."""
+    sources: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        spec = find_spec(name) if name not in sources and name.startswith(PACKAGE) else None
+        if spec is not None and spec.origin is not None:
+            source = Path(spec.origin).read_text(encoding="utf-8")
+            sources[name] = source
+            waiting += _imported(source)
+    return fingerprint(sources)
+
+
+def _imported(source: str) -> Iterator[str]:
+    for statement in ast.walk(ast.parse(source)):
+        if isinstance(statement, ast.ImportFrom) and statement.module:
+            yield statement.module
+        elif isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)

@@ -11,6 +11,7 @@ from kedro.io.core import (
     get_protocol_and_path,
 )
 
+from video_recommender.console_noise import silent_stderr
 from video_recommender.datasets.write_aside import written_aside
 
 
@@ -70,14 +71,15 @@ class DeferredDataset(AbstractDataset[Any, Any]):
     @property
     def _dataset(self) -> AbstractDataset[Any, Any]:
         if self._wrapped is None:
-            self._wrapped = AbstractDataset.from_config("deferred", dict(self._config))
+            with silent_stderr():
+                self._wrapped = AbstractDataset.from_config("deferred", dict(self._config))
         return self._wrapped
 
-    def load(self) -> Any:  # noqa: ANN401
+    def load(self) -> Any:
         """Loads with the wrapped dataset."""
         return self._dataset.load()
 
-    def save(self, data: Any) -> None:  # noqa: ANN401
+    def save(self, data: Any) -> None:
         """Saves with the wrapped dataset."""
         with written_aside(self._dataset):
             self._dataset.save(data)

@@ -45,9 +45,11 @@ class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
         return FrameFolder(Path(self._filepath))
 
     def save(self, data: EncodedFrames) -> None:
-        """Write each frame into its file."""
+        """Write each frame into its file, in place of all earlier frames."""
         folder = Path(self._filepath)
         folder.mkdir(parents=True, exist_ok=True)
+        for stale in FrameFolder(folder).files:
+            stale.unlink()
         for number, jpeg in enumerate(data.jpegs, start=1):
             (folder / f"{number}.jpg").write_bytes(jpeg)
 

@@ -1,35 +1,45 @@
 """A partitioned dataset that knows how each of its partitions came about."""
 
 import json
+import os
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
 import pandas as pd
+from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path, parse_dataset_definition
 from kedro.utils import load_obj
 from kedro_datasets._typing import TablePreview
 
-from video_recommender.datasets.write_aside import written_aside
+from video_recommender.datasets.write_aside import beside, written_aside
 from video_recommender.fingerprints import fingerprint
-from video_recommender.partitions import Partition, PartitionRecord, Partitions, PartitionUpdates, StoredPartition
+from video_recommender.partitions import (
+    UNFINISHED,
+    Partition,
+    PartitionRecord,
+    Partitions,
+    PartitionUpdates,
+    StoredPartition,
+)
 
 RECORDS = ".records"
-UNFINISHED = PartitionRecord(fingerprint="", status="unfinished", error="the run was stopped while it saved this")
+LOST = PartitionRecord(fingerprint="", status="unfinished", error="its content is gone: run the stage again")
 
 
-class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions]):
+class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[Any]]):
     """Keeps a partition per video, and beside each a record: its fingerprint, status, error and details.
 
     It differs from `kedro_datasets.partitions.PartitionedDataset` in what a run that may be stopped at any moment
     needs: saving adds and replaces only the partitions handed to it (so a generator node can save one at a time), None
     deletes one, and a partition counts only once it is complete. The record says `unfinished` while its content is
-    being replaced.
+    being replaced, and when the content is gone or the record itself is damaged. A file that is in the way but has no
+    record is somebody's own: it is never overwritten nor deleted.
 
     Examples:
         ```yaml
@@ -77,6 +87,7 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions]):
         self._fs = fsspec.filesystem(protocol)
         self._path = PurePosixPath(root)
         self._protocol = protocol
+        self._is_local = isinstance(self._fs, LocalFileSystem)  # many times as fast without fsspec's detour
         self._partition_type, self._partition_config = parse_dataset_definition(
             dataset if isinstance(dataset, dict) else {"type": dataset}
         )
@@ -84,7 +95,7 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions]):
         self._schema_path = schema
         self.metadata = metadata
 
-    def load(self) -> Partitions:
+    def load(self) -> Partitions[Any]:
         """Read every record; contents stay where they are until asked for."""
         return Partitions(
             {
@@ -97,7 +108,8 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions]):
         """Add, replace or delete the partitions that are handed over; leave all others alone.
 
         Raises:
-            DatasetError: if a content does not fulfil the schema; nothing of it is saved.
+            DatasetError: if a content does not fulfil the schema, or a file that is no partition lies in its place;
+                nothing of it is saved.
         """
         for video_id, partition in data.items():
             if partition is None:
@@ -120,7 +132,7 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions]):
         content = partition.content
         if content is not None and self._schema_path is not None:
             content = self._validated(video_id, content)
-        self._write_record(video_id, UNFINISHED)
+        self._begin(video_id)
         if content is None:
             self._remove_content(video_id)
         else:
@@ -131,37 +143,66 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions]):
         self._write_record(video_id, partition.record)
 
     def _delete(self, video_id: str) -> None:
-        self._write_record(video_id, UNFINISHED)
+        self._begin(video_id)
         self._remove_content(video_id)
         self._fs.rm(str(self._record_path(video_id)))
 
+    def _begin(self, video_id: str) -> None:
+        place = self._place(video_id)
+        if self._fs.lexists(str(place)) and not self._fs.exists(str(self._record_path(video_id))):
+            raise DatasetError(f"{place} was not made by a run and would be overwritten: move it to another folder")
+        self._write_record(video_id, UNFINISHED)
+
     def _remove_content(self, video_id: str) -> None:
-        place = str(self._partition(video_id)._filepath)
-        if self._fs.lexists(place):
-            self._fs.rm(place, recursive=self._fs.isdir(place))
+        place = self._place(video_id)
+        for leftover in (place, *beside(place)):
+            if self._fs.lexists(str(leftover)):
+                self._fs.rm(str(leftover), recursive=self._fs.isdir(str(leftover)))
 
     def _load_content(self, video_id: str) -> Any:
         return self._partition(video_id).load()
 
     def _partition(self, video_id: str) -> Any:
-        filepath = f"{self._protocol}://{self._path / video_id}{self._suffix}"
-        return self._partition_type(filepath=filepath, **deepcopy(self._partition_config))
+        place = str(self._place(video_id))
+        filepath = place if self._is_local else f"{self._protocol}://{place}"
+        partition_type: Any = self._partition_type
+        return partition_type(filepath=filepath, **deepcopy(self._partition_config))
+
+    def _place(self, video_id: str) -> PurePosixPath:
+        return self._path / f"{video_id}{self._suffix}"
 
     def _validated(self, video_id: str, content: pd.DataFrame) -> pd.DataFrame:
         from pandera.errors import SchemaError, SchemaErrors
 
         schema = load_obj(str(self._schema_path))
         try:
-            return schema.validate(content)
+            validated: pd.DataFrame = schema.validate(content)
         except (SchemaError, SchemaErrors) as error:
             raise DatasetError(f"{video_id} does not fulfil {schema.__name__} and was not saved: {error}") from error
+        return validated
 
     def _records(self) -> Iterator[tuple[str, PartitionRecord]]:
-        folder = self._path / RECORDS
-        for file in sorted(self._fs.find(str(folder))):
-            if file.endswith(".json") and not PurePosixPath(file).name.startswith("."):
-                video_id = PurePosixPath(file).relative_to(folder).with_suffix("").as_posix()
-                yield video_id, PartitionRecord(**json.loads(self._fs.cat_file(file)))
+        root = str(self._path / RECORDS)
+        walk = os.walk if self._is_local else self._fs.walk
+        for folder, _, names in sorted(walk(root)):
+            category = Path(folder).relative_to(root)
+            there = self._names(self._path / category)
+            for name in sorted(name for name in names if name.endswith(".json") and not name.startswith(".")):
+                record = _parsed(self._read(f"{folder}/{name}"))
+                slug = name.removesuffix(".json")
+                is_lost = record.is_ok and f"{slug}{self._suffix}" not in there
+                yield (category / slug).as_posix(), LOST if is_lost else record
+
+    def _names(self, folder: PurePosixPath) -> set[str]:
+        try:
+            if self._is_local:
+                return {entry.name for entry in os.scandir(folder)}
+            return {PurePosixPath(place).name for place in self._fs.ls(str(folder), detail=False)}
+        except FileNotFoundError:
+            return set()
+
+    def _read(self, file: str) -> bytes:
+        return Path(file).read_bytes() if self._is_local else bytes(self._fs.cat_file(file))
 
     def _record_path(self, video_id: str) -> PurePosixPath:
         return self._path / RECORDS / f"{video_id}.json"
@@ -178,3 +219,10 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions]):
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path), "dataset": self._partition_type.__name__, "filename_suffix": self._suffix}
+
+
+def _parsed(record: bytes) -> PartitionRecord:
+    try:
+        return PartitionRecord(**json.loads(record))
+    except (ValueError, TypeError):
+        return UNFINISHED

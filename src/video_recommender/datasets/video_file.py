@@ -51,16 +51,20 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, VideoFile]):
         """Write the video, or link or copy the one that lies elsewhere.
 
         Raises:
-            DatasetError: if the video to link or copy is gone.
+            DatasetError: if the video to link or copy is gone, or lies itself where it is to be catalogued.
         """
         place = Path(self._filepath)
+        if isinstance(data, VideoLink):
+            if not data.target.is_file():
+                raise DatasetError(f"{data.target} is gone: put it back, or run ingestion again")
+            if data.target.resolve() == place.absolute():
+                raise DatasetError(f"{data.target} would be overwritten by a link to itself: move it to another folder")
         place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # writing through an earlier link would alter its target
         match data:
             case VideoBytes(content):
                 place.write_bytes(content)
             case VideoLink(target, copy):
-                if not target.is_file():
-                    raise DatasetError(f"{target} is gone: put it back, or run ingestion again")
                 _copy(target, place) if copy else _link(target, place)
 
     def _exists(self) -> bool:

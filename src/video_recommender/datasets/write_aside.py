@@ -3,39 +3,53 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
+from typing import Any
 
 from fsspec import AbstractFileSystem
 from kedro.io import AbstractDataset
 
 PREFIX = ".part-"
+OLD = ".old-"
 
 
 @contextmanager
-def written_aside(dataset: AbstractDataset) -> Iterator[None]:
+def written_aside(dataset: AbstractDataset[Any, Any]) -> Iterator[None]:
     """Let a dataset save beside its place and move the result there once it is complete.
 
     Args:
-        dataset: any dataset that keeps one file or folder, as those of `kedro_datasets` do; others are left alone.
+        dataset: any dataset that keeps one file or folder, as those of `kedro_datasets` do, also inside a
+            `CachedDataset` or `DeferredDataset`; others, and versioned ones, which never overwrite, are left alone.
 
     Yields:
         While it saves.
     """
-    place = vars(dataset).get("_filepath")
-    if place is None:
+    keeper: Any = dataset
+    while isinstance(wrapped := getattr(keeper, "_dataset", None), AbstractDataset):
+        keeper = wrapped
+    place = getattr(keeper, "_filepath", None)
+    filesystem: AbstractFileSystem | None = getattr(keeper, "_fs", None)
+    if place is None or filesystem is None or getattr(keeper, "_version", None):
         yield
         return
-    filesystem: AbstractFileSystem = dataset._fs
-    aside = PurePosixPath(place).with_name(f"{PREFIX}{PurePosixPath(place).name}")
+    aside, old = beside(place)
     _remove(filesystem, aside)
-    dataset._filepath = aside
+    _remove(filesystem, old)
+    keeper._filepath = aside
     try:
         yield
-        if filesystem.isdir(str(place)):
-            _remove(filesystem, place)
+        if filesystem.isdir(str(place)):  # a folder cannot be replaced in one step, nor deleted in one
+            filesystem.mv(str(place), str(old), recursive=True)
         filesystem.mv(str(aside), str(place), recursive=filesystem.isdir(str(aside)))
+        _remove(filesystem, old)
     finally:
-        dataset._filepath = place
+        keeper._filepath = place
         _remove(filesystem, aside)
+
+
+def beside(place: PurePosixPath) -> tuple[PurePosixPath, PurePosixPath]:
+    """Tell what a save that was stopped may have left next to the place: the new content, and the old folder."""
+    whole = PurePosixPath(place)
+    return whole.with_name(f"{PREFIX}{whole.name}"), whole.with_name(f"{OLD}{whole.name}")
 
 
 def _remove(filesystem: AbstractFileSystem, place: PurePosixPath) -> None:

@@ -143,12 +143,6 @@ def test_a_clip_without_its_index_is_unreadable(tmp_path):
     assert status_of(video) == "unreadable"
 
 
-def test_a_folder_is_unreadable(tmp_path):
-    (tmp_path / "clip.mp4").mkdir()
-
-    assert status_of(VideoFile(tmp_path / "clip.mp4")) == "unreadable"
-
-
 @pytest.mark.parametrize("codec", ["aac", "alac"])
 def test_sound_alone_is_audio_only(tmp_path, codec):
     assert status_of(write_sound(tmp_path / "clip.mp4", codec)) == "audio_only"

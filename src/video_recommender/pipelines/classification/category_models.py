@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 from video_recommender.schemas import VideoPoints
 
@@ -32,6 +33,9 @@ UNKNOWN_CATEGORY = "unknown"
 
 NEIGHBOURS = 10
 CALIBRATION_FOLDS = 3
+
+COORDINATES_FOR_THREADS = 10_000_000
+"""Below this many coordinates, threads of BLAS and OpenMP wait for each other more than they work."""
 
 
 def can_learn(name: ModelName, categories: pd.Series) -> bool:
@@ -66,7 +70,8 @@ def fit_category_model(
         raise ValueError(f"{name} needs two videos of every category: add videos or name another candidate")
     known = categories.to_numpy(dtype=object)
     model = name if len(set(known)) > 1 else MAJORITY
-    return _unfitted(model, categories, seed).fit(points, known)
+    with _threads_for(points):
+        return _unfitted(model, categories, seed).fit(points, known)
 
 
 def predict_categories(model: CategoryModel, points: DataFrame[VideoPoints]) -> pd.DataFrame:
@@ -81,7 +86,8 @@ def predict_categories(model: CategoryModel, points: DataFrame[VideoPoints]) -> 
     """
     if points.empty:
         return pd.DataFrame({"predicted_category": [], "probability": []}, index=points.index)
-    probabilities: NDArray[np.float64] = model.predict_proba(points)
+    with _threads_for(points):
+        probabilities: NDArray[np.float64] = model.predict_proba(points)
     best = probabilities.argmax(axis=1)
     return pd.DataFrame(
         {"predicted_category": model.classes_[best], "probability": probabilities.max(axis=1).clip(0, 1)},
@@ -111,3 +117,7 @@ def _classifier(name: ModelName, categories: pd.Series, seed: int) -> Classifier
             return CalibratedClassifierCV(LinearSVC(random_state=seed), cv=folds, ensemble=False)
         case "random_forest":
             return RandomForestClassifier(random_state=seed)
+
+
+def _threads_for(points: pd.DataFrame) -> threadpool_limits:
+    return threadpool_limits(1 if points.size < COORDINATES_FOR_THREADS else None)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
 
+from video_recommender.console_noise import silent_stderr
 from video_recommender.pipelines.detection.efficientnet_lite import VARIANTS, build_efficientnet_lite
 from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
 from video_recommender.schemas import ClassEmbeddings
@@ -36,6 +37,8 @@ def build_network(name: Network) -> KerasModel:
     Raises:
         ValueError: if there is no such network or its weights cannot be had.
     """
+    with silent_stderr():
+        import keras  # noqa: F401 - here, because TensorFlow greets from C++ when it is imported
     for lite in VARIANTS:
         if name == lite:
             return build_efficientnet_lite(lite)

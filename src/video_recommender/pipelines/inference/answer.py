@@ -1,6 +1,5 @@
 """What is told of a video that is not in the corpus."""
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 

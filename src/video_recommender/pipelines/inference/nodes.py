@@ -101,7 +101,7 @@ def _objects(features: pd.DataFrame, detections: pd.DataFrame) -> tuple[SeenObje
     frames = detections["class_name"].value_counts()
     strongest = features.iloc[0].nlargest(SHOWN_OBJECTS)
     return tuple(
-        SeenObject(name=name, importance=importance, frames=int(frames.get(name, 0)))
+        SeenObject(name=str(name), importance=importance, frames=int(frames.get(name, 0)))
         for name, importance in strongest.items()
     )
 
@@ -109,5 +109,5 @@ def _objects(features: pd.DataFrame, detections: pd.DataFrame) -> tuple[SeenObje
 def _categories(classifier: CategoryModel, points: pd.DataFrame) -> tuple[CategoryProbability, ...]:
     ranked = pd.Series(classifier.predict_proba(points)[0], index=classifier.classes_).sort_values(ascending=False)
     return tuple(
-        CategoryProbability(category=category, probability=probability) for category, probability in ranked.items()
+        CategoryProbability(category=str(category), probability=probability) for category, probability in ranked.items()
     )

@@ -125,6 +125,7 @@ def _render(recipe: ClipRecipe) -> VideoBytes:
 def _chosen(path: Path | None, source: str) -> Path:
     if path is None:
         raise ValueError(
-            f"The source '{source}' needs a folder: --params=ingestion.source={source},ingestion.{source}.path=/your/folder"
+            f"The source '{source}' needs a folder: "
+            f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
         )
     return path

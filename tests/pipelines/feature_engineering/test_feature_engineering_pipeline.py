@@ -61,9 +61,7 @@ def test_every_usable_video_becomes_a_point(
     loader["globals"] = {"data": str(tmp_path), "seed": 0}
     loader.config_patterns["catalog"] = ["catalog_feature_engineering.yml"]
     loader.config_patterns["parameters"] = ["parameters_feature_engineering.yml"]
-    catalog = DataCatalog.from_config(
-        {name: {k: v for k, v in entry.items() if k != "validator"} for name, entry in loader["catalog"].items()}
-    )
+    catalog = DataCatalog.from_config(loader["catalog"])
     options = FeatureOptions(**{**loader["parameters"]["features"], "evidence": evidence})
     for name, content in {
         "detections": detections,

@@ -1,0 +1,152 @@
+import json
+
+import pandas as pd
+import pytest
+from kedro.io import CachedDataset, DatasetError, MemoryDataset, Version
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import ParquetDataset
+from kedro_datasets.pickle import PickleDataset
+
+from video_recommender.catalog import WriteAsideCatalog
+from video_recommender.datasets import DeferredDataset, FrameFolderDataset, WheelPhotosDataset
+from video_recommender.datasets.write_aside import written_aside
+from video_recommender.frame_folder import EncodedFrames
+
+TABLE = pd.DataFrame({"video_id": ["pets/cat"], "rank": [1]})
+KINDS = {
+    "parquet": (ParquetDataset, "table.parquet", TABLE, TABLE.assign(rank=2), object()),
+    "json": (JSONDataset, "metrics.json", {"accuracy": 0.5}, {"accuracy": 0.75}, {"accuracy": object()}),
+    "pickle": (PickleDataset, "model.pickle", [1, 2], [3], lambda: None),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, tmp_path):
+    dataset, name, first, second, unsavable = KINDS[request.param]
+    return dataset(filepath=f"{tmp_path}/{name}"), first, second, unsavable
+
+
+def names_in(folder):
+    return sorted(file.name for file in folder.rglob("*"))
+
+
+def as_plain(content):
+    return content.to_dict() if isinstance(content, pd.DataFrame) else content
+
+
+def test_saved_content_is_what_is_loaded_and_nothing_else_is_left(kind, tmp_path):
+    dataset, first, second, _ = kind
+    catalog = WriteAsideCatalog({"made": dataset})
+
+    catalog.save("made", first)
+    catalog.save("made", second)
+
+    assert as_plain(catalog.load("made")) == as_plain(second)
+    assert len(names_in(tmp_path)) == 1
+
+
+def test_old_content_stays_when_saving_fails(kind, tmp_path):
+    dataset, first, _, unsavable = kind
+    catalog = WriteAsideCatalog({"made": dataset})
+    catalog.save("made", first)
+
+    with pytest.raises(DatasetError):
+        catalog.save("made", unsavable)
+
+    assert as_plain(catalog.load("made")) == as_plain(first)
+    assert len(names_in(tmp_path)) == 1
+
+
+def test_nothing_is_there_when_the_first_save_fails(kind, tmp_path):
+    dataset, _, _, unsavable = kind
+    catalog = WriteAsideCatalog({"made": dataset})
+
+    with pytest.raises(DatasetError):
+        catalog.save("made", unsavable)
+
+    assert not catalog.exists("made")
+    assert names_in(tmp_path) == []
+
+
+def test_old_content_is_in_place_until_the_new_one_is_complete(tmp_path):
+    place = tmp_path / "metrics.json"
+    dataset = JSONDataset(filepath=str(place))
+    dataset.save({"run": 1})
+
+    with written_aside(dataset):
+        dataset.save({"run": 2})
+        seen = json.loads(place.read_text())
+
+    assert seen == {"run": 1}
+    assert json.loads(place.read_text()) == {"run": 2}
+
+
+def test_folder_is_replaced_as_a_whole(tmp_path):
+    catalog = WriteAsideCatalog({"frames": FrameFolderDataset(filepath=f"{tmp_path}/frames")})
+
+    catalog.save("frames", EncodedFrames((b"1", b"2", b"3")))
+    catalog.save("frames", EncodedFrames((b"4",)))
+
+    assert names_in(tmp_path) == ["1.jpg", "frames"]
+    assert catalog.load("frames").read().jpegs == (b"4",)
+
+
+def test_old_folder_stays_when_saving_fails(tmp_path):
+    catalog = WriteAsideCatalog({"frames": FrameFolderDataset(filepath=f"{tmp_path}/frames")})
+    catalog.save("frames", EncodedFrames((b"1", b"2")))
+
+    with pytest.raises(DatasetError):
+        catalog.save("frames", EncodedFrames((b"3", None)))
+
+    assert catalog.load("frames").read().jpegs == (b"1", b"2")
+    assert names_in(tmp_path) == ["1.jpg", "2.jpg", "frames"]
+
+
+def test_what_a_killed_save_has_left_is_cleared_away(tmp_path):
+    (tmp_path / ".part-frames").mkdir()
+    (tmp_path / ".part-frames" / "9.jpg").write_bytes(b"stale")
+    (tmp_path / ".old-frames").mkdir()
+    catalog = WriteAsideCatalog({"frames": FrameFolderDataset(filepath=f"{tmp_path}/frames")})
+
+    catalog.save("frames", EncodedFrames((b"1",)))
+
+    assert names_in(tmp_path) == ["1.jpg", "frames"]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda file: CachedDataset(JSONDataset(filepath=file)),
+        lambda file: DeferredDataset(dataset={"type": "json.JSONDataset", "filepath": file}),
+    ],
+    ids=["cached", "deferred"],
+)
+def test_wrapped_dataset_is_protected_too(tmp_path, wrap):
+    catalog = WriteAsideCatalog({"made": wrap(f"{tmp_path}/made.json")})
+    catalog.save("made", {"run": 1})
+
+    with pytest.raises(DatasetError):
+        catalog.save("made", {"run": object()})
+
+    assert json.loads((tmp_path / "made.json").read_text()) == {"run": 1}
+    assert names_in(tmp_path) == ["made.json"]
+
+
+def test_all_versions_of_a_versioned_dataset_stay(tmp_path):
+    for run in ("2026-01-01", "2026-01-02"):
+        versioned = JSONDataset(filepath=f"{tmp_path}/metrics.json", version=Version(None, run))
+        WriteAsideCatalog({"metrics": versioned}).save("metrics", {"run": run})
+
+    kept = [json.loads(file.read_text()) for file in sorted(tmp_path.rglob("*.json")) if file.is_file()]
+    assert kept == [{"run": "2026-01-01"}, {"run": "2026-01-02"}]
+
+
+def test_dataset_without_a_file_is_left_alone(tmp_path):
+    read_only = WheelPhotosDataset(filepath=f"{tmp_path}/list.csv", requirements="r.txt", path=f"{tmp_path}/wheels")
+    catalog = WriteAsideCatalog({"memory": MemoryDataset(), "photos": read_only})
+
+    catalog.save("memory", [1])
+
+    assert catalog.load("memory") == [1]
+    with pytest.raises(DatasetError, match="read-only"):
+        catalog.save("photos", [])

@@ -1,0 +1,239 @@
+"""A whole project on a tiny real corpus, run once; every test starts from that finished project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import skimage
+from kedro.framework.hooks import hook_impl
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+from kedro.pipeline.node import Node
+
+from video_recommender.mlflow_tracking import MlflowTracking
+from video_recommender.pipelines.ingestion.clips import ClipOptions, plan_clips, render_clip
+from video_recommender.pipelines.ingestion.photos import list_photo_folder
+from video_recommender.runner import IncrementalRunner
+
+SOURCES = Path(__file__).parents[2]
+PHOTOS = Path(skimage.__file__).parent / "data"
+CORPUS = {
+    "space": ["rocket.jpg", "moon.png", "hubble_deep_field.jpg"],
+    "textures": ["brick.png", "grass.png", "gravel.png"],
+    "things": ["coffee.png", "motorcycle_left.png", "clock_motion.png"],
+}
+UNSEEN = {"animals": ["chelsea.png", "horse.png"]}
+CLIPS = ClipOptions(
+    clips_per_category=4,
+    pools=3,
+    seconds=(1.0, 1.5),
+    sizes=((160, 120),),
+    frame_rates=(Fraction(12),),
+    shots=(1, 1),
+)
+LOCAL_CONF = """\
+ingestion:
+  source: folder
+  folder: {path: videos}
+workers:
+  backend: sequential
+"""
+PER_VIDEO = {
+    "videos": "01_raw/videos",
+    "frames": "02_intermediate/frames",
+    "detections": "03_primary/detections",
+    "class_probabilities": "03_primary/class_probabilities",
+}
+"""The datasets that keep a partition per video, and where."""
+
+
+@dataclass(eq=False)
+class ExecutedNodes:
+    """A Kedro hook that writes down which nodes a run has executed."""
+
+    names: list[str] = field(default_factory=list)
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        self.names.append(node.name)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Kedro project of its own, with its own videos, tables and MLflow."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def videos(self) -> Path:
+        return self.root / "videos"
+
+    def run(
+        self, *pipelines: str, params: dict[str, Any] | None = None, seed: int | None = None, tracked: bool = False
+    ) -> list[str]:
+        """Run in this process, as `kedro run` does; returns the nodes that were executed, one after the other."""
+        executed = ExecutedNodes()
+        with self._session(params) as session:
+            session._hook_manager.register(executed)
+            if not tracked:
+                for plugin in session._hook_manager.get_plugins():
+                    if isinstance(plugin, MlflowTracking):
+                        session._hook_manager.unregister(plugin)
+            session.run(pipeline_names=list(pipelines) or None, runner=IncrementalRunner())
+        return executed.names
+
+    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call `kedro` on the command line."""
+        return subprocess.run(
+            self.command(*arguments), cwd=self.root, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "kedro", *arguments]
+
+    def catalog(self) -> DataCatalog:
+        with self._session(None) as session:
+            return session.load_context().catalog
+
+    def load(self, name: str) -> Any:
+        return self.catalog().load(name)
+
+    def partitions(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """When each partition of each per-video dataset was made, by dataset and `video_id`."""
+        return {name: _records(self.data / folder / ".records") for name, folder in PER_VIDEO.items()}
+
+    def remade(self, before: dict[str, dict[str, tuple[int, int]]]) -> dict[str, set[str]]:
+        """Which partitions were made anew or deleted since then, by dataset; those without any are left out."""
+        after = self.partitions()
+        changed = {
+            name: {
+                video_id for video_id in before[name] | after[name] if before[name].get(video_id) != made.get(video_id)
+            }
+            for name, made in after.items()
+        }
+        return {name: video_ids for name, video_ids in changed.items() if video_ids}
+
+    def files(self) -> dict[str, bytes]:
+        """Every file that runs have made, by its path in the data folder; MLflow's are its own."""
+        return {
+            file.relative_to(self.data).as_posix(): file.read_bytes()
+            for file in sorted(self.data.rglob("*"))
+            if file.is_file()
+        }
+
+    def tables(self) -> dict[str, bytes]:
+        """Every table and chart: files that must not depend on when and in which order they were made."""
+        return {
+            place: content
+            for place, content in self.files().items()
+            if place.endswith((".parquet", ".csv", ".json")) and "run_ledger" not in place
+        }
+
+    def forget(self, *datasets: str) -> None:
+        """Delete what was made after ingestion started, but for the network."""
+        for folder in ("01_raw", "02_intermediate", "03_primary", "04_feature", "05_model_input", "07_model_output"):
+            shutil.rmtree(self.data / folder)
+        shutil.rmtree(self.data / "08_reporting")
+
+    def _session(self, params: dict[str, Any] | None) -> KedroSession:
+        return KedroSession.create(project_path=self.root, runtime_params=params, save_on_close=False)
+
+
+ENVIRONMENT = {**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "200"}
+
+
+def _records(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        file.relative_to(folder).with_suffix("").as_posix(): (file.stat().st_mtime_ns, file.stat().st_ino)
+        for file in folder.rglob("*.json")
+    }
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(source, target, symlinks=True)
+
+
+def _render(photos: dict[str, list[str]], folder: Path, options: ClipOptions) -> None:
+    """Render clips of scikit-image's photos into `<folder>/<category>/clip-001.mp4` and so on."""
+    library = folder.with_name(f"{folder.name}-photos")
+    for category, names in photos.items():
+        (library / category).mkdir(parents=True)
+        for name in names:
+            shutil.copy(PHOTOS / name, library / category / name)
+    for recipe in plan_clips(list_photo_folder(library), options, seed=1):
+        file = folder / f"{recipe.video_id}.mp4"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(render_clip(recipe))
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips that are not in the corpus: `animals/clip-001.mp4` and so on."""
+    folder = tmp_path_factory.mktemp("unseen") / "clips"
+    _render(UNSEEN, folder, CLIPS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def blank_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that has its videos and has not run yet."""
+    root = tmp_path_factory.mktemp("work") / "project"
+    if os.environ.get("DEV"):  # DEV
+        root = Path("/tmp/devproj/project")  # DEV
+        if root.with_name("finished").exists():  # DEV
+            _copy(root.with_name("finished"), root)  # DEV
+            bootstrap_project(root)  # DEV
+            return Project(root)  # DEV
+    shutil.copytree(SOURCES / "conf" / "base", root / "conf" / "base")
+    shutil.copy(SOURCES / "conf" / "logging.yml", root / "conf")
+    shutil.copy(SOURCES / "pyproject.toml", root)
+    (root / "src").mkdir()
+    (root / "conf" / "local").mkdir()
+    (root / "conf" / "local" / "parameters.yml").write_text(LOCAL_CONF)
+    (root / ".telemetry").write_text("consent: false\n")
+    _render(CORPUS, root / "videos", CLIPS)
+    shutil.rmtree(root / "videos-photos")
+    bootstrap_project(root)
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def first_run(blank_project: Project) -> tuple[list[str], Path]:
+    """The nodes of the first run, and what it has left: the project's folder as it was then, put away."""
+    finished = blank_project.root.with_name("finished")
+    if finished.exists():  # DEV
+        return [], finished  # DEV
+    here = Path.cwd()
+    os.chdir(blank_project.root)
+    try:
+        executed = blank_project.run(tracked=True)
+    finally:
+        os.chdir(here)
+    _copy(blank_project.root, finished)
+    return executed, finished
+
+
+@pytest.fixture
+def project(
+    blank_project: Project, first_run: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Project]:
+    """The finished project, in the folder where it ran, as if nothing had happened since."""
+    _, finished = first_run
+    _copy(finished, blank_project.root)
+    monkeypatch.chdir(blank_project.root)
+    yield blank_project

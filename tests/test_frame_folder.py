@@ -1,0 +1,62 @@
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from video_recommender.frame_folder import EncodedFrames, FrameFolder
+from video_recommender.video_file import VideoError
+
+
+def jpeg_of(picture):
+    return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return [cv2.resize(picture, (64, 48)) for picture in (skimage.data.chelsea(), skimage.data.coffee())]
+
+
+def test_frames_come_back_as_rgb_in_the_order_of_their_numbers(tmp_path, photos):
+    for number in (2, 10, 1):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg_of(photos[number == 10]))
+
+    frames = FrameFolder(tmp_path).decode()
+
+    assert [file.name for file in FrameFolder(tmp_path).files] == ["1.jpg", "2.jpg", "10.jpg"]
+    assert frames.shape == (3, 48, 64, 3)
+    assert frames.dtype == np.uint8
+    for frame, photo in zip(frames, [photos[0], photos[0], photos[1]], strict=True):
+        assert np.abs(frame.astype(int) - photo).mean() < 10
+
+
+def test_files_that_are_no_frames_are_left_out(tmp_path, photos):
+    for name in ("1.jpg", "1 (copy).jpg", "thumbnail.jpg", ".2.jpg", "3.png"):
+        (tmp_path / name).write_bytes(jpeg_of(photos[0]))
+
+    assert [file.name for file in FrameFolder(tmp_path).files] == ["1.jpg"]
+
+
+def test_frames_in_memory_and_on_disk_decode_alike(tmp_path, photos):
+    encoded = EncodedFrames(tuple(jpeg_of(photo) for photo in photos))
+    for number, jpeg in enumerate(encoded.jpegs, start=1):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg)
+
+    assert len(encoded) == 2
+    assert FrameFolder(tmp_path).read() == encoded
+    np.testing.assert_array_equal(FrameFolder(tmp_path).decode(), encoded.decode())
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture"])
+def test_frame_that_is_no_picture_is_named(tmp_path, content):
+    (tmp_path / "1.jpg").write_bytes(content)
+
+    with pytest.raises(VideoError, match=r"1\.jpg is not a readable picture") as caught:
+        FrameFolder(tmp_path).decode()
+    assert caught.value.status == "unreadable"
+
+
+def test_no_frames_are_an_error_that_tells_so(tmp_path):
+    with pytest.raises(VideoError, match="holds no frames"):
+        FrameFolder(tmp_path).decode()
+    with pytest.raises(VideoError, match="no frames"):
+        EncodedFrames(()).decode()

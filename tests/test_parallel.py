@@ -1,0 +1,155 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from video_recommender import parallel
+from video_recommender.parallel import Outcome, WorkerOptions, map_videos
+from video_recommender.video_file import VideoError
+
+# Functions for workers are defined inside the tests: they travel by value, for workers cannot import a test.
+WORKERS = WorkerOptions(jobs=2)
+HERE = WorkerOptions(backend="sequential")
+INTERRUPTED = """
+import os, sys, time
+from pathlib import Path
+from video_recommender.parallel import WorkerOptions, map_videos
+
+folder = Path(sys.argv[1])
+
+def work(number):
+    (folder / str(os.getpid())).touch()
+    time.sleep(0.2)
+
+for _ in map_videos(work, {f"pets/{n}": n for n in range(10_000)}, WorkerOptions(jobs=2), "Working"):
+    pass
+"""
+
+
+def outcomes_of(function, tasks, workers):
+    return {outcome.video_id: outcome for outcome in map_videos(function, tasks, workers, "Testing")}
+
+
+@pytest.mark.parametrize("workers", [WORKERS, HERE], ids=["workers", "here"])
+def test_one_bad_video_never_stops_the_others(workers):
+    def work(number):
+        if number == 1:
+            raise VideoError("unreadable", "this is no video")
+        if number == 2:
+            raise ZeroDivisionError("a mistake of ours")
+        return number * 10
+
+    outcomes = outcomes_of(work, {"pets/cat": 0, "pets/dog": 1, "pets/emu": 2, "pets/fox": 3}, workers)
+
+    assert outcomes == {
+        "pets/cat": Outcome("pets/cat", 0),
+        "pets/dog": Outcome("pets/dog", None, "unreadable", "this is no video"),
+        "pets/emu": Outcome("pets/emu", None, "failed", "ZeroDivisionError: a mistake of ours"),
+        "pets/fox": Outcome("pets/fox", 30),
+    }
+
+
+def test_video_that_kills_its_worker_is_marked_and_all_others_are_done():
+    def work(number):
+        if number == 7:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return number
+
+    outcomes = outcomes_of(work, {f"pets/{number}": number for number in range(24)}, WORKERS)
+
+    crashed = outcomes.pop("pets/7")
+    assert crashed.status == "crashed"
+    assert "worker process died" in crashed.error
+    assert sorted(outcome.result for outcome in outcomes.values()) == [*range(7), *range(8, 24)]
+
+
+def test_video_whose_worker_died_by_chance_is_done_after_all(tmp_path):
+    def work(number):
+        if number == 2 and not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            os._exit(1)
+        return number
+
+    outcomes = outcomes_of(work, {f"pets/{number}": number for number in range(6)}, WORKERS)
+
+    assert [outcomes[f"pets/{number}"].result for number in range(6)] == list(range(6))
+
+
+def test_workers_do_not_run_ahead_of_whoever_takes_the_results(tmp_path, monkeypatch):
+    monkeypatch.setattr(parallel, "RESULTS_IN_MEMORY", 12)
+
+    def work(number):
+        (tmp_path / str(number)).touch()
+        return bytes(300_000)
+
+    outcomes = map_videos(work, {f"pets/{number}": number for number in range(300)}, WORKERS, "Testing")
+    taken = [next(outcomes)]
+    done = -1
+    while done != (done := len(list(tmp_path.iterdir()))):
+        time.sleep(0.5)
+    taken += outcomes
+
+    assert 1 <= done <= 1 + 12
+    assert {outcome.video_id for outcome in taken} == {f"pets/{number}" for number in range(300)}
+    assert len(taken) == 300
+
+
+def test_results_come_while_others_are_still_at_work(tmp_path):
+    def work(number):
+        (tmp_path / str(number)).touch()
+        time.sleep(0.05)
+
+    outcomes = map_videos(work, {f"pets/{number}": number for number in range(40)}, WORKERS, "Testing")
+    next(outcomes)
+    begun = len(list(tmp_path.iterdir()))
+    outcomes.close()
+
+    assert begun < 40
+
+
+def test_no_videos_need_no_workers():
+    assert outcomes_of(len, {}, WORKERS) == {}
+
+
+@pytest.mark.parametrize("wrong", [{"backend": "threads"}, {"job": 2}])
+def test_mistyped_worker_option_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        WorkerOptions(**wrong)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("whom", ["parent", "group"])
+def test_interrupted_run_leaves_no_workers_behind(tmp_path, whom):
+    run = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+    workers = [int(file.name) for file in tmp_path.iterdir()]
+
+    (os.kill if whom == "parent" else os.killpg)(run.pid, signal.SIGINT)
+
+    assert run.wait(timeout=20) != 0
+    wait_until(lambda: not any(is_alive(worker) for worker in workers))
+
+
+def is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path("/proc", str(process), "stat")
+    return not stat.exists() or ") Z " not in stat.read_text()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
