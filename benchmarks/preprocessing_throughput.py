@@ -47,7 +47,8 @@ def main() -> None:
         frames = [len(list((root / side).rglob("*.jpg"))) for side in ("ours0", "ffmpeg0")]
     print(
         f"preprocessing ÷ ffmpeg: {min(theirs) / min(ours):.2f} (target ≥ 1.0; {count} clips; "
-        f"best of {ROUNDS} rounds; ours {min(ours):.2f} s, {frames[0]} frames; ffmpeg {min(theirs):.2f} s, {frames[1]} frames)"
+        f"best of {ROUNDS} rounds; ours {min(ours):.2f} s, {frames[0]} frames; "
+        f"ffmpeg {min(theirs):.2f} s, {frames[1]} frames)"
     )
 
 
