@@ -98,6 +98,7 @@ def test_workers_do_not_run_ahead_of_whoever_takes_the_results(tmp_path, monkeyp
     assert len(taken) == 300
 
 
+@pytest.mark.filterwarnings("ignore:.*tasks which were still being processed")
 def test_results_come_while_others_are_still_at_work(tmp_path):
     def work(number):
         (tmp_path / str(number)).touch()

@@ -107,7 +107,9 @@ def test_empty_table_passes(name):
 def test_properties_of_a_file_that_is_no_video_may_be_unknown():
     unknown = dict.fromkeys(["category", "duration_s", "fps", "width", "height", "sha256"])
 
-    checked = schemas.VideoManifest.validate(table_of("VideoManifest", status="unreadable", error="no video", **unknown))
+    checked = schemas.VideoManifest.validate(
+        table_of("VideoManifest", status="unreadable", error="no video", **unknown)
+    )
 
     assert checked.loc[0, list(unknown)].isna().all()
 

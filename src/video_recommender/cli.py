@@ -10,8 +10,10 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
+from video_recommender.video_file import VideoError
+
 RUNNER = "video_recommender.runner.IncrementalRunner"
-MENDABLE = (ValueError, DatasetError, ParameterValidationError, OSError)
+MENDABLE = (ValueError, DatasetError, ParameterValidationError, OSError, VideoError)
 
 
 class _Run(click.Command):

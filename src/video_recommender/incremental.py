@@ -7,6 +7,9 @@ from typing import Any, Generic, TypeVar
 from video_recommender.parallel import WorkerOptions, map_videos
 from video_recommender.partitions import Detail, Partition, PartitionRecord, Partitions, PartitionUpdates
 
+PASSING = frozenset({"failed", "crashed"})
+"""What is wrong with a video for reasons that need not be its own."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -48,7 +51,8 @@ def bring_up_to_date(
 ) -> Iterator[PartitionUpdates]:
     """Make, in parallel, the partitions that are missing or were made from something else.
 
-    A video that failed is not tried again until its input or a parameter changes: its fingerprint says so.
+    A video that is of no use is not tried again until its input or a parameter changes: its fingerprint says so. One
+    that failed for another reason, such as a full disk, is tried again each time.
 
     Args:
         planned: every partition that should exist, by `video_id`.
@@ -61,7 +65,7 @@ def bring_up_to_date(
         First the deletions (an empty update if there are none), then one partition at a time as it is made.
     """
     yield dict.fromkeys(stored.keys() - planned.keys())
-    pending = {video_id: plan for video_id, plan in planned.items() if not stored.has(video_id, plan.fingerprint)}
+    pending = {video_id: plan for video_id, plan in planned.items() if not _is_done(video_id, plan, stored)}
     tasks = {video_id: plan.task for video_id, plan in pending.items()}
     for outcome in map_videos(make, tasks, workers, description):
         plan = pending[outcome.video_id]
@@ -73,3 +77,7 @@ def bring_up_to_date(
             details={**plan.details, **(made.details if made else {})},
         )
         yield {outcome.video_id: Partition(record, made.content if made else None)}
+
+
+def _is_done(video_id: str, plan: Planned[Any], stored: Partitions[Any]) -> bool:
+    return stored.has(video_id, plan.fingerprint) and stored[video_id].record.status not in PASSING

@@ -83,14 +83,18 @@ class Partitions(Mapping[str, StoredPartition[T]]):
         """Those that have content."""
         return Partitions({video_id: stored for video_id, stored in self.items() if stored.record.is_ok})
 
-    def made_together_with(self, others: "Partitions[Any]") -> "Partitions[T]":
-        """Those of both sides, made in the same step; what only one has, or the two from other input, is unfinished."""
+    def made_together_with(self, *others: "Partitions[Any]") -> "Partitions[T]":
+        """All that was saved in one step, these and others; where they do not agree, the step was not finished."""
+        steps = (self, *others)
         unfinished = {
-            video_id: StoredPartition(UNFINISHED, stored.load)
-            for video_id, stored in {**others, **self}.items()
-            if not (self.has(video_id, stored.record.fingerprint) and others.has(video_id, stored.record.fingerprint))
+            video_id: StoredPartition(UNFINISHED, stored.load) for step in steps for video_id, stored in step.items()
         }
-        return Partitions({**self, **unfinished})
+        agreed = {
+            video_id: stored
+            for video_id, stored in self.items()
+            if all(other.has(video_id, stored.record.fingerprint) for other in others)
+        }
+        return Partitions({**unfinished, **agreed})
 
     def has(self, video_id: str, fingerprint: str) -> bool:
         """Whether this partition was already made from exactly this input."""

@@ -2,9 +2,9 @@
 
 import ast
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from graphlib import CycleError, TopologicalSorter
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -66,7 +66,8 @@ class _Ledger:
 
     def is_up_to_date(self, node: Node) -> bool:
         entry = self._describe(node)
-        return self._entries.get(node.name) == entry and None not in entry["outputs"].values()
+        digests = [*entry["inputs"].values(), *entry["outputs"].values()]
+        return self._entries.get(node.name) == entry and None not in digests
 
     def forget(self, node: Node) -> None:
         for name in node.outputs:
@@ -79,7 +80,7 @@ class _Ledger:
 
     def _describe(self, node: Node) -> _Entry:
         return _Entry(
-            code=_code_digest(node.func.__module__),
+            code=_code_digest(_module_of(node)),
             inputs={name: self._digest(name) for name in node.inputs},
             outputs={name: self._digest(name) for name in node.outputs},
         )
@@ -90,7 +91,7 @@ class _Ledger:
         return self._digests[name]
 
     def _read_digest(self, name: str) -> str | None:
-        if name.startswith("params:"):
+        if name.startswith("params:") or name == "parameters":
             return fingerprint(self._catalog.load(name))
         dataset = self._catalog[name]
         if hasattr(dataset, "fingerprint"):
@@ -101,7 +102,7 @@ class _Ledger:
 
 def stage_of(node: Node) -> str:
     """The pipeline package that a node's function is from, such as `detection`."""
-    return str(node.func.__module__).split(".")[-2]
+    return ("", *_module_of(node).split("."))[-2]
 
 
 def by_stage(pipeline: Pipeline) -> list[Node]:
@@ -116,28 +117,50 @@ def by_stage(pipeline: Pipeline) -> list[Node]:
     return sorted(pipeline.nodes, key=lambda node: order.index(stage_of(node)))
 
 
+def _module_of(node: Node) -> str:
+    function = node.func.func if isinstance(node.func, partial) else node.func
+    return str(function.__module__)
+
+
 def _title(node: Node) -> str:
     return f"{stage_of(node).replace('_', ' '):<20} {node.name.replace('_', ' ')}"
 
 
 @cache
 def _code_digest(module: str) -> str:
-    """Digest the source of a module and of all modules of this package that it imports, directly or not."""
-    sources: dict[str, str] = {}
+    """Digest the source of a module and of all modules of this package that it imports, however indirectly."""
+    digests: dict[str, str] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        spec = find_spec(name) if name not in sources and name.startswith(PACKAGE) else None
-        if spec is not None and spec.origin is not None:
-            source = Path(spec.origin).read_text(encoding="utf-8")
-            sources[name] = source
-            waiting += _imported(source)
-    return fingerprint(sources)
+        file = _source_file(name) if name not in digests else None
+        if file is not None:
+            digests[name] = fingerprint([path.read_text(encoding="utf-8") for path in (file, *_data_beside(file))])
+            waiting += _imported(name, file)
+    return fingerprint(digests)
 
 
-def _imported(source: str) -> Iterator[str]:
-    for statement in ast.walk(ast.parse(source)):
-        if isinstance(statement, ast.ImportFrom) and statement.module:
-            yield statement.module
-        elif isinstance(statement, ast.Import):
+def _source_file(module: str) -> Path | None:
+    if not module.startswith(f"{PACKAGE}."):
+        return None
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # not a module, but something that is imported from one
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin is not None else None
+
+
+def _data_beside(file: Path) -> list[Path]:
+    data = file.with_suffix(".txt")
+    return [data] if data.is_file() else []
+
+
+def _imported(module: str, file: Path) -> Iterator[str]:
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for statement in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            source = resolve_name("." * statement.level + (statement.module or ""), package)
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in statement.names)

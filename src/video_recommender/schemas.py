@@ -75,6 +75,18 @@ class ClassProbabilities(_Table):
     probability: Series[float] = pa.Field(ge=0, le=1)
 
 
+class MeanEmbedding(_Table):
+    """One row per feature of the network: its mean over the frames of one video."""
+
+    value: Series[np.float32]
+
+
+class VideoEmbeddings(pa.DataFrameModel):
+    """One row per video, a column per feature of the network: its mean over the video's frames."""
+
+    video_id: Index[str] = pa.Field(unique=True, check_name=True)
+
+
 class ClassEmbeddings(pa.DataFrameModel):
     """One row per class of the network, a column per feature: the class's weights in the last layer."""
 
@@ -137,7 +149,7 @@ class Recommendations(_Table):
 class RecommendationReport(_Table):
     """One row per recommender and choice of candidates: how good its lists are."""
 
-    system: Series[str] = pa.Field(isin=["object_space", "probabilities", "raw_counts", "random"])
+    system: Series[str] = pa.Field(isin=["object_space", "embeddings", "probabilities", "raw_counts", "random"])
     candidates: Series[str] = pa.Field(isin=["all", "other_groups"])
     """`other_groups`: without videos that share a photo, a source or an uploader with the one at hand."""
     neighbours: Series[int] = pa.Field(ge=1)

@@ -78,6 +78,7 @@ def killed_run(tmp_path_factory):
     run = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL)
     while not (folder / "pets" / ".part-2" / "200.jpg").exists():
         assert run.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.001)
     run.kill()
     run.wait()
     return folder

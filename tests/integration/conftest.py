@@ -1,16 +1,16 @@
 """A whole project on a tiny real corpus, run once; every test starts from that finished project."""
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import skimage
 from kedro.framework.hooks import hook_impl
@@ -54,6 +54,7 @@ PER_VIDEO = {
     "class_probabilities": "03_primary/class_probabilities",
 }
 """The datasets that keep a partition per video, and where."""
+BUILDS_NETWORK = {"build_object_network", "compile_object_classifier", "read_class_embeddings"}
 
 
 @dataclass(eq=False)
@@ -81,9 +82,7 @@ class Project:
     def videos(self) -> Path:
         return self.root / "videos"
 
-    def run(
-        self, *pipelines: str, params: dict[str, Any] | None = None, seed: int | None = None, tracked: bool = False
-    ) -> list[str]:
+    def run(self, *pipelines: str, params: dict[str, Any] | None = None, tracked: bool = False) -> list[str]:
         """Run in this process, as `kedro run` does; returns the nodes that were executed, one after the other."""
         executed = ExecutedNodes()
         with self._session(params) as session:
@@ -95,14 +94,17 @@ class Project:
             session.run(pipeline_names=list(pipelines) or None, runner=IncrementalRunner())
         return executed.names
 
-    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Call `kedro` on the command line."""
-        return subprocess.run(
-            self.command(*arguments), cwd=self.root, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `kedro run` on the command line, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", *arguments],
+            cwd=self.root,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "kedro", *arguments]
 
     def catalog(self) -> DataCatalog:
         with self._session(None) as session:
@@ -142,14 +144,27 @@ class Project:
             if place.endswith((".parquet", ".csv", ".json")) and "run_ledger" not in place
         }
 
-    def forget(self, *datasets: str) -> None:
-        """Delete what was made after ingestion started, but for the network."""
-        for folder in ("01_raw", "02_intermediate", "03_primary", "04_feature", "05_model_input", "07_model_output"):
-            shutil.rmtree(self.data / folder)
-        shutil.rmtree(self.data / "08_reporting")
+    def forget(self) -> None:
+        """Delete everything that runs have made, but for the network, which takes TensorFlow long to build."""
+        network = {"object_network.keras", "object_classifier.pickle", "class_embeddings.parquet"}
+        ledger = self.data / "08_reporting" / "run_ledger.json"
+        entries = json.loads(ledger.read_text())
+        for layer in self.data.iterdir():
+            for made in layer.iterdir():
+                if made.name not in network:
+                    shutil.rmtree(made) if made.is_dir() else made.unlink()
+        ledger.write_text(json.dumps({name: entries[name] for name in BUILDS_NETWORK}))
 
     def _session(self, params: dict[str, Any] | None) -> KedroSession:
         return KedroSession.create(project_path=self.root, runtime_params=params, save_on_close=False)
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """Which nodes the first run has executed, one after the other, and a copy of the project as it has left it."""
+
+    executed: list[str]
+    finished: Path
 
 
 ENVIRONMENT = {**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "200"}
@@ -213,27 +228,21 @@ def blank_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def first_run(blank_project: Project) -> tuple[list[str], Path]:
-    """The nodes of the first run, and what it has left: the project's folder as it was then, put away."""
+def first_run(blank_project: Project) -> FirstRun:
+    """The first run of the project. Its folder, as the run has left it, is put away beside it."""
     finished = blank_project.root.with_name("finished")
     if finished.exists():  # DEV
-        return [], finished  # DEV
-    here = Path.cwd()
-    os.chdir(blank_project.root)
-    try:
+        return FirstRun([], finished)  # DEV
+    with contextlib.chdir(blank_project.root):
         executed = blank_project.run(tracked=True)
-    finally:
-        os.chdir(here)
     _copy(blank_project.root, finished)
-    return executed, finished
+    return FirstRun(executed, finished)
 
 
 @pytest.fixture
-def project(
-    blank_project: Project, first_run: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Project]:
-    """The finished project, in the folder where it ran, as if nothing had happened since."""
-    _, finished = first_run
-    _copy(finished, blank_project.root)
+def project(blank_project: Project, first_run: FirstRun, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The finished project, in the folder where it ran, as if nothing had happened since; MLflow alone remembers."""
+    for folder in ("conf", "data", "videos"):
+        _copy(first_run.finished / folder, blank_project.root / folder)
     monkeypatch.chdir(blank_project.root)
-    yield blank_project
+    return blank_project

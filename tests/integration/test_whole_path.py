@@ -1,18 +1,207 @@
-def test_x(project):
-    import time
+"""The whole path on a tiny real corpus: videos in, recommendations out, everything kept where the catalog says."""
 
-    t = time.time()
-    print(project.run())
-    print("again", time.time() - t)
-    t = time.time()
-    print(project.run(params={"recommendation": {"neighbours": 3}}))
-    print("neigh", time.time() - t)
-    t = time.time()
-    print(project.run(params={"recommendation": {"neighbours": 4}}, tracked=True))
-    print("neigh tracked", time.time() - t)
-    t = time.time()
-    print(project.run(params={"classification": {"folds": 3}}))
-    print("folds", time.time() - t)
-    t = time.time()
-    print(project.run(params={"preprocessing": {"size": 128}}))
-    print("size", time.time() - t)
+import json
+
+import mlflow
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from kedro.framework.project import pipelines
+from mlflow import MlflowClient
+
+from video_recommender.runner import stage_of
+
+TABLES = {
+    "video_manifest",
+    "frame_manifest",
+    "detection_manifest",
+    "class_evidence",
+    "class_embeddings",
+    "video_features",
+    "video_points",
+    "category_predictions",
+    "recommendations",
+}
+STAGES = ["ingestion", "preprocessing", "detection", "feature_engineering", "classification", "recommendation"]
+LOKY = {"workers": {"backend": "loky", "jobs": 2}}
+
+
+def test_every_node_runs_once_and_a_stage_is_finished_before_the_next_begins(first_run):
+    stages = {node.name: stage_of(node) for node in pipelines["__default__"].nodes}
+
+    assert sorted(first_run.executed) == sorted(stages)
+    order = [STAGES.index(stages[name]) for name in first_run.executed]
+    assert order == sorted(order)
+
+
+def test_each_video_becomes_frames_numbered_from_one(project):
+    manifest = project.load("video_manifest")
+    frames = project.load("frames")
+
+    assert len(manifest) == 12
+    assert set(manifest["status"]) == {"ok"}
+    assert set(manifest["category"]) == {"space", "textures", "things"}
+    assert list(frames) == sorted(manifest["video_id"])
+    for video_id, stored in frames.items():
+        folder = stored.load()
+        assert folder.path == project.data / "02_intermediate/frames" / video_id
+        assert [file.name for file in folder.files] == [f"{number}.jpg" for number in range(1, len(folder.files) + 1)]
+        assert folder.decode().shape == (stored.record.details["frames"], 224, 224, 3)
+
+
+def test_each_frame_has_exactly_one_object_with_its_confidence(project):
+    detections = project.load("detections")
+    frames = project.load("frame_manifest").set_index("video_id")["frames"]
+
+    assert set(detections) == set(frames.index)
+    for video_id, stored in detections.items():
+        table = stored.load()
+        assert list(table.columns) == ["frame", "class_name", "confidence"]
+        assert table["frame"].tolist() == list(range(1, frames[video_id] + 1))
+        assert table["confidence"].between(0, 1).all()
+
+
+def test_the_network_names_what_the_clips_show(project):
+    named = {name: stored.load()["class_name"].mode()[0] for name, stored in project.load("detections").items()}
+
+    assert {"missile", "projectile", "space shuttle"} & {name for video, name in named.items() if "space/" in video}
+    assert {"espresso", "cup", "coffee mug"} & {name for video, name in named.items() if "things/" in video}
+
+
+def test_every_video_has_features_a_point_a_category_and_ranked_recommendations(project):
+    video_ids = set(project.load("video_manifest")["video_id"])
+    points, predictions = project.load("video_points"), project.load("category_predictions")
+    recommendations = project.load("recommendations")
+
+    assert set(project.load("video_features").index) == set(points.index) == video_ids
+    assert np.linalg.norm(points, axis=1) == pytest.approx(1, abs=1e-5)
+    assert set(predictions["video_id"]) == video_ids
+    assert set(recommendations["video_id"]) == video_ids
+    for video_id, ranked in recommendations.groupby("video_id"):
+        assert ranked["rank"].tolist() == list(range(1, 11))
+        assert ranked["recommended_video_id"].is_unique
+        assert video_id not in set(ranked["recommended_video_id"])
+        assert ranked["similarity"].is_monotonic_decreasing
+
+
+def test_models_that_were_kept_answer_for_the_corpus(project):
+    points = project.load("video_points")
+
+    categories = project.load("category_classifier").predict(points)
+    neighbours = project.load("recommender").recommend(points, k=10)
+
+    assert set(categories) <= {"space", "textures", "things"}
+    kept = project.load("recommendations")
+    assert neighbours["recommended_video_id"].tolist() == kept["recommended_video_id"].tolist()
+
+
+def test_figures_and_metrics_tell_how_good_it_is(project):
+    assert 0 <= project.load("classification_metrics")["accuracy"] <= 1
+    assert {"precision_at_10", "random_precision_at_10_other_groups"} <= project.load("recommendation_metrics").keys()
+    assert isinstance(project.load("confusion_matrix"), go.Figure)
+    assert isinstance(project.load("recommendation_comparison"), go.Figure)
+
+
+def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, clips):
+    project.run("inference", params={"inference": {"video": str(clips / "animals/clip-001.mp4")}})
+    catalog = project.catalog()
+    names = [name for name in catalog.keys() if not name.startswith("params:") and name != "parameters"]
+
+    loaded = {name: catalog.load(name) for name in names}
+
+    assert loaded.keys() >= TABLES
+    assert all(content is not None for content in loaded.values())
+
+
+def test_mlflow_has_the_run_with_parameters_metrics_figures_and_tables(project):
+    (run,) = runs_of(project, "__default__")[:1]
+
+    assert run.info.status == "FINISHED"
+    assert run.data.params["classification.folds"] == "5"
+    assert run.data.params["preprocessing.size"] == "224"
+    assert not any(value.startswith("{") for value in run.data.params.values())
+    assert 0 <= run.data.metrics["accuracy"] <= 1
+    assert "precision_at_10" in run.data.metrics
+    artifacts = {artifact.path for artifact in MlflowClient().list_artifacts(run.info.run_id)}
+    assert {
+        "confusion_matrix.html",
+        "recommendation_comparison.html",
+        "category_report.csv",
+        "recommendation_report.csv",
+    } <= artifacts
+
+
+def test_models_registered_in_mlflow_have_a_signature_and_predict(project):
+    use_mlflow_of(project)
+    points = project.load("video_points")
+    models = {name: mlflow.pyfunc.load_model(f"models:/{name}/1") for name in ("category_classifier", "recommender")}
+
+    assert {model.name for model in MlflowClient().search_registered_models()} == models.keys()
+    assert models["category_classifier"].metadata.signature.inputs is not None
+    assert models["recommender"].metadata.signature is not None
+    assert len(models["category_classifier"].predict(points)) == len(points)
+    assert models["recommender"].predict(points.head(1))["recommended_video_id"].iloc[0] in set(points.index)
+
+
+def test_again_with_nothing_to_do_nothing_is_done(project):
+    files, partitions, runs = project.files(), project.partitions(), len(runs_of(project, "__default__"))
+
+    executed = project.run(tracked=True)
+
+    assert executed == ["collect_videos", "extract_frames", "detect_objects"]
+    assert project.remade(partitions) == {}
+    assert project.files() == files
+    assert len(runs_of(project, "__default__")) == runs
+
+
+def test_stage_by_stage_in_several_processes_gives_the_same_bytes_as_all_at_once(project):
+    files = project.files()
+    project.forget()
+
+    for stage in STAGES:
+        project.run(stage, params=LOKY)
+
+    again = project.files()
+    ledger = "08_reporting/run_ledger.json"
+    assert json.loads(again.pop(ledger)).keys() == json.loads(files.pop(ledger)).keys()
+    assert again.keys() == files.keys()
+    assert [place for place in files if again[place] != files[place]] == []
+
+
+@pytest.mark.parametrize("kept", [["things/clip-001.mp4"], ["things/clip-001.mp4", "space/clip-001.mp4"]])
+def test_a_tiny_corpus_goes_all_the_way(project, kept):
+    for video in project.videos.rglob("*.mp4"):
+        if video.relative_to(project.videos).as_posix() not in kept:
+            video.unlink()
+
+    project.run()
+
+    assert len(project.load("category_predictions")) == len(kept)
+    assert project.load("recommendations").groupby("video_id").size().tolist() == [len(kept) - 1] * (len(kept) > 1)
+    assert project.load("classification_metrics")["accuracy"] is None
+
+
+def test_a_corpus_without_categories_is_recommended_all_the_same(project):
+    for number, video in enumerate(sorted(project.videos.rglob("*.mp4"))):
+        video.rename(project.videos / f"{number}.mp4")
+
+    project.run()
+
+    assert project.load("video_manifest")["category"].isna().all()
+    assert len(project.load("recommendations")) == 120
+
+
+def runs_of(project, name):
+    """The MLflow runs of that name, the first one first."""
+    use_mlflow_of(project)
+    return mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"attributes.run_name = '{name}'",
+        order_by=["attributes.start_time ASC"],
+        output_format="list",
+    )
+
+
+def use_mlflow_of(project):
+    mlflow.set_tracking_uri(f"sqlite:///{project.root}/mlflow.db")

@@ -23,6 +23,7 @@ class Corpus:
     manifest: pd.DataFrame
     evidence: pd.DataFrame
     counts: pd.DataFrame
+    embeddings: pd.DataFrame
     features: pd.DataFrame
     points: pd.DataFrame
     space: ObjectSpace
@@ -34,6 +35,7 @@ class Corpus:
             self.manifest.head(videos),
             self.evidence[self.evidence["video_id"].isin(ids)],
             self.counts.reindex(ids),
+            self.embeddings.loc[ids],
             self.features.loc[ids],
             self.points.loc[ids],
             self.space,
@@ -78,6 +80,7 @@ def corpus(object_space: ObjectSpace) -> Corpus:
         manifest=_described(manifest),
         evidence=evidence,
         counts=(probabilities * 20).round().astype("int64"),
+        embeddings=probabilities @ object_space.class_points_,
         features=features,
         points=object_space.transform(features),
         space=object_space,

@@ -32,7 +32,9 @@ def recommendations_of(corpus, options: RecommendationOptions = OPTIONS) -> pd.D
 
 
 def report_of(corpus, options: RecommendationOptions = OPTIONS) -> pd.DataFrame:
-    return compare_recommenders(corpus.points, corpus.counts, corpus.evidence, corpus.manifest, options)
+    return compare_recommenders(
+        corpus.points, corpus.counts, corpus.evidence, corpus.embeddings, corpus.manifest, options
+    )
 
 
 def row_of(report: pd.DataFrame, system: str, candidates: str) -> pd.Series:
@@ -99,7 +101,7 @@ def test_a_small_corpus_is_recommended_from_and_judged(corpus, videos: int, rows
     few = corpus.of(videos)
 
     assert len(recommendations_of(few)) == rows
-    assert len(report_of(few)) == 8
+    assert len(report_of(few)) == 10
 
 
 def test_two_runs_give_the_same_bytes(corpus) -> None:
@@ -139,7 +141,7 @@ def test_random_recommendations_hit_as_often_as_the_category_is_common(corpus) -
 def test_perfect_neighbours_score_1(corpus) -> None:
     kinds = pd.get_dummies(corpus.manifest.set_index("video_id")["category"]).astype("float32")
 
-    report = compare_recommenders(kinds, corpus.counts, corpus.evidence, corpus.manifest, OPTIONS)
+    report = compare_recommenders(kinds, corpus.counts, corpus.evidence, corpus.embeddings, corpus.manifest, OPTIONS)
 
     for candidates in ("all", "other_groups"):
         assert row_of(report, "object_space", candidates)[["precision", "ndcg", "map"]].tolist() == pytest.approx(
@@ -154,7 +156,7 @@ def test_neighbours_that_share_only_a_photo_count_for_nothing_without_the_group(
     photos = pd.get_dummies(manifest.set_index("video_id")["group"]).astype("float32")
     options = RecommendationOptions(neighbours=1)
 
-    report = compare_recommenders(photos, corpus.counts, corpus.evidence, manifest, options)
+    report = compare_recommenders(photos, corpus.counts, corpus.evidence, corpus.embeddings, manifest, options)
 
     assert row_of(report, "object_space", "all")["precision"] == 1
     assert row_of(report, "object_space", "other_groups")["precision"] < 0.6
@@ -164,7 +166,7 @@ def test_relevant_videos_are_fewer_without_the_group(corpus) -> None:
     """Each category here is one group: all can be judged with it, none without."""
     manifest = corpus.manifest.assign(group=corpus.manifest["category"])
 
-    report = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, manifest, OPTIONS)
+    report = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, corpus.embeddings, manifest, OPTIONS)
 
     assert row_of(report, "object_space", "all")["videos"] == 36
     assert row_of(report, "object_space", "other_groups")["videos"] == 0
@@ -176,9 +178,9 @@ def test_unlabelled_videos_take_no_part_in_the_figures(corpus) -> None:
     manifest = with_categories(corpus, some)
     labelled = manifest.dropna(subset="category")
 
-    whole = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, manifest, OPTIONS)
+    whole = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, corpus.embeddings, manifest, OPTIONS)
     alone = compare_recommenders(
-        corpus.points.loc[labelled["video_id"]], corpus.counts, corpus.evidence, labelled, OPTIONS
+        corpus.points.loc[labelled["video_id"]], corpus.counts, corpus.evidence, corpus.embeddings, labelled, OPTIONS
     )
 
     pd.testing.assert_frame_equal(whole, alone)
@@ -189,7 +191,7 @@ def test_unlabelled_videos_take_no_part_in_the_figures(corpus) -> None:
 def test_a_corpus_without_categories_to_tell_apart_is_judged_without_a_crash(corpus, categories, caplog) -> None:
     manifest = with_categories(corpus, categories)
 
-    report = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, manifest, OPTIONS)
+    report = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, corpus.embeddings, manifest, OPTIONS)
     metrics = summarise_recommendations(report)
 
     if categories == "pets":
@@ -207,6 +209,7 @@ def test_videos_that_show_nothing_are_judged_too(corpus) -> None:
         points,
         corpus.counts.iloc[1:],
         corpus.evidence[corpus.evidence["video_id"] != points.index[0]],
+        corpus.embeddings.iloc[1:],
         corpus.manifest,
         OPTIONS,
     )
@@ -229,7 +232,7 @@ def test_metrics_have_flat_names_that_json_can_hold(corpus) -> None:
 
     assert set(json.loads(json.dumps(metrics, allow_nan=False))) == {
         f"{system}{metric}_at_10{candidates}"
-        for system in ("", "probabilities_", "raw_counts_", "random_")
+        for system in ("", "embeddings_", "probabilities_", "raw_counts_", "random_")
         for metric in METRICS
         for candidates in ("", "_other_groups")
     }
@@ -243,7 +246,7 @@ def test_the_comparison_can_be_stored_and_read_again(corpus, tmp_path: Path) -> 
     dataset.save(plot_recommendation_comparison(report))
 
     bars = dataset.load().data
-    assert [len(bar.y) for bar in bars] == [4, 4]
+    assert [len(bar.y) for bar in bars] == [5, 5]
     assert bars[0].y[0] == pytest.approx(row_of(report, "object_space", "all")["precision"], abs=1e-4)
 
 
@@ -268,6 +271,7 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
             "video_manifest": MemoryDataset(corpus.manifest),
             "object_space": MemoryDataset(corpus.space),
             "class_evidence": MemoryDataset(corpus.evidence),
+            "video_embeddings": MemoryDataset(corpus.embeddings),
             "detections": MemoryDataset(detections, copy_mode="assign"),
             "params:recommendation": MemoryDataset(OPTIONS),
         }

@@ -13,13 +13,26 @@ from video_recommender.console_noise import silent_stderr
 from video_recommender.fingerprints import fingerprint, fingerprint_bytes
 from video_recommender.frame_folder import Frames
 from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
-from video_recommender.pipelines.detection.network import KerasModel, Network
+from video_recommender.pipelines.detection.network import KerasModel, Network, with_embedding
 
 VERSION = 1
 """Raised when the same network would give other probabilities than before."""
 
 THREADS = 1
 """Per process: videos are dealt out to as many processes as there are cores."""
+
+
+@dataclass(frozen=True)
+class FrameDescriptions:
+    """What a network makes of frames.
+
+    Attributes:
+        probabilities: float32, shape (n, classes); each row sums to 1.
+        embeddings: float32, shape (n, features): what the last layer classifies.
+    """
+
+    probabilities: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -51,16 +64,27 @@ class LiteRTClassifier:
         Returns:
             float32, shape (n, classes); each row sums to 1.
         """
+        return self.describe(frames).probabilities
+
+    def describe(self, frames: Frames) -> FrameDescriptions:
+        """Tell how probable each class is in each frame, and what the network's last layer has looked at.
+
+        Args:
+            frames: uint8 RGB, shape (n, height, width, 3); frames of another size than `input_size` are resized.
+
+        Returns:
+            See `FrameDescriptions`.
+        """
         interpreter = _loaded.interpreter(self)
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-        probabilities = np.empty((len(frames), len(self.class_names)), np.float32)
+        outputs = np.empty((len(frames), target["shape"][-1]), np.float32)
         # One at a time: on a CPU, batches of 4 and 8 were 1 to 10 % slower.
-        for frame, row in zip(frames, probabilities, strict=True):
+        for frame, row in zip(frames, outputs, strict=True):
             # Written in place; no reference to the tensor's memory may outlive the line.
             interpreter.tensor(source["index"])()[0] = self._resize(frame)
             interpreter.invoke()
             row[:] = interpreter.tensor(target["index"])()[0]
-        return probabilities
+        return FrameDescriptions(*np.split(outputs, [len(self.class_names)], axis=1))
 
     def _resize(self, frame: Frames) -> Frames:
         height, width = self.input_size
@@ -95,7 +119,7 @@ def compile_for_cpu(model: KerasModel, network: Network, class_names: Sequence[s
         class_names=names,
         fingerprint=fingerprint(VERSION, network, weights, list(names)),
         input_size=(height, width),
-        flatbuffer=np.frombuffer(_convert(model), np.uint8),
+        flatbuffer=np.frombuffer(_convert(with_embedding(model)), np.uint8),
     )
 
 

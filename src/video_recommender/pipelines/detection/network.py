@@ -1,7 +1,6 @@
 """The networks that tell 1000 kinds of object apart, by name. Keras is imported only when one is built or read."""
 
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -55,11 +54,30 @@ def class_embeddings(network: KerasModel) -> DataFrame[ClassEmbeddings]:
         Raw weights, neither centred nor normalised: a float32 column per feature (1280 in EfficientNet-Lite).
     """
     names = imagenet_class_names()
-    weights = [np.asarray(layer.kernel) for layer in _layers(network) if getattr(layer, "kernel", None) is not None]
+    weights = np.asarray(_last_layer(_innermost(network)).kernel)
     # Some networks end in a dense layer, some in a convolution of size 1; both keep the classes on the last axis.
-    rows = np.ascontiguousarray(weights[-1].reshape(-1, len(names)).T, dtype=np.float32)
+    rows = np.ascontiguousarray(weights.reshape(-1, len(names)).T, dtype=np.float32)
     columns = [f"feature_{number}" for number in range(1, rows.shape[1] + 1)]
     return ClassEmbeddings.validate(pd.DataFrame(rows, pd.Index(names, name="class_name"), columns))
+
+
+def with_embedding(network: KerasModel) -> KerasModel:
+    """Let a network also tell what its last layer looks at: its embedding of the picture.
+
+    Args:
+        network: as from `build_network`.
+
+    Returns:
+        The same network, whose one output holds the probabilities, then the embedding: float32, shape (n, classes +
+        features).
+    """
+    import keras
+
+    inner = _innermost(network)
+    embedding = keras.layers.Flatten(name="embedding")(_last_layer(inner).input)
+    joined = keras.layers.Concatenate(name="probabilities_and_embedding")([inner.output, embedding])
+    both = keras.Model(inner.input, joined, name=f"{inner.name}_with_embedding")
+    return both if inner is network else keras.Model(network.input, both(network.layers[-2].output), name=network.name)
 
 
 def _build_keras_application(name: Network) -> KerasModel:
@@ -79,11 +97,13 @@ def _build_keras_application(name: Network) -> KerasModel:
     return keras.Model(pictures, network(preprocessed), name=name)
 
 
-def _layers(network: KerasModel) -> "Iterator[keras.Layer]":
+def _innermost(network: KerasModel) -> KerasModel:
+    """A network of `keras.applications` lies inside the model that does its preprocessing."""
     import keras
 
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer
+    last = network.layers[-1]
+    return last if isinstance(last, keras.Model) else network
+
+
+def _last_layer(network: KerasModel) -> "keras.Layer":
+    return next(layer for layer in reversed(network.layers) if getattr(layer, "kernel", None) is not None)

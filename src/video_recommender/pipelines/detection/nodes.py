@@ -1,6 +1,6 @@
 """Name the object in each frame of each video."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pandas as pd
@@ -22,6 +22,8 @@ from video_recommender.schemas import (
     DetectionManifest,
     Detections,
     FrameManifest,
+    MeanEmbedding,
+    VideoEmbeddings,
 )
 
 VERSION = 1
@@ -55,30 +57,36 @@ def detect_objects(
     frames: Partitions[FrameFolder],
     stored_detections: Partitions[DataFrame[Detections]],
     stored_class_probabilities: Partitions[DataFrame[ClassProbabilities]],
+    stored_embeddings: Partitions[DataFrame[MeanEmbedding]],
     object_classifier: LiteRTClassifier,
     workers: WorkerOptions,
-) -> Iterator[tuple[PartitionUpdates, PartitionUpdates]]:
+) -> Iterator[tuple[PartitionUpdates, PartitionUpdates, PartitionUpdates]]:
     """Name the most probable object in every frame.
 
     Args:
         frames: per video, the folder of its frames in order of time.
         stored_detections: the detections that earlier runs have left.
         stored_class_probabilities: the mean class probabilities that earlier runs have left.
+        stored_embeddings: the mean embeddings that earlier runs have left.
         object_classifier: the network, compiled for the CPU.
         workers: see `WorkerOptions`.
 
     Yields:
-        One video's detections and its mean class probabilities at a time, so that both are saved as soon as they are
-        known.
+        One video's detections, mean class probabilities and mean embedding at a time, so that they are saved as soon
+        as they are known.
     """
     planned = {
         video_id: Planned(fingerprint(VERSION, stored.record.fingerprint, object_classifier.fingerprint), stored.load())
         for video_id, stored in frames.usable().items()
     }
-    complete = stored_detections.made_together_with(stored_class_probabilities)
+    complete = stored_detections.made_together_with(stored_class_probabilities, stored_embeddings)
     detect = partial(_detect, classifier=object_classifier)
     for updates in bring_up_to_date(planned, complete, detect, workers, "Naming objects in frames"):
-        yield _split(updates)
+        yield (
+            _part(updates, lambda named: named.detections),
+            _part(updates, lambda named: named.class_probabilities),
+            _part(updates, lambda named: named.embedding),
+        )
 
 
 def summarise_detections(
@@ -111,16 +119,21 @@ def gather_class_evidence(
     )
 
 
+def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataFrame[VideoEmbeddings]:
+    """Put every video's mean embedding into one table: what recommendations are compared with."""
+    rows = {video_id: stored.load()["value"].to_numpy() for video_id, stored in embeddings.usable().items()}
+    table = pd.DataFrame.from_dict(rows, orient="index").add_prefix("feature_")
+    return VideoEmbeddings.validate(table.set_index(pd.Index(list(rows), name="video_id", dtype=str)))
+
+
 def _detect(folder: FrameFolder, classifier: LiteRTClassifier) -> Made[VideoDetections]:
     named = name_objects(folder, classifier)
     return Made(named, {"frames": len(named.detections)})
 
 
-def _split(updates: PartitionUpdates) -> tuple[PartitionUpdates, PartitionUpdates]:
-    detections: PartitionUpdates = {}
-    class_probabilities: PartitionUpdates = {}
-    for video_id, partition in updates.items():
-        named = partition.content if partition else None
-        detections[video_id] = partition and Partition(partition.record, named and named.detections)
-        class_probabilities[video_id] = partition and Partition(partition.record, named and named.class_probabilities)
-    return detections, class_probabilities
+def _part(updates: PartitionUpdates, choose: Callable[[VideoDetections], pd.DataFrame]) -> PartitionUpdates:
+    return {
+        video_id: partition
+        and Partition(partition.record, None if partition.content is None else choose(partition.content))
+        for video_id, partition in updates.items()
+    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 import numpy as np
@@ -11,11 +12,15 @@ from pandera.typing import DataFrame
 
 from video_recommender.frame_folder import EncodedFrames, FrameFolder, Frames
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
-from video_recommender.schemas import ClassProbabilities, Detections
+from video_recommender.schemas import ClassProbabilities, Detections, MeanEmbedding
 from video_recommender.video_file import VideoError
 
 PROBABILITY_FLOOR = 1e-4
 """Smaller mean probabilities are not kept: an even guess among 1000 classes would give each ten times as much."""
+
+
+BATCH_FRAMES = 32
+"""How many frames are decoded at a time, so that memory does not grow with the length of the video."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,12 @@ class VideoDetections:
         detections: the most probable object in each frame.
         class_probabilities: each object's mean probability over the frames, most probable first; objects below
             `PROBABILITY_FLOOR` are left out.
+        embedding: the mean over the frames of what the network's last layer looks at.
     """
 
     detections: DataFrame[Detections]
     class_probabilities: DataFrame[ClassProbabilities]
+    embedding: DataFrame[MeanEmbedding]
 
 
 def name_objects(frames: FrameFolder | EncodedFrames | Frames, classifier: LiteRTClassifier) -> VideoDetections:
@@ -47,12 +54,13 @@ def name_objects(frames: FrameFolder | EncodedFrames | Frames, classifier: LiteR
     """
     best: list[int] = []
     confidences: list[float] = []
-    total = np.zeros(len(classifier.class_names))
-    for frame in _stream(frames):
-        (probabilities,) = classifier.probabilities(frame[np.newaxis])
-        best.append(int(probabilities.argmax()))
-        confidences.append(min(float(probabilities.max()), 1.0))
-        total += probabilities
+    probabilities, embeddings = np.zeros(1), np.zeros(1)
+    for batch in _batches(frames):
+        described = classifier.describe(batch)
+        best.extend(described.probabilities.argmax(axis=1))
+        confidences.extend(described.probabilities.max(axis=1).clip(max=1))
+        probabilities = probabilities + described.probabilities.sum(axis=0, dtype=np.float64)
+        embeddings = embeddings + described.embeddings.sum(axis=0, dtype=np.float64)
     if not best:
         raise VideoError("empty", f"{_name(frames)} holds no frames: run preprocessing again")
     names = np.array(classifier.class_names, dtype=object)
@@ -63,7 +71,11 @@ def name_objects(frames: FrameFolder | EncodedFrames | Frames, classifier: LiteR
             "confidence": np.array(confidences, dtype=np.float32),
         }
     )
-    return VideoDetections(Detections.validate(detections), _rank(names, total / len(best)))
+    return VideoDetections(
+        detections=Detections.validate(detections),
+        class_probabilities=_rank(names, probabilities / len(best)),
+        embedding=MeanEmbedding.validate(pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})),
+    )
 
 
 def detect_objects_in_folder(
@@ -91,17 +103,20 @@ def _rank(names: NDArray[np.object_], means: NDArray[np.float64]) -> DataFrame[C
     return ClassProbabilities.validate(ranked)
 
 
-def _stream(frames: FrameFolder | EncodedFrames | Frames) -> Iterator[Frames]:
-    """Decode one frame at a time, so that memory does not grow with the length of the video."""
-    match frames:
-        case FrameFolder():
-            for file in frames.files:
-                yield _decode(file.read_bytes(), str(file))
-        case EncodedFrames():
-            for number, jpeg in enumerate(frames.jpegs, start=1):
-                yield _decode(jpeg, f"frame {number}")
-        case _:
-            yield from frames
+def _batches(frames: FrameFolder | EncodedFrames | Frames) -> Iterator[Frames]:
+    if isinstance(frames, np.ndarray):
+        yield frames
+        return
+    # Decoding and inference take turns in batches, not frame by frame: they drive each other out of the CPU's cache.
+    named_jpegs = _named_jpegs(frames)
+    while batch := [_decode(jpeg, name) for name, jpeg in islice(named_jpegs, BATCH_FRAMES)]:
+        yield np.stack(batch)
+
+
+def _named_jpegs(frames: FrameFolder | EncodedFrames) -> Iterator[tuple[str, bytes]]:
+    if isinstance(frames, FrameFolder):
+        return ((str(file), file.read_bytes()) for file in frames.files)
+    return ((f"frame {number}", jpeg) for number, jpeg in enumerate(frames.jpegs, start=1))
 
 
 def _decode(jpeg: bytes, name: str) -> Frames:

@@ -10,6 +10,7 @@ CANDIDATES_IN_WORDS = {
 SYSTEMS_IN_WORDS = {
     "object_space": "object space",
     "probabilities": "class probabilities",
+    "embeddings": "network embeddings",
     "raw_counts": "raw object counts",
     "random": "random",
 }

@@ -35,6 +35,7 @@ from video_recommender.schemas import (
     Detections,
     RecommendationReport,
     Recommendations,
+    VideoEmbeddings,
     VideoFeatures,
     VideoManifest,
     VideoPoints,
@@ -126,6 +127,7 @@ def compare_recommenders(
     video_points: DataFrame[VideoPoints],
     object_counts: pd.DataFrame,
     class_evidence: DataFrame[ClassEvidence],
+    video_embeddings: DataFrame[VideoEmbeddings],
     video_manifest: DataFrame[VideoManifest],
     options: RecommendationOptions,
 ) -> DataFrame[RecommendationReport]:
@@ -139,6 +141,7 @@ def compare_recommenders(
         video_points: what `object_space` ranks by.
         object_counts: what `raw_counts` ranks by: number of frames by `video_id` (index) and object (columns).
         class_evidence: what `probabilities` ranks by: mean class probabilities, unaware that classes are alike.
+        video_embeddings: what `embeddings` ranks by: the mean of what the network's last layer looks at.
         video_manifest: category and group of each video.
         options: see `RecommendationOptions`.
 
@@ -151,8 +154,9 @@ def compare_recommenders(
     queries = np.sort(drawn)
     systems: dict[str, Callable[[], Scores]] = {
         "object_space": lambda: _cosines(points, queries),
+        "embeddings": lambda: _cosines(_aligned(video_embeddings, labelled.index), queries),
         "probabilities": lambda: _cosines(_probabilities(class_evidence, labelled.index), queries),
-        "raw_counts": lambda: _cosines(_counts(object_counts, labelled.index), queries),
+        "raw_counts": lambda: _cosines(_aligned(object_counts, labelled.index), queries),
         "random": lambda: random_scores(options.seed),
     }
     exclusions = {
@@ -229,8 +233,8 @@ def _cosines(vectors: NDArray[np.float32], queries: NDArray[np.int64]) -> Scores
     return cosine_scores(vectors[queries], vectors)
 
 
-def _counts(object_counts: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32]:
-    return object_counts.reindex(video_ids, fill_value=0).to_numpy(np.float32)
+def _aligned(described: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32]:
+    return described.reindex(video_ids, fill_value=0).to_numpy(np.float32)
 
 
 def _probabilities(class_evidence: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32]:

@@ -31,7 +31,14 @@ def create_pipeline() -> Pipeline:
             Node(count_objects, inputs="detections", outputs="object_counts", name="count_objects"),
             Node(
                 compare_recommenders,
-                inputs=["video_points", "object_counts", "class_evidence", "video_manifest", "params:recommendation"],
+                inputs=[
+                    "video_points",
+                    "object_counts",
+                    "class_evidence",
+                    "video_embeddings",
+                    "video_manifest",
+                    "params:recommendation",
+                ],
                 outputs="recommendation_report",
                 name="compare_recommenders",
             ),

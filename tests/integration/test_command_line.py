@@ -1,0 +1,170 @@
+"""`kedro run` as a person types it: stages on their own, answers for new videos, and sentences instead of tracebacks."""
+
+import shutil
+
+import pytest
+from click.testing import CliRunner
+from kedro.validation import ParameterValidationError
+
+from video_recommender.cli import cli
+
+
+def kedro_run(*arguments):
+    """Call the project's `kedro run` in this process."""
+    return CliRunner().invoke(cli, ["run", *arguments])
+
+
+def test_a_stage_runs_alone_where_the_earlier_ones_have_run(project):
+    files = project.files()
+    shutil.rmtree(project.data / "03_primary")
+
+    result = kedro_run("--pipelines=detection")
+
+    assert result.exit_code == 0, result.output
+    assert {**project.files(), "08_reporting/run_ledger.json": b""} == {**files, "08_reporting/run_ledger.json": b""}
+
+
+@pytest.mark.parametrize("option", ["--pipelines", "--pipeline"])
+@pytest.mark.parametrize(
+    ("stage", "missing", "makers"),
+    [
+        ("preprocessing", "video_manifest", ["ingestion"]),
+        ("detection", "frames", ["preprocessing"]),
+        ("classification", "video_points", ["feature_engineering"]),
+        ("inference", "recommender", ["recommendation"]),
+    ],
+)
+def test_a_stage_without_its_input_names_what_to_run_first(project, option, stage, missing, makers):
+    project.forget()
+
+    result = kedro_run(f"{option}={stage}")
+
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert missing in result.output
+    (advice,) = [word for word in result.output.replace("`", " ").split() if word.startswith("--pipelines=")]
+    assert set(makers) <= set(advice.removeprefix("--pipelines=").split(","))
+
+
+def test_the_installed_command_says_so_without_a_traceback(project):
+    project.forget()
+
+    process = project.start("--pipelines=detection")
+    output, _ = process.communicate()
+
+    assert process.returncode == 1
+    assert "kedro run --pipelines=" in " ".join(output.split())
+    assert "Traceback" not in output
+
+
+def test_a_new_video_gets_its_objects_category_and_neighbours(project, clips):
+    files = project.files()
+
+    result = kedro_run("--pipelines=inference", f"--params=inference.video={clips / 'animals/clip-001.mp4'}")
+
+    assert result.exit_code == 0, result.output
+    answer = project.load("new_video_answer")
+    assert answer["objects"]
+    assert sum(category["probability"] for category in answer["categories"]) == pytest.approx(1)
+    assert {category["category"] for category in answer["categories"]} == {"space", "textures", "things"}
+    assert [neighbour["rank"] for neighbour in answer["neighbours"]] == list(range(1, 11))
+    assert all(-1.0001 <= neighbour["similarity"] <= 1.0001 for neighbour in answer["neighbours"])
+    assert answer["neighbours"][0]["shared_objects"]
+    touched = {place for place, content in project.files().items() if files.get(place) != content}
+    assert all(place.startswith("08_reporting/") for place in touched)
+
+
+def test_a_video_of_the_corpus_under_another_name_finds_itself(project, tmp_path):
+    shutil.copy(project.videos / "things/clip-001.mp4", tmp_path / "again.mp4")
+
+    project.run("inference", params={"inference": {"video": str(tmp_path / "again.mp4"), "neighbours": 2}})
+
+    nearest, second = project.load("new_video_answer")["neighbours"]
+    assert nearest["video_id"] == "things/clip-001"
+    assert nearest["similarity"] == pytest.approx(1, abs=1e-5)
+    assert second["similarity"] <= nearest["similarity"]
+
+
+def test_a_new_file_under_the_same_path_gets_a_new_answer(project, clips, tmp_path):
+    video = tmp_path / "new.mp4"
+    answers = []
+    for clip in ("animals/clip-001.mp4", "animals/clip-002.mp4"):
+        shutil.copy(clips / clip, video)
+        project.run("inference", params={"inference": {"video": str(video)}})
+        answers.append(project.load("new_video_answer"))
+
+    assert answers[0]["objects"] != answers[1]["objects"]
+
+
+@pytest.mark.parametrize(
+    ("video", "sentence"), [(None, "No video is named"), ("gone.mp4", "gone.mp4 cannot be found"), ("text.mp4", "text")]
+)
+def test_a_video_that_cannot_be_used_gets_a_sentence(project, tmp_path, video, sentence):
+    (tmp_path / "text.mp4").write_text("no video")
+
+    result = kedro_run("--pipelines=inference", *([f"--params=inference.video={tmp_path / video}"] if video else []))
+
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert sentence in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"preprocessing": {"sise": 128}}, "sise"),
+        ({"preprocessing": {"size": -1}}, "size"),
+        ({"recommendation": {"neighbours": 0}}, "neighbours"),
+        ({"classification": {"candidates": ["oracle"]}}, "candidates"),
+        ({"features": {"importance": "gut_feeling"}}, "importance"),
+        ({"ingestion": {"folder": {"paht": "videos"}}}, "paht"),
+        ({"workers": {"backend": "horses"}}, "backend"),
+    ],
+)
+def test_a_parameter_that_is_misspelt_or_out_of_range_is_refused_by_name_before_anything_runs(project, params, name):
+    partitions = project.partitions()
+    shutil.rmtree(project.data / "03_primary")
+
+    with pytest.raises(ParameterValidationError, match=name):
+        project.run(params=params)
+
+    assert not (project.data / "03_primary").exists()
+    assert {dataset: project.partitions()[dataset] for dataset in ("videos", "frames")} == {
+        dataset: partitions[dataset] for dataset in ("videos", "frames")
+    }
+
+
+def test_a_refused_parameter_is_a_sentence_on_the_command_line(project):
+    result = kedro_run("--params=preprocessing.size=-1")
+
+    assert result.exit_code == 1
+    assert "size" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_misspelt_group_of_parameters_is_refused_by_name(project):
+    result = kedro_run("--params=preprocesing.size=128")
+
+    assert result.exit_code != 0
+    assert "preprocesing" in result.output
+
+
+def test_an_unknown_pipeline_is_refused_by_name(project):
+    result = kedro_run("--pipelines=detektion")
+
+    assert result.exit_code == 1
+    assert "detektion" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_closing_summary_says_what_went_through_and_what_failed_and_why(project):
+    (project.videos / "things/empty.mp4").touch()
+
+    result = kedro_run()
+
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.output.split())
+    assert "12 of 13 videos went through" in words
+    assert "things/empty (empty)" in words
+    assert "recommendations" in words

@@ -1,0 +1,172 @@
+"""A run does what is left to do, and no more: after a change of parameters or videos, and after a kill."""
+
+import os
+import shutil
+import signal
+import time
+
+import pandas as pd
+import pytest
+from kedro.framework.project import pipelines
+
+from video_recommender.partitions import Partitions
+from video_recommender.runner import stage_of
+
+STAGES = ["ingestion", "preprocessing", "detection", "feature_engineering", "classification", "recommendation"]
+CLIP = "things/clip-002"
+EVERYWHERE = {dataset: {CLIP} for dataset in ("videos", "frames", "detections", "class_probabilities")}
+LOOKS_AT_EACH_VIDEO = {"collect_videos", "extract_frames", "detect_objects"}
+BUILDS_NETWORK = {"build_object_network", "compile_object_classifier", "read_class_embeddings"}
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "stage"),
+    [
+        ("preprocessing", "size", 128, "preprocessing"),
+        ("preprocessing", "fit", "squash", "preprocessing"),
+        ("features", "importance", "tf_idf", "feature_engineering"),
+        ("classification", "folds", 3, "classification"),
+        ("recommendation", "neighbours", 3, "recommendation"),
+    ],
+)
+def test_a_parameter_that_matters_to_a_stage_redoes_that_stage_and_those_after_it(project, group, name, value, stage):
+    tables, partitions = project.tables(), project.partitions()
+
+    executed = set(project.run(params={group: {name: value}})) - LOOKS_AT_EACH_VIDEO
+    remade = project.remade(partitions)
+
+    nodes = pipelines["__default__"].nodes
+    reads_it = {node.name for node in nodes if f"params:{group}" in node.inputs} - LOOKS_AT_EACH_VIDEO
+    after = {node.name for node in pipelines["__default__"].from_nodes(*names_in(stage)).nodes}
+    assert reads_it <= executed <= after - BUILDS_NETWORK
+    if stage == "preprocessing":
+        assert remade.keys() == {"frames", "detections", "class_probabilities"}
+        assert all(len(video_ids) == 12 for video_ids in remade.values())
+    else:
+        assert remade == {}
+    assert project.tables() != tables
+    project.run()
+    assert project.tables() == tables, "setting the parameter back does not give the same tables"
+
+
+def test_a_replaced_video_alone_is_redone(project, clips):
+    partitions, points = project.partitions(), project.load("video_points")
+
+    shutil.copy(clips / "animals/clip-001.mp4", project.videos / f"{CLIP}.mp4")
+    project.run()
+
+    assert project.remade(partitions) == EVERYWHERE
+    moved = (project.load("video_points") != points).any(axis=1)
+    assert moved[moved].index.tolist() == [CLIP]
+
+
+def test_an_added_video_alone_is_done(project, clips):
+    partitions = project.partitions()
+
+    shutil.copy(clips / "animals/clip-001.mp4", project.videos / "things/new.mp4")
+    project.run()
+
+    assert project.remade(partitions) == {dataset: {"things/new"} for dataset in EVERYWHERE}
+    assert "things/new" in set(project.load("recommendations")["video_id"])
+
+
+def test_a_deleted_video_vanishes_from_every_table_and_folder(project):
+    partitions = project.partitions()
+
+    (project.videos / f"{CLIP}.mp4").unlink()
+    project.run()
+
+    assert project.remade(partitions) == EVERYWHERE
+    assert [file for file in project.data.rglob("*") if CLIP in file.as_posix()] == []
+    tables = mentions(project, CLIP)
+    assert len(tables) > 10
+    assert [name for name, mentioned in tables.items() if mentioned] == []
+    assert [place for place, content in project.files().items() if CLIP.encode() in content] == []
+
+
+def test_a_video_that_was_only_touched_is_looked_into_but_not_done_again(project):
+    partitions, tables = project.partitions(), project.tables()
+
+    (project.videos / f"{CLIP}.mp4").touch()
+    project.run()
+
+    assert project.remade(partitions) == {"videos": {CLIP}}
+    assert project.tables() == tables
+
+
+def test_frames_that_somebody_deleted_are_made_again(project):
+    files = project.files()
+
+    shutil.rmtree(project.data / "02_intermediate/frames" / CLIP)
+    project.run()
+
+    assert project.files() == files
+
+
+def test_a_table_that_somebody_deleted_is_made_again(project):
+    files = project.files()
+    (project.data / "07_model_output/recommendations.parquet").unlink()
+
+    executed = project.run()
+
+    assert set(executed) - LOOKS_AT_EACH_VIDEO == {"recommend_videos"}
+    assert project.files() == files
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="this system has no process groups")
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_tables_and_nothing_done_twice(project):
+    tables = project.tables()
+    project.forget()
+    moments = [
+        lambda: len(list(project.data.glob("02_intermediate/frames/*/*/"))) >= 4,
+        lambda: len(list(project.data.glob("03_primary/class_probabilities/.records/*/*.json"))) >= 4,
+        lambda: project.data.joinpath("05_model_input/candidate_comparison.pickle").exists(),
+    ]
+    complete = {}
+
+    for is_now in moments:
+        kill_when(is_now, project.start("--params=workers.backend=loky,workers.jobs=2"))
+        done = complete_partitions(project)
+        assert {name: done[name] for name in complete} == complete, "what was complete has been made again"
+        complete = done
+    project.run()
+
+    done = complete_partitions(project)
+    assert {name: done[name] for name in complete} == complete, "what was complete has been made again"
+    assert project.tables() == tables
+    assert list(project.data.rglob(".part-*")) == []
+
+
+def names_in(stage):
+    return [node.name for node in pipelines["__default__"].nodes if stage_of(node) == stage]
+
+
+def mentions(project, video_id):
+    """Whether a video is mentioned, by the name of each dataset that holds a table or partitions."""
+    found = {}
+    catalog = project.catalog()
+    for name in pipelines["__default__"].all_outputs():
+        content = catalog.load(name) if name != "object_network" else None
+        if isinstance(content, pd.DataFrame):
+            found[name] = video_id in content.to_csv()
+        elif isinstance(content, Partitions):
+            found[name] = video_id in content
+    return found
+
+
+def kill_when(is_now, process):
+    deadline = time.monotonic() + 120
+    while not is_now():
+        assert process.poll() is None, f"the run ended before it could be killed:\n{process.stdout.read()}"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
+
+
+def complete_partitions(project):
+    made, catalog = project.partitions(), project.catalog()
+    return {
+        (dataset, video_id): made[dataset][video_id] for dataset in made for video_id in catalog.load(dataset).usable()
+    }
