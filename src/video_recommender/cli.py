@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from pkgutil import iter_modules
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
+from video_recommender import pipelines
 from video_recommender.video_file import VideoError
 
 RUNNER = "video_recommender.runner.IncrementalRunner"
@@ -22,11 +24,21 @@ class _Run(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         ctx.params["runner"] = ctx.params["runner"] or RUNNER
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
+        _refuse_unknown_pipelines(ctx.params["pipelines"] or ctx.params["pipeline"])
         try:
             return super().invoke(ctx)
         except MENDABLE as error:
             logging.getLogger(__name__).debug("The run has failed", exc_info=error)
             raise click.ClickException(str(error)) from error
+
+
+def _refuse_unknown_pipelines(asked: str | list[str] | None) -> None:
+    known = {found.name for found in iter_modules(pipelines.__path__)} | {"__default__"}
+    unknown = {asked} - known if isinstance(asked, str) else set(asked or ()) - known
+    if unknown:
+        raise click.ClickException(
+            f"There is no pipeline {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}."
+        )
 
 
 @click.group()

@@ -29,6 +29,7 @@ HEADLINES = {
     },
 }
 SHOWN_FAILURES = 10
+ANSWER = "new_video_answer"
 
 
 class MissingInputHooks:
@@ -46,6 +47,26 @@ class MissingInputHooks:
             raise ValueError(_what_to_run_first(missing))
 
 
+class UnknownParameterHooks:
+    """Refuses a group of parameters that nothing reads; what is inside a group, Kedro checks."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Check the names on the command line.
+
+        Raises:
+            ValueError: if one is unknown; the message names it and those that exist.
+        """
+        asked = set(run_params["runtime_params"] or {})
+        if asked <= _groups(pipeline):
+            return
+        pipelines.set_requested(None)
+        known = set().union(*map(_groups, pipelines.values()))
+        if asked - known:
+            unknown, choice = ", ".join(sorted(asked - known)), ", ".join(sorted(known))
+            raise ValueError(f"Nothing reads the parameter {unknown}: choose from {choice}.")
+
+
 class RunSummaryHooks:
     """Closes a run with what was made and where it lies, and what failed and why."""
 
@@ -58,6 +79,15 @@ class RunSummaryHooks:
             console.print(line)
         for line in _failures(pipeline, catalog):
             console.print(line)
+        if ANSWER in pipeline.all_outputs():
+            from video_recommender.pipelines.inference.answer import VideoAnswer  # imports all models, for 4 s
+
+            console.print(VideoAnswer.model_validate(catalog.load(ANSWER)).in_words(), markup=False)
+
+
+def _groups(pipeline: Pipeline) -> set[str]:
+    names = (name for name in pipeline.inputs() if name.startswith(PARAMETER_PREFIX))
+    return {name.removeprefix(PARAMETER_PREFIX).split(".")[0] for name in names}
 
 
 def _is_there(name: str, catalog: DataCatalog) -> bool:

@@ -1,7 +1,7 @@
 """What each run leaves in MLflow: parameters one by one, metrics, figures, tables and models with signatures.
 
 What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or `figure`, `table`, or `model` with
-`input_example`, the dataset that shows what the model takes, and `predict`, the method that answers.
+`input_example`, the dataset that shows what the model takes.
 """
 
 from contextlib import redirect_stderr
@@ -42,7 +42,6 @@ class Tracking(BaseModel):
 
     tracked_as: Literal["metrics", "figure", "table", "model"] = Field(alias="as")
     input_example: str = ""
-    predict: str = "predict"
 
 
 class MlflowTracking:
@@ -132,7 +131,6 @@ class MlflowTracking:
                 name=name,
                 registered_model_name=name,
                 input_example=self._catalog.load(tracking.input_example).head(EXAMPLE_ROWS),
-                pyfunc_predict_fn=tracking.predict,
                 serialization_format="cloudpickle",
                 # named here, because MLflow would find them by loading the model in a new process, which takes 10 s
                 pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],

@@ -114,6 +114,12 @@ class VideoFeatures(pa.DataFrameModel):
         return bool((values >= 0).all() and (values < float("inf")).all())
 
 
+class ObjectCounts(pa.DataFrameModel):
+    """One row per video that shows something, a column per object: how many of the video's frames show it."""
+
+    video_id: Index[str] = pa.Field(unique=True, check_name=True)
+
+
 class VideoPoints(pa.DataFrameModel):
     """One row per video, a column per axis: its point in object space, of unit length."""
 

@@ -2,12 +2,12 @@
 
 from video_recommender.catalog import WriteAsideCatalog
 from video_recommender.console_noise import silence_dependencies
-from video_recommender.hooks import MissingInputHooks, RunSummaryHooks
+from video_recommender.hooks import MissingInputHooks, RunSummaryHooks, UnknownParameterHooks
 from video_recommender.mlflow_tracking import MlflowTracking
 
 silence_dependencies()
 
-HOOKS = (MissingInputHooks(), MlflowTracking(), RunSummaryHooks())
+HOOKS = (UnknownParameterHooks(), MissingInputHooks(), MlflowTracking(), RunSummaryHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 DATA_CATALOG_CLASS = WriteAsideCatalog
 CONFIG_LOADER_ARGS = {

@@ -46,14 +46,9 @@ ingestion:
   folder: {path: videos}
 workers:
   backend: sequential
+classification:
+  candidates: [nearest_neighbours, logistic_regression]
 """
-PER_VIDEO = {
-    "videos": "01_raw/videos",
-    "frames": "02_intermediate/frames",
-    "detections": "03_primary/detections",
-    "class_probabilities": "03_primary/class_probabilities",
-}
-"""The datasets that keep a partition per video, and where."""
 BUILDS_NETWORK = {"build_object_network", "compile_object_classifier", "read_class_embeddings"}
 
 
@@ -115,18 +110,21 @@ class Project:
 
     def partitions(self) -> dict[str, dict[str, tuple[int, int]]]:
         """When each partition of each per-video dataset was made, by dataset and `video_id`."""
-        return {name: _records(self.data / folder / ".records") for name, folder in PER_VIDEO.items()}
+        return {records.parent.name: _records(records) for records in sorted(self.data.glob("*/*/.records"))}
 
     def remade(self, before: dict[str, dict[str, tuple[int, int]]]) -> dict[str, set[str]]:
         """Which partitions were made anew or deleted since then, by dataset; those without any are left out."""
         after = self.partitions()
         changed = {
-            name: {
-                video_id for video_id in before[name] | after[name] if before[name].get(video_id) != made.get(video_id)
-            }
+            name: {video_id for video_id in before[name] | made if before[name].get(video_id) != made.get(video_id)}
             for name, made in after.items()
         }
         return {name: video_ids for name, video_ids in changed.items() if video_ids}
+
+    def put_back(self, finished: Path) -> None:
+        """Make everything as it was when this copy was made; only MLflow remembers what has happened since."""
+        for folder in ("conf", "data", "videos"):
+            copy_tree(finished / folder, self.root / folder)
 
     def files(self) -> dict[str, bytes]:
         """Every file that runs have made, by its path in the data folder; MLflow's are its own."""
@@ -137,11 +135,11 @@ class Project:
         }
 
     def tables(self) -> dict[str, bytes]:
-        """Every table and chart: files that must not depend on when and in which order they were made."""
+        """Every table and chart: what must not depend on when and in which order it was made."""
         return {
             place: content
             for place, content in self.files().items()
-            if place.endswith((".parquet", ".csv", ".json")) and "run_ledger" not in place
+            if place.endswith((".parquet", ".csv", ".json")) and "run_ledger" not in place and ".records" not in place
         }
 
     def forget(self) -> None:
@@ -177,7 +175,8 @@ def _records(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder with its links and times, in place of what is there."""
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(source, target, symlinks=True)
@@ -208,12 +207,6 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def blank_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project that has its videos and has not run yet."""
     root = tmp_path_factory.mktemp("work") / "project"
-    if os.environ.get("DEV"):  # DEV
-        root = Path("/tmp/devproj/project")  # DEV
-        if root.with_name("finished").exists():  # DEV
-            _copy(root.with_name("finished"), root)  # DEV
-            bootstrap_project(root)  # DEV
-            return Project(root)  # DEV
     shutil.copytree(SOURCES / "conf" / "base", root / "conf" / "base")
     shutil.copy(SOURCES / "conf" / "logging.yml", root / "conf")
     shutil.copy(SOURCES / "pyproject.toml", root)
@@ -231,18 +224,15 @@ def blank_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def first_run(blank_project: Project) -> FirstRun:
     """The first run of the project. Its folder, as the run has left it, is put away beside it."""
     finished = blank_project.root.with_name("finished")
-    if finished.exists():  # DEV
-        return FirstRun([], finished)  # DEV
     with contextlib.chdir(blank_project.root):
         executed = blank_project.run(tracked=True)
-    _copy(blank_project.root, finished)
+    copy_tree(blank_project.root, finished)
     return FirstRun(executed, finished)
 
 
 @pytest.fixture
 def project(blank_project: Project, first_run: FirstRun, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The finished project, in the folder where it ran, as if nothing had happened since; MLflow alone remembers."""
-    for folder in ("conf", "data", "videos"):
-        _copy(first_run.finished / folder, blank_project.root / folder)
+    blank_project.put_back(first_run.finished)
     monkeypatch.chdir(blank_project.root)
     return blank_project

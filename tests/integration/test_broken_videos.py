@@ -1,5 +1,6 @@
 """Whatever lies in a folder of videos: each file gets a status and a reason, and the rest goes on."""
 
+import contextlib
 import shutil
 
 import av
@@ -7,18 +8,28 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture
-def broken_project(project, clips):
-    """The finished project after these files were put into its folder of videos."""
-    things = project.videos / "things"
+@pytest.fixture(scope="module")
+def broken_run(blank_project, first_run, clips):
+    """A copy of the finished project, made after these files were put into its folder of videos and it ran again."""
+    blank_project.put_back(first_run.finished)
+    things = blank_project.videos / "things"
     (things / "empty.mp4").touch()
     (things / "text.mp4").write_text("Dear diary, today I was no video.")
     write_sound(things / "sound.mp4")
     shutil.copy(things / "clip-001.mp4", things / "twin.mp4")
     write_truncated(things / "clip-003.mp4", things / "tail.mkv")
     shutil.copy(clips / "animals/clip-001.mp4", things / "-rf my Ünïcode ☂ clip.mp4")
-    shutil.copy(clips / "animals/clip-002.mp4", project.videos / "loose.mp4")
-    project.run()
+    shutil.copy(clips / "animals/clip-002.mp4", blank_project.videos / "loose.mp4")
+    with contextlib.chdir(blank_project.root):
+        blank_project.run()
+    broken = blank_project.root.with_name("broken")
+    shutil.copytree(blank_project.root, broken, symlinks=True)
+    return broken
+
+
+@pytest.fixture
+def broken_project(project, broken_run):
+    project.put_back(broken_run)
     return project
 
 
@@ -101,7 +112,7 @@ def test_broken_files_alone_are_refused_in_a_sentence(broken_project):
         if video.stem not in {"empty", "text"}:
             video.unlink()
 
-    with pytest.raises(ValueError, match="Not one of 2 files is a usable video .*is empty"):
+    with pytest.raises(ValueError, match=r"Not one of 2 files is a usable video .*is empty"):
         broken_project.run()
 
 

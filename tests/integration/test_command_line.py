@@ -1,4 +1,4 @@
-"""`kedro run` as a person types it: stages on their own, answers for new videos, and sentences instead of tracebacks."""
+"""`kedro run` as a person types it: stages on their own, answers for new videos, sentences instead of tracebacks."""
 
 import shutil
 

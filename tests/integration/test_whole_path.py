@@ -4,7 +4,6 @@ import json
 
 import mlflow
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from kedro.framework.project import pipelines
@@ -106,7 +105,7 @@ def test_figures_and_metrics_tell_how_good_it_is(project):
 def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, clips):
     project.run("inference", params={"inference": {"video": str(clips / "animals/clip-001.mp4")}})
     catalog = project.catalog()
-    names = [name for name in catalog.keys() if not name.startswith("params:") and name != "parameters"]
+    names = [name for name in catalog if not name.startswith("params:") and name != "parameters"]
 
     loaded = {name: catalog.load(name) for name in names}
 
@@ -178,7 +177,7 @@ def test_a_tiny_corpus_goes_all_the_way(project, kept):
     project.run()
 
     assert len(project.load("category_predictions")) == len(kept)
-    assert project.load("recommendations").groupby("video_id").size().tolist() == [len(kept) - 1] * (len(kept) > 1)
+    assert len(project.load("recommendations")) == len(kept) * (len(kept) - 1)
     assert project.load("classification_metrics")["accuracy"] is None
 
 

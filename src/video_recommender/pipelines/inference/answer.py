@@ -50,6 +50,16 @@ class VideoAnswer(BaseModel):
     categories: tuple[CategoryProbability, ...]
     neighbours: tuple[NearVideo, ...]
 
+    def in_words(self) -> str:
+        """The answer as a few lines of text for the console."""
+        objects = ", ".join(f"{seen.name} ({seen.importance:.0%})" for seen in self.objects)
+        categories = ", ".join(f"{guess.category} ({guess.probability:.0%})" for guess in self.categories)
+        neighbours = [
+            f"  {near.rank:>2}. {near.video_id}, similarity {near.similarity:.2f}: {near.shared_objects or 'no object'}"
+            for near in self.neighbours
+        ]
+        return "\n".join([self.video, f"shows {objects}", f"category {categories}", "most alike", *neighbours])
+
     def to_json(self) -> dict[str, JsonValue]:
         """The answer in the form that the catalog keeps."""
         return self.model_dump(mode="json")

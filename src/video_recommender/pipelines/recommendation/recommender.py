@@ -194,6 +194,10 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             }
         )
 
+    def predict(self, points: pd.DataFrame) -> pd.DataFrame:
+        """Name the ten nearest videos of each point: `recommend` under the name by which MLflow serves a model."""
+        return self.recommend(points)
+
     def _labels(self, video_ids: pd.Index, exclude_self: bool, exclude_same_group: bool) -> tuple[Labels, Labels]:
         own = self.video_ids_.get_indexer(video_ids)
         if exclude_same_group:

@@ -1,0 +1,103 @@
+"""The default run on corpora of two sizes: how long it takes, how much memory, and what a run with nothing to do costs.
+
+Prints one line:
+
+    python benchmarks/whole_run.py            # 50 and 500 videos
+    python benchmarks/whole_run.py --videos 100 400
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+PROJECT = Path(__file__).parents[1]
+CATEGORIES = 4
+SAMPLED_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command took.
+
+    Attributes:
+        seconds: from start to end.
+        peak_mb: most memory that the process and its workers held at one moment (proportional set size), MB.
+    """
+
+    seconds: float
+    peak_mb: float
+
+
+def main() -> None:
+    """Run, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, nargs=2, default=[50, 500], metavar=("FEW", "MANY"))
+    few, many = parser.parse_args().videos
+    first = {videos: measure(videos) for videos in (few, many)}
+    (small, small_again), (large, large_again) = first[few], first[many]
+    per_video_ms = 1000 * (large_again.seconds - small_again.seconds) / (many - few)
+    print(
+        f"whole run: {few} videos {small.seconds:.0f} s, {many} videos {large.seconds:.0f} s; "
+        f"peak memory {small.peak_mb:.0f} MB, {large.peak_mb:.0f} MB (ratio {large.peak_mb / small.peak_mb:.2f}); "
+        f"again with nothing to do {small_again.seconds:.1f} s, {large_again.seconds:.1f} s "
+        f"({per_video_ms:.2f} ms a video)"
+    )
+
+
+def measure(videos: int) -> tuple[Cost, Cost]:
+    """Run everything on a corpus of this size in a project of its own, then again with nothing to do."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        shutil.copytree(PROJECT / "conf", project / "conf")
+        shutil.copyfile(PROJECT / "pyproject.toml", project / "pyproject.toml")
+        shutil.copyfile(PROJECT / ".telemetry", project / ".telemetry")
+        (project / "src").mkdir()
+        command = [
+            str(Path(sys.executable).with_name("kedro")),
+            "run",
+            f"--params=ingestion.clips.clips_per_category={-(-videos // CATEGORIES)}",
+        ]
+        return run(command, project), run(command, project)
+
+
+def run(command: list[str], project: Path) -> Cost:
+    """Run a command, watching its memory and that of its children."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "120"})
+    peaks = [0.0]
+    watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), peaks))
+    watcher.start()
+    if process.wait():
+        raise SystemExit(f"{' '.join(command)} has failed")
+    seconds = time.perf_counter() - began
+    watcher.join()
+    return Cost(seconds, max(peaks))
+
+
+def _watch(process: psutil.Process, peaks: list[float]) -> None:
+    try:
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            peaks.append(sum(_memory_mb(one) for one in (process, *process.children(recursive=True))))
+            time.sleep(SAMPLED_EVERY_S)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _memory_mb(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_full_info().pss) / 1e6
+    except psutil.Error:
+        return 0.0
+
+
+if __name__ == "__main__":
+    main()

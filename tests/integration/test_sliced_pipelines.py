@@ -1,0 +1,105 @@
+"""Stages joined on tables made by hand, in memory: no files, no network and no MLflow between them."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.framework.project import configure_project, pipelines
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.pipelines.classification.nodes import ClassificationOptions
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
+from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
+
+OBJECTS = {"pets": ["beagle", "labrador"], "rooms": ["sofa", "armchair"], "fruit": ["banana", "lemon"]}
+VIDEOS = {f"{category}/{number}": names for category, names in OBJECTS.items() for number in range(4)}
+
+
+def seen_in(names, number):
+    """Five frames: mostly the one object of the category, sometimes the other."""
+    return pd.DataFrame(
+        {
+            "frame": np.arange(1, 6, dtype=np.int64),
+            "class_name": pd.Series([names[number % 2]] * 4 + [names[1 - number % 2]], dtype="str"),
+            "confidence": np.full(5, 0.8, np.float32),
+        }
+    )
+
+
+@pytest.fixture
+def catalog():
+    tables = {video_id: seen_in(names, int(video_id[-1])) for video_id, names in VIDEOS.items()}
+    evidence = [
+        {"video_id": video_id, "class_name": name, "probability": share}
+        for video_id, table in tables.items()
+        for name, share in table["class_name"].value_counts(normalize=True).items()
+    ]
+    names = [name for pair in OBJECTS.values() for name in pair]
+    random = np.random.default_rng(7)
+    kinds = np.repeat(random.normal(size=(3, 16)), 2, axis=0)
+    manifest = pd.DataFrame({"video_id": list(VIDEOS)}).assign(
+        category=[video_id.split("/")[0] for video_id in VIDEOS],
+        **{"status": "ok", "error": "", "source": "", "title": "", "photos": "", "sha256": ""},
+        **{"duration_s": 1.0, "fps": 12.0, "width": 160, "height": 120},
+        group=list(VIDEOS),
+    )
+    return DataCatalog(
+        {
+            "detections": memory(stored(tables)),
+            "class_evidence": memory(pd.DataFrame(evidence)),
+            "class_embeddings": memory(
+                pd.DataFrame(
+                    (kinds + 0.3 * random.normal(size=(6, 16))).astype(np.float32),
+                    index=pd.Index(names, name="class_name"),
+                    columns=[f"feature_{number}" for number in range(16)],
+                )
+            ),
+            "video_manifest": memory(manifest),
+            "params:features": memory(FeatureOptions()),
+            "params:classification": memory(ClassificationOptions(folds=4)),
+            "params:recommendation": memory(RecommendationOptions(neighbours=3)),
+        }
+    )
+
+
+def memory(content):
+    return MemoryDataset(content, copy_mode="assign")
+
+
+def stored(tables):
+    return Partitions(
+        {
+            video_id: StoredPartition(PartitionRecord(""), partial(lambda table: table, table))
+            for video_id, table in tables.items()
+        }
+    )
+
+
+def test_from_detections_to_categories_and_recommendations_in_memory(catalog):
+    configure_project("video_recommender")
+    slices = ("feature_engineering", "classification", "recommendation")
+    wanted = ["classification_metrics", "recommendations"]
+    whole = sum((pipelines[name] for name in slices[1:]), start=pipelines[slices[0]])
+
+    made = SequentialRunner().run(whole.to_outputs(*wanted), catalog)
+
+    metrics, recommendations = (made[name].load() for name in wanted)
+    assert metrics["accuracy"] == 1
+    assert len(recommendations) == 3 * len(VIDEOS)
+    category_of = recommendations["video_id"].str.split("/").str[0]
+    assert (recommendations["recommended_video_id"].str.split("/").str[0] == category_of).all()
+
+
+def test_equal_videos_are_nearest_and_share_their_objects(catalog):
+    configure_project("video_recommender")
+    whole = pipelines["feature_engineering"] + pipelines["recommendation"]
+
+    made = SequentialRunner().run(whole.to_outputs("recommendations"), catalog)
+
+    nearest = made["recommendations"].load().query("rank == 1").set_index("video_id")
+    assert nearest.loc["pets/0", "recommended_video_id"] == "pets/2"
+    assert nearest.loc["pets/0", "similarity"] == pytest.approx(1)
+    assert nearest.loc["pets/0", "shared_objects"].startswith("beagle")

@@ -1,0 +1,306 @@
+"""What every part of the project has in common, so that whoever knows one part finds their way in all."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import configure_project, pipelines
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from pydantic import BaseModel
+
+import video_recommender
+from video_recommender.pipeline_registry import ON_DEMAND
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "video_recommender"
+CONF = ROOT / "conf" / "base"
+STAGES = sorted(folder.name for folder in (SOURCE / "pipelines").iterdir() if (folder / "__init__.py").is_file())
+LAYERS = {"raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"}
+USED_BY_RUNNER = {"run_ledger"}
+KNOWS_KEDRO = {"catalog", "cli", "hooks", "mlflow_tracking", "pipeline_registry", "runner", "settings", "__main__"}
+"""Modules at the top of the package that are about Kedro; all others are about videos."""
+
+
+@cache
+def project_pipelines() -> dict[str, Pipeline]:
+    configure_project("video_recommender")
+    pipelines.set_requested(None)
+    return dict(pipelines)
+
+
+@cache
+def configured(kind: str) -> dict:
+    loader = OmegaConfigLoader(str(CONF.parent), base_env="base", default_run_env="base")
+    return dict(loader[kind])
+
+
+def written_in(file: Path) -> dict:
+    return {name: entry for name, entry in yaml.safe_load(file.read_text()).items() if not name.startswith("_")}
+
+
+def all_nodes() -> dict:
+    return {node.name: node for pipeline in project_pipelines().values() for node in pipeline.nodes}
+
+
+def modules() -> Iterator[ModuleType]:
+    for found in pkgutil.walk_packages(video_recommender.__path__, "video_recommender."):
+        if not found.name.endswith("__main__"):
+            yield importlib.import_module(found.name)
+
+
+def defined_in(module: ModuleType) -> Iterator[tuple[str, object]]:
+    """The public functions, classes and methods that a module defines itself."""
+    for name, member in vars(module).items():
+        if name.startswith("_") or getattr(member, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(member) or inspect.isclass(member):
+            yield f"{module.__name__}.{name}", member
+        if inspect.isclass(member):
+            for method, attribute in vars(member).items():
+                function = getattr(attribute, "__func__", getattr(attribute, "fget", attribute))
+                if not method.startswith("_") and inspect.isfunction(function):
+                    yield f"{module.__name__}.{name}.{method}", function
+
+
+def imported_by(file: Path) -> set[str]:
+    names = set()
+    for statement in ast.walk(ast.parse(file.read_text())):
+        if isinstance(statement, ast.Import):
+            names |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            names.add(statement.module)
+    return {name.split(".")[0] for name in names}
+
+
+def options_models() -> dict[str, type[BaseModel]]:
+    """The pydantic model of each group of parameters, by the name of the group."""
+    models = {}
+    for node in all_nodes().values():
+        arguments = inspect.signature(node.func).parameters
+        for argument, name in zip(arguments.values(), node.inputs, strict=True):
+            if name.startswith("params:") and inspect.isclass(argument.annotation):
+                models[name.removeprefix("params:")] = argument.annotation
+    return {name: model for name, model in models.items() if issubclass(model, BaseModel)}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_pipeline_has_its_catalog_its_parameters_and_its_tests(stage: str) -> None:
+    package = importlib.import_module(f"video_recommender.pipelines.{stage}")
+
+    assert isinstance(package.create_pipeline(), Pipeline)
+    assert stage in project_pipelines()
+    assert (CONF / f"catalog_{stage}.yml").is_file()
+    assert (CONF / f"parameters_{stage}.yml").is_file()
+    assert list((ROOT / "tests" / "pipelines" / stage).glob("test_*.py"))
+    assert {path.name for path in (SOURCE / "pipelines" / stage).glob("*.py")} >= {"nodes.py", "pipeline.py"}
+
+
+def test_configuration_files_belong_to_a_pipeline() -> None:
+    named = {file.stem for kind in ("catalog", "parameters") for file in CONF.glob(f"{kind}_*.yml")}
+
+    assert named == {f"{kind}_{stage}" for kind in ("catalog", "parameters") for stage in STAGES}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_catalog_file_holds_what_its_pipeline_makes_or_alone_reads(stage: str) -> None:
+    pipeline = project_pipelines()[stage]
+    made = {name for name in pipeline.all_outputs() if ":" not in name}
+    written = set(written_in(CONF / f"catalog_{stage}.yml"))
+
+    assert made <= written, "an output is not kept"
+    assert written <= pipeline.datasets(), "an entry is not used by this pipeline"
+
+
+def test_every_catalog_entry_is_used_and_has_a_layer_that_kedro_viz_knows() -> None:
+    used = set().union(*(pipeline.datasets() for pipeline in project_pipelines().values())) | USED_BY_RUNNER
+
+    for name, entry in configured("catalog").items():
+        assert name in used, name
+        assert entry["metadata"]["kedro-viz"]["layer"] in LAYERS, name
+
+
+def test_nothing_passes_between_nodes_that_the_catalog_does_not_keep() -> None:
+    passed = set().union(*(pipeline.datasets() for pipeline in project_pipelines().values()))
+
+    assert {name for name in passed if not name.startswith("params:")} <= configured("catalog").keys()
+
+
+def test_every_catalog_entry_can_be_built() -> None:
+    catalog = DataCatalog.from_config(configured("catalog"))
+
+    assert {name for name in configured("catalog") if catalog[name] is None} == set()
+
+
+def test_every_table_has_a_schema() -> None:
+    for name, entry in configured("catalog").items():
+        if entry["type"].startswith("pandas."):
+            assert entry.get("validator", "").startswith("video_recommender.schemas."), name
+        if "pandas." in str(entry.get("dataset", "")) and not name.startswith("stored_"):
+            assert entry.get("schema", "").startswith("video_recommender.schemas."), name
+
+
+def test_what_an_earlier_run_has_left_is_read_from_where_this_run_saves_it() -> None:
+    catalog = configured("catalog")
+    twins = [name for name in catalog if name.startswith("stored_")]
+
+    assert twins
+    for name in twins:
+        shadowed = catalog[name.removeprefix("stored_")]
+        assert {key: catalog[name].get(key) for key in shadowed if key not in {"schema", "metadata"}} == {
+            key: value for key, value in shadowed.items() if key not in {"schema", "metadata"}
+        }
+        assert catalog[name]["metadata"]["kedro-viz"]["layer"] == shadowed["metadata"]["kedro-viz"]["layer"]
+
+
+def test_every_parameter_is_read_by_a_node() -> None:
+    read = {name.removeprefix("params:") for node in all_nodes().values() for name in node.inputs if ":" in name}
+
+    assert configured("parameters").keys() == read
+
+
+@pytest.mark.parametrize("group", sorted(options_models()))
+def test_yaml_shows_every_option_with_its_default(group: str) -> None:
+    model = options_models()[group]
+
+    assert written_fields(configured("parameters")[group]) == fields_of(model)
+    defaults = model().model_dump(mode="json")
+    shown = model.model_validate(configured("parameters")[group]).model_dump(mode="json")
+    assert {**shown, "seed": None} == {**defaults, "seed": None}, "a default in the code differs from the one in conf/"
+
+
+@pytest.mark.parametrize("group", sorted(options_models()))
+def test_options_cannot_be_misspelt_nor_changed(group: str) -> None:
+    config = options_models()[group].model_config
+
+    assert config["extra"] == "forbid"
+    assert config["frozen"] is True
+
+
+def test_every_parameter_is_explained() -> None:
+    for file in CONF.glob("parameters*.yml"):
+        lines = file.read_text().splitlines()
+        assert any("#" in line for line in lines), f"{file.name} explains nothing"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in (SOURCE / "pipelines").rglob("*.py") if file.name not in {"pipeline.py", "__init__.py"}]
+    + [file for file in SOURCE.glob("*.py") if file.stem not in KNOWS_KEDRO],
+    ids=lambda file: file.relative_to(SOURCE).as_posix(),
+)
+def test_domain_code_can_be_used_without_kedro(file: Path) -> None:
+    assert not imported_by(file) & {"kedro", "kedro_datasets", "mlflow"}
+
+
+def test_a_node_is_named_after_its_function_and_says_which_stage_it_belongs_to() -> None:
+    for node in all_nodes().values():
+        assert node.name == node.func.__name__
+        assert node.func.__module__ == f"video_recommender.pipelines.{node.func.__module__.split('.')[-2]}.nodes"
+        assert node.tags, node.name
+
+
+def test_the_whole_is_every_pipeline_but_those_on_demand() -> None:
+    whole = project_pipelines()["__default__"]
+
+    assert {node.name for node in whole.nodes} == {
+        node.name
+        for name, pipeline in project_pipelines().items()
+        if name not in {"__default__", *ON_DEMAND}
+        for node in pipeline.nodes
+    }
+    assert {name for name in whole.inputs() if ":" not in name and not name.startswith("stored_")} == {"demo_photos"}
+
+
+def test_everything_public_has_a_docstring() -> None:
+    bare = [module.__name__ for module in modules() if not module.__doc__]
+    bare += [
+        name
+        for module in modules()
+        for name, member in defined_in(module)
+        if not vars(member).get("__doc__", member.__doc__)
+    ]
+
+    assert bare == []
+
+
+def test_public_arguments_are_not_called_x_or_df() -> None:
+    vague = [
+        f"{name}({argument})"
+        for module in modules()
+        if ".datasets" not in module.__name__
+        for name, member in defined_in(module)
+        if inspect.isfunction(member)
+        for argument in inspect.signature(member).parameters
+        if argument in {"x", "df", "X", "y"}
+    ]
+
+    assert vague == []
+
+
+def test_every_module_says_in_its_name_what_it_holds() -> None:
+    vague = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base", "tools"}
+
+    assert [module.__name__ for module in modules() if module.__name__.split(".")[-1] in vague] == []
+
+
+def test_no_two_test_files_have_the_same_path_below_their_folder() -> None:
+    names = Counter(file.relative_to(ROOT).as_posix().lower() for file in (ROOT / "tests").rglob("test_*.py"))
+    helpers = list((ROOT / "tests").rglob("__init__.py"))
+
+    assert [name for name, times in names.items() if times > 1] == []
+    assert helpers == [], "with --import-mode=importlib tests are no packages"
+
+
+def test_tests_mirror_the_source() -> None:
+    folders = {folder.name for folder in (ROOT / "tests" / "pipelines").iterdir() if folder.is_dir()}
+
+    assert folders - {"__pycache__"} == set(STAGES)
+
+
+def test_what_only_infers_does_not_import_tensorflow_nor_mlflow() -> None:
+    inferring = ["pipelines.detection.object_detection", "pipelines.detection.nodes", "pipelines.inference", "settings"]
+    imports = "\n".join(f"import video_recommender.{module}" for module in inferring)
+    code = f"import sys\n{imports}\nprint(*{{'tensorflow', 'keras', 'mlflow'}} & set(sys.modules))"
+
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert imported == []
+
+
+def test_configuration_names_no_place_of_one_machine() -> None:
+    for file in sorted(CONF.parent.rglob("*.yml")):
+        assert not re.search(r"(^|[\s'\"=])/(home|root|tmp|work|Users)/", file.read_text()), file
+
+
+def fields_of(model: type[BaseModel]) -> set[str]:
+    fields = set()
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if inspect.isclass(inner) and issubclass(inner, BaseModel):
+            fields |= {f"{name}.{deeper}" for deeper in fields_of(inner)}
+        else:
+            fields.add(name)
+    return fields
+
+
+def written_fields(group: dict) -> set[str]:
+    fields = set()
+    for name, value in group.items():
+        if isinstance(value, dict):
+            fields |= {f"{name}.{deeper}" for deeper in written_fields(value)}
+        else:
+            fields.add(name)
+    return fields
