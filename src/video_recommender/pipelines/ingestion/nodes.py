@@ -101,4 +101,4 @@ def _mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
 
 def _no_usable_video(manifest: pd.DataFrame) -> str:
     reasons = "; ".join(f"{row.source}: {row.error}" for row in manifest.head(3).itertuples())
-    return f"Not one of {len(manifest)} files is a usable video ({reasons}). Name a folder that holds videos."
+    return f"Not one of {len(manifest)} files is a usable video ({reasons}): name another source."
