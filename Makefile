@@ -1,4 +1,4 @@
-# `make run` and `make test` need nothing but Python 3.11+ and make. Each installs only what has changed.
+# `make run` and `make test` need nothing but Python 3.11 to 3.13 and make. Each installs only what has changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: name another with make PYTHON=..."'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11 to 3.13 is needed, and $(PYTHON) is not: name one that is with make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python

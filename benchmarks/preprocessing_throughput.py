@@ -1,12 +1,12 @@
 """Preprocessing against ffmpeg with one process per core, side by side: how many times as fast is ours?
 
-Run: python benchmarks/preprocessing_throughput.py [clips]
+Run: python benchmarks/preprocessing_throughput.py --videos 60
 """
 
+import argparse
 import io
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +20,14 @@ import joblib
 import numpy as np
 from skimage import data
 
+from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.parallel import WorkerOptions, map_videos
+from video_recommender.partitions import Partition, PartitionRecord
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
 from video_recommender.video_file import VideoFile
 
 SIZES = ((320, 240), (640, 360), (854, 480), (1280, 720))
 RATES = (24, 25, 30)
-ROUNDS = 3
 
 
 def main() -> None:
@@ -34,20 +35,20 @@ def main() -> None:
     if shutil.which("ffmpeg") is None:
         print("preprocessing ÷ ffmpeg: skipped, because ffmpeg is not installed")
         return
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    arguments = _parse()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         clips = joblib.Parallel(n_jobs=-1, backend="multiprocessing")(
-            joblib.delayed(render_clip)(root, number) for number in range(count)
+            joblib.delayed(render_clip)(root, number) for number in range(arguments.videos)
         )
         ours, theirs = [], []
-        for number in range(ROUNDS):
+        for number in range(arguments.rounds):
             ours.append(seconds_of(partial(preprocess, clips, root / f"ours{number}")))
             theirs.append(seconds_of(partial(run_ffmpeg, clips, root / f"ffmpeg{number}")))
         frames = [len(list((root / side).rglob("*.jpg"))) for side in ("ours0", "ffmpeg0")]
     print(
-        f"preprocessing ÷ ffmpeg: {min(theirs) / min(ours):.2f} (target ≥ 1.0; {count} clips; "
-        f"best of {ROUNDS} rounds; ours {min(ours):.2f} s, {frames[0]} frames; "
+        f"preprocessing ÷ ffmpeg: {min(theirs) / min(ours):.2f} (target ≥ 1.0; {arguments.videos} clips; "
+        f"best of {arguments.rounds} rounds; ours {min(ours):.2f} s, {frames[0]} frames; "
         f"ffmpeg {min(theirs):.2f} s, {frames[1]} frames)"
     )
 
@@ -79,15 +80,15 @@ def seconds_of(work: partial[None]) -> float:
 
 
 def preprocess(clips: list[VideoFile], target: Path) -> None:
-    """Sample the clips on all cores and save a folder of frames for each, as the pipeline does."""
+    """Sample the clips on all cores and save a folder of frames for each, through the pipeline's own dataset."""
+    dataset = RecordedPartitionedDataset(path=str(target), dataset="video_recommender.datasets.FrameFolderDataset")
     sample = partial(sample_frames, options=PreprocessingOptions())
     tasks = {clip.path.stem: clip for clip in clips}
     with redirect_stdout(io.StringIO()):
         for outcome in map_videos(sample, tasks, WorkerOptions(), "frames"):
-            folder = target / outcome.video_id
-            folder.mkdir(parents=True)
-            for number, jpeg in enumerate(outcome.result.jpegs, start=1):
-                (folder / f"{number}.jpg").write_bytes(jpeg)
+            if outcome.error:
+                raise RuntimeError(outcome.error)
+            dataset.save({outcome.video_id: Partition(PartitionRecord(""), outcome.result)})
 
 
 def run_ffmpeg(clips: list[VideoFile], target: Path) -> None:
@@ -101,6 +102,13 @@ def _ffmpeg(target: Path, clip: VideoFile) -> None:
     folder.mkdir(parents=True)
     quiet = ["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", "-i", str(clip.path)]
     subprocess.run([*quiet, "-vf", "fps=3,scale=224:224", "-q:v", "3", str(folder / "%d.jpg")], check=True)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

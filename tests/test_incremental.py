@@ -1,3 +1,5 @@
+import pytest
+
 from video_recommender.incremental import Made, Planned, bring_up_to_date
 from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
@@ -62,7 +64,7 @@ def test_failed_video_has_a_record_that_tells_why_and_no_content():
     assert made["cat"].record == PartitionRecord("1", "unreadable", "cat is no video", {"title": "Cat"})
 
 
-def test_failed_video_is_tried_again_only_when_its_input_changes():
+def test_unreadable_video_is_tried_again_only_when_its_input_changes():
     stored = stored_from(cat=PartitionRecord("1", status="unreadable", error="no video"))
 
     _, unchanged = updates_of(planned_from(cat="1"), stored)
@@ -70,3 +72,29 @@ def test_failed_video_is_tried_again_only_when_its_input_changes():
 
     assert unchanged == {}
     assert changed.keys() == {"cat"}
+
+
+@pytest.mark.parametrize("status", ["failed", "crashed"])
+def test_what_went_wrong_for_reasons_that_pass_is_tried_again(status):
+    stored = stored_from(cat=PartitionRecord("1", status=status, error="no space left on the disk"))
+
+    _, made = updates_of(planned_from(cat="1"), stored)
+
+    assert made["cat"].content == "CAT"
+    assert made["cat"].record.is_ok
+
+
+def test_a_video_that_fails_is_tried_once_per_run_until_it_is_found_unreadable():
+    tried = []
+
+    def fail(name):
+        tried.append(name)
+        raise OSError("no space left on the disk") if len(tried) < 3 else VideoError("unreadable", "no video")
+
+    stored = Partitions()
+    for _ in range(5):
+        _, made = updates_of(planned_from(cat="1"), stored, fail)
+        stored = Partitions({**stored, **{name: StoredPartition(new.record, str) for name, new in made.items()}})
+
+    assert len(tried) == 3
+    assert stored["cat"].record.status == "unreadable"

@@ -41,7 +41,22 @@ ROWS = {
         "similarity": 0.5,
         "shared_objects": "tabby",
     },
+    "RecommendationReport": {
+        "system": "object_space",
+        "candidates": "other_groups",
+        "neighbours": 10,
+        "videos": 80,
+        "precision": 0.9,
+        "ndcg": 0.95,
+        "map": 0.8,
+        "intra_list_diversity": 0.4,
+        "catalogue_coverage": 0.7,
+    },
+    "CategoryReport": {"category": "pets", "precision": 0.9, "recall": 0.8, "f1": 0.85, "videos": 20},
+    "MeanEmbedding": {"value": np.float32(-0.5)},
 }
+MAY_REPEAT = {"ClassEvidence", "RecommendationReport", "MeanEmbedding"}
+INDEXED_BY_VIDEO = ["VideoEmbeddings", "VideoFeatures", "ObjectCounts", "VideoPoints"]
 BREACHES = [
     ("VideoManifest", {"video_id": "no-category"}),
     ("VideoManifest", {"video_id": "../pets/cat"}),
@@ -60,6 +75,21 @@ BREACHES = [
     ("CategoryPredictions", {"fold": 0}),
     ("Recommendations", {"rank": 0}),
     ("Recommendations", {"similarity": 1.5}),
+    ("RecommendationReport", {"system": "astrology"}),
+    ("RecommendationReport", {"candidates": "none"}),
+    ("RecommendationReport", {"neighbours": 0}),
+    ("RecommendationReport", {"videos": -1}),
+    ("RecommendationReport", {"precision": 1.1}),
+    ("RecommendationReport", {"ndcg": 1.1}),
+    ("RecommendationReport", {"map": -0.1}),
+    ("RecommendationReport", {"intra_list_diversity": 2.1}),
+    ("RecommendationReport", {"catalogue_coverage": 1.1}),
+    ("CategoryReport", {"category": None}),
+    ("CategoryReport", {"precision": 1.1}),
+    ("CategoryReport", {"recall": -0.1}),
+    ("CategoryReport", {"f1": 1.1}),
+    ("CategoryReport", {"videos": 0}),
+    ("MeanEmbedding", {"value": None}),
 ]
 
 
@@ -93,7 +123,7 @@ def test_missing_and_unknown_columns_are_refused(name):
         validate(name, table_of(name, surprise=1))
 
 
-@pytest.mark.parametrize("name", sorted(set(ROWS) - {"ClassEvidence"}))
+@pytest.mark.parametrize("name", sorted(set(ROWS) - MAY_REPEAT))
 def test_same_row_twice_is_refused(name):
     with pytest.raises((SchemaError, SchemaErrors), match=r"duplicate|unique"):
         validate(name, pd.concat([table_of(name)] * 2, ignore_index=True))
@@ -130,6 +160,28 @@ def test_importance_must_be_finite_and_not_negative(importance):
         schemas.VideoFeatures.validate(pd.DataFrame({"tabby": [importance]}, index=index))
 
 
-def test_features_know_their_videos_by_index():
+@pytest.mark.parametrize("name", INDEXED_BY_VIDEO)
+def test_wide_table_knows_its_videos_by_index_each_once(name):
+    table = pd.DataFrame({"tabby": [1, 0]}, index=pd.Index(["pets/cat", "pets/dog"], name="video_id"))
+
+    pd.testing.assert_frame_equal(validate(name, table), table)
     with pytest.raises((SchemaError, SchemaErrors), match="video_id"):
-        schemas.VideoFeatures.validate(pd.DataFrame({"tabby": [0.5]}))
+        validate(name, table.reset_index(drop=True))
+    with pytest.raises((SchemaError, SchemaErrors), match=r"duplicate|unique"):
+        validate(name, table.rename(index={"pets/dog": "pets/cat"}))
+
+
+@pytest.mark.parametrize("name", INDEXED_BY_VIDEO)
+def test_wide_table_may_be_empty(name):
+    assert validate(name, pd.DataFrame(index=pd.Index([], name="video_id", dtype="str"))).empty
+
+
+def test_what_could_not_be_measured_is_empty_in_a_report():
+    unmeasured = dict.fromkeys(["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"])
+
+    assert validate("RecommendationReport", table_of("RecommendationReport", **unmeasured)).isna().sum(axis=1)[0] == 5
+    assert (
+        validate("CategoryReport", table_of("CategoryReport", precision=None, recall=None, f1=None))
+        .isna()
+        .any(axis=None)
+    )

@@ -1,6 +1,7 @@
 """The project's `kedro run`: it does only what is not done yet, and says in a sentence what a user can mend."""
 
 import logging
+import sys
 import warnings
 from pkgutil import iter_modules
 from typing import Any
@@ -27,9 +28,17 @@ class _Run(click.Command):
         _refuse_unknown_pipelines(ctx.params["pipelines"] or ctx.params["pipeline"])
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _close_mlflow_run()  # Kedro's error hooks see no interrupts
+            raise
         except MENDABLE as error:
             logging.getLogger(__name__).debug("The run has failed", exc_info=error)
             raise click.ClickException(str(error)) from error
+
+
+def _close_mlflow_run() -> None:
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].end_run("KILLED")
 
 
 def _refuse_unknown_pipelines(asked: str | list[str] | None) -> None:
@@ -37,7 +46,7 @@ def _refuse_unknown_pipelines(asked: str | list[str] | None) -> None:
     unknown = {asked} - known if isinstance(asked, str) else set(asked or ()) - known
     if unknown:
         raise click.ClickException(
-            f"There is no pipeline {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}."
+            f"There is no pipeline {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}"
         )
 
 

@@ -1,5 +1,6 @@
 """The frames of one video: as JPEGs in memory before they are saved, as a folder afterwards."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.video_file import VideoError
+
+Picture = NDArray[np.uint8]
+"""One picture: uint8 RGB, shape (height, width, 3)."""
 
 Frames = NDArray[np.uint8]
 """Pictures in order of time: uint8 RGB, shape (n, height, width, 3)."""
@@ -26,6 +30,15 @@ class EncodedFrames:
     def __len__(self) -> int:
         return len(self.jpegs)
 
+    def pictures(self) -> Iterator[Picture]:
+        """Decode the frames one by one, in order of time.
+
+        Raises:
+            VideoError: if one is not a readable picture.
+        """
+        for number, jpeg in enumerate(self.jpegs, start=1):
+            yield _decode(jpeg, f"Frame {number}")
+
     def decode(self) -> Frames:
         """Decode every frame.
 
@@ -36,8 +49,8 @@ class EncodedFrames:
             VideoError: if there is no frame, or one is not a readable picture.
         """
         if not self.jpegs:
-            raise VideoError("empty", "there are no frames to decode")
-        return np.stack([_decode(jpeg, f"frame {number}") for number, jpeg in enumerate(self.jpegs, start=1)])
+            raise VideoError("empty", "The video holds no frames: run preprocessing again")
+        return np.stack(list(self.pictures()))
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,15 @@ class FrameFolder:
         """Read every frame, still compressed."""
         return EncodedFrames(tuple(file.read_bytes() for file in self.files))
 
+    def pictures(self) -> Iterator[Picture]:
+        """Read and decode the frames one by one, in order of time.
+
+        Raises:
+            VideoError: if one is not a readable picture.
+        """
+        for file in self.files:
+            yield _decode(file.read_bytes(), str(file))
+
     def decode(self) -> Frames:
         """Decode every frame.
 
@@ -70,13 +92,13 @@ class FrameFolder:
         Raises:
             VideoError: if the folder is empty or a frame is not a readable picture.
         """
-        files = self.files
-        if not files:
+        pictures = list(self.pictures())
+        if not pictures:
             raise VideoError("empty", f"{self.path} holds no frames: run preprocessing again")
-        return np.stack([_decode(file.read_bytes(), str(file)) for file in files])
+        return np.stack(pictures)
 
 
-def _decode(jpeg: bytes, name: str) -> Frames:
+def _decode(jpeg: bytes, name: str) -> Picture:
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
     if picture is None:
         raise VideoError(

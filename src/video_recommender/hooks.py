@@ -1,6 +1,6 @@
 """What a person sees around a run: what is missing before it, what was made after it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,14 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from video_recommender.runner import by_stage, stage_of
+from video_recommender.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
-PARAMETER_PREFIX = "params:"
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest")
-HEADLINES = {
-    "classification_metrics": {
-        "accuracy": "category accuracy, out of fold",
-        "accuracy_majority": "always the most frequent category",
-    },
-    "recommendation_metrics": {
-        "precision_at_10_other_groups": "precision@10, no shared photo or source",
-        "random_precision_at_10_other_groups": "ten videos at random",
-    },
-}
+HEADLINES = frozenset({"classification_metrics", "recommendation_report"})
 SHOWN_FAILURES = 10
 ANSWER = "new_video_answer"
 
@@ -58,13 +49,13 @@ class UnknownParameterHooks:
             ValueError: if one is unknown; the message names it and those that exist.
         """
         asked = set(run_params["runtime_params"] or {})
-        if asked <= _groups(pipeline):
+        if asked <= parameter_groups(pipeline):
             return
         pipelines.set_requested(None)
-        known = set().union(*map(_groups, pipelines.values()))
+        known = set().union(*map(parameter_groups, pipelines.values()))
         if asked - known:
             unknown, choice = ", ".join(sorted(asked - known)), ", ".join(sorted(known))
-            raise ValueError(f"Nothing reads the parameter {unknown}: choose from {choice}.")
+            raise ValueError(f"Nothing reads the parameter {unknown}: choose from {choice}")
 
 
 class RunSummaryHooks:
@@ -85,11 +76,6 @@ class RunSummaryHooks:
             console.print(VideoAnswer.model_validate(catalog.load(ANSWER)).in_words(), markup=False)
 
 
-def _groups(pipeline: Pipeline) -> set[str]:
-    names = (name for name in pipeline.inputs() if name.startswith(PARAMETER_PREFIX))
-    return {name.removeprefix(PARAMETER_PREFIX).split(".")[0] for name in names}
-
-
 def _is_there(name: str, catalog: DataCatalog) -> bool:
     return name.startswith(PARAMETER_PREFIX) or name.startswith("stored_") or catalog.exists(name)
 
@@ -105,8 +91,8 @@ def _what_to_run_first(missing: list[str]) -> str:
     needed = ",".join(sorted(set(makers.values())))
     names = ", ".join(missing)
     if not needed:
-        return f"There is no {names}, and no pipeline makes it: check the catalog in conf/."
-    return f"There is no {names} yet: run `kedro run --pipelines={needed}` first, or `kedro run` for everything."
+        return f"There is no {names}, and no pipeline makes it: check the catalog in conf/"
+    return f"There is no {names} yet: run `kedro run --pipelines={needed}` first, or `kedro run` for everything"
 
 
 def _what_was_made(pipeline: Pipeline, catalog: DataCatalog) -> Table:
@@ -128,16 +114,22 @@ def _relative(place: Path) -> str:
 
 
 def _headlines(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    for name, meanings in HEADLINES.items():
-        if name in pipeline.all_outputs() and catalog.exists(name):
-            metrics: Mapping[str, Any] = catalog.load(name)
-            known = [
-                f"{meaning}: [bold]{metrics[key]:.2f}[/bold]"
-                for key, meaning in meanings.items()
-                if metrics.get(key) is not None
-            ]
-            if known:
-                yield "; ".join(known)
+    made = {name for name in HEADLINES & pipeline.all_outputs() if catalog.exists(name)}
+    if "classification_metrics" in made:
+        metrics = catalog.load("classification_metrics")
+        if metrics.get("accuracy") is not None:
+            yield (
+                f"Held-out videos whose category is named right: {metrics['accuracy']:.0%} "
+                f"(always the most frequent category: {metrics['accuracy_majority']:.0%})"
+            )
+    if "recommendation_report" in made:
+        report = catalog.load("recommendation_report").query("candidates == 'other_groups'").set_index("system")
+        precision, k = report["precision"], report["neighbours"].max()
+        if precision.notna().all():
+            yield (
+                f"Recommended videos of the same category, none of the same group: precision@{k} "
+                f"{precision['object_space']:.2f} (at random: {precision['random']:.2f})"
+            )
 
 
 def _failures(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
@@ -145,10 +137,10 @@ def _failures(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     if not made:
         return
     rows = pd.concat([catalog.load(name)[["video_id", "status", "error"]] for name in made])
-    videos = rows.groupby("video_id").size()
+    videos = rows["video_id"].nunique()
     failed = rows[rows["status"] != "ok"].drop_duplicates("video_id")
-    yield f"{len(videos) - len(failed)} of {len(videos)} videos went through."
+    yield f"{videos - len(failed)} of {videos} videos went through"
     for row in failed.head(SHOWN_FAILURES).itertuples():
-        yield f"  [yellow]{row.video_id}[/yellow] ({row.status}): {row.error}"
+        yield f"  [yellow]{escape(row.video_id)}[/yellow] ({row.status}): {escape(row.error)}"
     if len(failed) > SHOWN_FAILURES:
-        yield f"  and {len(failed) - SHOWN_FAILURES} more: see the column `error` of {made[-1]}"
+        yield f"  and {len(failed) - SHOWN_FAILURES} more: see the column `error` of {', '.join(made)}"

@@ -7,6 +7,7 @@ What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or 
 from contextlib import redirect_stderr
 from importlib.metadata import version
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -18,12 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.base import BaseEstimator
 
 from video_recommender.console_noise import silence_dependencies
+from video_recommender.stages import parameter_groups
 
 if TYPE_CHECKING:
     from mlflow import ActiveRun
 
 EXAMPLE_ROWS = 3
-REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy")
+REQUIREMENTS = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy")
 
 
 class MlflowOptions(BaseModel):
@@ -47,7 +49,9 @@ class Tracking(BaseModel):
 class MlflowTracking:
     """Records a Kedro run as an MLflow run, from the first thing that it makes on; making nothing records nothing.
 
-    MLflow is imported only then: it takes seconds, which a run with nothing to do should not.
+    MLflow is imported only then: it takes seconds, which a run with nothing to do should not. That is why this is not
+    kedro-mlflow, which also builds every dataset of the catalog at the start (and so imports TensorFlow), and logs a
+    pydantic model as one string.
     """
 
     def __init__(self) -> None:
@@ -65,21 +69,28 @@ class MlflowTracking:
         self._name = "+".join(run_params["pipeline_names"] or ["__default__"])
         self._pipeline = pipeline
         self._catalog = catalog
+        self._saved: set[str] = set()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         """Track what was saved, if the catalog says so."""
-        if isinstance(data, dict) and not data:
+        if isinstance(data, dict) and not data:  # an update of partitions in which nothing was made
             return
         if self._run is None:
             self._run = self._start()
-        metadata = getattr(self._catalog[dataset_name], "metadata", None) or {}
-        if "mlflow" in metadata:
-            self._track(dataset_name, data, Tracking.model_validate(metadata["mlflow"]))
+        self._saved.add(dataset_name)
+        tracking = self._tracking(dataset_name)
+        if tracking is not None:
+            self._track(dataset_name, data, tracking)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Close the run."""
+        """Add what was up to date already, so that each run shows all its figures, and close the run."""
+        if self._run is not None:
+            for name in sorted(self._pipeline.all_outputs() - self._saved):
+                tracking = self._tracking(name)
+                if tracking is not None and tracking.tracked_as != "model" and self._catalog.exists(name):
+                    self._track(name, self._catalog.load(name), tracking)
         self._end("FINISHED")
 
     @hook_impl
@@ -98,8 +109,8 @@ class MlflowTracking:
         return run
 
     def _flat_parameters(self) -> dict[str, Any]:
-        names = {name.removeprefix("params:").split(".")[0] for name in self._pipeline.inputs() if "params:" in name}
-        used = {name: value for name, value in self._parameters.items() if name in names}
+        groups = parameter_groups(self._pipeline)
+        used = {name: value for name, value in self._parameters.items() if name in groups}
         return {str(name): value for name, value in pd.json_normalize(used).iloc[0].items()}
 
     def _end(self, status: str) -> None:
@@ -108,6 +119,10 @@ class MlflowTracking:
 
             mlflow.end_run(status)
             self._run = None
+
+    def _tracking(self, name: str) -> Tracking | None:
+        metadata = getattr(self._catalog[name], "metadata", None) or {}
+        return Tracking.model_validate(metadata["mlflow"]) if "mlflow" in metadata else None
 
     def _track(self, name: str, data: Any, tracking: Tracking) -> None:
         import mlflow
@@ -132,6 +147,7 @@ class MlflowTracking:
                 registered_model_name=name,
                 input_example=self._catalog.load(tracking.input_example).head(EXAMPLE_ROWS),
                 serialization_format="cloudpickle",
+                code_paths=[str(Path(__file__).parent)],  # so that it can be served where this package is not installed
                 # named here, because MLflow would find them by loading the model in a new process, which takes 10 s
                 pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
             )

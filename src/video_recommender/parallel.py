@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
-from typing import Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import joblib
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from video_recommender.video_file import VideoError
@@ -18,13 +18,19 @@ RESULTS_IN_MEMORY: Final = 128
 """How many results may wait to be taken: joblib alone would pile up all of them when saving is slower than the work."""
 
 
+def _some(jobs: int) -> int:
+    if jobs == 0:
+        raise ValueError("Nobody would work: give at least 1, or -1 for as many as there are cores")
+    return jobs
+
+
 class WorkerOptions(BaseModel):
     """Who does the work on each video (parameters.yml)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Literal["loky", "sequential", "dask"] = "loky"
-    jobs: int = -1
+    backend: Literal["loky", "sequential"] = "loky"
+    jobs: Annotated[int, AfterValidator(_some)] = -1
 
 
 @dataclass(frozen=True)
@@ -97,10 +103,11 @@ def _calls(
 def _alone(function: Callable[[T], R], video_id: str, task: T) -> Outcome[R]:
     """Try again, in a worker of its own, a video that was at work when a worker died."""
     try:
+        # two jobs, because joblib would do one alone in this process
         outcomes: list[Outcome[R]] = joblib.Parallel(n_jobs=2)([joblib.delayed(_guarded)(function, video_id, task)])
     except BrokenExecutor:
         return Outcome(
-            video_id, status="crashed", error="its worker process died: the file may be broken, or too large"
+            video_id, status="crashed", error="Its worker process died: the file may be broken, or too large"
         )
     return outcomes[0]
 

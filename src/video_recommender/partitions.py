@@ -1,8 +1,10 @@
 """What is kept per video, how it came about, and which of it a run must make again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+import pandas as pd
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ class PartitionRecord:
         return self.status == "ok"
 
 
-UNFINISHED = PartitionRecord(fingerprint="", status="unfinished", error="the run was stopped while it saved this")
+UNFINISHED = PartitionRecord(fingerprint="", status="unfinished", error="The run was stopped while it saved this")
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,26 @@ class Partitions(Mapping[str, StoredPartition[T]]):
 
 PartitionUpdates = dict[str, Partition[Any] | None]
 """What to save by `video_id`; None deletes a partition whose video is gone."""
+
+
+def records_table(partitions: Partitions[Any], columns: Sequence[str]) -> pd.DataFrame:
+    """Put the records of all partitions into one table.
+
+    Args:
+        partitions: their contents are not looked at.
+        columns: which to give: `video_id`, `status`, `error`, `fingerprint`, or one of the records' details.
+
+    Returns:
+        A row per partition, in their order; empty where a record lacks the detail.
+    """
+    rows = [
+        {
+            **stored.record.details,
+            "video_id": video_id,
+            "status": stored.record.status,
+            "error": stored.record.error,
+            "fingerprint": stored.record.fingerprint,
+        }
+        for video_id, stored in partitions.items()
+    ]
+    return pd.DataFrame(rows, columns=list(columns))

@@ -7,11 +7,28 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Index, Series
 
+ABOUT_ONE = 1.000001
+"""Upper bound of what cannot exceed 1 but for the rounding of sums."""
+
 
 class _Table(pa.DataFrameModel):
     class Config:
         strict = True
         coerce = True
+
+
+class _RowPerVideo(pa.DataFrameModel):
+    """A matrix: which columns it has depends on the network or the corpus."""
+
+    video_id: Index[str] = pa.Field(unique=True, check_name=True)
+
+
+class _StageManifest(_Table):
+    video_id: Series[str] = pa.Field(unique=True)
+    status: Series[str]
+    error: Series[str]
+    frames: Series[int] = pa.Field(ge=0)
+    fingerprint: Series[str]
 
 
 class VideoManifest(_Table):
@@ -36,24 +53,12 @@ class VideoManifest(_Table):
     """The photos that a rendered clip shows, comma-separated; empty for other sources."""
 
 
-class FrameManifest(_Table):
+class FrameManifest(_StageManifest):
     """One row per usable video: what became of its frames."""
 
-    video_id: Series[str] = pa.Field(unique=True)
-    status: Series[str]
-    error: Series[str]
-    frames: Series[int] = pa.Field(ge=0)
-    fingerprint: Series[str]
 
-
-class DetectionManifest(_Table):
+class DetectionManifest(_StageManifest):
     """One row per video with frames: what became of its detections."""
-
-    video_id: Series[str] = pa.Field(unique=True)
-    status: Series[str]
-    error: Series[str]
-    frames: Series[int] = pa.Field(ge=0)
-    fingerprint: Series[str]
 
 
 class Detections(_Table):
@@ -81,10 +86,8 @@ class MeanEmbedding(_Table):
     value: Series[np.float32]
 
 
-class VideoEmbeddings(pa.DataFrameModel):
+class VideoEmbeddings(_RowPerVideo):
     """One row per video, a column per feature of the network: its mean over the video's frames."""
-
-    video_id: Index[str] = pa.Field(unique=True, check_name=True)
 
 
 class ClassEmbeddings(pa.DataFrameModel):
@@ -101,10 +104,8 @@ class ClassEvidence(_Table):
     probability: Series[float] = pa.Field(ge=0, le=1)
 
 
-class VideoFeatures(pa.DataFrameModel):
+class VideoFeatures(_RowPerVideo):
     """One row per video, a column per object: the object's importance in the video."""
-
-    video_id: Index[str] = pa.Field(unique=True, check_name=True)
 
     @pa.dataframe_check
     @classmethod
@@ -114,16 +115,12 @@ class VideoFeatures(pa.DataFrameModel):
         return bool((values >= 0).all() and (values < float("inf")).all())
 
 
-class ObjectCounts(pa.DataFrameModel):
+class ObjectCounts(_RowPerVideo):
     """One row per video that shows something, a column per object: how many of the video's frames show it."""
 
-    video_id: Index[str] = pa.Field(unique=True, check_name=True)
 
-
-class VideoPoints(pa.DataFrameModel):
+class VideoPoints(_RowPerVideo):
     """One row per video, a column per axis: its point in object space, of unit length."""
-
-    video_id: Index[str] = pa.Field(unique=True, check_name=True)
 
 
 class CategoryPredictions(_Table):
@@ -142,7 +139,7 @@ class Recommendations(_Table):
     video_id: Series[str]
     rank: Series[int] = pa.Field(ge=1)
     recommended_video_id: Series[str]
-    similarity: Series[float] = pa.Field(ge=-1.000001, le=1.000001)
+    similarity: Series[float] = pa.Field(ge=-ABOUT_ONE, le=ABOUT_ONE)
     shared_objects: Series[str]
     """The objects that made the two alike, most first, comma-separated."""
 
@@ -163,8 +160,8 @@ class RecommendationReport(_Table):
     videos: Series[int] = pa.Field(ge=0)
     """How many videos could be judged: those with another of their category among the candidates."""
     precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
-    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=1.000001)
-    map: Series[float] = pa.Field(nullable=True, ge=0, le=1.000001)
+    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ABOUT_ONE)
+    map: Series[float] = pa.Field(nullable=True, ge=0, le=ABOUT_ONE)
     intra_list_diversity: Series[float] = pa.Field(nullable=True, ge=0, le=2)
     catalogue_coverage: Series[float] = pa.Field(nullable=True, ge=0, le=1)
 

@@ -92,5 +92,5 @@ def test_the_catalog_can_write_down_its_definition(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrapped", [{"filepath": "kept.json"}, {"type": "json.JSONDataset", "versioned": True}])
 def test_a_definition_that_cannot_work_is_refused_at_once(wrapped: dict) -> None:
-    with pytest.raises(DatasetError, match="a deferred dataset"):
+    with pytest.raises(DatasetError, match="A deferred dataset"):
         DeferredDataset(dataset=wrapped)

@@ -325,18 +325,3 @@ def test_generator_node_saves_two_datasets_one_partition_at_a_time(tmp_path, vid
     assert list(catalog.load("left")) == list(catalog.load("right")) == [f"pets/{video}" for video in videos]
     assert all(len(stored.load()) == 1 for stored in catalog.load("right").values())
     assert not seen or seen[-1] > seen[0]
-
-
-def test_reading_the_records_of_many_videos_is_quick(tmp_path):
-    records = tmp_path / ".records" / "pets"
-    records.mkdir(parents=True)
-    for number in range(2000):
-        (records / f"{number}.json").write_text('{"fingerprint": "1", "status": "unreadable", "error": "no video"}')
-    tables = tables_in(tmp_path)
-
-    started = time.process_time()
-    stored = tables.load()
-    elapsed_s = time.process_time() - started
-
-    assert len(stored) == 2000
-    assert elapsed_s < 2000 * 0.001

@@ -125,6 +125,15 @@ def test_a_photo_that_is_in_no_wheel_is_named(dataset: WheelPhotosDataset, tmp_p
         dataset.load().fetch()
 
 
+def test_a_photo_of_a_package_that_is_not_installed_names_the_package(
+    dataset: WheelPhotosDataset, tmp_path: Path
+) -> None:
+    (tmp_path / "photos.csv").write_text(LISTED + "things,photos.csv,tea,no-such-package,MIT\n")
+
+    with pytest.raises(DatasetError, match="The package no-such-package is not installed"):
+        dataset.load().fetch()
+
+
 def test_an_allow_list_with_other_columns_is_refused(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
     (tmp_path / "photos.csv").write_text("category,file\n")
 

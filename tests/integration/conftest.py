@@ -20,8 +20,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
 
 from video_recommender.mlflow_tracking import MlflowTracking
+from video_recommender.photos import list_photo_folder
 from video_recommender.pipelines.ingestion.clips import ClipOptions, plan_clips, render_clip
-from video_recommender.pipelines.ingestion.photos import list_photo_folder
 from video_recommender.runner import IncrementalRunner
 
 SOURCES = Path(__file__).parents[2]

@@ -29,7 +29,7 @@ class DeferredDataset(AbstractDataset[Any, Any]):
           type: video_recommender.datasets.DeferredDataset
           dataset:
             type: tensorflow.TensorFlowModelDataset
-            filepath: data/06_models/object_network.keras
+            filepath: data/01_raw/object_network.keras
         ```
 
         Using the Python API:
@@ -56,9 +56,9 @@ class DeferredDataset(AbstractDataset[Any, Any]):
             DatasetError: If the wrapped dataset has no type or is versioned.
         """
         if "type" not in dataset:
-            raise DatasetError("a deferred dataset needs the `type` of the dataset that it wraps")
+            raise DatasetError("A deferred dataset needs the `type` of the dataset that it wraps")
         if dataset.get(VERSIONED_FLAG_KEY):
-            raise DatasetError("a deferred dataset cannot be versioned")
+            raise DatasetError("A deferred dataset cannot be versioned")
         self._config = dataset
         self._wrapped: AbstractDataset[Any, Any] | None = None
         self.metadata = metadata

@@ -37,7 +37,7 @@ class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
         """
         protocol, path = get_protocol_and_path(filepath)
         self._filepath = PurePosixPath(path)
-        self._fs = fsspec.filesystem(protocol)
+        self._fs = fsspec.filesystem(protocol)  # `written_aside` moves what is saved with it
         self.metadata = metadata
 
     def load(self) -> FrameFolder:

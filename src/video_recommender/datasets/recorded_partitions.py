@@ -29,7 +29,7 @@ from video_recommender.partitions import (
 )
 
 RECORDS = ".records"
-LOST = PartitionRecord(fingerprint="", status="unfinished", error="its content is gone: run the stage again")
+LOST = PartitionRecord(fingerprint="", status="unfinished", error="Its content is gone: run the stage again")
 
 
 class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[Any]]):
@@ -45,7 +45,7 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         ```yaml
         detections:
           type: video_recommender.datasets.RecordedPartitionedDataset
-          path: data/04_feature/detections
+          path: data/03_primary/detections
           filename_suffix: .parquet
           dataset: pandas.ParquetDataset
           schema: video_recommender.schemas.Detections

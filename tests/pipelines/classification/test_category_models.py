@@ -10,7 +10,7 @@ import pytest
 from video_recommender.pipelines.classification.category_models import (
     can_learn,
     fit_category_model,
-    predict_categories,
+    name_categories,
 )
 
 Corpus = tuple[pd.DataFrame, pd.DataFrame]
@@ -24,7 +24,7 @@ def test_each_candidate_names_categories_with_probabilities(make_corpus: Callabl
     model = pickle.loads(pickle.dumps(fit_category_model(name, points, manifest["category"], seed=0)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        predictions = predict_categories(model, points)
+        predictions = name_categories(model, points)
 
     assert predictions["predicted_category"].tolist() == manifest["category"].tolist()
     assert predictions["probability"].between(1 / 3, 1).all()
@@ -39,7 +39,7 @@ def test_two_videos_of_two_categories_are_enough_or_the_candidate_says_so(
 
     if can_learn(name, manifest["category"]):
         model = fit_category_model(name, points, manifest["category"], seed=0)
-        assert predict_categories(model, points)["predicted_category"].tolist() == ["food", "pets"]
+        assert name_categories(model, points)["predicted_category"].tolist() == ["food", "pets"]
     else:
         with pytest.raises(ValueError, match=f"{name} needs two videos of every category"):
             fit_category_model(name, points, manifest["category"], seed=0)
@@ -50,4 +50,4 @@ def test_a_model_refuses_points_of_another_space(make_corpus: Callable[..., Corp
     model = fit_category_model("logistic_regression", points, manifest["category"], seed=0)
 
     with pytest.raises(ValueError, match="feature names"):
-        predict_categories(model, points.add_prefix("other_"))
+        name_categories(model, points.add_prefix("other_"))

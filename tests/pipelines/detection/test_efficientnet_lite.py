@@ -11,7 +11,7 @@ from video_recommender.frame_folder import Frames
 from video_recommender.pipelines.detection.efficientnet_lite import (
     VARIANTS,
     build_efficientnet_lite,
-    check_weights,
+    read_checked_weights,
     read_state_dict,
 )
 from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
@@ -81,12 +81,12 @@ def test_a_truncated_or_edited_file_of_weights_is_named(damage, weights_file: Pa
     damaged.write_bytes(damage(weights_file.read_bytes()))
 
     with pytest.raises(ValueError, match=r"lite0\.pth is damaged"):
-        check_weights(damaged, LITE0.sha256)
+        read_checked_weights(damaged, LITE0.sha256)
 
 
 def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"lite0\.pth is missing: reinstall"):
-        check_weights(tmp_path / "lite0.pth", LITE0.sha256)
+        read_checked_weights(tmp_path / "lite0.pth", LITE0.sha256)
 
 
 class Malicious:

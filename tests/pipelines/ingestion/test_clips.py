@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from video_recommender.photos import Photo
 from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, Framing, Shot, plan_clips, render_clip
-from video_recommender.pipelines.ingestion.photos import Photo
 
 BUNDLED = Path(str(files("skimage") / "data"))
 CENTRED = Framing(zoom=1, right=0, down=0, roll=0)
@@ -194,7 +194,7 @@ def test_more_compression_makes_a_smaller_file() -> None:
 def test_categories_whose_safe_names_are_equal_are_refused() -> None:
     photos = [bundled_photo(name, category) for category in ("pets", "Pets") for name in ("coffee.png", "coins.png")]
 
-    with pytest.raises(ValueError, match="categories 'Pets' and 'pets' are too much alike"):
+    with pytest.raises(ValueError, match="Categories 'Pets' and 'pets' are too much alike"):
         plan_clips(photos, ClipOptions(), seed=1)
 
 

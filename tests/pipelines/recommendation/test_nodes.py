@@ -16,8 +16,8 @@ from video_recommender.pipelines.recommendation.nodes import (
     RecommendationOptions,
     compare_recommenders,
     count_objects,
+    draw_recommendation_comparison,
     fit_recommender,
-    plot_recommendation_comparison,
     recommend_videos,
     summarise_recommendations,
 )
@@ -243,7 +243,7 @@ def test_the_comparison_can_be_stored_and_read_again(corpus, tmp_path: Path) -> 
     report = report_of(corpus)
     dataset = JSONDataset(filepath=str(tmp_path / "comparison.json"))
 
-    dataset.save(plot_recommendation_comparison(report))
+    dataset.save(draw_recommendation_comparison(report))
 
     bars = dataset.load().data
     assert [len(bar.y) for bar in bars] == [5, 5]
@@ -251,7 +251,7 @@ def test_the_comparison_can_be_stored_and_read_again(corpus, tmp_path: Path) -> 
 
 
 def test_the_comparison_can_be_drawn_when_nothing_could_be_measured(corpus) -> None:
-    figure = plot_recommendation_comparison(report_of(corpus.of(1)))
+    figure = draw_recommendation_comparison(report_of(corpus.of(1)))
 
     assert all(value is None for bar in figure.data for value in bar.y)
 

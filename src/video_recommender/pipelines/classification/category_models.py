@@ -34,6 +34,10 @@ UNKNOWN_CATEGORY = "unknown"
 NEIGHBOURS = 10
 CALIBRATION_FOLDS = 3
 
+INVERSE_REGULARISATION = 0.01
+"""A hundredth of scikit-learn's: there are often more axes (1280) than videos to learn from, and weak regularisation
+would make every probability 0 or 1."""
+
 COORDINATES_FOR_THREADS = 10_000_000
 """Below this many coordinates, threads of BLAS and OpenMP wait for each other more than they work."""
 
@@ -74,7 +78,7 @@ def fit_category_model(
         return _unfitted(model, categories, seed).fit(points, known)
 
 
-def predict_categories(model: CategoryModel, points: DataFrame[VideoPoints]) -> pd.DataFrame:
+def name_categories(model: CategoryModel, points: DataFrame[VideoPoints]) -> pd.DataFrame:
     """Name the most probable category of each video.
 
     Args:
@@ -111,7 +115,7 @@ def _classifier(name: ModelName, categories: pd.Series, seed: int) -> Classifier
         case "nearest_neighbours":
             return KNeighborsClassifier(min(NEIGHBOURS, len(categories)), weights="distance")
         case "logistic_regression":
-            return LogisticRegression(C=0.01, max_iter=1000, random_state=seed)
+            return LogisticRegression(C=INVERSE_REGULARISATION, max_iter=1000, random_state=seed)
         case "linear_svm":
             folds = min(CALIBRATION_FOLDS, categories.value_counts().min())
             return CalibratedClassifierCV(LinearSVC(random_state=seed), cv=folds, ensemble=False)

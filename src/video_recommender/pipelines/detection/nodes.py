@@ -11,9 +11,10 @@ from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.incremental import Made, Planned, bring_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partition, Partitions, PartitionUpdates
+from video_recommender.partitions import Partition, Partitions, PartitionUpdates, records_table
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
-from video_recommender.pipelines.detection.network import KerasModel, build_network, class_embeddings
+from video_recommender.pipelines.detection.network import KerasModel, Network, build_network, class_embeddings
+from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
 from video_recommender.pipelines.detection.object_detection import VideoDetections, name_objects
 from video_recommender.schemas import (
     ClassEmbeddings,
@@ -26,16 +27,13 @@ from video_recommender.schemas import (
     VideoEmbeddings,
 )
 
-VERSION = 1
-"""Raised when the same frames and network would give other detections than before, so that they are made again."""
-
 
 class DetectionOptions(BaseModel):
     """How frames are read by the network (parameters_detection.yml)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    network: str = "efficientnet-lite0"
+    network: Network = "efficientnet-lite0"
 
 
 def build_object_network(options: DetectionOptions) -> KerasModel:
@@ -76,7 +74,9 @@ def detect_objects(
         as they are known.
     """
     planned = {
-        video_id: Planned(fingerprint(VERSION, stored.record.fingerprint, object_classifier.fingerprint), stored.load())
+        video_id: Planned(
+            fingerprint(DETECTION_VERSION, stored.record.fingerprint, object_classifier.fingerprint), stored.load()
+        )
         for video_id, stored in frames.usable().items()
     }
     complete = stored_detections.made_together_with(stored_class_probabilities, stored_embeddings)
@@ -94,17 +94,8 @@ def summarise_detections(
 ) -> DataFrame[DetectionManifest]:
     """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
     failed = frame_manifest[frame_manifest["status"] != "ok"]
-    rows = [
-        {
-            "video_id": video_id,
-            "status": stored.record.status,
-            "error": stored.record.error,
-            "frames": stored.record.details.get("frames", 0),
-            "fingerprint": stored.record.fingerprint,
-        }
-        for video_id, stored in detections.items()
-    ]
-    table = pd.concat([pd.DataFrame(rows, columns=list(failed.columns)), failed]).sort_values("video_id")
+    tried = records_table(detections, list(failed.columns)).fillna({"frames": 0})
+    table = pd.concat([tried, failed]).sort_values("video_id")
     return DetectionManifest.validate(table.reset_index(drop=True))
 
 

@@ -1,9 +1,7 @@
 """Name the most probable object in each frame of a video, and how probable every object is in the video as a whole."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -15,9 +13,11 @@ from video_recommender.pipelines.detection.litert_classifier import LiteRTClassi
 from video_recommender.schemas import ClassProbabilities, Detections, MeanEmbedding
 from video_recommender.video_file import VideoError
 
+VERSION = 1
+"""Raised when the same frames and network would give other detections than before, so that they are made again."""
+
 PROBABILITY_FLOOR = 1e-4
 """Smaller mean probabilities are not kept: an even guess among 1000 classes would give each ten times as much."""
-
 
 BATCH_FRAMES = 32
 """How many frames are decoded at a time, so that memory does not grow with the length of the video."""
@@ -55,8 +55,10 @@ def name_objects(frames: FrameFolder | EncodedFrames | Frames, classifier: LiteR
     best: list[int] = []
     confidences: list[float] = []
     probabilities, embeddings = np.zeros(1), np.zeros(1)
-    for batch in _batches(frames):
-        described = classifier.describe(batch)
+    pictures = iter(frames) if isinstance(frames, np.ndarray) else frames.pictures()
+    # Decoding and inference take turns in batches, not frame by frame: they drive each other out of the CPU's cache.
+    while batch := list(islice(pictures, BATCH_FRAMES)):
+        described = classifier.describe(np.stack(batch))
         best.extend(described.probabilities.argmax(axis=1))
         confidences.extend(described.probabilities.max(axis=1).clip(max=1))
         probabilities = probabilities + described.probabilities.sum(axis=0, dtype=np.float64)
@@ -103,29 +105,5 @@ def _rank(names: NDArray[np.object_], means: NDArray[np.float64]) -> DataFrame[C
     return ClassProbabilities.validate(ranked)
 
 
-def _batches(frames: FrameFolder | EncodedFrames | Frames) -> Iterator[Frames]:
-    if isinstance(frames, np.ndarray):
-        yield frames
-        return
-    # Decoding and inference take turns in batches, not frame by frame: they drive each other out of the CPU's cache.
-    named_jpegs = _named_jpegs(frames)
-    while batch := [_decode(jpeg, name) for name, jpeg in islice(named_jpegs, BATCH_FRAMES)]:
-        yield np.stack(batch)
-
-
-def _named_jpegs(frames: FrameFolder | EncodedFrames) -> Iterator[tuple[str, bytes]]:
-    if isinstance(frames, FrameFolder):
-        return ((str(file), file.read_bytes()) for file in frames.files)
-    return ((f"frame {number}", jpeg) for number, jpeg in enumerate(frames.jpegs, start=1))
-
-
-def _decode(jpeg: bytes, name: str) -> Frames:
-    try:
-        return cast(Frames, EncodedFrames((jpeg,)).decode()[0])
-    except VideoError as error:
-        message = f"{name} is not a readable picture: delete it and run preprocessing again"
-        raise VideoError(error.status, message) from error
-
-
 def _name(frames: FrameFolder | EncodedFrames | Frames) -> str:
-    return str(frames.path) if isinstance(frames, FrameFolder) else "the video"
+    return str(frames.path) if isinstance(frames, FrameFolder) else "The video"

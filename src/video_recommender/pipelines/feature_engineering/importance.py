@@ -58,7 +58,7 @@ def evidence_of_detections(
     confidence: list[NDArray[np.float64]] = []
     for load in detections.values():
         table = load()
-        found, position = np.unique(_positions(table["class_name"], class_names), return_inverse=True)
+        found, position = np.unique(class_positions(pd.Index(table["class_name"]), class_names), return_inverse=True)
         columns.append(found)
         frames.append(np.bincount(position, minlength=len(found)).astype(float))
         summed = np.bincount(position, table["confidence"].to_numpy(np.float64), minlength=len(found))
@@ -92,13 +92,35 @@ def evidence_of_probabilities(
         ValueError: if a class is unknown to the network.
     """
     rows = video_ids.get_indexer(pd.Index(class_evidence["video_id"]))
-    columns = _positions(class_evidence["class_name"], class_names)
+    columns = class_positions(pd.Index(class_evidence["class_name"]), class_names)
     probability = class_evidence["probability"].to_numpy(float)
     wanted = rows >= 0
     shape = (len(video_ids), len(class_names))
     expected = Matrix((probability[wanted], (rows[wanted], columns[wanted])), shape=shape)
     expected.eliminate_zeros()
     return ObjectEvidence(video_ids.rename("video_id"), class_names, frames=expected, confidence=expected)
+
+
+def class_positions(names: pd.Index, class_names: pd.Index) -> NDArray[np.int64]:
+    """Find the positions of classes among those that the network knows.
+
+    Args:
+        names: the classes to find.
+        class_names: every class that the network knows.
+
+    Returns:
+        int64, shape (names,).
+
+    Raises:
+        ValueError: if a class is unknown to the network.
+    """
+    positions: NDArray[np.int64] = class_names.get_indexer(names)
+    if (positions < 0).any():
+        raise ValueError(
+            f"The class '{names[positions < 0][0]}' is not one of the {len(class_names)} classes of the network: run "
+            "detection and feature_engineering again with the same network"
+        )
+    return positions
 
 
 def inverse_document_frequency(evidence: ObjectEvidence) -> NDArray[np.float64]:
@@ -137,17 +159,6 @@ def measure_importance(
             return _shares(evidence.frames)
         case "tf_idf":
             return _shares(evidence.confidence) @ sparse.diags_array(object_weights)
-
-
-def _positions(names: pd.Series, class_names: pd.Index) -> NDArray[np.intp]:
-    positions = class_names.get_indexer(pd.Index(names))
-    if (positions < 0).any():
-        unknown = names[positions < 0].iloc[0]
-        raise ValueError(
-            f"The class '{unknown}' is not one of the {len(class_names)} classes of the network: run detection and "
-            "feature_engineering again with the same network"
-        )
-    return positions
 
 
 def _joined(parts: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from video_recommender.pipelines.feature_engineering.importance import (
     EvidenceSource,
     ImportanceFormula,
     ObjectEvidence,
+    class_positions,
     evidence_of_detections,
     evidence_of_probabilities,
     inverse_document_frequency,
@@ -140,7 +141,7 @@ class ObjectSpace:
         Raises:
             ValueError: if an object is unknown to the network.
         """
-        columns = self._positions(importances.columns)
+        columns = class_positions(importances.columns, self.class_names_)
         terms = sparse.csr_array(self._damped(importances.to_numpy(np.float32)))
         points = normalize(terms @ self.class_points_[columns], copy=False)
         axes = [f"axis_{number:04}" for number in range(1, points.shape[1] + 1)]
@@ -167,7 +168,8 @@ class ObjectSpace:
         Raises:
             ValueError: if an object is unknown to the network, or the tables differ in length.
         """
-        positions_a, positions_b = self._positions(importances_a.columns), self._positions(importances_b.columns)
+        positions_a = class_positions(importances_a.columns, self.class_names_)
+        positions_b = class_positions(importances_b.columns, self.class_names_)
         rows_a, rows_b = importances_a.to_numpy(np.float32), importances_b.to_numpy(np.float32)
         return [
             self._shared(positions_a, self._damped(row_a), positions_b, self._damped(row_b), top)
@@ -193,15 +195,6 @@ class ObjectSpace:
 
     def _damped(self, amounts: Terms) -> Terms:
         return np.sqrt(amounts) if self.options.hellinger else amounts
-
-    def _positions(self, objects: pd.Index) -> Positions:
-        positions: Positions = self.class_names_.get_indexer(objects)
-        if (positions < 0).any():
-            raise ValueError(
-                f"The object '{objects[positions < 0][0]}' is not one of the {len(self.class_names_)} classes of the "
-                "network: run feature_engineering again with the network that made these features"
-            )
-        return positions
 
 
 def _strongest(terms: Terms) -> Positions:

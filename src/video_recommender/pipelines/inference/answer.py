@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 class SeenObject(BaseModel):
     """An object that the video shows."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     importance: float
@@ -16,7 +16,7 @@ class SeenObject(BaseModel):
 class CategoryProbability(BaseModel):
     """How probable it is that the video belongs to a category."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     category: str
     probability: float
@@ -25,7 +25,7 @@ class CategoryProbability(BaseModel):
 class NearVideo(BaseModel):
     """A video of the corpus that is like this one, and why."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rank: int
     video_id: str
@@ -43,7 +43,7 @@ class VideoAnswer(BaseModel):
         neighbours: nearest first.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     video: str
     objects: tuple[SeenObject, ...]

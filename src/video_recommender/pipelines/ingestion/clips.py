@@ -14,14 +14,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFl
 from slugify import slugify
 
 from video_recommender.fingerprints import fingerprint
-from video_recommender.pipelines.ingestion.photos import Photo, PhotoPool, Picture, deal_into_pools
+from video_recommender.frame_folder import Picture
+from video_recommender.photos import Photo, PhotoPool, deal_into_pools
 
-RENDERER = 1
-"""Part of every recipe's fingerprint: one more whenever `render_clip` gives other pictures for the same recipe."""
+VERSION = 1
+"""Raised when the same recipe would give another clip than before, so that it is rendered again."""
 
 OVERSAMPLING = 1.5
 """Pixels of a photo per pixel of a clip that shows all of it: enough for a zoom, few enough not to alias."""
 
+MOST_OFF_CENTRE = 0.2
+"""How far a shot looks past the photo's focus, in crops: enough to pan, while the subject stays in the picture."""
+
+MOST_ROLL_DEGREES = 4
+"""How far a shot is tilted: as a hand does it, so that what the tilt shows beyond the photo's edge stays narrow."""
 
 T = TypeVar("T", int, float)
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -45,7 +51,7 @@ def _ordered(span: tuple[T, T]) -> tuple[T, T]:
 
 def _even(sizes: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
     if any(side % 2 for size in sizes for side in size):
-        raise ValueError("width and height must be even, as H.264 with 4:2:0 colour asks")
+        raise ValueError("Width and height must be even, as H.264 with 4:2:0 colour asks")
     return sizes
 
 
@@ -183,7 +189,7 @@ class ClipRecipe(BaseModel):
     def fingerprint(self) -> str:
         """Digest of the recipe, the photos' content and the renderer; the same wherever the photos lie."""
         where = {"shots": {"__all__": {"photo": {"path", "member"}}}}
-        return fingerprint(RENDERER, self.model_dump(mode="json", exclude=where))
+        return fingerprint(VERSION, self.model_dump(mode="json", exclude=where))
 
 
 def plan_clips(photos: Iterable[Photo], options: ClipOptions, seed: int) -> list[ClipRecipe]:
@@ -208,7 +214,7 @@ def plan_clips(photos: Iterable[Photo], options: ClipOptions, seed: int) -> list
             recipe = _plan_clip(number, pools[(number - 1) % len(pools)], options, _random(seed, category, number))
             if recipe.video_id in recipes:
                 other = recipes[recipe.video_id].category
-                raise ValueError(f"categories {other!r} and {category!r} are too much alike: rename one of them")
+                raise ValueError(f"Categories {other!r} and {category!r} are too much alike: rename one of them")
             recipes[recipe.video_id] = recipe
     return list(recipes.values())
 
@@ -280,8 +286,9 @@ def _cut(frames: int, shots: int, rng: np.random.Generator) -> list[int]:
 
 
 def _frame(options: ClipOptions, rng: np.random.Generator) -> Framing:
-    right, down = rng.uniform(-0.2, 0.2, 2)
-    return Framing(zoom=rng.uniform(*options.zoom), right=right, down=down, roll=rng.uniform(-4, 4))
+    right, down = rng.uniform(-MOST_OFF_CENTRE, MOST_OFF_CENTRE, 2)
+    zoom = rng.uniform(*options.zoom)
+    return Framing(zoom=zoom, right=right, down=down, roll=rng.uniform(-MOST_ROLL_DEGREES, MOST_ROLL_DEGREES))
 
 
 def _film(recipe: ClipRecipe) -> Iterator[NDArray[np.uint8]]:

@@ -30,7 +30,7 @@ _DIGEST_STEP: Final = 6
 _RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # no file can have these names on Windows
 _WAY_OUT: Final = "name a folder of videos with --params=ingestion.folder.path=…"
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def list_folder(folder: Path | str) -> list[FolderVideo]:
     videos = [file.relative_to(root) for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         raise ValueError(f"The folder {root} holds no video ({len(files)} other files): {_WAY_OUT}")
-    _log.info("%s holds %d videos; %d other files are left out", root, len(videos), len(files) - len(videos))
+    logger.info("%s holds %d videos; %d other files are left out", root, len(videos), len(files) - len(videos))
     identifiers = video_ids(videos)
     listed = [
         FolderVideo(root / video, _category(video), identifiers[video], _listing_fingerprint(root / video))
@@ -145,7 +145,7 @@ def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        _log.warning("%s is left out: %s", folder, error.strerror)
+        logger.warning("%s is left out: %s", folder, error.strerror)
         return
     for entry in entries:
         if entry.name.startswith("."):

@@ -10,15 +10,13 @@ from pandera.typing import DataFrame
 from video_recommender.fingerprints import fingerprint
 from video_recommender.incremental import Made, Planned, bring_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates
-from video_recommender.pipelines.ingestion.photos import PhotoLibrary
+from video_recommender.partitions import Partitions, PartitionUpdates, records_table
+from video_recommender.photos import PhotoLibrary
+from video_recommender.pipelines.ingestion.probe import VERSION as PROBE_VERSION
 from video_recommender.pipelines.ingestion.probe import VideoProperties, probe_video
 from video_recommender.pipelines.ingestion.sources import IngestionOptions, OfferedVideo, offer_videos
 from video_recommender.schemas import VideoManifest
 from video_recommender.video_file import VideoBytes, VideoFile, VideoLink
-
-VERSION = 1
-"""Raised when a video would be described differently than before, so that it is described again."""
 
 
 def collect_videos(
@@ -42,7 +40,7 @@ def collect_videos(
         not a usable video has a record that says why, and no content.
     """
     planned = {
-        offered.video_id: Planned(fingerprint(VERSION, offered.fingerprint), offered, _known(offered))
+        offered.video_id: Planned(fingerprint(PROBE_VERSION, offered.fingerprint), offered, _known(offered))
         for offered in offer_videos(options, demo_photos, seed)
     }
     yield from bring_up_to_date(planned, stored_videos, _collect, workers, "Collecting videos")
@@ -54,12 +52,7 @@ def describe_videos(videos: Partitions[VideoFile]) -> DataFrame[VideoManifest]:
     Raises:
         ValueError: if not a single video is usable.
     """
-    columns = list(VideoManifest.to_schema().columns)
-    rows = [
-        {"video_id": video_id, "status": stored.record.status, "error": stored.record.error, **stored.record.details}
-        for video_id, stored in videos.items()
-    ]
-    manifest = _mark_duplicates(pd.DataFrame(rows, columns=columns))
+    manifest = _mark_duplicates(records_table(videos, list(VideoManifest.to_schema().columns)))
     if not (manifest["status"] == "ok").any():
         raise ValueError(_no_usable_video(manifest))
     return VideoManifest.validate(manifest)
@@ -95,10 +88,10 @@ def _mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
     repeated = first.notna() & (first != manifest["video_id"])
     return manifest.assign(
         status=manifest["status"].mask(repeated, "duplicate"),
-        error=manifest["error"].mask(repeated, "has the same bytes as " + first.fillna("")),
+        error=manifest["error"].mask(repeated, "It has the same bytes as " + first.fillna("")),
     )
 
 
 def _no_usable_video(manifest: pd.DataFrame) -> str:
     reasons = "; ".join(f"{row.source}: {row.error}" for row in manifest.head(3).itertuples())
-    return f"Not one of {len(manifest)} files is a usable video ({reasons}): name another source."
+    return f"Not one of {len(manifest)} files is a usable video ({reasons}): name another source"

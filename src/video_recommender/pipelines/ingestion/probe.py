@@ -8,6 +8,9 @@ import av
 from video_recommender.decoding import OpenVideo, Orientation, open_video
 from video_recommender.video_file import VideoFile
 
+VERSION = 1
+"""Raised when a video would be described differently than before, so that it is described again."""
+
 
 @dataclass(frozen=True)
 class VideoProperties:

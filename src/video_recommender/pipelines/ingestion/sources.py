@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from video_recommender.photos import Photo, PhotoLibrary, list_photo_folder
 from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips, render_clip
 from video_recommender.pipelines.ingestion.folder import FolderVideo, list_folder
-from video_recommender.pipelines.ingestion.photos import Photo, PhotoLibrary, list_photo_folder
 from video_recommender.video_file import VideoBytes, VideoLink
 
 

@@ -22,11 +22,17 @@ from video_recommender.video_file import VideoFile
 
 T = TypeVar("T")
 
+VERSION: Final = 1
+"""Raised when the same video and options would give other frames than before, so that they are cut again."""
+
 TOLERANCE_S: Final = 0.001
 """Containers round time stamps, Matroska to the millisecond: a picture this little late is on time."""
 
 DISCONTINUITY_S: Final = 10.0
 """In a broadcast stream, a leap of the clock longer than this is a splice, not a pause (as FFmpeg has it)."""
+
+ASSUMED_STEP_S: Final = 1 / 25
+"""How long a picture is shown where the file tells no rate: FFmpeg's readers of bare streams assume 25 per second."""
 
 
 class PreprocessingOptions(BaseModel):
@@ -42,7 +48,7 @@ class PreprocessingOptions(BaseModel):
     """How a wide or tall picture becomes square: `crop` keeps its centre, `letterbox` adds black bars, `squash`
     distorts it."""
     jpeg_quality: int = Field(default=90, ge=1, le=100)
-    """Quality of the stored JPEGs: 90 costs about 13 kB a frame at 224 pixels, 95 half as much again."""
+    """Quality of the stored JPEGs: 90 costs about 11 kB a frame at 224 pixels, 95 half as much again."""
     max_frames: PositiveInt | None = None
     """The most frames to take from one video, from its beginning on; null takes all."""
 
@@ -124,7 +130,7 @@ def _shown_pictures(opened: OpenVideo, rate: float) -> Iterator[Shown[av.VideoFr
     needless = _NeedlessPictures(opened, rate)
     for picture in opened.decode(needless if needless.can_tell else None):
         shown = clock.time(picture)
-        needless.first_s = shown.start_s if needless.first_s is None else needless.first_s
+        needless.begin(shown.start_s)
         yield shown
 
 
@@ -133,7 +139,7 @@ class _Clock:
 
     def __init__(self, opened: OpenVideo) -> None:
         rate = opened.stream.average_rate or opened.stream.guessed_rate
-        self._step_s = float(1 / rate) if rate else 1 / 25
+        self._step_s = float(1 / rate) if rate else ASSUMED_STEP_S
         self._is_spliceable = _may_be_spliced(opened)
         self._offset_s = 0.0
         self._last: Shown[av.VideoFrame] | None = None
@@ -167,15 +173,20 @@ class _NeedlessPictures:
 
     def __init__(self, opened: OpenVideo, rate: float) -> None:
         self.can_tell = opened.stream.codec_context.name == "h264" and not _may_be_spliced(opened)
-        self.first_s: float | None = None
+        self._first_s: float | None = None
         self._rate = rate
         self._latest: dict[int, float] = {}
 
+    def begin(self, first_s: float) -> None:
+        """Tell when the first picture appears, in seconds; later calls change nothing."""
+        if self._first_s is None:
+            self._first_s = first_s
+
     def __call__(self, packet: "av.Packet[VideoStream]") -> bool:
-        if self.first_s is None or packet.pts is None or packet.time_base is None:
+        if self._first_s is None or packet.pts is None or packet.time_base is None:
             return False
         start_s = float(packet.pts * packet.time_base)
-        slot = samples_before(start_s - self.first_s, self._rate)
+        slot = samples_before(start_s - self._first_s, self._rate)
         latest_s = self._latest.setdefault(slot, start_s)
         self._latest[slot] = max(latest_s, start_s)
         return start_s < latest_s

@@ -2,6 +2,9 @@
 
 import pandas as pd
 import plotly.graph_objects as go
+from pandera.typing import DataFrame
+
+from video_recommender.schemas import RecommendationReport
 
 CANDIDATES_IN_WORDS = {
     "all": "among all videos",
@@ -16,11 +19,11 @@ SYSTEMS_IN_WORDS = {
 }
 
 
-def plot_precision(report: pd.DataFrame) -> go.Figure:
+def plot_precision(report: DataFrame[RecommendationReport]) -> go.Figure:
     """Draw the precision of each recommender, with and without neighbours of the same group.
 
     Args:
-        report: see `video_recommender.schemas.RecommendationReport`.
+        report: how good each recommender's lists are.
 
     Returns:
         Grouped bars; no bar where nothing could be measured.

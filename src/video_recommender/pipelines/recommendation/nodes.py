@@ -11,6 +11,7 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from video_recommender.partitions import Partitions
+from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
 from video_recommender.pipelines.recommendation.figures import plot_precision
 from video_recommender.pipelines.recommendation.ranking_metrics import (
     JudgedLists,
@@ -21,7 +22,6 @@ from video_recommender.pipelines.recommendation.ranking_metrics import (
     precision_at_k,
 )
 from video_recommender.pipelines.recommendation.recommender import (
-    ExplainsSimilarity,
     Labels,
     Scores,
     VideoRecommender,
@@ -33,6 +33,7 @@ from video_recommender.pipelines.recommendation.recommender import (
 from video_recommender.schemas import (
     ClassEvidence,
     Detections,
+    ObjectCounts,
     RecommendationReport,
     Recommendations,
     VideoEmbeddings,
@@ -76,7 +77,7 @@ def recommend_videos(
     recommender: VideoRecommender,
     video_points: DataFrame[VideoPoints],
     video_features: DataFrame[VideoFeatures],
-    object_space: ExplainsSimilarity,
+    object_space: ObjectSpace,
     options: RecommendationOptions,
 ) -> DataFrame[Recommendations]:
     """Name the nearest videos of each video, and the objects that made them alike.
@@ -104,10 +105,10 @@ def recommend_videos(
             video_features.loc[pairs["recommended_video_id"]],
             top=options.shared_objects,
         )
-    return DataFrame[Recommendations](recommended.assign(shared_objects=pd.Series(shared, dtype="str")))
+    return Recommendations.validate(recommended.assign(shared_objects=pd.Series(shared, dtype="str")))
 
 
-def count_objects(detections: Partitions[DataFrame[Detections]]) -> pd.DataFrame:
+def count_objects(detections: Partitions[DataFrame[Detections]]) -> DataFrame[ObjectCounts]:
     """Count the frames of each video that show each object.
 
     Args:
@@ -118,14 +119,15 @@ def count_objects(detections: Partitions[DataFrame[Detections]]) -> pd.DataFrame
     """
     tables = {video_id: stored.load()["class_name"] for video_id, stored in detections.usable().items()}
     shown = pd.concat({"": pd.Series(dtype="str"), **tables}, names=["video_id", "frame"])
-    return pd.crosstab(
+    counts = pd.crosstab(
         shown.index.get_level_values("video_id"), shown.to_numpy(), rownames=["video_id"], colnames=["class_name"]
     )
+    return ObjectCounts.validate(counts)
 
 
 def compare_recommenders(
     video_points: DataFrame[VideoPoints],
-    object_counts: pd.DataFrame,
+    object_counts: DataFrame[ObjectCounts],
     class_evidence: DataFrame[ClassEvidence],
     video_embeddings: DataFrame[VideoEmbeddings],
     video_manifest: DataFrame[VideoManifest],
@@ -181,7 +183,7 @@ def compare_recommenders(
                     "catalogue_coverage": catalogue_coverage(positions, len(labelled)),
                 }
             )
-    return DataFrame[RecommendationReport](pd.DataFrame(rows))
+    return RecommendationReport.validate(pd.DataFrame(rows))
 
 
 def summarise_recommendations(recommendation_report: DataFrame[RecommendationReport]) -> dict[str, float]:
@@ -202,7 +204,7 @@ def summarise_recommendations(recommendation_report: DataFrame[RecommendationRep
     return dict(zip(names.tolist(), measured["value"].astype(float).tolist(), strict=True))
 
 
-def plot_recommendation_comparison(recommendation_report: DataFrame[RecommendationReport]) -> go.Figure:
+def draw_recommendation_comparison(recommendation_report: DataFrame[RecommendationReport]) -> go.Figure:
     """Draw the precision of each recommender, with and without neighbours of the same group.
 
     Args:
@@ -216,7 +218,7 @@ def plot_recommendation_comparison(recommendation_report: DataFrame[Recommendati
 
 def _labelled(video_ids: pd.Index, video_manifest: pd.DataFrame) -> pd.DataFrame:
     described = video_manifest.set_index("video_id")[["category", "group"]].reindex(video_ids.sort_values())
-    return described[described["category"].fillna("") != ""]
+    return described[described["category"].notna()]
 
 
 def _judge(

@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from video_recommender.pipelines.recommendation.nodes import (
+from .nodes import (
     compare_recommenders,
     count_objects,
+    draw_recommendation_comparison,
     fit_recommender,
-    plot_recommendation_comparison,
     recommend_videos,
     summarise_recommendations,
 )
@@ -49,10 +49,10 @@ def create_pipeline() -> Pipeline:
                 name="summarise_recommendations",
             ),
             Node(
-                plot_recommendation_comparison,
+                draw_recommendation_comparison,
                 inputs="recommendation_report",
                 outputs="recommendation_comparison",
-                name="plot_recommendation_comparison",
+                name="draw_recommendation_comparison",
             ),
         ],
         tags="recommendation",

@@ -95,8 +95,9 @@ def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
     similarities = np.empty(len(paired))
     for start in range(0, len(paired), LISTS_PER_BLOCK):
         rows = slice(start, start + LISTS_PER_BLOCK)
-        vectors = unit_rows(points[paired[rows]])
-        vectors[paired[rows] < 0] = 0
+        listed = paired[rows]
+        vectors = unit_rows(points[listed.ravel()]).reshape(*listed.shape, points.shape[1])
+        vectors[listed < 0] = 0
         # |Σv|² holds every pair twice and each vector with itself once: no need for a matrix of pairs.
         similarities[rows] = (vectors.sum(axis=1) ** 2).sum(axis=1) - (vectors**2).sum(axis=(1, 2))
     return _mean(np.clip(1 - similarities / (lengths * (lengths - 1)), 0, 2))

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandera.typing import DataFrame
 from sklearn.base import BaseEstimator
+from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
+
+from video_recommender.schemas import VideoPoints
 
 Matrix = NDArray[np.floating[Any]]
 """Vectors as rows, of any float type."""
@@ -16,8 +20,11 @@ Matrix = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
 """One number per video; a candidate that carries the same number as a query is never its neighbour."""
 
-Scores = Callable[[slice, slice], NDArray[np.float64]]
-"""Scores of a block of queries (the rows) against a block of candidates (the columns), each within ±1."""
+BlockScores = Callable[[slice], NDArray[np.float64]]
+"""Scores of a block of queries (the rows) against the candidates (the columns), each within ±1."""
+
+Scores = Callable[[slice], BlockScores]
+"""Prepares a block of candidates once for all blocks of queries."""
 
 QUERIES_PER_BLOCK = 512
 CANDIDATES_PER_BLOCK = 8192
@@ -26,14 +33,7 @@ STEPS_PER_UNIT = 10**9
 
 NO_NEIGHBOUR = np.iinfo(np.int64).min
 UNKNOWN = -1
-
-
-class ExplainsSimilarity(Protocol):
-    """Whatever can name the objects that make two videos alike."""
-
-    def shared_objects(self, importances_a: pd.DataFrame, importances_b: pd.DataFrame, top: int = 3) -> list[str]:
-        """Name the objects that pairs of videos share, row by row, most first, comma-separated."""
-        ...
+"""Label of a video that the recommender was not fitted on: no candidate carries it."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,10 @@ def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labe
     """
     queries, candidates = len(query_labels), max(len(candidate_labels), 1)
     best = np.full((queries, k), NO_NEIGHBOUR)
-    for rows in _blocks(queries, QUERIES_PER_BLOCK):
-        for columns in _blocks(len(candidate_labels), CANDIDATES_PER_BLOCK):
-            keys = np.rint(scores(rows, columns) * STEPS_PER_UNIT).astype(np.int64)
+    for columns in _blocks(len(candidate_labels), CANDIDATES_PER_BLOCK):
+        score = scores(columns)
+        for rows in _blocks(queries, QUERIES_PER_BLOCK):
+            keys = np.rint(score(rows) * STEPS_PER_UNIT).astype(np.int64)
             keys *= candidates
             keys += candidates - 1 - np.arange(columns.start, columns.stop)
             keys[query_labels[rows, np.newaxis] == candidate_labels[columns]] = NO_NEIGHBOUR
@@ -91,21 +92,24 @@ def cosine_scores(queries: Matrix, candidates: Matrix) -> Scores:
     Returns:
         See `Scores`.
     """
-    return lambda rows, columns: unit_rows(queries[rows]) @ unit_rows(candidates[columns]).T
+
+    def prepare(columns: slice) -> BlockScores:
+        block = unit_rows(candidates[columns]).T
+        return lambda rows: unit_rows(queries[rows]) @ block
+
+    return prepare
 
 
 def random_scores(seed: int) -> Scores:
     """Score at random: the least that a recommender must beat."""
     random = np.random.default_rng(seed)
-    return lambda rows, columns: random.random((rows.stop - rows.start, columns.stop - columns.start))
+    return lambda columns: lambda rows: random.random((rows.stop - rows.start, columns.stop - columns.start))
 
 
 def unit_rows(vectors: Matrix) -> NDArray[np.float64]:
     """Scale every row to unit length (float64); rows of zeros stay zeros."""
     exact = vectors.astype(np.float64)
-    lengths = np.sqrt(np.vecdot(exact, exact))[..., np.newaxis]
-    exact /= np.where(lengths > 0, lengths, 1)
-    return exact
+    return normalize(exact, copy=False) if exact.size else exact
 
 
 class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -132,7 +136,7 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     points_: NDArray[np.float32]
     groups_: Labels
 
-    def fit(self, points: pd.DataFrame, groups: pd.Series | None = None) -> Self:
+    def fit(self, points: DataFrame[VideoPoints], groups: pd.Series | None = None) -> Self:
         """Remember the videos that can be recommended.
 
         Args:
@@ -154,15 +158,12 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.groups_ = group_labels(ordered.index, groups)
         return self
 
-    def recommend(
-        self, points: pd.DataFrame, k: int = 10, exclude_self: bool = True, exclude_same_group: bool = False
-    ) -> pd.DataFrame:
-        """Name the k nearest videos of each point.
+    def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
+        """Name the k nearest videos of each point, never the video itself.
 
         Args:
             points: a row per video (index `video_id`), the same axes as in `fit`; the videos may be new.
             k: how many videos to recommend, at least 1.
-            exclude_self: never recommend a video to itself.
             exclude_same_group: never recommend a video of the same group either; a new video has no group.
 
         Returns:
@@ -181,7 +182,7 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 "recommendation again"
             )
         vectors = _finite(points)
-        own, fitted = self._labels(points.index, exclude_self, exclude_same_group)
+        own, fitted = self._labels(points.index, exclude_same_group)
         neighbours = find_neighbours(cosine_scores(vectors, self.points_), own, fitted, k)
         found = neighbours.positions >= 0
         query, rank = np.nonzero(found)
@@ -194,15 +195,15 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             }
         )
 
-    def predict(self, points: pd.DataFrame) -> pd.DataFrame:
+    def predict(self, points: DataFrame[VideoPoints]) -> pd.DataFrame:
         """Name the ten nearest videos of each point: `recommend` under the name by which MLflow serves a model."""
         return self.recommend(points)
 
-    def _labels(self, video_ids: pd.Index, exclude_self: bool, exclude_same_group: bool) -> tuple[Labels, Labels]:
+    def _labels(self, video_ids: pd.Index, exclude_same_group: bool) -> tuple[Labels, Labels]:
         own = self.video_ids_.get_indexer(video_ids)
         if exclude_same_group:
             return np.where(own >= 0, self.groups_[own], UNKNOWN), self.groups_
-        return own if exclude_self else np.full_like(own, UNKNOWN), np.arange(len(self.video_ids_))
+        return own, np.arange(len(self.video_ids_))
 
 
 def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
@@ -216,7 +217,7 @@ def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
         int64, shape (videos,): equal for videos of one group; a video without a group is a group of its own.
     """
     names = pd.Series(index=video_ids, dtype="str") if groups is None else groups.reindex(video_ids)
-    codes = names.mask(names == "").factorize()[0].astype(np.int64)
+    codes = names.factorize()[0].astype(np.int64)
     alone = codes < 0
     codes[alone] = len(codes) + np.flatnonzero(alone)
     return codes

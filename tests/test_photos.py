@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from video_recommender.pipelines.ingestion.photos import Photo, deal_into_pools, list_photo_folder
+from video_recommender.photos import Photo, deal_into_pools, list_photo_folder
 from video_recommender.video_file import VideoError
 
 BUNDLED = Path(str(files("skimage") / "data"))
@@ -80,19 +80,19 @@ def test_a_broken_photo_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.jpg").write_bytes(content)
     photo = Photo(category="pets", name="broken.jpg", scene="", digest="", path=tmp_path / "broken.jpg")
 
-    with pytest.raises(VideoError, match=r"photo broken\.jpg is not a readable picture"):
+    with pytest.raises(VideoError, match=r"Photo broken\.jpg is not a readable picture"):
         photo.decode(10, 10)
 
 
 def test_a_photo_that_has_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match=r"photo gone\.jpg cannot be read"):
+    with pytest.raises(VideoError, match=r"Photo gone\.jpg cannot be read"):
         Photo(category="pets", name="gone.jpg", scene="", digest="", path=tmp_path / "gone.jpg").read()
 
 
 def test_a_folder_without_photos_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one sub-folder per category"):
         list_photo_folder(tmp_path)
-    with pytest.raises(ValueError, match="there is no folder"):
+    with pytest.raises(ValueError, match="There is no folder"):
         list_photo_folder(tmp_path / "missing")
 
 
@@ -124,5 +124,5 @@ def test_fewer_scenes_than_pools_give_a_pool_each() -> None:
 
 
 def test_one_scene_cannot_be_dealt() -> None:
-    with pytest.raises(ValueError, match="category 'animals' has photos of 1 scene, but at least 2 are needed"):
+    with pytest.raises(ValueError, match="Category 'animals' has photos of 1 scene, but at least 2 are needed"):
         deal_into_pools([listed_photo("a.jpg", "garden"), listed_photo("b.jpg", "garden")], 5, seeded())

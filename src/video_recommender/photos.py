@@ -8,14 +8,11 @@ from zipfile import BadZipFile, ZipFile
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from video_recommender.fingerprints import fingerprint_bytes
+from video_recommender.frame_folder import Picture
 from video_recommender.video_file import VideoError
-
-Picture = NDArray[np.uint8]
-"""One picture: uint8 RGB, shape (height, width, 3)."""
 
 PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -55,7 +52,7 @@ class Photo(BaseModel):
             with ZipFile(self.path) as archive:
                 return archive.read(self.member)
         except (OSError, KeyError, BadZipFile) as error:
-            raise VideoError("unreadable", f"photo {self.name} cannot be read from {self.path}: {error}") from error
+            raise VideoError("unreadable", f"Photo {self.name} cannot be read from {self.path}: {error}") from error
 
     def decode(self, width: int, height: int) -> Picture:
         """Decode no more of the photo than is needed to cover a size; a small photo is decoded whole.
@@ -77,7 +74,7 @@ class Photo(BaseModel):
             if picture is None or (picture.shape[1] >= width and picture.shape[0] >= height):
                 break
         if picture is None:
-            raise VideoError("unreadable", f"photo {self.name} is not a readable picture: remove {self.path}")
+            raise VideoError("unreadable", f"Photo {self.name} is not a readable picture: remove {self.path}")
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
@@ -121,7 +118,7 @@ def list_photo_folder(folder: Path) -> list[Photo]:
         ValueError: if there is no such folder or no photo in it.
     """
     if not folder.is_dir():
-        raise ValueError(f"there is no folder of photos {folder}: make it, with one sub-folder per category")
+        raise ValueError(f"There is no folder of photos {folder}: make it, with one sub-folder per category")
     files = sorted(file for file in folder.glob("*/**/*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
     photos = {(photo.category, photo.digest): photo for photo in (_file(folder, file) for file in reversed(files))}
     if not photos:
@@ -148,7 +145,7 @@ def deal_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generato
     category = by_scene[0].category if by_scene else ""
     if len(scenes) < 2:
         raise ValueError(
-            f"category {category!r} has photos of {len(scenes)} scene, but at least 2 are needed "
+            f"Category {category!r} has photos of {len(scenes)} scene, but at least 2 are needed "
             "for clips that share no photo: add photos or remove the category"
         )
     hands: list[list[Photo]] = [[] for _ in range(min(pools, len(scenes)))]

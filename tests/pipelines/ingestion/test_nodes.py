@@ -1,0 +1,138 @@
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from shutil import copy
+
+import pytest
+
+from video_recommender.parallel import WorkerOptions
+from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.photos import list_photo_folder
+from video_recommender.pipelines.ingestion.clips import ClipOptions, plan_clips, render_clip
+from video_recommender.pipelines.ingestion.nodes import collect_videos, describe_videos
+from video_recommender.pipelines.ingestion.sources import FolderOptions, IngestionOptions
+from video_recommender.schemas import VideoManifest
+from video_recommender.video_file import VideoLink
+
+BUNDLED = Path(str(files("skimage") / "data"))
+HERE = WorkerOptions(backend="sequential")
+TINY_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5), sizes=((64, 48),), frame_rates=(Fraction(10),))
+KNOWN = {"category": "pets", "source": "/videos/pets", "title": "Pets", "group": "pets", "photos": ""}
+PROBED = {"duration_s": 5.0, "fps": 25.0, "width": 320, "height": 240}
+
+
+class NoDemo:
+    def fetch(self):
+        raise AssertionError("the demo was not chosen")
+
+
+@pytest.fixture
+def folder_of_videos(tmp_path):
+    photos = tmp_path / "photos/things"
+    photos.mkdir(parents=True)
+    for name in ("coffee.png", "rocket.jpg"):
+        copy(BUNDLED / name, photos / name)
+    for recipe in plan_clips(list_photo_folder(photos.parent), TINY_CLIPS, seed=1):
+        file = tmp_path / f"videos/{recipe.video_id}.mp4"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(render_clip(recipe))
+    (tmp_path / "videos/things/diary.mp4").write_text("no video")
+    return tmp_path / "videos"
+
+
+def collect(folder, stored):
+    options = IngestionOptions(source="folder", folder=FolderOptions(path=folder))
+    deletions, *updates = collect_videos(NoDemo(), stored, options, 1, HERE)
+    return deletions, {video_id: partition for update in updates for video_id, partition in update.items()}
+
+
+def as_stored(collected):
+    return Partitions({video_id: StoredPartition(new.record, str) for video_id, new in collected.items()})
+
+
+def described(**videos):
+    records = {
+        f"pets/{name}": PartitionRecord(name, video.pop("status", "ok"), video.pop("error", ""), {**KNOWN, **video})
+        for name, video in videos.items()
+    }
+    stored = Partitions({video_id: StoredPartition(record, str) for video_id, record in records.items()})
+    return describe_videos(stored).set_index("video_id")
+
+
+def test_every_video_of_the_source_is_collected_and_looked_into(folder_of_videos):
+    deletions, collected = collect(folder_of_videos, Partitions())
+
+    clip = collected["things/clip-001"]
+    assert deletions == {}
+    assert clip.content == VideoLink(folder_of_videos / "things/clip-001.mp4")
+    assert clip.record.details["category"] == "things"
+    assert (clip.record.details["width"], clip.record.details["height"]) == (64, 48)
+    assert clip.record.details["duration_s"] == pytest.approx(0.5)
+
+
+def test_a_file_that_is_no_video_is_kept_in_mind_with_the_reason_and_without_content(folder_of_videos):
+    _, collected = collect(folder_of_videos, Partitions())
+
+    diary = collected["things/diary"]
+    assert diary.content is None
+    assert diary.record.status == "unreadable"
+    assert "diary.mp4" in diary.record.error
+    assert diary.record.details["category"] == "things"
+
+
+def test_only_what_is_new_or_replaced_is_collected_again_and_what_is_gone_is_deleted(folder_of_videos):
+    _, collected = collect(folder_of_videos, Partitions())
+    (folder_of_videos / "things/clip-001.mp4").unlink()
+    copy(folder_of_videos / "things/clip-002.mp4", folder_of_videos / "things/diary.mp4")
+
+    deletions, again = collect(folder_of_videos, as_stored(collected))
+
+    assert deletions == {"things/clip-001": None}
+    assert again.keys() == {"things/diary"}
+    assert again["things/diary"].record.is_ok
+
+
+def test_what_was_collected_can_be_described(folder_of_videos):
+    _, collected = collect(folder_of_videos, Partitions())
+
+    manifest = describe_videos(as_stored(collected)).set_index("video_id")
+
+    assert manifest["status"].to_dict() == {
+        "things/clip-001": "ok",
+        "things/clip-002": "ok",
+        "things/diary": "unreadable",
+    }
+    assert manifest.loc["things/diary", ["width", "sha256"]].isna().all()
+
+
+def test_of_equal_files_the_first_stays_and_the_others_are_marked():
+    manifest = described(
+        a=PROBED | {"sha256": "1"}, b=PROBED | {"sha256": "2"}, c=PROBED | {"sha256": "1"}, d=PROBED | {"sha256": "1"}
+    )
+
+    assert manifest["status"].tolist() == ["ok", "ok", "duplicate", "duplicate"]
+    assert manifest["error"].str.contains("pets/a").tolist() == [False, False, True, True]
+
+
+def test_what_is_wrong_with_a_video_is_kept():
+    manifest = described(
+        cat=PROBED | {"sha256": "1"},
+        dog={"status": "unreadable", "error": "dog.mp4 is no video"},
+        fox={"status": "empty", "error": "fox.mp4 is empty"},
+    )
+
+    assert manifest["status"].tolist() == ["ok", "unreadable", "empty"]
+    assert manifest["error"].tolist() == ["", "dog.mp4 is no video", "fox.mp4 is empty"]
+    assert VideoManifest.validate(manifest.reset_index()).shape == (3, 13)
+
+
+@pytest.mark.parametrize(
+    ("videos", "message"),
+    [
+        ({"cat": {"status": "empty", "error": "is empty"}}, r"Not one of 1 files .*/videos/pets: is empty"),
+        ({}, r"Not one of 0 files"),
+    ],
+)
+def test_without_a_single_usable_video_the_run_ends_in_a_sentence(videos, message):
+    with pytest.raises(ValueError, match=message):
+        described(**videos)

@@ -1,0 +1,113 @@
+import io
+import pickle
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from shutil import copy
+
+import av
+import pytest
+
+from video_recommender.photos import list_photo_folder
+from video_recommender.pipelines.ingestion.clips import ClipOptions
+from video_recommender.pipelines.ingestion.sources import FolderOptions, IngestionOptions, PhotosOptions, offer_videos
+from video_recommender.video_file import VideoBytes, VideoLink
+
+BUNDLED = Path(str(files("skimage") / "data"))
+SHORT_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5), sizes=((64, 48),), frame_rates=(Fraction(10),))
+
+
+class LibraryOfPhotos:
+    """A photo library that counts how often it is fetched."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.fetched = 0
+
+    def fetch(self):
+        self.fetched += 1
+        return list_photo_folder(self.folder)
+
+
+@pytest.fixture
+def photo_library(tmp_path):
+    for name in ("coffee.png", "rocket.jpg", "chelsea.png"):
+        (tmp_path / "photos/Nice things").mkdir(parents=True, exist_ok=True)
+        copy(BUNDLED / name, tmp_path / "photos/Nice things" / name)
+    return LibraryOfPhotos(tmp_path / "photos")
+
+
+@pytest.fixture
+def video_folder(tmp_path):
+    for place in ("videos/pets/cat.mp4", "videos/loose.webm"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    return tmp_path / "videos"
+
+
+def test_the_demo_offers_clips_of_its_photos(photo_library):
+    offered = offer_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, seed=1)
+
+    assert photo_library.fetched == 1
+    assert [video.video_id for video in offered] == ["nice-things/clip-001", "nice-things/clip-002"]
+    assert {(video.category, video.source) for video in offered} == {("Nice things", "demo")}
+    assert all(video.group.startswith("Nice things/pool-") for video in offered)
+    assert all(set(video.photos.split(",")) <= {"coffee.png", "rocket.jpg", "chelsea.png"} for video in offered)
+
+
+def test_photos_of_ones_own_offer_clips_of_them_without_fetching_the_demo(photo_library):
+    options = IngestionOptions(source="photos", photos=PhotosOptions(path=photo_library.folder), clips=SHORT_CLIPS)
+
+    offered = offer_videos(options, photo_library, seed=1)
+
+    assert photo_library.fetched == 0
+    assert {(video.category, video.source) for video in offered} == {("Nice things", "photos")}
+
+
+def test_a_folder_offers_its_files_without_fetching_the_demo(photo_library, video_folder):
+    options = IngestionOptions(source="folder", folder=FolderOptions(path=video_folder))
+
+    loose, cat = sorted(offer_videos(options, photo_library, seed=1), key=lambda video: video.category or "")
+
+    assert photo_library.fetched == 0
+    assert (cat.video_id, cat.category, cat.title) == ("pets/cat", "pets", "cat")
+    assert (cat.source, cat.group, cat.photos) == (str(video_folder / "pets/cat.mp4"), "pets/cat", "")
+    assert (loose.video_id, loose.category) == ("unlabelled/loose", None)
+
+
+@pytest.mark.parametrize("copy_files", [False, True])
+def test_a_file_of_a_folder_is_linked_or_copied_as_the_options_say(photo_library, video_folder, copy_files):
+    options = IngestionOptions(source="folder", folder=FolderOptions(path=video_folder, copy_files=copy_files))
+
+    fetched = {video.video_id: video.fetch() for video in offer_videos(options, photo_library, seed=1)}
+
+    assert fetched["pets/cat"] == VideoLink(video_folder / "pets/cat.mp4", copy_files)
+
+
+@pytest.mark.parametrize("source", ["folder", "photos"])
+def test_a_source_without_a_path_names_the_way_out(photo_library, source):
+    with pytest.raises(ValueError, match=rf"--params=ingestion\.source={source},ingestion\.{source}\.path="):
+        offer_videos(IngestionOptions(source=source), photo_library, seed=1)
+
+
+def test_a_clip_is_fetched_in_a_worker_as_bytes_that_play(photo_library):
+    clip = offer_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, seed=1)[0]
+
+    fetched = pickle.loads(pickle.dumps(clip)).fetch()
+
+    assert isinstance(fetched, VideoBytes)
+    with av.open(io.BytesIO(fetched.content)) as container:
+        pictures = list(container.decode(video=0))
+    assert len(pictures) == 5
+    assert (pictures[0].width, pictures[0].height) == (64, 48)
+
+
+def test_the_seed_decides_what_is_rendered(photo_library):
+    options = IngestionOptions(clips=SHORT_CLIPS)
+
+    once, again, otherwise = (
+        [video.fingerprint for video in offer_videos(options, photo_library, seed)] for seed in (1, 1, 2)
+    )
+
+    assert once == again
+    assert set(once).isdisjoint(otherwise)
