@@ -52,7 +52,7 @@ def test_frame_that_is_no_picture_is_named(tmp_path, content):
 
     with pytest.raises(VideoError, match=r"1\.jpg is not a readable picture") as caught:
         FrameFolder(tmp_path).decode()
-    assert caught.value.status == "unreadable"
+    assert caught.value.status == "damaged"
 
 
 def test_no_frames_are_an_error_that_tells_so(tmp_path):

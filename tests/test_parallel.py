@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from video_recommender import parallel
 from video_recommender.parallel import Outcome, WorkerOptions, map_videos
@@ -154,3 +155,8 @@ def wait_until(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_no_workers_at_all_are_refused():
+    with pytest.raises(ValidationError, match="Nobody would work"):
+        WorkerOptions(jobs=0)

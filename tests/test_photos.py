@@ -126,3 +126,12 @@ def test_fewer_scenes_than_pools_give_a_pool_each() -> None:
 def test_one_scene_cannot_be_dealt() -> None:
     with pytest.raises(ValueError, match="Category 'animals' has photos of 1 scene, but at least 2 are needed"):
         deal_into_pools([listed_photo("a.jpg", "garden"), listed_photo("b.jpg", "garden")], 5, seeded())
+
+
+def test_the_same_photo_in_two_categories_is_refused(photo_folder: Path) -> None:
+    first = list_photo_folder(photo_folder)[0]
+    (photo_folder / "another").mkdir()
+    (photo_folder / "another/copy.png").write_bytes(first.read())
+
+    with pytest.raises(ValueError, match="are the same photo in two categories"):
+        list_photo_folder(photo_folder)

@@ -9,7 +9,7 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import ParquetDataset
 
 import video_recommender
-from video_recommender import runner
+from video_recommender import code_digests
 from video_recommender.catalog import WriteAsideCatalog
 from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.partitions import Partition, PartitionRecord
@@ -57,7 +57,7 @@ class Project:
         self.stage.ran.clear()
         catalog = WriteAsideCatalog({name: JSONDataset(filepath=f"{self.folder}/{name}.json") for name in self.kept})
         catalog["params:by"] = self.parameter
-        runner._code_digest.cache_clear()
+        code_digests.code_digest.cache_clear()
         IncrementalRunner().run(Pipeline(self.nodes()), catalog)
         return list(self.stage.ran)
 

@@ -94,14 +94,12 @@ class FrameFolder:
         """
         pictures = list(self.pictures())
         if not pictures:
-            raise VideoError("empty", f"{self.path} holds no frames: run preprocessing again")
+            raise VideoError("damaged", f"{self.path} holds no frames: delete it and run preprocessing again")
         return np.stack(pictures)
 
 
 def _decode(jpeg: bytes, name: str) -> Picture:
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
     if picture is None:
-        raise VideoError(
-            "unreadable", f"{name} is not a readable picture: delete its folder and run preprocessing again"
-        )
+        raise VideoError("damaged", f"{name} is not a readable picture: delete its folder and run preprocessing again")
     return picture.astype(np.uint8, copy=False)

@@ -64,7 +64,7 @@ class RunSummaryHooks:
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the summary."""
-        console = Console()
+        console = Console(emoji=False)
         console.print(_what_was_made(pipeline, catalog))
         for line in _headlines(pipeline, catalog):
             console.print(line)

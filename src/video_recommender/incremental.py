@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from video_recommender.parallel import WorkerOptions, map_videos
 from video_recommender.partitions import Detail, Partition, PartitionRecord, Partitions, PartitionUpdates
 
-PASSING = frozenset({"failed", "crashed"})
+PASSING = frozenset({"failed", "crashed", "damaged", "missing"})
 """What is wrong with a video for reasons that need not be its own."""
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def bring_up_to_date(
     """Make, in parallel, the partitions that are missing or were made from something else.
 
     A video that is of no use is not tried again until its input or a parameter changes: its fingerprint says so. One
-    that failed for another reason, such as a full disk, is tried again each time.
+    that failed for another reason, such as a full disk or an unplugged one, is tried again each time.
 
     Args:
         planned: every partition that should exist, by `video_id`.

@@ -33,6 +33,9 @@ class PartitionRecord:
         return self.status == "ok"
 
 
+RECORDS = ".records"
+"""The hidden folder beside partitions that holds their records."""
+
 UNFINISHED = PartitionRecord(fingerprint="", status="unfinished", error="The run was stopped while it saved this")
 
 

@@ -115,7 +115,7 @@ def list_photo_folder(folder: Path) -> list[Photo]:
         The photos by category and path, alphabetically.
 
     Raises:
-        ValueError: if there is no such folder or no photo in it.
+        ValueError: if there is no such folder, no photo in it, or the same photo in two categories.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder of photos {folder}: make it, with one sub-folder per category")
@@ -123,7 +123,13 @@ def list_photo_folder(folder: Path) -> list[Photo]:
     photos = {(photo.category, photo.digest): photo for photo in (_file(folder, file) for file in reversed(files))}
     if not photos:
         raise ValueError(f"{folder} has no photos: put .jpg or .png files into one sub-folder per category")
-    return list(reversed(photos.values()))
+    listed = list(reversed(photos.values()))
+    by_digest = {photo.digest: photo for photo in listed}
+    for photo in listed:
+        if photo is not by_digest[photo.digest]:
+            other = by_digest[photo.digest].path
+            raise ValueError(f"{photo.path} and {other} are the same photo in two categories: remove one of them")
+    return listed
 
 
 def deal_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generator) -> list[PhotoPool]:

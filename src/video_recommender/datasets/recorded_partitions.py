@@ -20,6 +20,7 @@ from kedro_datasets._typing import TablePreview
 from video_recommender.datasets.write_aside import beside, written_aside
 from video_recommender.fingerprints import fingerprint
 from video_recommender.partitions import (
+    RECORDS,
     UNFINISHED,
     Partition,
     PartitionRecord,
@@ -28,7 +29,6 @@ from video_recommender.partitions import (
     StoredPartition,
 )
 
-RECORDS = ".records"
 LOST = PartitionRecord(fingerprint="", status="unfinished", error="Its content is gone: run the stage again")
 
 

@@ -106,7 +106,7 @@ def test_a_video_that_fails_has_its_reason_in_all_three_and_does_not_stop_the_ot
     for updates in made:
         assert updates["pets/cat"].record.is_ok
         assert updates["pets/dog"].content is None
-        assert updates["pets/dog"].record.status == "unreadable"
+        assert updates["pets/dog"].record.status == "damaged"
         assert "2.jpg" in updates["pets/dog"].record.error
 
 
@@ -141,7 +141,7 @@ def test_another_network_looks_at_all_videos_again(frames_of):
 
 def test_videos_without_frames_are_not_looked_at(frames_of):
     frames = frames_of(cat=["tomato"])
-    failed = StoredPartition(PartitionRecord("2", "unreadable", "no picture"), frames["pets/cat"].load)
+    failed = StoredPartition(PartitionRecord("2", "damaged", "no picture"), frames["pets/cat"].load)
 
     detections, *_ = detect(Partitions({**frames, "pets/dog": failed}))
 
@@ -150,18 +150,18 @@ def test_videos_without_frames_are_not_looked_at(frames_of):
 
 def test_the_manifest_has_every_video_with_the_reason_of_the_stage_where_it_failed(frames_of):
     detections, *_ = detect(frames_of(cat=["tomato", "sky"], dog=[DAMAGED]))
-    frame_manifest = frame_manifest_of(cat=("ok", ""), dog=("ok", ""), bat=("unreadable", "no picture that decodes"))
+    frame_manifest = frame_manifest_of(cat=("ok", ""), dog=("ok", ""), bat=("damaged", "no picture that decodes"))
 
     manifest = summarise_detections(kept(detections), frame_manifest).set_index("video_id")
 
-    assert manifest["status"].to_dict() == {"pets/bat": "unreadable", "pets/cat": "ok", "pets/dog": "unreadable"}
+    assert manifest["status"].to_dict() == {"pets/bat": "damaged", "pets/cat": "ok", "pets/dog": "damaged"}
     assert manifest["frames"].to_dict() == {"pets/bat": 0, "pets/cat": 2, "pets/dog": 0}
     assert manifest.loc["pets/bat", "error"] == "no picture that decodes"
     assert "1.jpg" in manifest.loc["pets/dog", "error"]
 
 
 def test_a_video_that_failed_earlier_is_in_the_manifest_when_no_other_video_is_there():
-    manifest = summarise_detections(Partitions(), frame_manifest_of(bat=("unreadable", "no picture")))
+    manifest = summarise_detections(Partitions(), frame_manifest_of(bat=("damaged", "no picture")))
 
     assert manifest["video_id"].tolist() == ["pets/bat"]
 

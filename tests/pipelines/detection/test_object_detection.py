@@ -59,7 +59,7 @@ def test_a_damaged_frame_is_named(folder_of_photos: Path, classifier: LiteRTClas
     with pytest.raises(VideoError, match=r"2\.jpg is not a readable picture") as raised:
         name_objects(FrameFolder(folder_of_photos), classifier)
 
-    assert raised.value.status == "unreadable"
+    assert raised.value.status == "damaged"
 
 
 @pytest.mark.parametrize("of", [FrameFolder, lambda _path: EncodedFrames(())])
@@ -67,4 +67,4 @@ def test_a_video_without_frames_is_told(of, tmp_path: Path, classifier: LiteRTCl
     with pytest.raises(VideoError, match="holds no frames") as raised:
         name_objects(of(tmp_path), classifier)
 
-    assert raised.value.status == "empty"
+    assert raised.value.status == "damaged"

@@ -41,6 +41,32 @@ def test_deeper_folders_belong_to_the_category_at_the_top(tmp_path):
     assert (video.category, video.video_id) == ("dogs", "dogs/beagle")
 
 
+def test_videos_of_one_deeper_folder_are_one_group(tmp_path):
+    place(tmp_path, "dogs/may/one.mp4", "dogs/may/two.mp4", "dogs/june/three.mp4", "dogs/four.mp4", "five.mp4")
+
+    assert {video.video_id: video.group for video in list_folder(tmp_path)} == {
+        "dogs/one": "dogs/may",
+        "dogs/two": "dogs/may",
+        "dogs/three": "dogs/june",
+        "dogs/four": "dogs/four",
+        "unlabelled/five": "unlabelled/five",
+    }
+
+
+@pytest.mark.parametrize("named", ["videos", "videos/dogs"])
+def test_the_place_where_the_project_keeps_its_videos_is_no_source(tmp_path, named):
+    place(tmp_path, "videos/dogs/a.mp4", "videos/.records/dogs/a.json")
+
+    with pytest.raises(ValueError, match="keeps its own copies and links"):
+        list_folder(tmp_path / named)
+
+
+def test_what_the_project_keeps_within_a_source_is_left_out(tmp_path):
+    place(tmp_path, "dogs/a.mp4", "data/videos/dogs/a.mp4", "data/videos/.records/dogs/a.json")
+
+    assert ids(tmp_path) == ["dogs/a"]
+
+
 def test_hidden_and_other_files_are_left_out(tmp_path):
     place(tmp_path, "dogs/a.mp4", "dogs/.b.mp4", ".trash/c.mp4", "dogs/notes.txt", "dogs/a.mp4.part", "dogs/mp4")
 

@@ -1,4 +1,5 @@
 import io
+import os
 import pickle
 from fractions import Fraction
 from importlib.resources import files
@@ -111,3 +112,35 @@ def test_the_seed_decides_what_is_rendered(photo_library):
 
     assert once == again
     assert set(once).isdisjoint(otherwise)
+
+
+def test_asking_for_copies_instead_of_links_offers_other_files(photo_library, video_folder):
+    linked, copied = (
+        offer_videos(
+            IngestionOptions(source="folder", folder=FolderOptions(path=video_folder, copy_files=copy_files)),
+            photo_library,
+            seed=1,
+        )
+        for copy_files in (False, True)
+    )
+
+    assert all(link.fingerprint != copied_.fingerprint for link, copied_ in zip(linked, copied, strict=True))
+
+
+def test_a_name_that_is_not_unicode_can_be_kept_in_a_table(photo_library, video_folder):
+    try:
+        (video_folder / os.fsdecode(b"bad\xff.mp4")).touch()
+    except OSError:
+        pytest.skip("this disk takes Unicode names only")
+
+    offered = offer_videos(
+        IngestionOptions(source="folder", folder=FolderOptions(path=video_folder)), photo_library, seed=1
+    )
+
+    assert all((video.title + video.source + video.group).encode() for video in offered)
+
+
+@pytest.mark.parametrize("seed", ["abc", -1, 1.5])
+def test_a_seed_that_is_no_whole_number_is_refused(photo_library, seed):
+    with pytest.raises(ValueError, match="The seed must be a whole number from 0"):
+        offer_videos(IngestionOptions(), photo_library, seed)

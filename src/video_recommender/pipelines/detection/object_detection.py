@@ -64,7 +64,7 @@ def name_objects(frames: FrameFolder | EncodedFrames | Frames, classifier: LiteR
         probabilities = probabilities + described.probabilities.sum(axis=0, dtype=np.float64)
         embeddings = embeddings + described.embeddings.sum(axis=0, dtype=np.float64)
     if not best:
-        raise VideoError("empty", f"{_name(frames)} holds no frames: run preprocessing again")
+        raise VideoError("damaged", f"{_name(frames)} holds no frames: delete it and run preprocessing again")
     names = np.array(classifier.class_names, dtype=object)
     detections = pd.DataFrame(
         {

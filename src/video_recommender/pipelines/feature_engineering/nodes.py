@@ -29,8 +29,13 @@ def gather_evidence(
 
     Returns:
         A row per video that has detections, even if they are empty.
+
+    Raises:
+        ValueError: if there is not one.
     """
     usable = detections.usable()
+    if not usable:
+        raise ValueError("Not one video has detections: see the column `error` of detection_manifest")
     class_names = pd.Index(class_embeddings.index)
     if options.evidence == "detections":
         return evidence_of_detections({video_id: stored.load for video_id, stored in usable.items()}, class_names)

@@ -181,11 +181,13 @@ class ObjectSpace:
         objects_a, objects_b = positions_a[present_a], positions_b[present_b]
         pairs = terms_a[present_a, np.newaxis] * terms_b[present_b]
         pairs *= self.class_similarity_[np.ix_(objects_a, objects_b)]
-        floor = max(SMALLEST_SHARE * pairs.sum(), 0.0)
+        similarity = pairs.sum()
+        if similarity <= 0:
+            return ""
         named: list[str] = []
         while pairs.size and len(named) < top:
             first, second = divmod(int(pairs.argmax()), pairs.shape[1])
-            if pairs[first, second] <= floor:
+            if pairs[first, second] <= SMALLEST_SHARE * similarity:
                 break
             name, other = self.class_names_[objects_a[first]], self.class_names_[objects_b[second]]
             named.append(name if name == other else f"{name} ~ {other}")

@@ -13,6 +13,7 @@ from typing import Final
 from slugify import slugify
 
 from video_recommender.fingerprints import fingerprint
+from video_recommender.partitions import RECORDS
 
 VIDEO_SUFFIXES: Final = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"}
@@ -42,25 +43,33 @@ class FolderVideo:
         category: name of the top sub-folder that it lies in; None for files directly in the folder.
         video_id: `<category slug>/<slug>`: ASCII, safe as a path everywhere, unique also where case does not count.
         fingerprint: digest of path, size and time of change; it differs when the file was replaced.
+        group: what it belongs with: the videos of one folder within a category, else the video alone.
     """
 
     path: Path
     category: str | None
     video_id: str
     fingerprint: str
+    group: str
+
+    @property
+    def name(self) -> str:
+        """The path as text that any file can hold, also where its bytes are not Unicode."""
+        return printable(str(self.path))
 
 
 def list_folder(folder: Path | str) -> list[FolderVideo]:
     """List the videos of a folder, in order of `video_id`.
 
-    A video in a deeper folder belongs to the category at the top. Hidden files are left out; links are followed, but
-    not in circles.
+    A video in a deeper folder belongs to the category at the top, and with the others of that folder: they are one
+    group. Hidden files are left out; links are followed, but not in circles.
 
     Args:
         folder: its sub-folders are the categories.
 
     Raises:
-        ValueError: if it does not exist, is not a folder, cannot be read, or holds no video.
+        ValueError: if it does not exist, is not a folder, cannot be read, holds no video, or is where this project
+            itself keeps videos.
     """
     root = Path(folder).expanduser().absolute()
     if not root.exists():
@@ -69,6 +78,8 @@ def list_folder(folder: Path | str) -> list[FolderVideo]:
         raise ValueError(f"{root} is a file, not a folder: {_WAY_OUT}")
     if not os.access(root, os.R_OK | os.X_OK):
         raise ValueError(f"The folder {root} may not be read: change its permissions, or {_WAY_OUT}")
+    if any((above / RECORDS).is_dir() for above in (root.resolve(), *root.resolve().parents)):
+        raise ValueError(f"{root} is where this project keeps its own copies and links: {_WAY_OUT}")
     files = list(_walk(root, frozenset()))
     videos = [file.relative_to(root) for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
@@ -76,7 +87,13 @@ def list_folder(folder: Path | str) -> list[FolderVideo]:
     logger.info("%s holds %d videos; %d other files are left out", root, len(videos), len(files) - len(videos))
     identifiers = video_ids(videos)
     listed = [
-        FolderVideo(root / video, _category(video), identifiers[video], _listing_fingerprint(root / video))
+        FolderVideo(
+            path=root / video,
+            category=_category(video),
+            video_id=identifiers[video],
+            fingerprint=_listing_fingerprint(root / video),
+            group=_group(video) or identifiers[video],
+        )
         for video in videos
     ]
     return sorted(listed, key=lambda video: video.video_id)
@@ -116,7 +133,7 @@ def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset(
         Slugs by the same keys. Where they would be equal or reserved, each gets `-` and six or more hexadecimal digits
         of its key's SHA-256.
     """
-    plain = {key: slugify(_printable(name), max_length=SLUG_LENGTH) or "untitled" for key, name in names.items()}
+    plain = {key: slugify(printable(name), max_length=SLUG_LENGTH) or "untitled" for key, name in names.items()}
     digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}
     while True:
         slugs = {key: _with_digest(slug, key, digits[key]) for key, slug in plain.items()}
@@ -130,7 +147,8 @@ def _with_digest(slug: str, key: str, digits: int) -> str:
     return f"{slug}-{hashlib.sha256(os.fsencode(key)).hexdigest()[:digits]}" if digits else slug
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """Replace what is not Unicode in a name, which no table could hold."""
     return os.fsencode(name).decode(errors="replace")
 
 
@@ -138,9 +156,13 @@ def _category(relative_path: Path) -> str | None:
     return relative_path.parts[0] if len(relative_path.parts) > 1 else None
 
 
+def _group(relative_path: Path) -> str:
+    return printable("/".join(relative_path.parts[:2])) if len(relative_path.parts) > 2 else ""
+
+
 def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
     real = folder.resolve()
-    if real in above:
+    if real in above or (folder / RECORDS).is_dir():
         return
     try:
         entries = sorted(folder.iterdir())

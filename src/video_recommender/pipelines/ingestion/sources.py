@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from video_recommender.fingerprints import fingerprint
 from video_recommender.photos import Photo, PhotoLibrary, list_photo_folder
 from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips, render_clip
-from video_recommender.pipelines.ingestion.folder import FolderVideo, list_folder
+from video_recommender.pipelines.ingestion.folder import FolderVideo, list_folder, printable
 from video_recommender.video_file import VideoBytes, VideoLink
 
 
@@ -76,8 +77,10 @@ def offer_videos(options: IngestionOptions, demo_photos: PhotoLibrary, seed: int
         seed: what rendered clips are drawn from.
 
     Raises:
-        ValueError: if the source has no path, no such folder or nothing in it.
+        ValueError: if the source has no path, no such folder or nothing in it, or the seed is not a whole number.
     """
+    if not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"The seed must be a whole number from 0, not {seed!r}")
     match options.source:
         case "demo":
             return _offer_clips(demo_photos.fetch(), "demo", options.clips, seed)
@@ -109,10 +112,10 @@ def _offer_file(video: FolderVideo, options: FolderOptions) -> OfferedVideo:
     return OfferedVideo(
         video_id=video.video_id,
         category=video.category,
-        fingerprint=video.fingerprint,
-        title=video.path.stem,
-        source=str(video.path),
-        group=video.video_id,
+        fingerprint=fingerprint(video.fingerprint, options.copy_files),
+        title=printable(video.path.stem),
+        source=video.name,
+        group=video.group,
         photos="",
         fetch=partial(VideoLink, video.path, options.copy_files),
     )
@@ -128,4 +131,4 @@ def _chosen(path: Path | None, source: str) -> Path:
             f"The source '{source}' needs a folder: "
             f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
         )
-    return path
+    return path.expanduser()
