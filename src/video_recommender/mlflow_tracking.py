@@ -16,13 +16,13 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.base import BaseEstimator
 
 from video_recommender.console_noise import silence_dependencies
 from video_recommender.stages import parameter_groups
 
 if TYPE_CHECKING:
     from mlflow import ActiveRun
+    from sklearn.base import BaseEstimator
 
 EXAMPLE_ROWS = 3
 REQUIREMENTS = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy")
@@ -137,7 +137,7 @@ class MlflowTracking:
             case "model":
                 self._log_model(name, data, tracking)
 
-    def _log_model(self, name: str, model: BaseEstimator, tracking: Tracking) -> None:
+    def _log_model(self, name: str, model: "BaseEstimator", tracking: Tracking) -> None:
         import mlflow
 
         with redirect_stderr(StringIO()):  # MLflow announces each registered version there
