@@ -49,7 +49,9 @@ def report_of(neighbours: int, precision: float | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["system", "candidates", "precision"]).assign(neighbours=neighbours)
 
 
-@pytest.mark.parametrize("path", ["/videos/[old] clips/[/x].mp4", "/videos/[bold]cat.mp4", "/videos/[red]/[/]/a.mp4", "/videos/:cat:/a.mp4"])
+@pytest.mark.parametrize(
+    "path", ["/videos/[old] clips/[/x].mp4", "/videos/[bold]cat.mp4", "/videos/[red]/[/]/a.mp4", "/videos/:cat:/a.mp4"]
+)
 def test_a_failed_video_is_shown_whole_whatever_its_name(monkeypatch, capsys, path) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     manifest = manifest_of(("pets/x", "empty", f"{path} is empty (0 bytes): replace it"))

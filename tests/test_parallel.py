@@ -160,3 +160,13 @@ def wait_until(condition):
 def test_no_workers_at_all_are_refused():
     with pytest.raises(ValidationError, match="Nobody would work"):
         WorkerOptions(jobs=0)
+
+
+def refuse_undecodable_name(_task):
+    raise VideoError("empty", "bad\udcff.mp4 is empty")
+
+
+def test_an_error_that_names_a_file_in_no_encoding_can_be_stored():
+    (outcome,) = map_videos(refuse_undecodable_name, {"pets/bad": 1}, WorkerOptions(backend="sequential"), "Working")
+
+    assert outcome.error.encode() == b"bad?.mp4 is empty"

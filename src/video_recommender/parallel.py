@@ -120,9 +120,14 @@ def _guarded(function: Callable[[T], R], video_id: str, task: T) -> Outcome[R]:
     try:
         return Outcome(video_id, function(task))
     except VideoError as error:
-        return Outcome(video_id, status=error.status, error=error.message)
+        return Outcome(video_id, status=error.status, error=_storable(error.message))
     except Exception as error:  # noqa: BLE001 - one bad video never stops a run; the manifest row tells what it was
-        return Outcome(video_id, status="failed", error=f"{type(error).__name__}: {error}")
+        return Outcome(video_id, status="failed", error=_storable(f"{type(error).__name__}: {error}"))
+
+
+def _storable(message: str) -> str:
+    """A file name that is not Unicode cannot be written into a table."""
+    return message.encode(errors="replace").decode()
 
 
 def _progress() -> Progress:
