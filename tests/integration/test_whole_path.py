@@ -1,6 +1,8 @@
 """The whole path on a tiny real corpus: videos in, recommendations out, everything kept where the catalog says."""
 
 import json
+import subprocess
+import sys
 
 import mlflow
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from kedro.framework.project import pipelines
 from mlflow import MlflowClient
 
-from video_recommender.runner import stage_of
+from video_recommender.stages import stage_of
 
 TABLES = {
     "video_manifest",
@@ -111,6 +113,20 @@ def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, 
 
     assert loaded.keys() >= TABLES
     assert all(content is not None for content in loaded.values())
+
+
+def test_a_notebook_that_loads_kedros_extension_has_the_catalog_at_hand(project):
+    shell = "%load_ext kedro.ipython\nprint(len(catalog.load('recommendations')), 'rows', sorted(pipelines)[0])"
+
+    notebook = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", "-c", shell],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert f"{len(project.load('recommendations'))} rows __default__" in notebook.stdout
 
 
 def test_mlflow_has_the_run_with_parameters_metrics_figures_and_tables(project):
