@@ -71,7 +71,7 @@ class RunSummaryHooks:
         for line in _failures(pipeline, catalog):
             console.print(line)
         if ANSWER in pipeline.all_outputs():
-            from video_recommender.pipelines.inference.answer import VideoAnswer  # imports all models, for 4 s
+            from video_recommender.pipelines.inference.answer import VideoAnswer  # here, because it imports every model
 
             console.print(VideoAnswer.model_validate(catalog.load(ANSWER)).in_words(), markup=False)
 

@@ -148,6 +148,6 @@ class MlflowTracking:
                 input_example=self._catalog.load(tracking.input_example).head(EXAMPLE_ROWS),
                 serialization_format="cloudpickle",
                 code_paths=[str(Path(__file__).parent)],  # so that it can be served where this package is not installed
-                # named here, because MLflow would find them by loading the model in a new process, which takes 10 s
+                # named here, because MLflow would find them by loading the model in a new process, which is slow
                 pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
             )
