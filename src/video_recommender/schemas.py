@@ -51,6 +51,27 @@ class VideoManifest(_Table):
     """What must not straddle a split: videos of one group share a photo, a source or an uploader."""
     photos: Series[str]
     """The photos that a rendered clip shows, comma-separated; empty for other sources."""
+    uploader: Series[str] = pa.Field(nullable=True)
+    """This and what follows is what a site tells of a video that it publishes; empty for other sources."""
+    upload_date: Series[pa.DateTime] = pa.Field(nullable=True)
+    licence: Series[str] = pa.Field(nullable=True)
+    webpage_url: Series[str] = pa.Field(nullable=True)
+    view_count: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0)
+    tags: Series[str] = pa.Field(nullable=True)
+    """Comma-separated."""
+    thumbnail: Series[str] = pa.Field(nullable=True)
+    """URL of a picture of it."""
+
+
+class DownloadReport(_Table):
+    """One row per category that is downloaded: how far it has come."""
+
+    category: Series[str] = pa.Field(unique=True)
+    target: Series[int] = pa.Field(ge=1)
+    usable: Series[int] = pa.Field(ge=0)
+    result: Series[str] = pa.Field(isin=["target reached", "sources exhausted"])
+    not_usable: Series[str]
+    """How many could not be used and why, such as `2 filtered, 1 unavailable`."""
 
 
 class FrameManifest(_StageManifest):

@@ -1,6 +1,7 @@
 """What Kedro asks of the project: https://docs.kedro.org/en/stable/configure/settings/."""
 
 from video_recommender.catalog import WriteAsideCatalog
+from video_recommender.config_loader import ProjectConfigLoader
 from video_recommender.console_noise import silence_dependencies
 from video_recommender.hooks import MissingInputHooks, RunSummaryHooks, UnknownParameterHooks
 from video_recommender.mlflow_tracking import MlflowTracking
@@ -10,6 +11,7 @@ silence_dependencies()
 HOOKS = (UnknownParameterHooks(), MissingInputHooks(), MlflowTracking(), RunSummaryHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 DATA_CATALOG_CLASS = WriteAsideCatalog
+CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "config_patterns": {"mlflow": ["mlflow*"]},

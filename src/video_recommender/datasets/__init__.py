@@ -4,6 +4,7 @@ from .deferred import DeferredDataset
 from .frame_folder import FrameFolderDataset
 from .recorded_partitions import RecordedPartitionedDataset
 from .video_file import VideoFileDataset
+from .web_access import WebAccessDataset
 from .wheel_photos import WheelPhotosDataset
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "FrameFolderDataset",
     "RecordedPartitionedDataset",
     "VideoFileDataset",
+    "WebAccessDataset",
     "WheelPhotosDataset",
 ]

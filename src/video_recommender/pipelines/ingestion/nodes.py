@@ -10,17 +10,50 @@ from pandera.typing import DataFrame
 from video_recommender.fingerprints import fingerprint
 from video_recommender.incremental import Made, Planned, bring_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates, records_table
+from video_recommender.partitions import Detail, Partitions, PartitionUpdates, records_table
 from video_recommender.photos import PhotoLibrary
+from video_recommender.pipelines.ingestion.download_report import report_downloads
 from video_recommender.pipelines.ingestion.probe import VERSION as PROBE_VERSION
 from video_recommender.pipelines.ingestion.probe import VideoProperties, probe_video
 from video_recommender.pipelines.ingestion.sources import IngestionOptions, OfferedVideo, offer_videos
-from video_recommender.schemas import VideoManifest
+from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
+from video_recommender.schemas import DownloadReport, VideoManifest
 from video_recommender.video_file import VideoBytes, VideoFile, VideoLink
+from video_recommender.web_access import WebAccess
+
+
+def download_videos(
+    web_access: WebAccess, stored_downloads: Partitions[VideoFile], options: IngestionOptions, seed: int
+) -> Iterator[PartitionUpdates]:
+    """Download videos of the web, if that is the chosen source; else leave what was downloaded as it is.
+
+    Args:
+        web_access: how the web is reached.
+        stored_downloads: what earlier runs have downloaded, and what they could not.
+        options: see `IngestionOptions`.
+        seed: what the pauses between requests are drawn from.
+
+    Yields:
+        One video at a time, `VideoLink`, so that it is saved as soon as it is there; one that could not be had has a
+        record that says why, and no content.
+    """
+    yield {}
+    if options.source == "youtube":
+        from video_recommender.pipelines.ingestion.downloads import download_categories  # here: it imports all of yt-dlp
+
+        records = {video_id: stored.record for video_id, stored in stored_downloads.items()}
+        yield from download_categories(options.youtube, web_access, records, seed)
+
+
+def summarise_downloads(downloads: Partitions[VideoFile], options: IngestionOptions) -> DataFrame[DownloadReport]:
+    """Tell how far each category has come; without a row where nothing is to be downloaded."""
+    asked = options.youtube if options.source == "youtube" else YoutubeOptions()
+    return report_downloads({video_id: stored.record for video_id, stored in downloads.items()}, asked)
 
 
 def collect_videos(
     demo_photos: PhotoLibrary,
+    downloads: Partitions[VideoFile],
     stored_videos: Partitions[VideoFile],
     options: IngestionOptions,
     seed: int,
@@ -30,6 +63,7 @@ def collect_videos(
 
     Args:
         demo_photos: the photos from which the demo corpus is rendered; not fetched unless it is asked for.
+        downloads: the videos of the web, and what could not be had; looked at only if they are the source.
         stored_videos: the videos that earlier runs have left.
         options: see `IngestionOptions`.
         seed: what the rendered clips are drawn from.
@@ -41,7 +75,7 @@ def collect_videos(
     """
     planned = {
         offered.video_id: Planned(fingerprint(PROBE_VERSION, offered.fingerprint), offered, _known(offered))
-        for offered in offer_videos(options, demo_photos, seed)
+        for offered in offer_videos(options, demo_photos, downloads, seed)
     }
     yield from bring_up_to_date(planned, stored_videos, _collect, workers, "Collecting videos")
 
@@ -73,13 +107,13 @@ def _probe(content: VideoBytes | VideoLink) -> VideoProperties:
         return probe_video(VideoFile(file))
 
 
-def _known(offered: OfferedVideo) -> dict[str, str | None]:
+def _known(offered: OfferedVideo) -> dict[str, Detail]:
     return {
         "category": offered.category,
         "source": offered.source,
-        "title": offered.title,
         "group": offered.group,
         "photos": offered.photos,
+        **vars(offered.publication),
     }
 
 

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import collect_videos, describe_videos
+from .nodes import collect_videos, describe_videos, download_videos, summarise_downloads
 
 
 def create_pipeline() -> Pipeline:
@@ -10,8 +10,28 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                download_videos,
+                inputs=["web_access", "stored_downloads", "params:ingestion", "params:seed"],
+                outputs="downloads",
+                name="download_videos",
+                tags="per_video",
+            ),
+            Node(
+                summarise_downloads,
+                inputs=["downloads", "params:ingestion"],
+                outputs="download_report",
+                name="summarise_downloads",
+            ),
+            Node(
                 collect_videos,
-                inputs=["demo_photos", "stored_videos", "params:ingestion", "params:seed", "params:workers"],
+                inputs=[
+                    "demo_photos",
+                    "downloads",
+                    "stored_videos",
+                    "params:ingestion",
+                    "params:seed",
+                    "params:workers",
+                ],
                 outputs="videos",
                 name="collect_videos",
                 tags="per_video",

@@ -1,18 +1,21 @@
 """Where videos come from: each source lists the videos it can give, and how to get each."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
 from video_recommender.fingerprints import fingerprint
+from video_recommender.partitions import Partitions, StoredPartition
 from video_recommender.photos import Photo, PhotoLibrary, list_photo_folder
 from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips, render_clip
 from video_recommender.pipelines.ingestion.folder import FolderVideo, list_folder, printable
-from video_recommender.video_file import VideoBytes, VideoLink
+from video_recommender.pipelines.ingestion.publication import Publication
+from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
+from video_recommender.video_file import VideoBytes, VideoError, VideoFile, VideoLink
 
 
 class FolderOptions(BaseModel):
@@ -37,10 +40,11 @@ class IngestionOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: Literal["demo", "photos", "folder"] = "demo"
+    source: Literal["demo", "photos", "folder", "youtube"] = "demo"
     folder: FolderOptions = FolderOptions()
     photos: PhotosOptions = PhotosOptions()
     clips: ClipOptions = ClipOptions()
+    youtube: YoutubeOptions = YoutubeOptions()
 
 
 @dataclass(frozen=True)
@@ -51,29 +55,32 @@ class OfferedVideo:
         video_id: `<category>/<slug>`.
         category: its category as the source names it; None where it has none.
         fingerprint: changes whenever the source would give other bytes.
-        title: its title for people.
+        publication: its title for people, and what else is known of it where a site publishes it.
         source: where it comes from: a path, or the name of the source.
         group: what it shares with others, so that they must not straddle a split.
         photos: the photos that it shows, comma-separated; empty if it was not rendered.
-        fetch: picklable; gets the video, in a worker.
+        fetch: picklable; gets the video, in a worker, or raises what has kept it from being had.
     """
 
     video_id: str
     category: str | None
     fingerprint: str
-    title: str
+    publication: Publication
     source: str
     group: str
     photos: str
     fetch: Callable[[], VideoBytes | VideoLink]
 
 
-def offer_videos(options: IngestionOptions, demo_photos: PhotoLibrary, seed: int) -> list[OfferedVideo]:
+def offer_videos(
+    options: IngestionOptions, demo_photos: PhotoLibrary, downloads: Partitions[VideoFile], seed: int
+) -> list[OfferedVideo]:
     """List every video that the chosen source can give.
 
     Args:
         options: see `IngestionOptions`.
         demo_photos: the photos of the demo corpus; fetched only if the demo is chosen.
+        downloads: what was downloaded, and what could not be; of use only if the web is chosen.
         seed: what rendered clips are drawn from.
 
     Raises:
@@ -90,6 +97,13 @@ def offer_videos(options: IngestionOptions, demo_photos: PhotoLibrary, seed: int
         case "folder":
             videos = list_folder(_chosen(options.folder.path, "folder"))
             return [_offer_file(video, options.folder) for video in videos]
+        case "youtube":
+            return [
+                _offer_download(video_id, stored)
+                for video_id, stored in downloads.items()
+                if stored.record.details.get("category") in options.youtube.categories
+                and stored.record.status != "filtered"
+            ]
 
 
 def _offer_clips(photos: Iterable[Photo], source: str, options: ClipOptions, seed: int) -> list[OfferedVideo]:
@@ -98,7 +112,7 @@ def _offer_clips(photos: Iterable[Photo], source: str, options: ClipOptions, see
             video_id=recipe.video_id,
             category=recipe.category,
             fingerprint=recipe.fingerprint,
-            title=recipe.title,
+            publication=Publication(recipe.title),
             source=source,
             group=recipe.group,
             photos=recipe.photos,
@@ -113,12 +127,32 @@ def _offer_file(video: FolderVideo, options: FolderOptions) -> OfferedVideo:
         video_id=video.video_id,
         category=video.category,
         fingerprint=fingerprint(video.fingerprint, options.copy_files),
-        title=printable(video.path.stem),
+        publication=Publication(printable(video.path.stem)),
         source=video.name,
         group=video.group,
         photos="",
         fetch=partial(VideoLink, video.path, options.copy_files),
     )
+
+
+def _offer_download(video_id: str, stored: StoredPartition[VideoFile]) -> OfferedVideo:
+    record = stored.record
+    file = stored.load() if record.is_ok else None
+    told: dict[str, Any] = {field.name: record.details[field.name] for field in fields(Publication)}
+    return OfferedVideo(
+        video_id=video_id,
+        category=str(record.details["category"]),
+        fingerprint=fingerprint(record.status, record.error, dict(record.details), str(file and file.path)),
+        publication=Publication(**told),
+        source=str(record.details["source"]),
+        group=str(record.details["group"]),
+        photos="",
+        fetch=partial(VideoLink, file.path) if file else partial(_refuse, record.status, record.error),
+    )
+
+
+def _refuse(status: str, error: str) -> NoReturn:
+    raise VideoError(status, error)
 
 
 def _render(recipe: ClipRecipe) -> VideoBytes:

@@ -1,0 +1,85 @@
+"""The web, as a node may reach it."""
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+from kedro.io.core import get_protocol_and_path
+
+from video_recommender.web_access import WebAccess
+
+KNOWN = {"cookies", "proxy"}
+
+
+class WebAccessDataset(AbstractDataset[Any, WebAccess]):
+    """Loads how the web is reached: a folder for partial files, and the cookies and proxy of `credentials.yml`.
+
+    Examples:
+        ```yaml
+        web_access:
+          type: video_recommender.datasets.WebAccessDataset
+          path: data/01_raw/partial_downloads
+          credentials: web
+        ```
+
+        >>> from video_recommender.datasets import WebAccessDataset
+        >>> access = WebAccessDataset(
+        ...     path=f"{tmp_path}/partial", credentials={"proxy": "http://me:secret@proxy.example"}
+        ... ).load()
+        >>> access.without_secrets("Cannot connect to proxy http://me:secret@proxy.example")
+        'Cannot connect to proxy [hidden]'
+    """
+
+    def __init__(
+        self, *, path: str, credentials: dict[str, str] | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Create the dataset.
+
+        Args:
+            path: the folder in which files lie until they are whole: a local path.
+            credentials: `cookies`, the path of a Netscape cookie file, and `proxy`, a URL; each may be left out.
+            metadata: for other tools, such as kedro-viz.
+
+        Raises:
+            DatasetError: if the credentials hold anything else.
+        """
+        unknown = sorted((credentials or {}).keys() - KNOWN)
+        if unknown:
+            raise DatasetError(f"The web's credentials hold {', '.join(unknown)}: only cookies and proxy are known")
+        self._path = Path(get_protocol_and_path(path)[1])
+        self._credentials = credentials or {}
+        self.metadata = metadata
+
+    def load(self) -> WebAccess:
+        """Read the cookies and name the folder, which need not exist yet.
+
+        Raises:
+            DatasetError: if the cookie file cannot be read.
+        """
+        return WebAccess(self._path, self._read_cookies(), self._credentials.get("proxy") or "")
+
+    def save(self, data: Any) -> NoReturn:
+        """Nothing is ever saved.
+
+        Raises:
+            DatasetError: always.
+        """
+        raise DatasetError("How the web is reached is configured, not saved: see credentials.yml")
+
+    def _read_cookies(self) -> str:
+        file = self._credentials.get("cookies")
+        if not file:
+            return ""
+        try:
+            return Path(file).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetError(
+                f"The cookie file that credentials.yml names cannot be read ({type(error).__name__}): "
+                "export it again in Netscape format"
+            ) from None
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
