@@ -74,6 +74,46 @@ class DownloadReport(_Table):
     """How many could not be used and why, such as `2 filtered, 1 unavailable`."""
 
 
+class FrameHashes(_Table):
+    """One row per frame and zoom of one video: its perceptual hash."""
+
+    frame: Series[np.int64] = pa.Field(ge=1)
+    zoom: Series[np.float32] = pa.Field(gt=0, le=1)
+    """Share of the frame's width and height that was hashed, around its centre."""
+    perceptual_hash: Series[str]
+    """Hexadecimal."""
+
+    class Config:
+        strict = True
+        coerce = False
+
+
+class NearDuplicates(_Table):
+    """One row per video that repeats another one: a copy in another size or encoding, a crop or a part of it."""
+
+    video_id: Series[str] = pa.Field(unique=True)
+    repeats: Series[str]
+    """The video that it repeats, which is none of these itself."""
+    matched_share: Series[float] = pa.Field(ge=0, le=1)
+    """How much of the video is found in the other one."""
+    offset_s: Series[float]
+    """Where in the other one it begins, in seconds."""
+
+
+class Corpus(_Table):
+    """One row per usable video: which of them count, and which belong together."""
+
+    video_id: Series[str] = pa.Field(unique=True)
+    category: Series[str] = pa.Field(nullable=True)
+    group: Series[str]
+    """What must not straddle a split: as in the manifest, but a video and its copies are always of one group."""
+    title: Series[str]
+    repeats: Series[str] = pa.Field(nullable=True)
+    """The video of which this is a near duplicate."""
+    is_used: Series[bool]
+    """Near duplicates that are kept out are neither trained on nor recommended."""
+
+
 class FrameManifest(_StageManifest):
     """One row per usable video: what became of its frames."""
 

@@ -37,10 +37,15 @@ class WebAccess:
         """Hide in a text whatever must not be seen: the proxy, the cookies, and users and passwords in URLs."""
         for secret in self._secrets():
             text = text.replace(secret, HIDDEN)
-        return _USER_IN_URL.sub("", text)
+        return without_users(text)
 
     def _secrets(self) -> list[str]:
         return sorted({*_proxy_secrets(self.proxy), *_cookie_values(self.cookies)}, key=len, reverse=True)
+
+
+def without_users(text: str) -> str:
+    """Take users and passwords out of the URLs in a text."""
+    return _USER_IN_URL.sub("", text)
 
 
 def _proxy_secrets(proxy: str) -> Iterator[str]:

@@ -39,7 +39,9 @@ def download_videos(
     """
     yield {}
     if options.source == "youtube":
-        from video_recommender.pipelines.ingestion.downloads import download_categories  # here: it imports all of yt-dlp
+        from video_recommender.pipelines.ingestion.downloads import (
+            download_categories,
+        )  # here: it imports all of yt-dlp
 
         records = {video_id: stored.record for video_id, stored in stored_downloads.items()}
         yield from download_categories(options.youtube, web_access, records, seed)

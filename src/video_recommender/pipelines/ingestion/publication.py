@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
+
+from video_recommender.web_access import without_users
 
 LONGEST_TEXT: Final = 500
 """More characters of one field than that are not kept."""
@@ -44,13 +46,20 @@ class Publication:
         return cls(
             title=one_line(str(told.get("title") or "")),
             uploader=_text(told.get("uploader") or told.get("channel")),
-            upload_date=_iso(told.get("upload_date")),
+            upload_date=day.isoformat() if (day := upload_day(told)) else None,
             licence=_text(told.get("license")),
-            webpage_url=_text(told.get("webpage_url")),
+            webpage_url=_text(without_users(told.get("webpage_url") or "")),
             view_count=views if isinstance(views, int) else None,
             tags=_text(",".join(tags)),
-            thumbnail=_text(told.get("thumbnail")),
+            thumbnail=_text(without_users(told.get("thumbnail") or "")),
         )
+
+
+def upload_day(told: Mapping[str, Any]) -> date | None:
+    """When a video was put there, by the calendar of the site or of Greenwich; None if that is not told."""
+    if told.get("upload_date"):
+        return date.fromisoformat(str(told["upload_date"]))
+    return datetime.fromtimestamp(told["timestamp"], UTC).date() if told.get("timestamp") else None
 
 
 def one_line(text: str) -> str:
@@ -60,10 +69,3 @@ def one_line(text: str) -> str:
 
 def _text(value: object) -> str | None:
     return one_line(str(value)) or None if value else None
-
-
-def _iso(upload_date: object) -> str | None:
-    try:
-        return date.fromisoformat(str(upload_date)).isoformat() if upload_date else None
-    except ValueError:
-        return None

@@ -16,6 +16,7 @@ import yt_dlp
 from slugify import slugify
 from yt_dlp.globals import plugin_dirs
 from yt_dlp.postprocessor import FFmpegPostProcessor
+from yt_dlp.utils import unsmuggle_url
 
 from video_recommender.pipelines.ingestion.complete_file import check_complete, keep_beginning
 from video_recommender.pipelines.ingestion.probe import VideoProperties, probe_video
@@ -23,7 +24,7 @@ from video_recommender.pipelines.ingestion.publication import Publication, one_l
 from video_recommender.pipelines.ingestion.web_errors import WebTrouble, explain_trouble
 from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions, is_allowed, why_unwanted
 from video_recommender.video_file import VideoError, VideoFile
-from video_recommender.web_access import WebAccess
+from video_recommender.web_access import WebAccess, without_users
 
 T = TypeVar("T")
 
@@ -41,6 +42,9 @@ LONG: Final = 1.5
 
 _LISTS: Final = frozenset({"playlist", "multi_video"})
 _LINKS: Final = frozenset({"url", "url_transparent"})
+_WITHOUT_IDENTIFIERS: Final = frozenset({"generic", "html5mediaembed"})
+"""To these, two files of one name are the same video."""
+
 _MEGABYTE: Final = 1_000_000
 
 logger = logging.getLogger(__name__)
@@ -131,7 +135,7 @@ class WebDownloader:
         Raises:
             OSError: if the disk is full or may not be written to.
         """
-        yield from self._follow(WebVideo(source, source, {}, source), is_known, depth=0)
+        yield from self._follow(WebVideo(_plain(source), source, {}, _plain(source)), is_known, depth=0)
 
     def fetch(self, video: WebVideo) -> FetchedVideo:
         """Fetch the beginning of a video, in the smallest format that is good enough.
@@ -171,7 +175,7 @@ class WebDownloader:
 
     def shown(self, url: str) -> str:
         """A URL as it may be shown: without user, password, cookies and proxy."""
-        return one_line(self._access.without_secrets(url))
+        return one_line(self._access.without_secrets(_plain(url)))
 
     def _follow(self, link: WebVideo, is_known: IsKnown, depth: int) -> Iterator[WebVideo]:
         if is_known(link.key):
@@ -347,8 +351,7 @@ def _ffmpeg() -> str | None:
 
 
 def _linked(told: Told) -> WebVideo:
-    key = _key(told)
-    return WebVideo(key, str(told["url"]), told, key)
+    return WebVideo(_key(told), str(told["url"]), told, _key(told))
 
 
 def _added_by_list(told: Told) -> Told:
@@ -361,19 +364,26 @@ def _added_by_list(told: Told) -> Told:
 
 def _key(told: Told) -> str:
     site = str(told.get("ie_key") or told.get("extractor_key") or "Generic").lower()
-    if site != "generic" and told.get("id"):
+    if site not in _WITHOUT_IDENTIFIERS and told.get("id"):
         return f"{site} {told['id']}"
     formats = [form["url"] for form in told.get("formats") or () if "url" in form]
-    return str(told.get("url") or next(iter(formats), None) or told.get("webpage_url") or told.get("id"))
+    url = str(told.get("url") or next(iter(formats), None) or told.get("webpage_url") or told.get("id"))
+    return _plain(url)
 
 
 def _group(told: Told) -> str:
     uploader = told.get("channel_id") or told.get("uploader_id") or told.get("uploader")
-    return one_line(f"{told.get('extractor_key', '')} {uploader}".lower()) if uploader else ""
+    site = urlsplit(str(told.get("webpage_url") or "")).hostname or told.get("extractor_key")
+    return one_line(f"{site}: {uploader}") if uploader else ""
+
+
+def _plain(url: str) -> str:
+    """Without user and password, and without what yt-dlp's parts whisper to each other at the end of a URL."""
+    return without_users(str(unsmuggle_url(url)[0]))
 
 
 def _last_part(url: str) -> str:
-    parts = urlsplit(url)
+    parts = urlsplit(_plain(url))
     return Path(unquote(parts.path)).stem or parts.netloc or url
 
 

@@ -36,6 +36,7 @@ WAYS_OUT: Final = {
 """What a user can do about it, by status."""
 
 _PLAIN: Final = {
+    "unsupported": "no video was found there",
     "unreadable": "what came is no video",
     "audio_only": "what came has sound but no pictures",
     "empty": "what came is empty",
@@ -53,9 +54,13 @@ _STATUS_OF_KIND: Final = (
     (CertificateVerifyError, "unavailable"),
     (TransportError, "unreachable"),
 )
-_BAN: Final = re.compile(r"rate.?limited|too many requests|confirm you.{1,3}re not a bot", re.I)
-_NO_FORMAT: Final = re.compile(r"requested format is not available|no video formats", re.I)
-_NOISE: Final = re.compile(r"^(ERROR: )?(\[[^\]]*\] )?| ?\(caused by .*", re.DOTALL)
+_STATUS_OF_WORDS: Final = (
+    (re.compile(r"rate.?limited|too many requests|confirm you.{1,3}re not a bot", re.I), "rate_limited"),
+    (re.compile(r"requested format is not available|no video formats", re.I), "no_format"),
+    (re.compile(r"more expected|content too short", re.I), "incomplete"),
+    (re.compile(r"got error:", re.I), "unreachable"),  # what a transfer died of is told in words only
+)
+_NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caused by .*", re.DOTALL)
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -111,10 +116,9 @@ def _diagnose(chain: list[BaseException]) -> str:
     if known:
         return known
     told = " ".join(map(str, chain))
-    if _BAN.search(told):
-        return "rate_limited"
-    if _NO_FORMAT.search(told):
-        return "no_format"
+    for pattern, status in _STATUS_OF_WORDS:
+        if pattern.search(told):
+            return status
     return "unavailable" if any(getattr(error, "expected", False) for error in chain) else "failed"
 
 

@@ -18,6 +18,8 @@ from pydantic import (
     PositiveInt,
 )
 
+from video_recommender.pipelines.ingestion.publication import upload_day
+
 _SEARCH: Final = re.compile(r"(?P<site>[a-z0-9]+search(date)?)(?P<count>[0-9]*|all):(?P<words>.*\S.*)")
 """yt-dlp's way to name a search, such as `ytsearch50:cats`."""
 
@@ -139,19 +141,21 @@ def _objections(told: Mapping[str, Any], filters: WebFilters) -> Iterator[str]:
         yield f"it lasts {seconds:g} s, less than {filters.min_seconds:g}"
     if seconds is not None and filters.max_seconds is not None and seconds > filters.max_seconds:
         yield f"it lasts {seconds:g} s, more than {filters.max_seconds:g}"
-    if filters.licences and licence not in filters.licences and ("formats" in told or licence):
+    if filters.licences and licence not in filters.licences and (licence or _is_whole(told)):
         yield f"its licence is {licence or 'not told'}"
     if filters.viewer_age is not None and (told.get("age_limit") or 0) > filters.viewer_age:
         yield f"it is for viewers from {told['age_limit']} years on"
-    if filters.uploaded_after and told.get("upload_date") and _day(told["upload_date"]) <= filters.uploaded_after:
-        yield f"it was uploaded on {_day(told['upload_date'])}"
+    uploaded = upload_day(told)
+    if filters.uploaded_after and uploaded and uploaded <= filters.uploaded_after:
+        yield f"it was uploaded on {uploaded}"
     heights = [form["height"] for form in told.get("formats") or () if form.get("height")]
     if heights and max(heights) < filters.min_height:
         yield f"it has {max(heights)} lines, less than {filters.min_height}"
 
 
-def _day(upload_date: str) -> date:
-    return date.fromisoformat(upload_date)
+def _is_whole(told: Mapping[str, Any]) -> bool:
+    """Whether this was told by the video's own page, not by a list that links to it."""
+    return told.get("_type", "video") == "video" and ("url" in told or "formats" in told)
 
 
 def _checked(category: str, source: str, protocols: tuple[str, ...]) -> str:

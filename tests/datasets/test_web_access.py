@@ -1,0 +1,50 @@
+import pytest
+from kedro.io import DatasetError
+
+from video_recommender.datasets import WebAccessDataset
+
+
+def test_cookies_and_proxy_come_from_the_credentials(tmp_path):
+    (tmp_path / "cookies.txt").write_text("# Netscape\n")
+
+    access = WebAccessDataset(
+        path=f"{tmp_path}/partial",
+        credentials={"cookies": f"{tmp_path}/cookies.txt", "proxy": "socks5://proxy.example"},
+    ).load()
+
+    assert (access.cookies, access.proxy) == ("# Netscape\n", "socks5://proxy.example")
+    assert access.partial_folder == tmp_path / "partial"
+    assert not access.partial_folder.exists()
+
+
+def test_without_credentials_the_web_is_reached_directly(tmp_path):
+    access = WebAccessDataset(path=str(tmp_path), credentials={}).load()
+
+    assert (access.cookies, access.proxy) == ("", "")
+
+
+def test_a_cookie_file_that_cannot_be_read_is_told_without_a_word_of_it(tmp_path):
+    (tmp_path / "cookies.txt").write_bytes(b"s3cret\xff")
+
+    with pytest.raises(DatasetError, match="cookie file that credentials.yml names cannot be read") as told:
+        WebAccessDataset(path=str(tmp_path), credentials={"cookies": f"{tmp_path}/cookies.txt"}).load()
+
+    assert "s3cret" not in str(told.value)
+
+
+def test_a_misspelt_secret_is_named_but_not_told(tmp_path):
+    with pytest.raises(DatasetError, match="hold proxi: only cookies and proxy are known") as told:
+        WebAccessDataset(path=str(tmp_path), credentials={"proxi": "http://me:s3cret@proxy.example"})
+
+    assert "s3cret" not in str(told.value)
+
+
+def test_it_describes_itself_without_secrets(tmp_path):
+    dataset = WebAccessDataset(path=str(tmp_path), credentials={"proxy": "http://me:s3cret@proxy.example"})
+
+    assert "s3cret" not in repr(dataset)
+
+
+def test_it_cannot_be_saved(tmp_path):
+    with pytest.raises(DatasetError, match="is configured, not saved"):
+        WebAccessDataset(path=str(tmp_path)).save("proxy")

@@ -1,0 +1,76 @@
+import av
+import pytest
+
+from video_recommender.pipelines.ingestion.complete_file import check_complete, keep_beginning
+from video_recommender.pipelines.ingestion.probe import probe_video
+from video_recommender.video_file import VideoError, VideoFile
+
+
+@pytest.fixture
+def video(tmp_path, long_clip):
+    (tmp_path / "video").write_bytes(long_clip)
+    return VideoFile(tmp_path / "video")
+
+
+def rewrapped(video, container, **options):
+    """The same pictures in another container."""
+    target = video.path.with_name(f"{container}.video")
+    with av.open(video.path) as given, av.open(target, "w", format=container, options=options) as written:
+        stream = written.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                written.mux(packet)
+    return VideoFile(target)
+
+
+def test_a_whole_file_is_complete(video):
+    check_complete(video)
+    check_complete(video, expected_s=12.0)
+
+
+def test_a_file_that_breaks_off_is_incomplete(video):
+    broken = rewrapped(video, "mp4", movflags="faststart")
+    content = broken.path.read_bytes()
+    broken.path.write_bytes(content[: len(content) // 2])
+
+    with pytest.raises(VideoError, match=r"breaks off after \d\.\d of 12\.0 s") as told:
+        check_complete(broken)
+
+    assert told.value.status == "incomplete"
+
+
+def test_a_file_that_is_shorter_than_the_site_has_said_is_whole_if_it_says_so_itself(video):
+    check_complete(video, expected_s=120.0)
+
+
+def test_of_a_long_video_only_the_beginning_is_kept(video):
+    before = video.path.read_bytes()
+
+    beginning = keep_beginning(video, 5.0)
+
+    assert probe_video(beginning).duration_s == pytest.approx(5.0, abs=0.3)
+    assert video.path.read_bytes() == before
+
+
+def test_the_pictures_of_the_beginning_are_those_of_the_video(video):
+    def pictures(file):
+        with av.open(file.path) as container:
+            return [picture.to_ndarray() for picture in container.decode(video=0)][:40]
+
+    kept = pictures(keep_beginning(video, 5.0))
+
+    assert len(kept) == 40
+    assert all((one == other).all() for one, other in zip(kept, pictures(video), strict=True))
+
+
+def test_a_short_video_stays_as_it_is(video):
+    assert keep_beginning(video, 12.0) == video
+    assert keep_beginning(video, 11.5) == video
+
+
+def test_a_file_that_is_no_video_is_told(tmp_path):
+    (tmp_path / "page").write_text("<html>")
+
+    with pytest.raises(VideoError):
+        check_complete(VideoFile(tmp_path / "page"))

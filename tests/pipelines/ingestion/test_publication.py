@@ -1,0 +1,51 @@
+import pytest
+
+from video_recommender.pipelines.ingestion.publication import LONGEST_TEXT, Publication, one_line
+
+TOLD = {
+    "title": "Cats",
+    "uploader": "Ana",
+    "upload_date": "20240531",
+    "license": "CC BY",
+    "webpage_url": "https://videos.example/cats",
+    "view_count": 42,
+    "tags": ["cats", "small, soft"],
+    "thumbnail": "https://videos.example/cats.jpg",
+}
+
+
+def test_what_a_site_tells_is_picked_out():
+    assert Publication.of(TOLD) == Publication(
+        title="Cats",
+        uploader="Ana",
+        upload_date="2024-05-31",
+        licence="CC BY",
+        webpage_url="https://videos.example/cats",
+        view_count=42,
+        tags="cats,small soft",
+        thumbnail="https://videos.example/cats.jpg",
+    )
+
+
+def test_what_a_site_does_not_tell_is_empty():
+    assert Publication.of({}) == Publication()
+
+
+def test_the_channel_stands_for_the_uploader_and_the_time_for_the_day():
+    publication = Publication.of({"channel": "Cats & Co", "timestamp": 86400 * 365})
+
+    assert (publication.uploader, publication.upload_date) == ("Cats & Co", "1971-01-01")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("two\nlines\r\n\tand more ", "two lines and more"),
+        ("\x1b[31mred\x1b[0m\x07", "[31mred [0m"),
+        ("right\u202eto\u2069left", "right to left"),
+        ("half a pair \ud83d", "half a pair ?"),
+        ("é" * 10_000, "é" * LONGEST_TEXT),
+    ],
+)
+def test_a_hostile_text_becomes_one_harmless_line(written, shown):
+    assert one_line(written) == shown

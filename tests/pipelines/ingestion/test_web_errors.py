@@ -1,0 +1,98 @@
+import errno
+from email.utils import format_datetime
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from yt_dlp.networking import Response
+from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, ProxyError, TransportError
+from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError
+
+from video_recommender.pipelines.ingestion.web_errors import explain_trouble
+from video_recommender.video_file import VideoError
+from video_recommender.web_access import WebAccess
+
+PAGE = "https://videos.example/cat"
+OPEN = WebAccess(Path("partial"))
+
+
+def refused(status, **headers):
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HTTPError(Response(BytesIO(), PAGE, told, status=status))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "is_passing"),
+    [
+        (refused(404), "unavailable", False),
+        (refused(410), "unavailable", False),
+        (refused(403), "failed", True),
+        (refused(429), "rate_limited", True),
+        (refused(503), "unreachable", True),
+        (TransportError("Connection refused"), "unreachable", True),
+        (ProxyError("Cannot connect to proxy"), "unreachable", True),
+        (IncompleteRead(10, 90), "incomplete", True),
+        (DownloadError("[download] Got error: 10 bytes read, 90 more expected"), "incomplete", True),
+        (DownloadError("[download] Got error: timed out"), "unreachable", True),
+        (ExtractorError("Private video", expected=True), "unavailable", False),
+        (
+            ExtractorError("Your session has been rate-limited by YouTube for up to an hour", expected=True),
+            "rate_limited",
+            True,
+        ),
+        (ExtractorError("Sign in to confirm you’re not a bot", expected=True), "rate_limited", True),
+        (ExtractorError("Requested format is not available", expected=True), "no_format", False),
+        (ExtractorError("Unable to extract title"), "failed", True),
+        (GeoRestrictedError("Not in your country"), "unavailable", False),
+        (UnsupportedError(PAGE), "unsupported", False),
+        (VideoError("too_large", "it has more than 5 MB"), "too_large", False),
+        (KeyError("videoId"), "failed", True),
+    ],
+)
+def test_an_error_tells_what_is_wrong_and_whether_it_may_pass(error, status, is_passing):
+    trouble = explain_trouble(error, OPEN)
+
+    assert (trouble.status, trouble.is_passing) == (status, is_passing)
+
+
+def test_what_caused_an_error_says_more_than_the_error():
+    cause = refused(429, Retry_After="7")
+    wrapped = ExtractorError("Unable to download webpage", cause=cause)
+    told = explain_trouble(DownloadError("ERROR: [generic] Unable", (type(wrapped), wrapped, None)), OPEN)
+
+    assert (told.status, told.wait_s) == ("rate_limited", 7.0)
+
+
+def test_a_server_may_name_the_time_from_which_on_it_can_be_asked():
+    then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+
+    assert explain_trouble(refused(503, Retry_After=then), OPEN).wait_s == pytest.approx(90, abs=10)
+
+
+@pytest.mark.parametrize("told", ["", "soon", "-1"])
+def test_a_wish_that_cannot_be_understood_is_none(told):
+    assert explain_trouble(refused(429, Retry_After=told), OPEN).wait_s is None
+
+
+def test_the_reason_is_plain_words():
+    error = ExtractorError("Video unavailable. This video is private", video_id="abc", ie="youtube", expected=True)
+
+    assert explain_trouble(DownloadError(f"ERROR: {error}", (type(error), error, None)), OPEN).reason == (
+        "Video unavailable. This video is private"
+    )
+
+
+def test_no_secret_is_told():
+    access = WebAccess(Path("partial"), proxy="http://me:s3cret@proxy.example:8080")
+
+    reason = explain_trouble(ProxyError("Cannot connect to http://me:s3cret@proxy.example:8080"), access).reason
+
+    assert reason == "Cannot connect to [hidden]"
+
+
+def test_a_full_disk_is_not_the_videos_trouble():
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        explain_trouble(DownloadError("unable to write data", (OSError, full, None)), OPEN)

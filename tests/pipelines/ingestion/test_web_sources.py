@@ -1,0 +1,130 @@
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from video_recommender.pipelines.ingestion.web_sources import (
+    WebCategory,
+    WebFilters,
+    YoutubeOptions,
+    is_allowed,
+    list_sources,
+    why_unwanted,
+)
+
+WEB = ("http", "https")
+PAGE = "https://videos.example/cat"
+
+
+def listed(**category):
+    return list_sources("pets", WebCategory(**category), WEB)
+
+
+def test_searches_urls_and_a_file_of_urls_can_be_mixed(tmp_path):
+    file = tmp_path / "urls.txt"
+    file.write_text(f"# pets\n\n  {PAGE}/2  \nytsearch5:dogs\n")
+
+    found = listed(sources=("ytsearch50:cats", f"{PAGE}/1", f"{PAGE}/2"), urls_file=file)
+
+    assert found == ["ytsearch50:cats", f"{PAGE}/1", f"{PAGE}/2", "ytsearch5:dogs"]
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("ytsearch:cats", "ytsearchall:cats"),
+        ("ytsearchdate:cats: the movie", "ytsearchdateall:cats: the movie"),
+        ("gvsearch7:cats", "gvsearch7:cats"),
+    ],
+)
+def test_a_search_without_a_number_goes_on_for_as_long_as_results_are_taken(written, asked):
+    assert listed(sources=(written,)) == [asked]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["file:///etc/passwd", "ftp://videos.example/cat.mp4", "/etc/passwd", "cats", "ytsearch5:", "https://", "data:,x"],
+)
+def test_a_source_that_is_neither_a_search_nor_of_the_web_is_named(source):
+    with pytest.raises(ValueError, match="of the category pets is neither a search") as refused:
+        listed(sources=(source,))
+
+    assert repr(source) in str(refused.value)
+
+
+def test_a_category_without_sources_is_named():
+    with pytest.raises(ValueError, match="The category pets has no source"):
+        listed()
+
+
+def test_a_file_of_urls_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"urls\.txt of the category pets cannot be read"):
+        listed(urls_file=tmp_path / "urls.txt")
+
+
+def test_only_the_protocols_that_were_named_are_allowed():
+    assert is_allowed(PAGE, WEB)
+    assert is_allowed("HTTP://videos.example", WEB)
+    assert not is_allowed("ftp://videos.example/cat.mp4", WEB)
+    assert is_allowed("ftp://videos.example/cat.mp4", (*WEB, "ftp"))
+
+
+@pytest.mark.parametrize(
+    ("filters", "told", "reason"),
+    [
+        ({}, {"is_live": True}, "live"),
+        ({}, {"live_status": "is_upcoming"}, "live"),
+        ({"min_seconds": 10}, {"duration": 9}, "lasts 9 s, less than 10"),
+        ({"max_seconds": 60}, {"duration": 61.5}, r"lasts 61\.5 s, more than 60"),
+        ({"licences": ("CC BY",)}, {"url": PAGE, "license": "All rights reserved"}, "licence is All rights"),
+        ({"licences": ("CC BY",)}, {"formats": []}, "licence is not told"),
+        ({"viewer_age": 16}, {"age_limit": 18}, "from 18 years on"),
+        ({"uploaded_after": "2020-01-31"}, {"upload_date": "20200131"}, "uploaded on 2020-01-31"),
+        ({"uploaded_after": "2020-01-31"}, {"timestamp": 86400}, "uploaded on 1970-01-02"),
+        ({"min_height": 200}, {"formats": [{"height": 144}, {"height": None}, {}]}, "144 lines, less than 200"),
+    ],
+)
+def test_the_reason_why_a_video_is_not_wanted_is_told(filters, told, reason):
+    assert re.search(reason, why_unwanted(told, WebFilters(**filters)))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"_type": "url", "url": PAGE},
+        {"duration": 10, "license": "CC BY", "age_limit": 16, "upload_date": "20200201", "formats": [{"height": 200}]},
+    ],
+)
+def test_what_is_not_told_does_not_count_against_a_video(told):
+    filters = WebFilters(
+        min_seconds=10,
+        max_seconds=10,
+        licences=("CC BY",),
+        viewer_age=16,
+        uploaded_after=date(2020, 1, 31),
+        min_height=200,
+    )
+
+    assert why_unwanted(told, filters) == ""
+
+
+def test_a_live_video_can_be_wanted():
+    assert why_unwanted({"is_live": True}, WebFilters(live=True)) == ""
+
+
+def test_the_youtube_environment_asks_for_a_hundred_videos_of_music_pets_and_cars():
+    written = yaml.safe_load((Path(__file__).parents[3] / "conf/youtube/parameters_ingestion.yml").read_text())
+
+    options = YoutubeOptions.model_validate(written["ingestion"]["youtube"])
+
+    assert written["ingestion"]["source"] == "youtube"
+    assert {category: options.target_of(category) for category in options.categories} == {
+        "music": 100,
+        "pets": 100,
+        "cars": 100,
+    }
+    for category, wanted in options.categories.items():
+        assert len(list_sources(category, wanted, options.protocols)) >= 2

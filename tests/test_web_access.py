@@ -1,0 +1,37 @@
+from pathlib import Path
+
+from video_recommender.web_access import WebAccess
+
+COOKIES = "# Netscape HTTP Cookie File\n.videos.example\tTRUE\t/\tTRUE\t0\tSESSION\tabcdef123\n.videos.example\tTRUE\t/\tTRUE\t0\tlang\ten\n"
+ACCESS = WebAccess(Path("partial"), cookies=COOKIES, proxy="http://me:s%40cret@proxy.example:8080")
+
+
+def test_the_proxy_and_its_password_are_hidden():
+    told = ACCESS.without_secrets("http://me:s%40cret@proxy.example:8080 refused s@cret, also s%40cret")
+
+    assert told == "[hidden] refused [hidden], also [hidden]"
+
+
+def test_cookies_are_hidden_but_for_those_that_are_no_secrets():
+    assert ACCESS.without_secrets("SESSION=abcdef123; lang=en") == "SESSION=[hidden]; lang=en"
+
+
+def test_users_and_passwords_in_any_url_are_hidden():
+    assert ACCESS.without_secrets("see https://you:pass@videos.example/a@b") == "see https://videos.example/a@b"
+
+
+def test_nothing_is_hidden_where_there_is_no_secret():
+    assert WebAccess(Path("partial")).without_secrets("a plain text") == "a plain text"
+
+
+def test_secrets_do_not_show_when_it_is_printed():
+    assert "cret" not in repr(ACCESS)
+    assert "abcdef123" not in repr(ACCESS)
+
+
+def test_who_writes_cookies_writes_into_no_file_of_the_users():
+    file = ACCESS.cookie_file()
+
+    assert file is not None
+    assert file.read() == COOKIES
+    assert WebAccess(Path("partial")).cookie_file() is None

@@ -1,0 +1,171 @@
+"""A web of the tests' own: a real HTTP server on the loopback address, with every trouble that the web makes."""
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client has asked for."""
+
+    path: str
+    headers: Message
+
+    @property
+    def first_byte(self) -> int:
+        asked = re.fullmatch(r"bytes=(\d+)-\d*", self.headers.get("Range", ""))
+        return int(asked[1]) if asked else 0
+
+
+Answer = Callable[["Handler", Request], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "_Server"
+
+    def do_GET(self) -> None:
+        request = Request(self.path, self.headers)
+        self.server.web.asked.append(request)
+        self.close_connection = True
+        answer = self.server.web.answers.get(self.path.split("?")[0], not_found)
+        try:
+            answer(self, request)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    do_HEAD = do_GET
+
+    def start(self, status: int, **headers: object) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Tests speak for themselves."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    web: "Web"
+
+
+@dataclass
+class Web:
+    """The server; put answers into it by path, and see what was asked."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server.web = self
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """From now on nobody listens there."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}{path}"
+
+    def times_asked(self) -> Counter[str]:
+        return Counter(request.path for request in self.asked)
+
+
+def video(content: bytes, content_type: str = "video/mp4") -> Answer:
+    """A file, whole or from a byte on."""
+
+    def answer(handler: Handler, request: Request) -> None:
+        start = request.first_byte
+        told = {"Content_Type": content_type, "Content_Length": len(content) - start, "Accept_Ranges": "bytes"}
+        if start:
+            told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        handler.start(206 if start else 200, **told)
+        if handler.command == "GET":
+            handler.wfile.write(content[start:])
+
+    return answer
+
+
+def page(html: str, content_type: str = "text/html; charset=utf-8") -> Answer:
+    def answer(handler: Handler, _: Request) -> None:
+        body = html.encode()
+        handler.start(200, Content_Type=content_type, Content_Length=len(body))
+        handler.wfile.write(body)
+
+    return answer
+
+
+def redirect(target: str) -> Answer:
+    return lambda handler, _: handler.start(302, Location=target, Content_Length=0)
+
+
+def refusal(status: int, **headers: object) -> Answer:
+    return lambda handler, _: handler.start(status, Content_Length=0, **headers)
+
+
+not_found = refusal(404)
+
+
+def first(*answers: Answer, then: Answer) -> Answer:
+    """The first requests are answered so, all later ones otherwise."""
+    waiting = list(answers)
+    return lambda handler, request: (waiting.pop(0) if waiting else then)(handler, request)
+
+
+def broken_off(content: bytes, after: int) -> Answer:
+    """A transfer that stops in the middle, though more was promised."""
+
+    def answer(handler: Handler, request: Request) -> None:
+        start = request.first_byte
+        told = {"Content_Type": "video/mp4", "Content_Length": len(content) - start}
+        if start:
+            told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        handler.start(206 if start else 200, **told)
+        handler.wfile.write(content[start : start + after])
+
+    return answer
+
+
+def slow(content: bytes, seconds: float, pieces: int = 20) -> Answer:
+    """A transfer that takes its time."""
+
+    def answer(handler: Handler, request: Request) -> None:
+        start = request.first_byte
+        told = {"Content_Type": "video/mp4", "Content_Length": len(content) - start}
+        if start:
+            told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        handler.start(206 if start else 200, **told)
+        size = -(-len(content) // pieces)
+        for begin in range(start, len(content), size):
+            handler.wfile.write(content[begin : begin + size])
+            handler.wfile.flush()
+            time.sleep(seconds / pieces)
+
+    return answer
+
+
+def endless(content: bytes) -> Answer:
+    """A transfer of unknown length that does not end by itself."""
+
+    def answer(handler: Handler, _: Request) -> None:
+        handler.start(200, Content_Type="video/mp4")
+        while True:
+            handler.wfile.write(content)
+
+    return answer
