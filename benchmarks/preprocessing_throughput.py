@@ -88,7 +88,7 @@ def preprocess(clips: list[VideoFile], target: Path) -> None:
         for outcome in map_videos(sample, tasks, WorkerOptions(), "frames"):
             if outcome.error:
                 raise RuntimeError(outcome.error)
-            dataset.save({outcome.video_id: Partition(PartitionRecord(""), outcome.result)})
+            dataset.save({outcome.video_id: Partition(PartitionRecord(""), outcome.result.frames)})
 
 
 def run_ffmpeg(clips: list[VideoFile], target: Path) -> None:

@@ -2,7 +2,11 @@ from pathlib import Path
 
 from video_recommender.web_access import WebAccess
 
-COOKIES = "# Netscape HTTP Cookie File\n.videos.example\tTRUE\t/\tTRUE\t0\tSESSION\tabcdef123\n.videos.example\tTRUE\t/\tTRUE\t0\tlang\ten\n"
+COOKIES = """\
+# Netscape HTTP Cookie File
+.videos.example	TRUE	/	TRUE	0	SESSION	abcdef123
+.videos.example	TRUE	/	TRUE	0	lang	en
+"""
 ACCESS = WebAccess(Path("partial"), cookies=COOKIES, proxy="http://me:s%40cret@proxy.example:8080")
 
 

@@ -1,5 +1,6 @@
 """A web of the tests' own: a real HTTP server on the loopback address, with every trouble that the web makes."""
 
+import contextlib
 import re
 import threading
 import time
@@ -36,12 +37,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.web.asked.append(request)
         self.close_connection = True
         answer = self.server.web.answers.get(self.path.split("?")[0], not_found)
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             answer(self, request)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the name that http.server asks for
 
     def start(self, status: int, **headers: object) -> None:
         self.send_response(status)
@@ -125,7 +124,11 @@ not_found = refusal(404)
 def first(*answers: Answer, then: Answer) -> Answer:
     """The first requests are answered so, all later ones otherwise."""
     waiting = list(answers)
-    return lambda handler, request: (waiting.pop(0) if waiting else then)(handler, request)
+
+    def answer(handler: Handler, request: Request) -> None:
+        (waiting.pop(0) if waiting else then)(handler, request)
+
+    return answer
 
 
 def broken_off(content: bytes, after: int) -> Answer:

@@ -18,7 +18,7 @@ from rich.text import Text
 from video_recommender.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest")
-HEADLINES = frozenset({"classification_metrics", "recommendation_report"})
+HEADLINES = frozenset({"download_report", "classification_metrics", "recommendation_report"})
 SHOWN_FAILURES = 10
 ANSWER = "new_video_answer"
 
@@ -115,6 +115,10 @@ def _relative(place: Path) -> str:
 
 def _headlines(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     made = {name for name in HEADLINES & pipeline.all_outputs() if catalog.exists(name)}
+    if "download_report" in made:
+        for row in catalog.load("download_report").itertuples():
+            others = f"; not usable: {row.not_usable}" if row.not_usable else ""
+            yield escape(f"{row.category}: {row.usable} of {row.target} videos downloaded, {row.result}{others}")
     if "classification_metrics" in made:
         metrics = catalog.load("classification_metrics")
         if metrics.get("accuracy") is not None:

@@ -26,7 +26,7 @@ def test_without_credentials_the_web_is_reached_directly(tmp_path):
 def test_a_cookie_file_that_cannot_be_read_is_told_without_a_word_of_it(tmp_path):
     (tmp_path / "cookies.txt").write_bytes(b"s3cret\xff")
 
-    with pytest.raises(DatasetError, match="cookie file that credentials.yml names cannot be read") as told:
+    with pytest.raises(DatasetError, match=r"cookie file that credentials\.yml names cannot be read") as told:
         WebAccessDataset(path=str(tmp_path), credentials={"cookies": f"{tmp_path}/cookies.txt"}).load()
 
     assert "s3cret" not in str(told.value)

@@ -415,7 +415,7 @@ def test_a_network_that_is_gone_stops_with_one_message_and_keeps_what_there_is(w
     downloads.run(web.url("/0.mp4"))
     web.stop()
 
-    with pytest.raises(ConnectionError, match="Nothing can be reached any more .* 1 downloaded videos are kept"):
+    with pytest.raises(ConnectionError, match=r"Nothing can be reached any more .* 1 downloaded videos are kept"):
         downloads.run(*(web.url(f"/{n}.mp4") for n in range(9)))
 
     assert downloads.statuses() == ["ok", "unreachable", "unreachable", "unreachable"]
@@ -502,12 +502,13 @@ with WebDownloader(YoutubeOptions(), WebAccess(Path("partial")), seed=1):
 """
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "home")}
 
-    said = [
-        subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    def output_of(code):
+        started = [sys.executable, "-c", code]
+        return subprocess.run(
+            started, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, check=True
         ).stdout
-        for code in (start, "import yt_dlp; yt_dlp.YoutubeDL()")
-    ]
+
+    said = [output_of(code) for code in (start, "import yt_dlp; yt_dlp.YoutubeDL()")]
 
     assert said == ["started\n", "a plugin was loaded\n"], "the second is yt-dlp without our settings"
 

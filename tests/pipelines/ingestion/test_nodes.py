@@ -3,16 +3,25 @@ from importlib.resources import files
 from pathlib import Path
 from shutil import copy
 
+import pandas as pd
 import pytest
+from web_server import video
 
 from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.photos import list_photo_folder
 from video_recommender.pipelines.ingestion.clips import ClipOptions, plan_clips, render_clip
-from video_recommender.pipelines.ingestion.nodes import collect_videos, describe_videos
+from video_recommender.pipelines.ingestion.nodes import (
+    collect_videos,
+    describe_videos,
+    download_videos,
+    summarise_downloads,
+)
 from video_recommender.pipelines.ingestion.sources import FolderOptions, IngestionOptions
+from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, WebManners, YoutubeOptions
 from video_recommender.schemas import VideoManifest
 from video_recommender.video_file import VideoLink
+from video_recommender.web_access import WebAccess
 
 BUNDLED = Path(str(files("skimage") / "data"))
 HERE = WorkerOptions(backend="sequential")
@@ -42,7 +51,7 @@ def folder_of_videos(tmp_path):
 
 def collect(folder, stored):
     options = IngestionOptions(source="folder", folder=FolderOptions(path=folder))
-    deletions, *updates = collect_videos(NoDemo(), stored, options, 1, HERE)
+    deletions, *updates = collect_videos(NoDemo(), Partitions(), stored, options, 1, HERE)
     return deletions, {video_id: partition for update in updates for video_id, partition in update.items()}
 
 
@@ -123,7 +132,7 @@ def test_what_is_wrong_with_a_video_is_kept():
 
     assert manifest["status"].tolist() == ["ok", "unreadable", "empty"]
     assert manifest["error"].tolist() == ["", "dog.mp4 is no video", "fox.mp4 is empty"]
-    assert VideoManifest.validate(manifest.reset_index()).shape == (3, 13)
+    assert VideoManifest.validate(manifest.reset_index()).shape == (3, len(VideoManifest.to_schema().columns))
 
 
 @pytest.mark.parametrize(
@@ -136,3 +145,38 @@ def test_what_is_wrong_with_a_video_is_kept():
 def test_without_a_single_usable_video_the_run_ends_in_a_sentence(videos, message):
     with pytest.raises(ValueError, match=message):
         described(**videos)
+
+
+def test_what_a_site_tells_of_a_video_stands_in_the_manifest():
+    told = {"uploader": "Ana", "upload_date": "2024-05-31", "view_count": 42, "licence": "CC BY"}
+
+    manifest = described(cat=PROBED | {"sha256": "1"} | told, dog=PROBED | {"sha256": "2"})
+
+    assert manifest.loc["pets/cat", list(told)].tolist() == ["Ana", pd.Timestamp("2024-05-31"), 42, "CC BY"]
+    assert manifest.loc["pets/dog", list(told)].isna().all()
+
+
+def test_nothing_is_downloaded_unless_the_web_is_the_source(tmp_path):
+    access = WebAccess(tmp_path / "partial")
+
+    assert list(download_videos(access, Partitions(), IngestionOptions(), 1)) == [{}]
+    assert not access.partial_folder.exists()
+    assert summarise_downloads(as_stored({}), IngestionOptions()).empty
+
+
+def test_videos_of_the_web_are_downloaded_and_what_became_of_them_is_told(web, clips, tmp_path):
+    web.answers["/cat.mp4"] = video(clips[0])
+    wanted = WebCategory(sources=(web.url("/cat.mp4"), web.url("/gone.mp4")), target=2)
+    hasty = WebManners(retries=0, sleep_between_videos_s=(0, 0), sleep_between_requests_s=0)
+    youtube = YoutubeOptions(
+        categories={"pets": wanted}, manners=hasty, filters=WebFilters(min_seconds=0, min_height=1)
+    )
+    options = IngestionOptions(source="youtube", youtube=youtube)
+
+    updates = list(download_videos(WebAccess(tmp_path / "partial"), Partitions(), options, 1))
+    made = as_stored({video_id: partition for update in updates for video_id, partition in update.items()})
+
+    assert [stored.record.status for stored in made.values()] == ["ok", "unavailable"]
+    assert summarise_downloads(made, options).to_dict("records") == [
+        {"category": "pets", "target": 2, "usable": 1, "result": "sources exhausted", "not_usable": "1 unavailable"}
+    ]

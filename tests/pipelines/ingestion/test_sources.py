@@ -9,13 +9,20 @@ from shutil import copy
 import av
 import pytest
 
+from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.photos import list_photo_folder
 from video_recommender.pipelines.ingestion.clips import ClipOptions
+from video_recommender.pipelines.ingestion.publication import Publication
 from video_recommender.pipelines.ingestion.sources import FolderOptions, IngestionOptions, PhotosOptions, offer_videos
-from video_recommender.video_file import VideoBytes, VideoLink
+from video_recommender.pipelines.ingestion.web_sources import WebCategory, YoutubeOptions
+from video_recommender.video_file import VideoBytes, VideoError, VideoFile, VideoLink
 
 BUNDLED = Path(str(files("skimage") / "data"))
 SHORT_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5), sizes=((64, 48),), frame_rates=(Fraction(10),))
+
+PAGE = "https://videos.example/1"
+NOTHING = Partitions()
+"""What was downloaded."""
 
 
 class LibraryOfPhotos:
@@ -47,7 +54,7 @@ def video_folder(tmp_path):
 
 
 def test_the_demo_offers_clips_of_its_photos(photo_library):
-    offered = offer_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, seed=1)
+    offered = offer_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, NOTHING, seed=1)
 
     assert photo_library.fetched == 1
     assert [video.video_id for video in offered] == ["nice-things/clip-001", "nice-things/clip-002"]
@@ -59,7 +66,7 @@ def test_the_demo_offers_clips_of_its_photos(photo_library):
 def test_photos_of_ones_own_offer_clips_of_them_without_fetching_the_demo(photo_library):
     options = IngestionOptions(source="photos", photos=PhotosOptions(path=photo_library.folder), clips=SHORT_CLIPS)
 
-    offered = offer_videos(options, photo_library, seed=1)
+    offered = offer_videos(options, photo_library, NOTHING, seed=1)
 
     assert photo_library.fetched == 0
     assert {(video.category, video.source) for video in offered} == {("Nice things", "photos")}
@@ -68,10 +75,10 @@ def test_photos_of_ones_own_offer_clips_of_them_without_fetching_the_demo(photo_
 def test_a_folder_offers_its_files_without_fetching_the_demo(photo_library, video_folder):
     options = IngestionOptions(source="folder", folder=FolderOptions(path=video_folder))
 
-    loose, cat = sorted(offer_videos(options, photo_library, seed=1), key=lambda video: video.category or "")
+    loose, cat = sorted(offer_videos(options, photo_library, NOTHING, seed=1), key=lambda video: video.category or "")
 
     assert photo_library.fetched == 0
-    assert (cat.video_id, cat.category, cat.title) == ("pets/cat", "pets", "cat")
+    assert (cat.video_id, cat.category, cat.publication.title) == ("pets/cat", "pets", "cat")
     assert (cat.source, cat.group, cat.photos) == (str(video_folder / "pets/cat.mp4"), "pets/cat", "")
     assert (loose.video_id, loose.category) == ("unlabelled/loose", None)
 
@@ -80,7 +87,7 @@ def test_a_folder_offers_its_files_without_fetching_the_demo(photo_library, vide
 def test_a_file_of_a_folder_is_linked_or_copied_as_the_options_say(photo_library, video_folder, copy_files):
     options = IngestionOptions(source="folder", folder=FolderOptions(path=video_folder, copy_files=copy_files))
 
-    fetched = {video.video_id: video.fetch() for video in offer_videos(options, photo_library, seed=1)}
+    fetched = {video.video_id: video.fetch() for video in offer_videos(options, photo_library, NOTHING, seed=1)}
 
     assert fetched["pets/cat"] == VideoLink(video_folder / "pets/cat.mp4", copy_files)
 
@@ -88,11 +95,11 @@ def test_a_file_of_a_folder_is_linked_or_copied_as_the_options_say(photo_library
 @pytest.mark.parametrize("source", ["folder", "photos"])
 def test_a_source_without_a_path_names_the_way_out(photo_library, source):
     with pytest.raises(ValueError, match=rf"--params=ingestion\.source={source},ingestion\.{source}\.path="):
-        offer_videos(IngestionOptions(source=source), photo_library, seed=1)
+        offer_videos(IngestionOptions(source=source), photo_library, NOTHING, seed=1)
 
 
 def test_a_clip_is_fetched_in_a_worker_as_bytes_that_play(photo_library):
-    clip = offer_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, seed=1)[0]
+    clip = offer_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, NOTHING, seed=1)[0]
 
     fetched = pickle.loads(pickle.dumps(clip)).fetch()
 
@@ -107,7 +114,7 @@ def test_the_seed_decides_what_is_rendered(photo_library):
     options = IngestionOptions(clips=SHORT_CLIPS)
 
     once, again, otherwise = (
-        [video.fingerprint for video in offer_videos(options, photo_library, seed)] for seed in (1, 1, 2)
+        [video.fingerprint for video in offer_videos(options, photo_library, NOTHING, seed)] for seed in (1, 1, 2)
     )
 
     assert once == again
@@ -119,6 +126,7 @@ def test_asking_for_copies_instead_of_links_offers_other_files(photo_library, vi
         offer_videos(
             IngestionOptions(source="folder", folder=FolderOptions(path=video_folder, copy_files=copy_files)),
             photo_library,
+            NOTHING,
             seed=1,
         )
         for copy_files in (False, True)
@@ -134,13 +142,63 @@ def test_a_name_that_is_not_unicode_can_be_kept_in_a_table(photo_library, video_
         pytest.skip("this disk takes Unicode names only")
 
     offered = offer_videos(
-        IngestionOptions(source="folder", folder=FolderOptions(path=video_folder)), photo_library, seed=1
+        IngestionOptions(source="folder", folder=FolderOptions(path=video_folder)), photo_library, NOTHING, seed=1
     )
 
-    assert all((video.title + video.source + video.group).encode() for video in offered)
+    assert all((video.publication.title + video.source + video.group).encode() for video in offered)
 
 
 @pytest.mark.parametrize("seed", ["abc", -1, 1.5])
 def test_a_seed_that_is_no_whole_number_is_refused(photo_library, seed):
     with pytest.raises(ValueError, match="The seed must be a whole number from 0"):
-        offer_videos(IngestionOptions(), photo_library, seed)
+        offer_videos(IngestionOptions(), photo_library, NOTHING, seed)
+
+
+def downloaded(status="ok", error="", category="pets", **told):
+    """A download of an earlier run, as the catalog gives it."""
+    known = {
+        "category": category,
+        "key": "site 1",
+        "asked": "site 1",
+        "source": "https://videos.example/1",
+        "group": "Ana",
+    }
+    record = PartitionRecord("choice", status, error, {**vars(Publication("Cat")), **known, **told})
+    return StoredPartition(record, lambda: VideoFile(Path("/downloads/pets/cat.mp4")))
+
+
+def offer_downloads(**downloads):
+    options = IngestionOptions(source="youtube", youtube=YoutubeOptions(categories={"pets": WebCategory()}))
+    stored = Partitions({f"pets/{name}": download for name, download in downloads.items()})
+    return {video.video_id: video for video in offer_videos(options, None, stored, seed=1)}
+
+
+def test_downloads_are_offered_with_what_their_site_tells():
+    cat = offer_downloads(cat=downloaded(uploader="Ana", view_count=3))["pets/cat"]
+
+    assert (cat.category, cat.group, cat.source) == ("pets", "Ana", PAGE)
+    assert cat.publication == Publication("Cat", uploader="Ana", view_count=3)
+    assert cat.fetch() == VideoLink(Path("/downloads/pets/cat.mp4"))
+
+
+def test_what_could_not_be_downloaded_is_offered_with_the_reason():
+    gone = offer_downloads(gone=downloaded("unavailable", "It is gone"))["pets/gone"]
+
+    with pytest.raises(VideoError, match="It is gone") as told:
+        pickle.loads(pickle.dumps(gone.fetch))()
+
+    assert told.value.status == "unavailable"
+
+
+def test_what_was_not_wanted_and_other_categories_are_not_offered():
+    offered = offer_downloads(
+        cat=downloaded(), long=downloaded("filtered", "It is too long"), car=downloaded(category="cars")
+    )
+
+    assert offered.keys() == {"pets/cat"}
+
+
+def test_a_download_that_has_come_after_all_is_another_video():
+    before = offer_downloads(cat=downloaded("unreachable", "Timed out"))["pets/cat"]
+
+    assert before.fingerprint != offer_downloads(cat=downloaded())["pets/cat"].fingerprint

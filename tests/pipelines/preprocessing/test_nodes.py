@@ -9,6 +9,7 @@ from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.preprocessing.nodes import extract_frames, summarise_frames
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
+from video_recommender.pipelines.preprocessing.shots import ShotOptions
 from video_recommender.video_file import VideoFile
 
 HERE = WorkerOptions(backend="sequential")
@@ -103,6 +104,22 @@ def test_the_manifest_tells_what_became_of_each_video(videos):
     assert manifest["frames"].to_dict() == {"pets/cat": 3, "pets/text": 0}
     assert "text.mp4" in manifest.loc["pets/text", "error"]
     assert manifest["fingerprint"].nunique() == 2
+
+
+def test_the_manifest_tells_the_shot_and_the_time_of_each_frame_that_was_taken_from_a_shot(videos):
+    options = PreprocessingOptions(size=32, sampling="shots", shots=ShotOptions(frames_per_shot=2))
+    _, made = cut(videos, listed(cat="ok", text="ok"), options=options)
+
+    manifest = summarise_frames(kept(made)).set_index("video_id")
+
+    assert manifest.loc["pets/cat", ["frames", "shots", "shot_numbers", "times_s"]].tolist() == [
+        2,
+        1,
+        "1,1",
+        "0.25,0.75",
+    ]
+    assert manifest.loc["pets/text", ["frames", "shot_numbers", "times_s"]].tolist() == [0, "", ""]
+    assert pd.isna(manifest.loc["pets/text", "shots"])
 
 
 def test_no_videos_give_an_empty_manifest():

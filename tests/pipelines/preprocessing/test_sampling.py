@@ -93,7 +93,7 @@ def corners(frame):
 def test_three_frames_are_taken_from_each_second(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(48), rate=24)
 
-    frames = sample_frames(video, WIDE).decode()
+    frames = sample_frames(video, WIDE).frames.decode()
 
     assert [number_of(frame) for frame in frames] == [0, 8, 16, 24, 32, 40]
 
@@ -101,7 +101,7 @@ def test_three_frames_are_taken_from_each_second(tmp_path):
 def test_frames_are_square_jpegs_of_the_wanted_size(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(24))
 
-    frames = sample_frames(video, PreprocessingOptions(size=50))
+    frames = sample_frames(video, PreprocessingOptions(size=50)).frames
 
     assert frames.decode().shape == (3, 50, 50, 3)
     assert all(jpeg.startswith(b"\xff\xd8") for jpeg in frames.jpegs)
@@ -111,7 +111,7 @@ def test_frames_follow_the_clock_when_the_rate_varies(tmp_path):
     stamps = [0, 100, 900, 950, 1000, 2000, 2010]
     video = write_video(tmp_path / "clip.mkv", numbered(7), stamps=stamps)
 
-    frames = sample_frames(video, PreprocessingOptions(size=64, frames_per_second=2)).decode()
+    frames = sample_frames(video, PreprocessingOptions(size=64, frames_per_second=2)).frames.decode()
 
     assert [number_of(frame) for frame in frames] == [0, 1, 4, 4, 5]
 
@@ -120,7 +120,7 @@ def test_a_video_that_starts_late_is_sampled_from_its_first_picture(tmp_path):
     stamps = [5000 + 40 * number for number in range(25)]
     video = write_video(tmp_path / "clip.mkv", numbered(25), rate=25, stamps=stamps)
 
-    frames = sample_frames(video, WIDE).decode()
+    frames = sample_frames(video, WIDE).frames.decode()
 
     assert [number_of(frame) for frame in frames] == [0, 8, 16]
 
@@ -149,7 +149,7 @@ def test_every_container_and_pixel_format_gives_the_same_pictures(tmp_path, name
     picture = photo(160, 120)
     video = write_video(tmp_path / name, [picture] * (2 * rate), codec, pixel_format, rate=rate, options={"b": "4M"})
 
-    frames = sample_frames(video, PreprocessingOptions(size=120)).decode()
+    frames = sample_frames(video, PreprocessingOptions(size=120)).frames.decode()
 
     expected = picture[:, 20:140].astype(float)
     if pixel_format == "gray":
@@ -163,7 +163,7 @@ def test_every_container_and_pixel_format_gives_the_same_pictures(tmp_path, name
 def test_odd_sizes_become_square(tmp_path, width, height, fit):
     video = write_video(tmp_path / "clip.mp4", [photo(width, height)] * 10, pixel_format="yuv444p", rate=10)
 
-    frames = sample_frames(video, PreprocessingOptions(fit=fit)).decode()
+    frames = sample_frames(video, PreprocessingOptions(fit=fit)).frames.decode()
 
     assert frames.shape == (3, 224, 224, 3)
     assert frames[0].max() > 20
@@ -173,7 +173,7 @@ def test_an_odd_size_with_halved_colour_becomes_square(tmp_path):
     pictures = [photo(321, 241)] * 5
     video = write_video(tmp_path / "clip.webm", pictures, codec="libvpx", rate=10)
 
-    frames = sample_frames(video, PreprocessingOptions(size=241)).decode()
+    frames = sample_frames(video, PreprocessingOptions(size=241)).frames.decode()
 
     assert np.abs(frames[0] - pictures[0][:, 40:281].astype(float)).mean() < 10
 
@@ -195,7 +195,7 @@ def test_pictures_are_turned_and_mirrored_as_the_file_asks(tmp_path, rotation, e
     picture[:24], picture[24:], picture[:24, :32] = RED, BLUE, GREEN
     video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10, rotation=rotation)
 
-    frames = sample_frames(video, WIDE).decode()
+    frames = sample_frames(video, WIDE).frames.decode()
 
     assert corners(frames[0]) == expected
 
@@ -206,7 +206,7 @@ def test_fit_decides_what_becomes_of_the_sides(tmp_path):
     video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10)
 
     cropped, squashed, boxed = (
-        sample_frames(video, PreprocessingOptions(size=96, fit=fit)).decode()[0]
+        sample_frames(video, PreprocessingOptions(size=96, fit=fit)).frames.decode()[0]
         for fit in ("crop", "squash", "letterbox")
     )
 
@@ -222,18 +222,18 @@ def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(tmp_path):
     picture[:, :16], picture[:, 16:48], picture[:, 48:] = RED, GREEN, BLUE
     video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10, pixel_aspect=Fraction(2))
 
-    frame = sample_frames(video, PreprocessingOptions(size=64)).decode()[0]
+    frame = sample_frames(video, PreprocessingOptions(size=64)).frames.decode()[0]
 
     assert corners(frame) == ["green"] * 4
 
 
 def test_a_broken_tail_leaves_the_frames_before_it(tmp_path):
     video = write_video(tmp_path / "clip.mkv", numbered(96), options={"g": "12"})
-    whole = sample_frames(video, WIDE)
+    whole = sample_frames(video, WIDE).frames
     cut = packets_of(video)[60].pos
     video.path.write_bytes(video.path.read_bytes()[: cut + 9])
 
-    broken = sample_frames(video, WIDE)
+    broken = sample_frames(video, WIDE).frames
 
     assert 7 <= len(broken) <= 8
     assert broken.jpegs[:7] == whole.jpegs[:7]
@@ -241,10 +241,10 @@ def test_a_broken_tail_leaves_the_frames_before_it(tmp_path):
 
 def test_damage_in_the_middle_costs_only_the_damaged_part(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(96), options={"g": "12"})
-    whole = sample_frames(video, WIDE)
+    whole = sample_frames(video, WIDE).frames
     overwrite(video, packets_of(video)[36:44])
 
-    damaged = sample_frames(video, WIDE)
+    damaged = sample_frames(video, WIDE).frames
 
     assert len(damaged) == len(whole) == 12
     assert damaged.jpegs[:4] == whole.jpegs[:4]
@@ -258,7 +258,7 @@ def test_a_spliced_broadcast_stream_goes_on_where_its_clock_leaps(tmp_path):
     spliced = VideoFile(tmp_path / "spliced.ts")
     spliced.path.write_bytes(first.path.read_bytes() + second.path.read_bytes())
 
-    frames = sample_frames(spliced, WIDE).decode()
+    frames = sample_frames(spliced, WIDE).frames.decode()
 
     assert [number_of(frame) for frame in frames] == [0, 8, 16, 25, 33, 41]
 
@@ -266,13 +266,13 @@ def test_a_spliced_broadcast_stream_goes_on_where_its_clock_leaps(tmp_path):
 def test_a_single_picture_gives_one_frame(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(1))
 
-    assert len(sample_frames(video, WIDE)) == 1
+    assert len(sample_frames(video, WIDE).frames) == 1
 
 
 def test_a_picture_is_taken_as_often_as_it_is_on_screen(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(2), rate=1)
 
-    frames = sample_frames(video, WIDE)
+    frames = sample_frames(video, WIDE).frames
 
     assert len(frames) == 6
     assert len(set(frames.jpegs)) == 2
@@ -281,9 +281,9 @@ def test_a_picture_is_taken_as_often_as_it_is_on_screen(tmp_path):
 def test_max_frames_takes_the_beginning(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(48))
 
-    frames = sample_frames(video, WIDE.model_copy(update={"max_frames": 2}))
+    frames = sample_frames(video, WIDE.model_copy(update={"max_frames": 2})).frames
 
-    assert frames == EncodedFrames(sample_frames(video, WIDE).jpegs[:2])
+    assert frames == EncodedFrames(sample_frames(video, WIDE).frames.jpegs[:2])
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,9 @@ def test_leaving_out_needless_pictures_changes_no_frame(tmp_path, encoder, rate)
     pictures = [np.roll(base, (number, 2 * number), axis=(0, 1)) for number in range(60)]
     video = write_video(tmp_path / "clip.mkv", pictures, rate=30, options={"crf": "30", **encoder})
 
-    frames = sample_frames(video, PreprocessingOptions(size=120, frames_per_second=rate, jpeg_quality=95)).decode()
+    frames = sample_frames(
+        video, PreprocessingOptions(size=120, frames_per_second=rate, jpeg_quality=95)
+    ).frames.decode()
 
     with av.open(video.path) as container:
         every = [(picture.time, picture.to_ndarray(format="rgb24")[:, 20:140]) for picture in container.decode(video=0)]

@@ -42,7 +42,7 @@ def sample_new_video(inference: InferenceOptions, preprocessing: PreprocessingOp
     """
     if inference.video is None:
         raise ValueError("No video is named: kedro run --pipelines=inference --params=inference.video=/path/new.mp4")
-    return sample_frames(VideoFile(inference.video.expanduser()), preprocessing)
+    return sample_frames(VideoFile(inference.video.expanduser()), preprocessing).frames
 
 
 def name_objects_in_new_video(

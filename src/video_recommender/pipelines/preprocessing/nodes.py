@@ -9,7 +9,7 @@ from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import EncodedFrames, FrameFolder
 from video_recommender.incremental import Made, Planned, bring_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates, records_table
+from video_recommender.partitions import Detail, Partitions, PartitionUpdates, records_table
 from video_recommender.pipelines.preprocessing.sampling import VERSION as SAMPLING_VERSION
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
 from video_recommender.schemas import FrameManifest, VideoManifest
@@ -37,7 +37,7 @@ def extract_frames(
     """
     usable = video_manifest[video_manifest["status"] == "ok"]
     planned = {
-        video_id: Planned(fingerprint(SAMPLING_VERSION, sha256, options), videos[video_id].load())
+        video_id: Planned(fingerprint(SAMPLING_VERSION, sha256, options.that_matter()), videos[video_id].load())
         for video_id, sha256 in zip(usable["video_id"], usable["sha256"], strict=True)
     }
     cut = partial(_cut, options=options)
@@ -46,9 +46,15 @@ def extract_frames(
 
 def summarise_frames(frames: Partitions[FrameFolder]) -> DataFrame[FrameManifest]:
     """Tell what became of each video's frames."""
-    return FrameManifest.validate(records_table(frames, list(FrameManifest.to_schema().columns)).fillna({"frames": 0}))
+    manifest = records_table(frames, list(FrameManifest.to_schema().columns))
+    return FrameManifest.validate(manifest.fillna({"frames": 0, "shot_numbers": "", "times_s": ""}))
 
 
 def _cut(video: VideoFile, options: PreprocessingOptions) -> Made[EncodedFrames]:
-    frames = sample_frames(video, options)
-    return Made(frames, {"frames": len(frames)})
+    sampled = sample_frames(video, options)
+    details: dict[str, Detail] = {"frames": len(sampled.frames)}
+    if sampled.shot_numbers:
+        details["shots"] = sampled.shots
+        details["shot_numbers"] = ",".join(map(str, sampled.shot_numbers))
+        details["times_s"] = ",".join(f"{time_s:g}" for time_s in sampled.times_s)
+    return Made(sampled.frames, details)

@@ -1,23 +1,24 @@
 """Turn a video into a few small square pictures per second."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, repeat
-from typing import Final, Generic, Literal, TypeVar, cast
+from typing import Final, Literal, TypeVar, cast
 
 import av
 import cv2
 import numpy as np
 from av.filter import Graph
-from av.format import Flags
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt
 
 from video_recommender.decoding import OpenVideo, Orientation, open_video
 from video_recommender.frame_folder import EncodedFrames
+from video_recommender.pipelines.preprocessing.picture_times import PictureClock, Shown, may_be_spliced
+from video_recommender.pipelines.preprocessing.shots import ShotOptions, find_shots
 from video_recommender.video_file import VideoFile
 
 T = TypeVar("T")
@@ -28,12 +29,6 @@ VERSION: Final = 1
 TOLERANCE_S: Final = 0.001
 """Containers round time stamps, Matroska to the millisecond: a picture this little late is on time."""
 
-DISCONTINUITY_S: Final = 10.0
-"""In a broadcast stream, a leap of the clock longer than this is a splice, not a pause (as FFmpeg has it)."""
-
-ASSUMED_STEP_S: Final = 1 / 25
-"""How long a picture is shown where the file tells no rate: FFmpeg's readers of bare streams assume 25 per second."""
-
 
 class PreprocessingOptions(BaseModel):
     """How frames are taken from a video (parameters_preprocessing.yml)."""
@@ -42,8 +37,12 @@ class PreprocessingOptions(BaseModel):
 
     size: int = Field(default=224, ge=16, le=2048)
     """Side of the square frames, in pixels."""
+    sampling: Literal["rate", "shots"] = "rate"
+    """Whether frames are taken at even steps of time, or from each shot between cuts."""
     frames_per_second: float = Field(default=3.0, gt=0, le=240)
-    """How many frames to take from each second of video."""
+    """How many frames to take from each second of video, where `sampling` is `rate`."""
+    shots: ShotOptions = ShotOptions()
+    """How shots are told apart, where `sampling` is `shots`."""
     fit: Literal["crop", "letterbox", "squash"] = "crop"
     """How a wide or tall picture becomes square: `crop` keeps its centre, `letterbox` adds black bars, `squash`
     distorts it."""
@@ -52,41 +51,85 @@ class PreprocessingOptions(BaseModel):
     max_frames: PositiveInt | None = None
     """The most frames to take from one video, from its beginning on; null takes all."""
 
+    def that_matter(self) -> Mapping[str, JsonValue]:
+        """The options without those of the sampling that was not chosen, which do not change a frame."""
+        return self.model_dump(mode="json", exclude={"shots" if self.sampling == "rate" else "frames_per_second"})
+
 
 @dataclass(frozen=True)
-class Shown(Generic[T]):
-    """A picture and when it is on screen.
+class SampledFrames:
+    """Frames of one video, and where each was taken.
 
     Attributes:
-        start_s: when it appears, in seconds; never before the one that it replaces.
-        end_s: when it vanishes, unless another one replaces it.
-        picture: what is shown.
+        frames: in order of time, at least one.
+        shots: how many the video has; None where it was sampled at a fixed rate.
+        shot_numbers: the shot of each frame, from 1; empty where they were taken at a fixed rate.
+        times_s: when each was taken, in seconds after the first picture; empty at a fixed rate, where frame n is taken
+            after (n - 1) / `frames_per_second`.
     """
 
-    start_s: float
-    end_s: float
-    picture: T
+    frames: EncodedFrames
+    shots: int | None = None
+    shot_numbers: tuple[int, ...] = ()
+    times_s: tuple[float, ...] = ()
 
 
-def sample_frames(video: VideoFile, options: PreprocessingOptions) -> EncodedFrames:
-    """Take frames from a video at even steps of time, from its first picture on.
+def sample_frames(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
+    """Take frames from a video, at even steps of time from its first picture on, or from each of its shots.
 
     Args:
         video: where it lies; rotation and pixel shape are honoured, whatever is broken is left out.
         options: see `PreprocessingOptions`.
 
     Returns:
-        The picture on screen at each step, square, as JPEG. At least one.
+        The pictures on screen at those times, square, as JPEG. At least one.
 
     Raises:
         VideoError: if the file is missing, empty, not a video, without pictures, or none of them can be decoded.
     """
+    return _sample_shots(video, options) if options.sampling == "shots" else _sample_at_rate(video, options)
+
+
+def _sample_at_rate(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
     with open_video(video) as opened:
         encoder = _JpegEncoder(opened, options)
         shown = _shown_pictures(opened, options.frames_per_second)
         picked = pick_frames(shown, options.frames_per_second)
         jpegs = (jpeg for picture, times in picked for jpeg in repeat(encoder.encode(picture), times))
-        return EncodedFrames(tuple(islice(jpegs, options.max_frames)))
+        return SampledFrames(EncodedFrames(tuple(islice(jpegs, options.max_frames))))
+
+
+def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
+    """Read the video twice: where a shot's frames lie is known only when its end is, and pictures are large."""
+    with open_video(video) as opened:
+        shots = find_shots(opened, options.shots)
+    samples = [(shot.number, time_s) for shot in shots for time_s in shot.times(options.shots.frames_per_shot)]
+    numbers, times_s = zip(*samples[: options.max_frames], strict=True)
+    with open_video(video) as opened:
+        encoder = _JpegEncoder(opened, options)
+        clock = PictureClock(opened)
+        shown = (clock.time(picture) for picture in opened.decode())
+        jpegs = tuple(encoder.encode(picture) for picture in pick_at(shown, times_s))
+    return SampledFrames(EncodedFrames(jpegs), len(shots), numbers, times_s)
+
+
+def pick_at(shown: Iterable[Shown[T]], times_s: Sequence[float]) -> Iterator[T]:
+    """Tell which picture is on screen at each of some times.
+
+    Args:
+        shown: pictures in order of time, at least one.
+        times_s: in ascending order, in seconds after the first picture appears.
+
+    Yields:
+        A picture per time; the last one also for times after the end.
+    """
+    pictures = iter(shown)
+    current = next(pictures)
+    first_s, following = current.start_s, next(pictures, None)
+    for time_s in times_s:
+        while following is not None and following.start_s - first_s <= time_s + TOLERANCE_S:
+            current, following = following, next(pictures, None)
+        yield current.picture
 
 
 def pick_frames(shown: Iterable[Shown[T]], rate: float) -> Iterator[tuple[T, int]]:
@@ -126,42 +169,12 @@ def samples_before(elapsed_s: float, rate: float) -> int:
 
 
 def _shown_pictures(opened: OpenVideo, rate: float) -> Iterator[Shown[av.VideoFrame]]:
-    clock = _Clock(opened)
+    clock = PictureClock(opened)
     needless = _NeedlessPictures(opened, rate)
     for picture in opened.decode(needless if needless.can_tell else None):
         shown = clock.time(picture)
         needless.begin(shown.start_s)
         yield shown
-
-
-class _Clock:
-    """Gives every picture a time, also where the file gives none or runs backwards."""
-
-    def __init__(self, opened: OpenVideo) -> None:
-        rate = opened.stream.average_rate or opened.stream.guessed_rate
-        self._step_s = float(1 / rate) if rate else ASSUMED_STEP_S
-        self._is_spliceable = _may_be_spliced(opened)
-        self._offset_s = 0.0
-        self._last: Shown[av.VideoFrame] | None = None
-
-    def time(self, picture: av.VideoFrame) -> Shown[av.VideoFrame]:
-        start_s = self._start(picture)
-        duration_s = float(picture.duration * picture.time_base) if picture.duration and picture.time_base else 0.0
-        self._last = Shown(start_s, start_s + (duration_s if duration_s > 0 else self._step_s), picture)
-        return self._last
-
-    def _start(self, picture: av.VideoFrame) -> float:
-        ticks = picture.dts if picture.pts is None else picture.pts
-        stamp_s = None if ticks is None or picture.time_base is None else float(ticks * picture.time_base)
-        if self._last is None:
-            return stamp_s or 0.0
-        if stamp_s is None:
-            return self._last.end_s
-        leap_s = stamp_s + self._offset_s - self._last.start_s
-        if self._is_spliceable and not 0 <= leap_s <= DISCONTINUITY_S:
-            self._offset_s = self._last.end_s - stamp_s
-            return self._last.end_s
-        return self._last.start_s + max(0.0, leap_s)
 
 
 class _NeedlessPictures:
@@ -172,7 +185,7 @@ class _NeedlessPictures:
     """
 
     def __init__(self, opened: OpenVideo, rate: float) -> None:
-        self.can_tell = opened.stream.codec_context.name == "h264" and not _may_be_spliced(opened)
+        self.can_tell = opened.stream.codec_context.name == "h264" and not may_be_spliced(opened)
         self._first_s: float | None = None
         self._rate = rate
         self._latest: dict[int, float] = {}
@@ -190,10 +203,6 @@ class _NeedlessPictures:
         latest_s = self._latest.setdefault(slot, start_s)
         self._latest[slot] = max(latest_s, start_s)
         return start_s < latest_s
-
-
-def _may_be_spliced(opened: OpenVideo) -> bool:
-    return bool(opened.container.format.flags & cast(int, Flags.ts_discont.value))
 
 
 class _JpegEncoder:

@@ -1,0 +1,113 @@
+"""Videos of the web through the command line: from a server on the loopback address into the catalog."""
+
+import os
+import signal
+import time
+
+import pytest
+import yaml
+from web_server import Web, page, slow, video
+
+
+@pytest.fixture
+def web(project):
+    """A server that has the project's own videos, and an environment that downloads them."""
+    with Web() as started:
+        for file in sorted(project.videos.rglob("*.mp4")):
+            started.answers[f"/{file.relative_to(project.videos)}"] = video(file.read_bytes())
+        yield started
+
+
+def configure(project, web, **youtube):
+    """Make an environment `web` that downloads from the server, and secrets that nobody may see."""
+    things = {"sources": [web.url(path) for path in web.answers if path.startswith("/things")]}
+    space = {"sources": [web.url("/space/page"), web.url("/space/gone.mp4")]}
+    links = "".join(f'<video src="{path}"></video>' for path in web.answers if path.startswith("/space"))
+    web.answers["/space/page"] = page(f"<html><title>Stars</title><body>{links}</body></html>")
+    options = {
+        "categories": {"things": things, "space": space},
+        "target": 4,
+        "filters": {"min_seconds": 0, "min_height": 16},
+        "manners": {"retries": 1, "backoff_s": 0.1, "sleep_between_videos_s": [0, 0], "sleep_between_requests_s": 0},
+        **youtube,
+    }
+    environment = project.root / "conf" / "web"
+    environment.mkdir()
+    ingestion = {"ingestion": {"source": "youtube", "youtube": options}, "workers": {"backend": "sequential"}}
+    (environment / "parameters.yml").write_text(yaml.safe_dump(ingestion))
+    cookies = project.root / "conf" / "local" / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tSESSION\ts3cret-cookie\n")
+    secrets = {"web": {"cookies": str(cookies), "proxy": ""}}
+    (project.root / "conf" / "local" / "credentials.yml").write_text(yaml.safe_dump(secrets))
+
+
+def run_to_the_end(project, *arguments):
+    process = project.start("--env=web", *arguments)
+    said, _ = process.communicate(timeout=240)
+    return process.returncode, said
+
+
+def test_videos_are_downloaded_described_and_told_of_and_no_secret_gets_out(project, web):
+    configure(project, web)
+
+    code, said = run_to_the_end(project, "--pipelines=ingestion,preprocessing")
+
+    assert code == 0, said
+    assert "things: 4 of 4 videos downloaded, target reached" in said
+    assert "space: 4 of 4 videos downloaded, target reached" in said
+    manifest = project.load("video_manifest").set_index("video_id")
+    assert manifest["category"].value_counts().to_dict() == {"things": 4, "space": 4}
+    assert manifest["status"].eq("ok").all()
+    assert set(manifest["title"]) >= {"Stars (1)", "clip-001"}
+    assert manifest["webpage_url"].str.startswith(web.url("/")).all()
+    assert project.load("frame_manifest")["frames"].min() >= 3
+    assert "s3cret-cookie" in web.asked[0].headers["Cookie"]
+    files = [file for file in project.root.rglob("*") if file.is_file() and "local" not in file.parts]
+    assert [file for file in files if b"s3cret" in file.read_bytes()] == []
+    assert "s3cret" not in said
+
+
+def test_a_download_that_is_killed_goes_on_where_it_was(project, web):
+    for path in list(web.answers):
+        if path.startswith("/things"):
+            content = (project.videos / path.lstrip("/")).read_bytes() + bytes(300_000)
+            web.answers[path] = slow(content, seconds=1.0, pieces=10)
+    configure(project, web)
+    downloads, partial = project.data / "01_raw/downloads", project.data / "01_raw/partial_downloads"
+
+    process = project.start("--env=web", "--pipelines=ingestion")
+    deadline = time.monotonic() + 60
+    while not (list(downloads.glob("things/*.mp4")) and any(has_begun(file) for file in partial.glob("*.part"))):
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    done = {file: file.stat().st_mtime_ns for file in downloads.glob("things/*.mp4")}
+    asked = len(web.asked)
+    code, said = run_to_the_end(project, "--pipelines=ingestion")
+
+    assert code == 0, said
+    assert {file: file.stat().st_mtime_ns for file in done} == done, "what was downloaded has been downloaded again"
+    assert project.load("video_manifest")["category"].value_counts().to_dict() == {"things": 4, "space": 4}
+    assert any(request.first_byte for request in web.asked[asked:]), "the partial file was not gone on with"
+    assert list(partial.iterdir()) == []
+
+
+def has_begun(file):
+    try:
+        return file.stat().st_size > 50_000
+    except FileNotFoundError:
+        return False
+
+
+def test_a_network_that_is_gone_is_told_in_one_sentence(project, web):
+    configure(project, web, manners={"retries": 0, "failures_in_a_row": 2})
+    web.stop()
+
+    code, said = run_to_the_end(project, "--pipelines=ingestion")
+
+    assert code == 1
+    assert "Error: Nothing can be reached any more" in said
+    assert "Traceback" not in said

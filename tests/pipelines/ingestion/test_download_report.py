@@ -1,0 +1,29 @@
+from video_recommender.partitions import PartitionRecord
+from video_recommender.pipelines.ingestion.download_report import report_downloads
+from video_recommender.pipelines.ingestion.web_sources import WebCategory, YoutubeOptions
+
+OPTIONS = YoutubeOptions(
+    categories={"pets": WebCategory(), "cars": WebCategory(target=1), "music": WebCategory()}, target=2
+)
+
+
+def records(*of_category):
+    return {
+        f"{category}/{n}": PartitionRecord("choice", status, details={"category": category})
+        for n, (category, status) in enumerate(of_category)
+    }
+
+
+def test_each_category_is_told_with_its_target_and_what_was_not_usable():
+    pets = [("pets", status) for status in ("ok", "filtered", "unavailable", "filtered")]
+
+    report = report_downloads(records(*pets, ("cars", "ok"), ("boats", "ok")), OPTIONS).set_index("category")
+
+    assert report["usable"].to_dict() == {"pets": 1, "cars": 1, "music": 0}
+    assert report["target"].to_dict() == {"pets": 2, "cars": 1, "music": 2}
+    assert report["result"].tolist() == ["sources exhausted", "target reached", "sources exhausted"]
+    assert report["not_usable"].tolist() == ["2 filtered, 1 unavailable", "", ""]
+
+
+def test_where_nothing_is_asked_for_there_is_nothing_to_tell():
+    assert report_downloads(records(("pets", "ok")), YoutubeOptions()).empty
