@@ -75,17 +75,12 @@ class DownloadReport(_Table):
 
 
 class FrameHashes(_Table):
-    """One row per frame and zoom of one video: its perceptual hash."""
+    """One row per frame of one video that is not blank: its perceptual hash, whole and with its edges cut off."""
 
-    frame: Series[np.int64] = pa.Field(ge=1)
-    zoom: Series[np.float32] = pa.Field(gt=0, le=1)
-    """Share of the frame's width and height that was hashed, around its centre."""
-    perceptual_hash: Series[str]
-    """Hexadecimal."""
-
-    class Config:
-        strict = True
-        coerce = False
+    frame: Series[np.int64] = pa.Field(ge=1, unique=True)
+    time_s: Series[float] = pa.Field(ge=0)
+    zoom: Series[np.uint64] = pa.Field(alias=r"^zoom_\d\.\d\d$", regex=True)
+    """A column per share of width and height, around the centre."""
 
 
 class NearDuplicates(_Table):
@@ -220,7 +215,9 @@ class Recommendations(_Table):
 class RecommendationReport(_Table):
     """One row per recommender and choice of candidates: how good its lists are."""
 
-    system: Series[str] = pa.Field(isin=["object_space", "embeddings", "probabilities", "raw_counts", "random"])
+    system: Series[str] = pa.Field(
+        isin=["object_space", "embeddings", "probabilities", "raw_counts", "titles", "random"]
+    )
     candidates: Series[str] = pa.Field(isin=["all", "other_groups"])
     """`other_groups`: without videos that share a photo, a source or an uploader with the one at hand."""
     neighbours: Series[int] = pa.Field(ge=1)

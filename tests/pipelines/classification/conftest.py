@@ -12,7 +12,7 @@ Corpus = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def corpus_of(groups: dict[str, list[int]], noise: float = 0.5, unlabelled: int = 0) -> Corpus:
-    """Points and a manifest: for each category, so many videos in each of its groups."""
+    """Points and what is known of them: for each category, so many videos in each of its groups."""
     random = np.random.default_rng(3)
     ids, categories, names, points = [], [], [], []
 
@@ -34,7 +34,14 @@ def corpus_of(groups: dict[str, list[int]], noise: float = 0.5, unlabelled: int 
         np.array(points, np.float32).reshape(len(ids), AXES), index, [f"axis_{axis:04}" for axis in range(1, AXES + 1)]
     )
     manifest = pd.DataFrame(
-        {"video_id": ids, "category": pd.array(categories, dtype="str"), "status": "ok", "group": names}
+        {
+            "video_id": ids,
+            "category": pd.array(categories, dtype="str"),
+            "group": names,
+            "title": "",
+            "repeats": pd.array([None] * len(ids), dtype="str"),
+            "is_used": True,
+        }
     )
     return table, manifest
 

@@ -118,12 +118,30 @@ def test_videos_without_a_category_are_predicted_without_a_fold(classified: Clas
 
 def test_a_video_that_failed_is_neither_learnt_nor_predicted(make_corpus: Callable[..., Corpus]) -> None:
     points, manifest = make_corpus({"food": [2] * 3, "pets": [2] * 3})
-    manifest.loc[0, "status"] = "unreadable"
 
-    classified = classify((points, manifest))
+    classified = classify((points, manifest.drop(index=0)))
 
     assert manifest.loc[0, "video_id"] not in set(classified.predictions["video_id"])
     assert classified.metrics["n_videos"] == 11
+
+
+def test_a_copy_that_is_kept_out_is_predicted_but_neither_learnt_nor_measured(
+    make_corpus: Callable[..., Corpus],
+) -> None:
+    points, manifest = make_corpus({"food": [2] * 3, "pets": [2] * 3})
+    copy = manifest.loc[0, "video_id"]
+    without = classify((points.drop(index=copy), manifest.drop(index=0)))
+
+    manifest.loc[0, ["repeats", "is_used"]] = [manifest.loc[1, "video_id"], False]
+    classified = classify((points, manifest))
+
+    predicted = classified.predictions.set_index("video_id").loc[copy]
+    assert predicted["predicted_category"] == "food"
+    assert pd.isna(predicted["fold"])
+    assert classified.metrics["accuracy"] == without.metrics["accuracy"]
+    pd.testing.assert_frame_equal(
+        classified.predictions[classified.predictions["video_id"] != copy].reset_index(drop=True), without.predictions
+    )
 
 
 def test_the_report_and_the_figure_agree_with_the_predictions(classified: Classified) -> None:

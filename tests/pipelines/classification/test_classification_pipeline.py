@@ -23,7 +23,7 @@ def test_the_stage_saves_everything_that_its_catalog_names(
     catalog = DataCatalog.from_config(loader["catalog"])
     points, manifest = corpus
     catalog["video_points"] = MemoryDataset(points)
-    catalog["video_manifest"] = MemoryDataset(manifest)
+    catalog["corpus"] = MemoryDataset(manifest)
     options = ClassificationOptions(**loader["parameters"]["classification"])
     catalog["params:classification"] = MemoryDataset(options, copy_mode="assign")
 

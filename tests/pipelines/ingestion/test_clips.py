@@ -103,7 +103,7 @@ def test_a_clip_tells_what_it_shows() -> None:
 
     recipe = still(cup, shots=shots)
 
-    assert recipe.title == "things: coffee, chelsea"
+    assert recipe.title == "coffee, chelsea"
     assert recipe.photos == "coffee.png,chelsea.png"
     assert recipe.frames == 15
 

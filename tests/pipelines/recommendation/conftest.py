@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from video_recommender import schemas
 from video_recommender.pipelines.feature_engineering.importance import evidence_of_probabilities
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
-from video_recommender.schemas import VideoManifest
 
 KINDS = {
     "dogs": ["beagle", "basset", "whippet"],
@@ -88,9 +88,6 @@ def corpus(object_space: ObjectSpace) -> Corpus:
 
 
 def _described(manifest: pd.DataFrame) -> pd.DataFrame:
-    video = {"status": "ok", "error": "", "duration_s": 6.0, "fps": 25.0, "width": 320, "height": 240, "sha256": "0"}
-    return VideoManifest.validate(
-        manifest.assign(**video, source="recipe", title=manifest["video_id"], photos="")[
-            list(VideoManifest.to_schema().columns)
-        ]
-    )
+    titles = manifest["video_id"].str.extract(r"/(.*)")[0]
+    described = manifest.assign(title=titles, repeats=pd.Series(index=manifest.index, dtype="str"), is_used=True)
+    return schemas.Corpus.validate(described[list(schemas.Corpus.to_schema().columns)])

@@ -1,6 +1,7 @@
 import json
 import logging
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_a_small_corpus_is_recommended_from_and_judged(corpus, videos: int, rows
     few = corpus.of(videos)
 
     assert len(recommendations_of(few)) == rows
-    assert len(report_of(few)) == 10
+    assert len(report_of(few)) == 12
 
 
 def test_two_runs_give_the_same_bytes(corpus) -> None:
@@ -232,7 +233,7 @@ def test_metrics_have_flat_names_that_json_can_hold(corpus) -> None:
 
     assert set(json.loads(json.dumps(metrics, allow_nan=False))) == {
         f"{system}{metric}_at_10{candidates}"
-        for system in ("", "embeddings_", "probabilities_", "raw_counts_", "random_")
+        for system in ("", "embeddings_", "probabilities_", "raw_counts_", "titles_", "random_")
         for metric in METRICS
         for candidates in ("", "_other_groups")
     }
@@ -246,7 +247,7 @@ def test_the_comparison_can_be_stored_and_read_again(corpus, tmp_path: Path) -> 
     dataset.save(draw_recommendation_comparison(report))
 
     bars = dataset.load().data
-    assert [len(bar.y) for bar in bars] == [5, 5]
+    assert [len(bar.y) for bar in bars] == [6, 6]
     assert bars[0].y[0] == pytest.approx(row_of(report, "object_space", "all")["precision"], abs=1e-4)
 
 
@@ -268,7 +269,7 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
         {
             "video_points": MemoryDataset(corpus.points),
             "video_features": MemoryDataset(corpus.features),
-            "video_manifest": MemoryDataset(corpus.manifest),
+            "corpus": MemoryDataset(corpus.manifest),
             "object_space": MemoryDataset(corpus.space),
             "class_evidence": MemoryDataset(corpus.evidence),
             "video_embeddings": MemoryDataset(corpus.embeddings),
@@ -281,3 +282,72 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
 
     assert set(outputs) == {"recommendations", "recommendation_metrics", "recommendation_comparison"}
     assert outputs["recommendation_metrics"].load()["precision_at_10"] > 0.9
+
+
+def with_copy(corpus, is_used: bool):
+    """The same corpus, and in it a copy of the first video."""
+    first, copy = corpus.manifest["video_id"].iloc[0], "dogs/a-copy"
+    row = corpus.manifest.head(1).assign(video_id=copy, repeats=first, is_used=is_used)
+
+    def and_copy(table: pd.DataFrame) -> pd.DataFrame:
+        return pd.concat([table, table.loc[[first]].rename(index={first: copy})])
+
+    evidence = corpus.evidence[corpus.evidence["video_id"] == first].assign(video_id=copy)
+    return (
+        first,
+        copy,
+        replace(
+            corpus,
+            manifest=pd.concat([corpus.manifest, row], ignore_index=True),
+            evidence=pd.concat([corpus.evidence, evidence]),
+            counts=and_copy(corpus.counts),
+            embeddings=and_copy(corpus.embeddings),
+            features=and_copy(corpus.features),
+            points=and_copy(corpus.points),
+        ),
+    )
+
+
+def test_a_copy_that_is_kept_out_is_recommended_to_nobody_and_gets_its_own_list_without_its_original(corpus) -> None:
+    first, copy, copied = with_copy(corpus, is_used=False)
+
+    recommended = recommendations_of(copied).set_index("video_id")["recommended_video_id"]
+
+    assert copy not in set(recommended)
+    assert len(recommended[copy]) == 10
+    assert first not in set(recommended[copy])
+    assert recommended[copy].tolist() == recommended[first].tolist()
+    assert recommended.drop(copy).tolist() == recommendations_of(corpus)["recommended_video_id"].tolist()
+
+
+def test_a_copy_that_is_kept_out_changes_no_figure(corpus) -> None:
+    _, _, copied = with_copy(corpus, is_used=False)
+
+    pd.testing.assert_frame_equal(report_of(copied), report_of(corpus))
+
+
+def test_a_copy_that_is_kept_in_is_a_video_like_any_other(corpus) -> None:
+    first, copy, copied = with_copy(corpus, is_used=True)
+
+    recommended = recommendations_of(copied).set_index("video_id")["recommended_video_id"]
+
+    assert recommended[first].iloc[0] == copy
+    assert recommended[copy].iloc[0] == first
+    assert row_of(report_of(copied), "object_space", "all")["videos"] == len(corpus.manifest) + 1
+
+
+@pytest.mark.parametrize(("title", "expected"), [("category", 1.0), ("nothing", None)])
+def test_titles_recommend_as_well_as_they_tell_what_there_is(corpus, title: str, expected: float | None) -> None:
+    titles = {"category": corpus.manifest["category"], "nothing": "42 - 7 !"}
+
+    report = compare_recommenders(
+        corpus.points,
+        corpus.counts,
+        corpus.evidence,
+        corpus.embeddings,
+        corpus.manifest.assign(title=titles[title]),
+        OPTIONS,
+    )
+
+    precision = row_of(report, "titles", "all")["precision"]
+    assert precision == pytest.approx(expected or row_of(report, "random", "all")["precision"], abs=0.1)

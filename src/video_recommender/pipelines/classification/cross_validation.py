@@ -20,7 +20,7 @@ from video_recommender.pipelines.classification.category_models import (
     fit_category_model,
     name_categories,
 )
-from video_recommender.schemas import VideoManifest, VideoPoints
+from video_recommender.schemas import Corpus, VideoPoints
 
 logger = logging.getLogger(__name__)
 
@@ -65,21 +65,21 @@ class CandidateComparison:
         return self.predictions[self.predictions["model"] == self.chosen]
 
 
-def usable_videos(video_points: DataFrame[VideoPoints], video_manifest: DataFrame[VideoManifest]) -> pd.DataFrame:
+def usable_videos(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> pd.DataFrame:
     """Find the videos that have a point and are fit for use.
 
     Returns:
-        Their manifest rows, index `video_id`, in the order of `video_points`.
+        Their rows of the corpus, index `video_id`, in the order of `video_points`.
     """
-    manifest = video_manifest[video_manifest["status"] == "ok"].set_index("video_id")
-    return manifest.loc[video_points.index.intersection(manifest.index, sort=False)]
+    described = corpus.set_index("video_id")
+    return described.loc[video_points.index.intersection(described.index, sort=False)]
 
 
-def labelled_videos(video_points: DataFrame[VideoPoints], video_manifest: DataFrame[VideoManifest]) -> LabelledVideos:
-    """Find the usable videos whose category is known."""
-    manifest = usable_videos(video_points, video_manifest)
-    manifest = manifest[manifest["category"].notna()]
-    return LabelledVideos(video_points.loc[manifest.index], manifest["category"], manifest["group"])
+def labelled_videos(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> LabelledVideos:
+    """Find the usable videos whose category is known; near duplicates that are kept out are none of them."""
+    usable = usable_videos(video_points, corpus)
+    labelled = usable[usable["category"].notna() & usable["is_used"]]
+    return LabelledVideos(video_points.loc[labelled.index], labelled["category"], labelled["group"])
 
 
 def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:

@@ -18,7 +18,7 @@ from video_recommender.pipelines.classification.cross_validation import (
     usable_videos,
 )
 from video_recommender.pipelines.classification.figures import confusion_figure
-from video_recommender.schemas import CategoryPredictions, CategoryReport, VideoManifest, VideoPoints
+from video_recommender.schemas import CategoryPredictions, CategoryReport, Corpus, VideoPoints
 
 logger = logging.getLogger(__name__)
 
@@ -38,30 +38,30 @@ class ClassificationOptions(BaseModel):
 
 
 def compare_candidates(
-    video_points: DataFrame[VideoPoints], video_manifest: DataFrame[VideoManifest], options: ClassificationOptions
+    video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions
 ) -> CandidateComparison:
     """Predict every labelled video with candidates that have not seen its group, and choose the best candidate.
 
     Args:
         video_points: where each video lies in object space, float32, unit length.
-        video_manifest: each video's category and group.
+        corpus: each video's category and group, and whether it counts.
         options: see `ClassificationOptions`.
 
     Returns:
         See `CandidateComparison`.
     """
-    videos = labelled_videos(video_points, video_manifest)
+    videos = labelled_videos(video_points, corpus)
     return compare_models(videos, options.candidates, options.folds, options.seed)
 
 
 def train_category_classifier(
     video_points: DataFrame[VideoPoints],
-    video_manifest: DataFrame[VideoManifest],
+    corpus: DataFrame[Corpus],
     candidate_comparison: CandidateComparison,
     options: ClassificationOptions,
 ) -> CategoryModel:
     """Fit the chosen candidate to every labelled video."""
-    videos = labelled_videos(video_points, video_manifest)
+    videos = labelled_videos(video_points, corpus)
     if not len(videos):
         logger.warning(
             "No video has a category, so each is called '%s': put videos into one folder per category",
@@ -74,7 +74,7 @@ def train_category_classifier(
 
 def predict_categories(
     video_points: DataFrame[VideoPoints],
-    video_manifest: DataFrame[VideoManifest],
+    corpus: DataFrame[Corpus],
     candidate_comparison: CandidateComparison,
     category_classifier: CategoryModel,
 ) -> DataFrame[CategoryPredictions]:
@@ -82,16 +82,16 @@ def predict_categories(
 
     Returns:
         Out-of-fold predictions where the category is known and could be measured; the trained classifier's, with an
-        empty fold, for the rest.
+        empty fold, for the rest, such as near duplicates that are kept out.
     """
-    manifest = usable_videos(video_points, video_manifest)
+    usable = usable_videos(video_points, corpus)
     held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")
-    rest = manifest.index.difference(held_out.index)
+    rest = usable.index.difference(held_out.index)
     predicted = category_models.name_categories(category_classifier, video_points.loc[rest])
     columns = ["predicted_category", "probability", "fold"]
     table = pd.concat([part for part in (held_out, predicted) if len(part)] or [held_out])
-    table = table.reindex(index=manifest.index, columns=columns).rename_axis("video_id")
-    table.insert(0, "category", manifest["category"])
+    table = table.reindex(index=usable.index, columns=columns).rename_axis("video_id")
+    table.insert(0, "category", usable["category"])
     return CategoryPredictions.validate(table.reset_index())
 
 

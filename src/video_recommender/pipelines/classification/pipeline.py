@@ -18,19 +18,19 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 compare_candidates,
-                inputs=["video_points", "video_manifest", "params:classification"],
+                inputs=["video_points", "corpus", "params:classification"],
                 outputs="candidate_comparison",
                 name="compare_candidates",
             ),
             Node(
                 train_category_classifier,
-                inputs=["video_points", "video_manifest", "candidate_comparison", "params:classification"],
+                inputs=["video_points", "corpus", "candidate_comparison", "params:classification"],
                 outputs="category_classifier",
                 name="train_category_classifier",
             ),
             Node(
                 predict_categories,
-                inputs=["video_points", "video_manifest", "candidate_comparison", "category_classifier"],
+                inputs=["video_points", "corpus", "candidate_comparison", "category_classifier"],
                 outputs="category_predictions",
                 name="predict_categories",
             ),

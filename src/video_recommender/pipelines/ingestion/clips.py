@@ -177,8 +177,8 @@ class ClipRecipe(BaseModel):
 
     @property
     def title(self) -> str:
-        """For people, such as `animals: puppy, bear`."""
-        return f"{self.category}: {', '.join(dict.fromkeys(shot.photo.scene for shot in self.shots))}"
+        """For people, such as `puppy, bear`: what it shows, as an uploader would name it, not its category."""
+        return ", ".join(dict.fromkeys(shot.photo.scene for shot in self.shots))
 
     @property
     def photos(self) -> str:

@@ -15,6 +15,7 @@ SYSTEMS_IN_WORDS = {
     "probabilities": "class probabilities",
     "embeddings": "network embeddings",
     "raw_counts": "raw object counts",
+    "titles": "words of the titles",
     "random": "random",
 }
 

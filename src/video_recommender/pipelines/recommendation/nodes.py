@@ -30,15 +30,16 @@ from video_recommender.pipelines.recommendation.recommender import (
     group_labels,
     random_scores,
 )
+from video_recommender.pipelines.recommendation.title_similarity import title_scores
 from video_recommender.schemas import (
     ClassEvidence,
+    Corpus,
     Detections,
     ObjectCounts,
     RecommendationReport,
     Recommendations,
     VideoEmbeddings,
     VideoFeatures,
-    VideoManifest,
     VideoPoints,
 )
 
@@ -60,17 +61,20 @@ class RecommendationOptions(BaseModel):
     seed: int = 0
 
 
-def fit_recommender(video_points: DataFrame[VideoPoints], video_manifest: DataFrame[VideoManifest]) -> VideoRecommender:
+def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> VideoRecommender:
     """Remember every video's point and group.
 
     Args:
-        video_points: the videos that can be recommended.
-        video_manifest: the group of each.
+        video_points: where each video lies.
+        corpus: the group of each, and which can be recommended: near duplicates that are kept out cannot.
 
     Returns:
         Recommends for these videos and for new ones.
     """
-    return VideoRecommender().fit(video_points, video_manifest.set_index("video_id")["group"])
+    described = corpus.set_index("video_id")
+    kept_out = described[~described["is_used"]]
+    recommendable = video_points.drop(index=kept_out.index, errors="ignore")
+    return VideoRecommender().fit(recommendable, described["group"], kept_out["repeats"])
 
 
 def recommend_videos(
@@ -130,27 +134,27 @@ def compare_recommenders(
     object_counts: DataFrame[ObjectCounts],
     class_evidence: DataFrame[ClassEvidence],
     video_embeddings: DataFrame[VideoEmbeddings],
-    video_manifest: DataFrame[VideoManifest],
+    corpus: DataFrame[Corpus],
     options: RecommendationOptions,
 ) -> DataFrame[RecommendationReport]:
     """Judge object space beside simpler recommenders, with and without neighbours of the same group.
 
-    Only videos with a category take part, as queries and as candidates; a video is relevant if it has the query's
-    category. Without neighbours of the same group, these are taken from the candidates before ranking and from the
-    relevant videos. Diversity is measured in object space for all.
+    Only videos with a category take part, as queries and as candidates, and no near duplicates that are kept out; a
+    video is relevant if it has the query's category. Without neighbours of the same group, these are taken from the
+    candidates before ranking and from the relevant videos. Diversity is measured in object space for all.
 
     Args:
         video_points: what `object_space` ranks by.
         object_counts: what `raw_counts` ranks by: number of frames by `video_id` (index) and object (columns).
         class_evidence: what `probabilities` ranks by: mean class probabilities, unaware that classes are alike.
         video_embeddings: what `embeddings` ranks by: the mean of what the network's last layer looks at.
-        video_manifest: category and group of each video.
+        corpus: category, group and title of each video, and whether it counts.
         options: see `RecommendationOptions`.
 
     Returns:
         A row per recommender and choice of candidates.
     """
-    labelled = _labelled(video_points.index, video_manifest)
+    labelled = _labelled(video_points.index, corpus)
     points = video_points.loc[labelled.index].to_numpy(np.float32)
     drawn = np.random.default_rng(options.seed).permutation(len(labelled))[: options.evaluated_videos]
     queries = np.sort(drawn)
@@ -159,6 +163,7 @@ def compare_recommenders(
         "embeddings": lambda: _cosines(_aligned(video_embeddings, labelled.index), queries),
         "probabilities": lambda: _cosines(_probabilities(class_evidence, labelled.index), queries),
         "raw_counts": lambda: _cosines(_aligned(object_counts, labelled.index), queries),
+        "titles": lambda: title_scores(labelled["title"], queries, options.seed),
         "random": lambda: random_scores(options.seed),
     }
     exclusions = {
@@ -216,8 +221,9 @@ def draw_recommendation_comparison(recommendation_report: DataFrame[Recommendati
     return plot_precision(recommendation_report)
 
 
-def _labelled(video_ids: pd.Index, video_manifest: pd.DataFrame) -> pd.DataFrame:
-    described = video_manifest.set_index("video_id")[["category", "group"]].reindex(video_ids.sort_values())
+def _labelled(video_ids: pd.Index, corpus: pd.DataFrame) -> pd.DataFrame:
+    described = corpus[corpus["is_used"]].set_index("video_id")[["category", "group", "title"]]
+    described = described.reindex(video_ids.sort_values())
     return described[described["category"].notna()]
 
 

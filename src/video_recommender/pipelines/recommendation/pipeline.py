@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 fit_recommender,
-                inputs=["video_points", "video_manifest"],
+                inputs=["video_points", "corpus"],
                 outputs="recommender",
                 name="fit_recommender",
             ),
@@ -36,7 +36,7 @@ def create_pipeline() -> Pipeline:
                     "object_counts",
                     "class_evidence",
                     "video_embeddings",
-                    "video_manifest",
+                    "corpus",
                     "params:recommendation",
                 ],
                 outputs="recommendation_report",

@@ -129,19 +129,25 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         axes_: the names of the axes of object space.
         points_: float32, shape (videos, axes).
         groups_: int64, shape (videos,): equal for videos that share a photo, a source or an uploader.
+        originals_: the video that each near duplicate repeats, by `video_id`.
     """
 
     video_ids_: pd.Index
     axes_: pd.Index
     points_: NDArray[np.float32]
     groups_: Labels
+    originals_: pd.Series
 
-    def fit(self, points: DataFrame[VideoPoints], groups: pd.Series | None = None) -> Self:
+    def fit(
+        self, points: DataFrame[VideoPoints], groups: pd.Series | None = None, originals: pd.Series | None = None
+    ) -> Self:
         """Remember the videos that can be recommended.
 
         Args:
             points: a row per video (index `video_id`), a column per axis.
             groups: by `video_id`, what videos have in common besides their objects; None: nothing.
+            originals: by the `video_id` of near duplicates that are not among the points, the video that each repeats:
+                it is never recommended for them either.
 
         Returns:
             Itself.
@@ -156,6 +162,7 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.axes_ = ordered.columns
         self.points_ = _finite(ordered)
         self.groups_ = group_labels(ordered.index, groups)
+        self.originals_ = pd.Series(dtype="str") if originals is None else originals
         return self
 
     def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
@@ -200,7 +207,8 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         return self.recommend(points)
 
     def _labels(self, video_ids: pd.Index, exclude_same_group: bool) -> tuple[Labels, Labels]:
-        own = self.video_ids_.get_indexer(video_ids)
+        shown = self.originals_.reindex(video_ids).fillna(pd.Series(video_ids, video_ids))
+        own = self.video_ids_.get_indexer(pd.Index(shown))
         if exclude_same_group:
             return np.where(own >= 0, self.groups_[own], UNKNOWN), self.groups_
         return own, np.arange(len(self.video_ids_))

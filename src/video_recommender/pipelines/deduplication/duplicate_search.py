@@ -1,0 +1,140 @@
+"""Find videos that repeat others: frames that look alike point to pairs, and an alignment in time decides."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from video_recommender.pipelines.deduplication.frame_hashing import HASH_BITS, ZOOMS, HashedFrames
+
+BANDS: Final = 4
+"""The index finds a hash by any of its four quarters, each with one bit wrong at most: always up to 7 wrong bits."""
+
+OFFSET_STEP_S: Final = 0.5
+"""Matches of two videos whose offsets differ by less speak for the same alignment."""
+
+ALIGNMENTS_TRIED: Final = 3
+NEIGHBOURS_IN_TIME: Final = 1
+"""A frame may match the frame shown at that time in the other video, or this many before or after."""
+
+QUERIES_PER_BLOCK: Final = 65536
+
+
+class DeduplicationOptions(BaseModel):
+    """When a video counts as repeating another one (parameters_deduplication.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_distance: int = Field(default=10, ge=0, le=HASH_BITS)
+    min_matched_share: float = Field(default=0.7, gt=0, le=1)
+    neighbours: PositiveInt = 32
+    keep_out: bool = True
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """Two videos that show the same.
+
+    Attributes:
+        wide: row number of the one that shows all of the picture.
+        narrow: row number of the one that may show a part of it.
+        matched_share: of the frames of the shorter one, how many are found in the other.
+        offset_s: when in `wide` the first picture of `narrow` is shown, in seconds; negative if that begins earlier.
+    """
+
+    wide: int
+    narrow: int
+    matched_share: float
+    offset_s: float
+
+
+class _Alignment(NamedTuple):
+    wide: int
+    narrow: int
+    zoom: int
+    offset: int
+
+
+def find_repetitions(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> list[Repetition]:
+    """Find the pairs of videos of which one repeats the other, without comparing all pairs.
+
+    Args:
+        videos: the hashes of each one's frames.
+        options: see `DeduplicationOptions`.
+
+    Returns:
+        The best alignment of each such pair, by their row numbers.
+    """
+    best: dict[frozenset[int], Repetition] = {}
+    for alignment in _promising_alignments(videos, options):
+        found = _verify(alignment, videos, options.max_distance)
+        pair = frozenset((alignment.wide, alignment.narrow))
+        known = best.get(pair)
+        if found.matched_share >= options.min_matched_share and (
+            known is None or found.matched_share > known.matched_share
+        ):
+            best[pair] = found
+    return sorted(best.values(), key=lambda found: (found.wide, found.narrow))
+
+
+def _promising_alignments(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> Iterator[_Alignment]:
+    """The alignments for which the most frames of a pair speak."""
+    votes = np.concatenate([*_votes(videos, options), np.empty((0, 4), np.int64)])
+    alignments, counts = np.unique(votes, axis=0, return_counts=True)
+    order = np.lexsort((*alignments.T[::-1], -counts))  # the most votes first, else by the numbers
+    tried: dict[tuple[int, int], int] = {}
+    for row in order:
+        alignment = _Alignment(*alignments[row].tolist())
+        pair = min(alignment[:2]), max(alignment[:2])
+        tried[pair] = tried.get(pair, 0) + 1
+        if tried[pair] <= ALIGNMENTS_TRIED:
+            yield alignment
+
+
+def _votes(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> Iterator[NDArray[np.int64]]:
+    """Per pair of frames that look alike: rows of wide, narrow, zoom, offset in steps."""
+    import faiss  # here: its threads must not be started in a process that only infers
+
+    owners = np.repeat(np.arange(len(videos)), [len(video) for video in videos])
+    if not len(owners):
+        return
+    times_s = np.concatenate([video.times_s for video in videos])
+    hashes = np.concatenate([video.hashes for video in videos])
+    index = faiss.IndexBinaryMultiHash(HASH_BITS, BANDS, HASH_BITS // BANDS)
+    index.nflip = 1
+    index.add(_as_bytes(hashes[:, 0]))
+    starts = np.cumsum([0, *(len(video) for video in videos[:-1])])
+    queries = np.concatenate([start + _one_per_second(video) for start, video in zip(starts, videos, strict=True)])
+    for zoom in range(len(ZOOMS)):
+        for start in range(0, len(queries), QUERIES_PER_BLOCK):
+            rows = queries[start : start + QUERIES_PER_BLOCK]
+            distances, found = index.search(_as_bytes(hashes[rows, zoom]), options.neighbours)
+            asked, hit = np.repeat(rows, options.neighbours), found.ravel()
+            is_match = (hit >= 0) & (distances.ravel() <= options.max_distance) & (owners[asked] != owners[hit])
+            asked, hit = asked[is_match], hit[is_match]
+            offsets = np.rint((times_s[asked] - times_s[hit]) / OFFSET_STEP_S).astype(np.int64)
+            yield np.stack([owners[asked], owners[hit], np.full(len(asked), zoom), offsets], axis=1)
+
+
+def _one_per_second(video: HashedFrames) -> NDArray[np.int64]:
+    return np.unique(np.floor(video.times_s), return_index=True)[1].astype(np.int64)
+
+
+def _verify(alignment: _Alignment, videos: Sequence[HashedFrames], max_distance: int) -> Repetition:
+    wide, narrow = videos[alignment.wide], videos[alignment.narrow]
+    offset_s = alignment.offset * OFFSET_STEP_S
+    nearest = np.searchsorted(wide.times_s, narrow.times_s + offset_s)
+    around = nearest[:, np.newaxis] + np.arange(-NEIGHBOURS_IN_TIME - 1, NEIGHBOURS_IN_TIME + 1)
+    candidates = wide.hashes[np.clip(around, 0, len(wide) - 1), alignment.zoom]
+    distances = np.bitwise_count(candidates ^ narrow.hashes[:, :1])
+    distances[(around < 0) | (around >= len(wide))] = HASH_BITS
+    matched = int((distances.min(axis=1) <= max_distance).sum())
+    share = min(1.0, matched / min(len(wide), len(narrow)))
+    return Repetition(alignment.wide, alignment.narrow, share, offset_s)
+
+
+def _as_bytes(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(hashes).view(np.uint8).reshape(len(hashes), -1)

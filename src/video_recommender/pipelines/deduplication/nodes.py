@@ -1,0 +1,129 @@
+"""Find videos that repeat others, and say which videos count."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+
+from video_recommender.fingerprints import fingerprint
+from video_recommender.frame_folder import FrameFolder
+from video_recommender.incremental import Made, Planned, bring_up_to_date
+from video_recommender.parallel import WorkerOptions
+from video_recommender.partitions import PartitionRecord, Partitions, PartitionUpdates
+from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions, find_repetitions
+from video_recommender.pipelines.deduplication.frame_hashing import VERSION as HASHING_VERSION
+from video_recommender.pipelines.deduplication.frame_hashing import ZOOMS, HashedFrames, hash_pictures
+from video_recommender.pipelines.deduplication.originals import merge_groups, name_originals, rank_videos
+from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
+from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates, VideoManifest
+
+HASH_COLUMNS = [f"zoom_{zoom:.2f}" for zoom in ZOOMS]
+
+
+def hash_frames(
+    frames: Partitions[FrameFolder],
+    stored_frame_hashes: Partitions[DataFrame[FrameHashes]],
+    preprocessing: PreprocessingOptions,
+    workers: WorkerOptions,
+) -> Iterator[PartitionUpdates]:
+    """Hash every frame, so that frames that look alike can be found.
+
+    Args:
+        frames: the frames of each video.
+        stored_frame_hashes: the hashes that earlier runs have left.
+        preprocessing: tells when each frame was taken.
+        workers: see `WorkerOptions`.
+
+    Yields:
+        The hashes of one video at a time.
+    """
+    planned = {
+        video_id: Planned(
+            fingerprint(HASHING_VERSION, stored.record.fingerprint),
+            _Task(stored.load(), _times_s(stored.record, preprocessing.frames_per_second)),
+        )
+        for video_id, stored in frames.usable().items()
+    }
+    yield from bring_up_to_date(planned, stored_frame_hashes, _hash, workers, "Hashing frames")
+
+
+def find_near_duplicates(
+    frame_hashes: Partitions[DataFrame[FrameHashes]],
+    video_manifest: DataFrame[VideoManifest],
+    options: DeduplicationOptions,
+) -> DataFrame[NearDuplicates]:
+    """Find the videos that repeat another one: copies in another size or encoding, crops and parts.
+
+    Args:
+        frame_hashes: the hashes of each video's frames.
+        video_manifest: the length and size of each video: of two, the longer and then the larger is the original.
+        options: see `DeduplicationOptions`.
+
+    Returns:
+        A row per copy.
+    """
+    hashed = {video_id: _as_hashed(stored.load()) for video_id, stored in frame_hashes.usable().items()}
+    described = video_manifest.set_index("video_id").reindex(list(hashed)).reset_index()
+    copies = name_originals(find_repetitions(list(hashed.values()), options), rank_videos(described))
+    names = list(hashed)
+    rows = [
+        {
+            "video_id": names[video],
+            "repeats": names[copy.original],
+            "matched_share": copy.matched_share,
+            "offset_s": copy.offset_s,
+        }
+        for video, copy in sorted(copies.items())
+    ]
+    return NearDuplicates.validate(pd.DataFrame(rows, columns=list(NearDuplicates.to_schema().columns)))
+
+
+def select_corpus(
+    video_manifest: DataFrame[VideoManifest], near_duplicates: DataFrame[NearDuplicates], options: DeduplicationOptions
+) -> DataFrame[Corpus]:
+    """Say which videos count, and which belong together.
+
+    Args:
+        video_manifest: every video.
+        near_duplicates: those that repeat another one.
+        options: see `DeduplicationOptions`.
+
+    Returns:
+        A row per usable video.
+    """
+    usable = video_manifest[video_manifest["status"] == "ok"].set_index("video_id")
+    repeats = near_duplicates.set_index("video_id")["repeats"].reindex(usable.index)
+    corpus = usable[["category", "title"]].assign(
+        group=merge_groups(usable["group"], repeats),
+        repeats=repeats,
+        is_used=repeats.isna() | (not options.keep_out),
+    )
+    return Corpus.validate(corpus.reset_index()[list(Corpus.to_schema().columns)])
+
+
+@dataclass(frozen=True)
+class _Task:
+    frames: FrameFolder
+    times_s: NDArray[np.float64]
+
+
+def _hash(task: _Task) -> Made[DataFrame[FrameHashes]]:
+    hashed = hash_pictures(task.frames.pictures(), task.times_s)
+    hashes = {column: hashed.hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
+    table = pd.DataFrame({"frame": hashed.frames, "time_s": hashed.times_s, **hashes})
+    return Made(FrameHashes.validate(table), {"hashes": len(hashed)})
+
+
+def _times_s(record: PartitionRecord, frames_per_second: float) -> NDArray[np.float64]:
+    told = record.details.get("times_s")
+    if told:
+        return np.array(str(told).split(","), dtype=np.float64)
+    return np.arange(int(record.details["frames"] or 0)) / frames_per_second
+
+
+def _as_hashed(table: pd.DataFrame) -> HashedFrames:
+    hashes = table[HASH_COLUMNS].to_numpy(np.uint64)
+    return HashedFrames(table["frame"].to_numpy(np.int64), table["time_s"].to_numpy(np.float64), hashes)

@@ -1,0 +1,33 @@
+"""Wiring of the deduplication stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import find_near_duplicates, hash_frames, select_corpus
+
+
+def create_pipeline() -> Pipeline:
+    """Frames in; which videos repeat others, and which of all count, out."""
+    return Pipeline(
+        [
+            Node(
+                hash_frames,
+                inputs=["frames", "stored_frame_hashes", "params:preprocessing", "params:workers"],
+                outputs="frame_hashes",
+                name="hash_frames",
+                tags="per_video",
+            ),
+            Node(
+                find_near_duplicates,
+                inputs=["frame_hashes", "video_manifest", "params:deduplication"],
+                outputs="near_duplicates",
+                name="find_near_duplicates",
+            ),
+            Node(
+                select_corpus,
+                inputs=["video_manifest", "near_duplicates", "params:deduplication"],
+                outputs="corpus",
+                name="select_corpus",
+            ),
+        ],
+        tags="deduplication",
+    )

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions, find_repetitions
+
+OPTIONS = DeduplicationOptions()
+
+
+@pytest.fixture(scope="module")
+def others(filming):
+    """Films that show other things, or the same photos otherwise."""
+    films = [
+        filming.film(photo, start=start, zoom=zoom)
+        for photo in ("cup", "rocket", "cat")
+        for start, zoom in ((0.5, 0.3), (0.2, 0.8))
+    ]
+    return [filming.hashed(film) for film in films]
+
+
+def pairs(found):
+    return [{repetition.wide, repetition.narrow} for repetition in found]
+
+
+def test_a_copy_is_found_among_others(filming, others, make_copy):
+    film = filming.film("cat")
+
+    found = find_repetitions([*others, filming.hashed(film), filming.hashed(make_copy(film))], OPTIONS)
+
+    assert pairs(found) == [{6, 7}]
+    assert found[0].matched_share >= OPTIONS.min_matched_share
+
+
+def test_films_of_the_same_photo_are_not_the_same_film(filming):
+    films = [filming.film("woman", start=0.0), filming.film("woman", start=0.5), filming.film("woman", zoom=0.9)]
+
+    assert find_repetitions([filming.hashed(film) for film in films], OPTIONS) == []
+
+
+def test_the_same_pictures_in_reverse_are_another_film(filming):
+    film = filming.film("cat", speed=0.05)
+
+    assert find_repetitions([filming.hashed(film), filming.hashed(film[::-1])], OPTIONS) == []
+
+
+def test_where_a_part_begins_is_told(filming):
+    film = filming.film("cat", frames=30, speed=0.03)
+
+    (found,) = find_repetitions([filming.hashed(film), filming.hashed(film[12:24])], OPTIONS)
+
+    offset_s = found.offset_s if found.wide == 0 else -found.offset_s
+    assert offset_s == pytest.approx(4.0, abs=0.5)
+
+
+def test_a_shared_opening_alone_makes_no_copy(filming):
+    opening, cat, cup = (filming.film(photo, frames=9) for photo in ("rocket", "cat", "cup"))
+    films = [np.concatenate([opening, rest]) for rest in (cat, cup)]
+
+    assert find_repetitions([filming.hashed(film) for film in films], OPTIONS) == []
+
+
+def test_the_threshold_decides(filming):
+    film = filming.film("cat", frames=20)
+    half = np.concatenate([film[:10], filming.film("cup", frames=10)])
+    hashed = [filming.hashed(film), filming.hashed(half)]
+
+    assert find_repetitions(hashed, OPTIONS) == []
+    assert pairs(find_repetitions(hashed, DeduplicationOptions(min_matched_share=0.4))) == [{0, 1}]
+
+
+def test_frames_that_were_not_taken_at_even_steps_are_aligned_by_their_times(filming):
+    film = filming.film("cat", frames=18)
+    some = filming.hashed(film)
+    kept = [0, 1, 5, 6, 11, 12, 17]
+    uneven = type(some)(some.frames[kept], some.times_s[kept], some.hashes[kept])
+
+    assert pairs(find_repetitions([some, uneven], OPTIONS)) == [{0, 1}]
+
+
+def test_many_copies_of_one_film_are_all_found(filming):
+    film = filming.hashed(filming.film("cup"))
+
+    found = find_repetitions([film] * 5, OPTIONS)
+
+    assert len(found) == 10
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_films_without_hashes_repeat_nothing(filming, count):
+    black = filming.hashed(np.zeros((3, 64, 64, 3), np.uint8))
+
+    assert find_repetitions([black] * count, OPTIONS) == []
+    assert find_repetitions([black] * count + [filming.hashed(filming.film("cat"))], OPTIONS) == []
