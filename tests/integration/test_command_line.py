@@ -14,11 +14,11 @@ def kedro_run(*arguments):
     return CliRunner().invoke(cli, ["run", *arguments])
 
 
-def test_a_stage_runs_alone_where_the_earlier_ones_have_run(project):
+def test_stages_run_alone_where_the_earlier_ones_have_run(project):
     files = project.files()
     shutil.rmtree(project.data / "03_primary")
 
-    result = kedro_run("--pipelines=detection")
+    result = kedro_run("--pipelines=deduplication,detection")
 
     assert result.exit_code == 0, result.output
     assert {**project.files(), "08_reporting/run_ledger.json": b""} == {**files, "08_reporting/run_ledger.json": b""}

@@ -12,7 +12,15 @@ from kedro.framework.project import pipelines
 from video_recommender.partitions import Partitions
 from video_recommender.runner import stage_of
 
-STAGES = ["ingestion", "preprocessing", "detection", "feature_engineering", "classification", "recommendation"]
+STAGES = [
+    "ingestion",
+    "preprocessing",
+    "deduplication",
+    "detection",
+    "feature_engineering",
+    "classification",
+    "recommendation",
+]
 CLIP = "things/clip-002"
 LOOKS_AT_EACH_VIDEO = {"download_videos", "collect_videos", "extract_frames", "hash_frames", "detect_objects"}
 BUILDS_NETWORK = {"build_object_network", "compile_object_classifier", "read_class_embeddings"}

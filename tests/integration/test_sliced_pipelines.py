@@ -40,11 +40,12 @@ def catalog():
     names = [name for pair in OBJECTS.values() for name in pair]
     random = np.random.default_rng(7)
     kinds = np.repeat(random.normal(size=(3, 16)), 2, axis=0)
-    manifest = pd.DataFrame({"video_id": list(VIDEOS)}).assign(
+    corpus = pd.DataFrame({"video_id": list(VIDEOS)}).assign(
         category=[video_id.split("/")[0] for video_id in VIDEOS],
-        **{"status": "ok", "error": "", "source": "", "title": "", "photos": "", "sha256": ""},
-        **{"duration_s": 1.0, "fps": 12.0, "width": 160, "height": 120},
         group=list(VIDEOS),
+        title="",
+        repeats=None,
+        is_used=True,
     )
     return DataCatalog(
         {
@@ -57,7 +58,7 @@ def catalog():
                     columns=[f"feature_{number}" for number in range(16)],
                 )
             ),
-            "video_manifest": memory(manifest),
+            "corpus": memory(corpus),
             "params:features": memory(FeatureOptions()),
             "params:classification": memory(ClassificationOptions(folds=4)),
             "params:recommendation": memory(RecommendationOptions(neighbours=3)),

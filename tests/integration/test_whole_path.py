@@ -24,7 +24,15 @@ TABLES = {
     "category_predictions",
     "recommendations",
 }
-STAGES = ["ingestion", "preprocessing", "detection", "feature_engineering", "classification", "recommendation"]
+STAGES = [
+    "ingestion",
+    "preprocessing",
+    "deduplication",
+    "detection",
+    "feature_engineering",
+    "classification",
+    "recommendation",
+]
 LOKY = {"workers": {"backend": "loky", "jobs": 2}}
 
 

@@ -83,7 +83,8 @@ def frame_manifest_of(**videos):
         {"video_id": f"pets/{name}", "status": status, "error": error, "frames": 0, "fingerprint": "1"}
         for name, (status, error) in videos.items()
     ]
-    return FrameManifest.validate(pd.DataFrame(rows, columns=list(FrameManifest.to_schema().columns)))
+    table = pd.DataFrame(rows, columns=list(FrameManifest.to_schema().columns))
+    return FrameManifest.validate(table.fillna({"shot_numbers": "", "times_s": ""}))
 
 
 def test_what_is_seen_in_a_video_goes_to_three_datasets_under_one_record(frames_of):

@@ -93,8 +93,9 @@ def summarise_detections(
     detections: Partitions[DataFrame[Detections]], frame_manifest: DataFrame[FrameManifest]
 ) -> DataFrame[DetectionManifest]:
     """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
-    failed = frame_manifest[frame_manifest["status"] != "ok"]
-    tried = records_table(detections, list(failed.columns)).fillna({"frames": 0})
+    columns = list(DetectionManifest.to_schema().columns)
+    failed = frame_manifest.loc[frame_manifest["status"] != "ok", columns]
+    tried = records_table(detections, columns).fillna({"frames": 0})
     table = pd.concat([tried, failed]).sort_values("video_id")
     return DetectionManifest.validate(table.reset_index(drop=True))
 

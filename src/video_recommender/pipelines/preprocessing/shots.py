@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import av
 from av.video.reformatter import Interpolation, VideoReformatter
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
-from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode, SceneDetector
-from scenedetect.common import Timecode
 
 from video_recommender.decoding import OpenVideo
 from video_recommender.frame_folder import Picture
 from video_recommender.pipelines.preprocessing.picture_times import PictureClock, Shown
+
+if TYPE_CHECKING:
+    from scenedetect import SceneDetector
 
 DETECTION_WIDTH: Final = 128
 """Cuts are looked for in pictures of this width: they are as plain there, and far less is to be read."""
@@ -75,6 +76,9 @@ def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
     Raises:
         VideoError: `unreadable`, if not one picture can be decoded.
     """
+    from scenedetect import FrameTimecode  # here: those who sample at a fixed rate need not wait for it
+    from scenedetect.common import Timecode
+
     detector = _detector(options)
     rate = opened.stream.average_rate or ASSUMED_RATE
     cuts: list[FrameTimecode] = []
@@ -97,7 +101,9 @@ def _small_pictures(opened: OpenVideo) -> Iterator[tuple[Shown[av.VideoFrame], P
         yield clock.time(picture), cast(Picture, small.to_ndarray())
 
 
-def _detector(options: ShotOptions) -> SceneDetector:
+def _detector(options: ShotOptions) -> "SceneDetector":
+    from scenedetect import AdaptiveDetector, ContentDetector
+
     match options.detector:
         case "adaptive":
             return AdaptiveDetector(options.threshold or ADAPTIVE_THRESHOLD, min_scene_len=options.min_seconds)

