@@ -6,7 +6,10 @@ import time
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from web_server import Web, page, slow, video
+
+from video_recommender.cli import cli
 
 
 @pytest.fixture
@@ -41,16 +44,16 @@ def configure(project, web, **youtube):
     (project.root / "conf" / "local" / "credentials.yml").write_text(yaml.safe_dump(secrets))
 
 
-def run_to_the_end(project, *arguments):
-    process = project.start("--env=web", *arguments)
-    said, _ = process.communicate(timeout=240)
-    return process.returncode, said
+def kedro_run(*arguments):
+    """Call the project's `kedro run` in this process."""
+    result = CliRunner().invoke(cli, ["run", "--env=web", *arguments])
+    return result.exit_code, result.output
 
 
 def test_videos_are_downloaded_described_and_told_of_and_no_secret_gets_out(project, web):
     configure(project, web)
 
-    code, said = run_to_the_end(project, "--pipelines=ingestion,preprocessing")
+    code, said = kedro_run("--pipelines=ingestion,preprocessing")
 
     assert code == 0, said
     assert "things: 4 of 4 videos downloaded, target reached" in said
@@ -86,7 +89,7 @@ def test_a_download_that_is_killed_goes_on_where_it_was(project, web):
     process.stdout.close()
     done = {file: file.stat().st_mtime_ns for file in downloads.glob("things/*.mp4")}
     asked = len(web.asked)
-    code, said = run_to_the_end(project, "--pipelines=ingestion")
+    code, said = kedro_run("--pipelines=ingestion")
 
     assert code == 0, said
     assert {file: file.stat().st_mtime_ns for file in done} == done, "what was downloaded has been downloaded again"
@@ -106,7 +109,7 @@ def test_a_network_that_is_gone_is_told_in_one_sentence(project, web):
     configure(project, web, manners={"retries": 0, "failures_in_a_row": 2})
     web.stop()
 
-    code, said = run_to_the_end(project, "--pipelines=ingestion")
+    code, said = kedro_run("--pipelines=ingestion")
 
     assert code == 1
     assert "Error: Nothing can be reached any more" in said

@@ -47,7 +47,8 @@ def extract_frames(
 def summarise_frames(frames: Partitions[FrameFolder]) -> DataFrame[FrameManifest]:
     """Tell what became of each video's frames."""
     manifest = records_table(frames, list(FrameManifest.to_schema().columns))
-    return FrameManifest.validate(manifest.fillna({"frames": 0, "shot_numbers": "", "times_s": ""}))
+    texts = manifest[["shot_numbers", "times_s"]].astype(object).fillna("")
+    return FrameManifest.validate(manifest.fillna({"frames": 0}).assign(**texts))
 
 
 def _cut(video: VideoFile, options: PreprocessingOptions) -> Made[EncodedFrames]:

@@ -207,8 +207,8 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         return self.recommend(points)
 
     def _labels(self, video_ids: pd.Index, exclude_same_group: bool) -> tuple[Labels, Labels]:
-        shown = self.originals_.reindex(video_ids).fillna(pd.Series(video_ids, video_ids))
-        own = self.video_ids_.get_indexer(pd.Index(shown))
+        originals = self.originals_.reindex(video_ids)
+        own = self.video_ids_.get_indexer(pd.Index(np.where(originals.isna(), video_ids, originals)))
         if exclude_same_group:
             return np.where(own >= 0, self.groups_[own], UNKNOWN), self.groups_
         return own, np.arange(len(self.video_ids_))
