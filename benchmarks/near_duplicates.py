@@ -46,12 +46,13 @@ def main() -> None:
     videos = [video for family in made for video in family]
     print(f"{len(videos)} videos, {len(recipes)} clips and their copies: made in {time.perf_counter() - begun:.0f} s")
     hashed = [hashes for _, _, hashes in videos]
-    for share in arguments.shares:
-        options = DeduplicationOptions(min_matched_share=share)
+    for threshold in arguments.thresholds:
+        options = DeduplicationOptions(max_mean_distance=threshold)
         begun = time.perf_counter()
         copies = name_originals(find_repetitions(hashed, options), ranks(videos))
         seconds = time.perf_counter() - begun
-        print(f"min_matched_share {share:g}: {judge(videos, {video: copy.original for video, copy in copies.items()})}")
+        repeats = {video: copy.original for video, copy in copies.items()}
+        print(f"max_mean_distance {threshold:g}: {judge(videos, repeats)}")
     pairs = len(videos) * (len(videos) - 1) // 2
     print(f"the search: {seconds:.1f} s for {sum(map(len, hashed))} frames; {pairs} pairs are not compared one by one")
 
@@ -156,7 +157,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--originals", type=int, default=30)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--small", action="store_true", help="clips of 160 × 120 and 4 to 6 s, to make many")
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.6, 0.7, 0.8, 0.9])
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[5.0, 6.0, 7.0, 8.0])
     return parser.parse_args()
 
 

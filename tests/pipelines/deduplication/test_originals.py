@@ -5,12 +5,12 @@ from video_recommender.pipelines.deduplication.originals import Copy, merge_grou
 
 
 def test_the_video_that_comes_first_is_the_original():
-    assert name_originals([Repetition(0, 1, 0.9, 2.0)], ranks=[0, 1]) == {1: Copy(0, 0.9, 2.0)}
-    assert name_originals([Repetition(0, 1, 0.9, 2.0)], ranks=[1, 0]) == {0: Copy(1, 0.9, -2.0)}
+    assert name_originals([Repetition(0, 1, 0.9, 2.0, 2.0)], ranks=[0, 1]) == {1: Copy(0, 0.9, 2.0)}
+    assert name_originals([Repetition(0, 1, 0.9, 2.0, 2.0)], ranks=[1, 0]) == {0: Copy(1, 0.9, -2.0)}
 
 
 def test_an_original_is_itself_no_copy():
-    chain = [Repetition(0, 1, 0.9, 0.0), Repetition(1, 2, 0.9, 0.0), Repetition(2, 3, 0.9, 0.0)]
+    chain = [Repetition(0, 1, 0.9, 2.0, 0.0), Repetition(1, 2, 0.9, 2.0, 0.0), Repetition(2, 3, 0.9, 2.0, 0.0)]
 
     copies = name_originals(chain, ranks=[0, 1, 2, 3])
 
@@ -18,7 +18,7 @@ def test_an_original_is_itself_no_copy():
 
 
 def test_of_two_originals_the_one_that_is_more_alike_is_named():
-    both = [Repetition(0, 2, 0.8, 0.0), Repetition(1, 2, 0.9, 0.0)]
+    both = [Repetition(0, 2, 0.8, 2.0, 0.0), Repetition(1, 2, 0.9, 2.0, 0.0)]
 
     assert name_originals(both, ranks=[0, 1, 2])[2].original == 1
 

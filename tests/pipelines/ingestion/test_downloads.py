@@ -14,7 +14,9 @@ import pytest
 from web_server import broken_off, endless, first, page, redirect, refusal, slow, video
 
 from video_recommender.pipelines.ingestion.downloads import download_categories
+from video_recommender.pipelines.ingestion.web_downloader import WebDownloader, WebVideo
 from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, WebManners, YoutubeOptions
+from video_recommender.video_file import VideoError
 from video_recommender.web_access import WebAccess
 
 HASTY = WebManners(
@@ -344,6 +346,65 @@ def seconds_of(content, downloads):
         return float(Fraction(container.duration, av.time_base))
 
 
+def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, downloads):
+    forms = [
+        ("144", {"height": 144, "vcodec": "avc1", "acodec": "none"}),
+        ("240-webm", {"height": 240, "vcodec": "vp9", "acodec": "none", "ext": "webm"}),
+        ("240", {"height": 240, "vcodec": "avc1", "acodec": "none"}),
+        ("240-with-sound", {"height": 240, "vcodec": "avc1", "acodec": "mp4a"}),
+        ("360", {"height": 360, "vcodec": "avc1", "acodec": "none"}),
+        ("720", {"height": 720, "vcodec": "avc1", "acodec": "none"}),
+        ("sound", {"vcodec": "none", "acodec": "mp4a"}),
+    ]
+    web.answers |= {f"/{name}": video(clips[0]) for name, _ in forms}
+
+    def fetched(*names, **options):
+        formats = [
+            {"format_id": name, "url": web.url(f"/{name}"), "ext": "mp4", **form}
+            for name, form in forms
+            if name in names
+        ]
+        told = {"id": "1", "title": "Cat", "extractor": "site", "extractor_key": "Site", "formats": formats}
+        web.asked.clear()
+        with WebDownloader(YoutubeOptions(manners=HASTY, **options), downloads.access, 1) as downloader:
+            found = WebVideo("site 1", web.url("/"), told, "site 1")
+            downloader.fetch(found)
+            downloader.forget(found)
+        return web.asked[0].path
+
+    assert fetched(*dict(forms)) == "/240"
+    assert fetched("240-with-sound", "360") == "/360"
+    assert fetched("144", "360", "720", height=300) == "/360"
+    assert fetched("144", "720", "sound") == "/144"
+    assert fetched("240-with-sound", "720") == "/240-with-sound"
+    with pytest.raises(VideoError, match="raise ingestion.youtube.max_height") as told:
+        fetched("720", "sound")
+    assert told.value.status == "no_format"
+
+
+def test_no_more_is_fetched_per_second_than_is_allowed(web, clips, downloads):
+    clip = max(clips, key=len)
+    web.answers["/cat.mp4"] = video(clip)
+    begun = time.monotonic()
+
+    downloads.run(web.url("/cat.mp4"), manners=HASTY.model_copy(update={"bytes_per_second": len(clip)}))
+
+    assert downloads.statuses() == ["ok"]
+    assert time.monotonic() - begun >= 0.7
+
+
+def test_there_is_a_pause_before_each_video(web, clips, downloads):
+    web.answers |= {f"/{n}.mp4": video(clips[n]) for n in range(2)}
+    begun = time.monotonic()
+
+    downloads.run(
+        *(web.url(f"/{n}.mp4") for n in range(2)),
+        manners=HASTY.model_copy(update={"sleep_between_videos_s": (0.4, 0.5)}),
+    )
+
+    assert time.monotonic() - begun >= 0.8
+
+
 def test_videos_that_are_not_wanted_are_told_and_not_fetched(web, downloads):
     web.answers["/cat"] = linked_data(web.url("/cat.mp4"), duration="PT12S", uploadDate="2001-01-01")
     web.answers["/cat.mp4"] = video(b"")
@@ -495,7 +556,9 @@ def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
     start = """
 from pathlib import Path
 from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
+from video_recommender.pipelines.ingestion.web_downloader import WebDownloader, WebVideo
 from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
+from video_recommender.video_file import VideoError
 from video_recommender.web_access import WebAccess
 with WebDownloader(YoutubeOptions(), WebAccess(Path("partial")), seed=1):
     print("started")

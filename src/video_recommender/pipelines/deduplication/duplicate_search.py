@@ -16,6 +16,9 @@ BANDS: Final = 4
 OFFSET_STEP_S: Final = 0.5
 """Matches of two videos whose offsets differ by less speak for the same alignment."""
 
+LEAST_VOTES: Final = 0.5
+"""An alignment is looked at if so many of the frames that were asked for, of the shorter video, speak for it."""
+
 ALIGNMENTS_TRIED: Final = 3
 NEIGHBOURS_IN_TIME: Final = 1
 """A frame may match the frame shown at that time in the other video, or this many before or after."""
@@ -29,8 +32,8 @@ class DeduplicationOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_distance: int = Field(default=10, ge=0, le=HASH_BITS)
-    min_matched_share: float = Field(default=0.7, gt=0, le=1)
-    neighbours: PositiveInt = 32
+    max_mean_distance: float = Field(default=7.0, ge=0, le=HASH_BITS)
+    neighbours: PositiveInt = 64
     keep_out: bool = True
 
 
@@ -42,12 +45,14 @@ class Repetition:
         wide: row number of the one that shows all of the picture.
         narrow: row number of the one that may show a part of it.
         matched_share: of the frames of the shorter one, how many are found in the other.
+        mean_distance: in how many bits the hashes of its frames differ from those in the other, on average.
         offset_s: when in `wide` the first picture of `narrow` is shown, in seconds; negative if that begins earlier.
     """
 
     wide: int
     narrow: int
     matched_share: float
+    mean_distance: float
     offset_s: float
 
 
@@ -73,9 +78,8 @@ def find_repetitions(videos: Sequence[HashedFrames], options: DeduplicationOptio
         found = _verify(alignment, videos, options.max_distance)
         pair = frozenset((alignment.wide, alignment.narrow))
         known = best.get(pair)
-        if found.matched_share >= options.min_matched_share and (
-            known is None or found.matched_share > known.matched_share
-        ):
+        limit = options.max_mean_distance if known is None else known.mean_distance
+        if found.mean_distance <= limit:
             best[pair] = found
     return sorted(best.values(), key=lambda found: (found.wide, found.narrow))
 
@@ -84,6 +88,9 @@ def _promising_alignments(videos: Sequence[HashedFrames], options: Deduplication
     """The alignments for which the most frames of a pair speak."""
     votes = np.concatenate([*_votes(videos, options), np.empty((0, 4), np.int64)])
     alignments, counts = np.unique(votes, axis=0, return_counts=True)
+    asked = np.array([len(_one_per_second(video)) for video in videos], dtype=np.int64)
+    is_promising = counts >= LEAST_VOTES * asked[alignments[:, :2]].min(axis=1)
+    alignments, counts = alignments[is_promising], counts[is_promising]
     order = np.lexsort((*alignments.T[::-1], -counts))  # the most votes first, else by the numbers
     tried: dict[tuple[int, int], int] = {}
     for row in order:
@@ -131,9 +138,9 @@ def _verify(alignment: _Alignment, videos: Sequence[HashedFrames], max_distance:
     candidates = wide.hashes[np.clip(around, 0, len(wide) - 1), alignment.zoom]
     distances = np.bitwise_count(candidates ^ narrow.hashes[:, :1])
     distances[(around < 0) | (around >= len(wide))] = HASH_BITS
-    matched = int((distances.min(axis=1) <= max_distance).sum())
-    share = min(1.0, matched / min(len(wide), len(narrow)))
-    return Repetition(alignment.wide, alignment.narrow, share, offset_s)
+    of_shorter = np.sort(distances.min(axis=1))[: min(len(wide), len(narrow))]
+    share = float((of_shorter <= max_distance).mean())
+    return Repetition(alignment.wide, alignment.narrow, share, float(of_shorter.mean()), offset_s)
 
 
 def _as_bytes(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
