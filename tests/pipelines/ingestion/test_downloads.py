@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 import pytest
-from web_server import broken_off, endless, first, page, redirect, refusal, slow, video
+from web_server import Web, broken_off, endless, first, page, redirect, refusal, slow, video
 
 from video_recommender.pipelines.ingestion.downloads import download_categories
 from video_recommender.pipelines.ingestion.web_downloader import WebDownloader, WebVideo
@@ -268,6 +268,31 @@ def test_a_content_length_that_promises_too_little_gives_no_broken_video(web, cl
     assert downloads.contents == {}
 
 
+def test_a_file_that_was_cut_short_without_a_word_is_fetched_anew(web, long_clip, downloads):
+    whole = fast_start(long_clip, downloads.access.partial_folder.parent)
+    cut = video(whole[: len(whole) // 2])
+    web.answers["/cat.mp4"] = first(cut, cut, then=video(whole))  # once to look at, once to fetch
+
+    downloads.run(web.url("/cat.mp4"))
+
+    assert list(downloads.contents.values()) == [whole]
+
+
+def fast_start(content, folder):
+    """The same video with its index in front, so that a part of it can be decoded."""
+    (folder / "given.mp4").write_bytes(content)
+    with (
+        av.open(folder / "given.mp4") as given,
+        av.open(folder / "fast.mp4", "w", options={"movflags": "faststart"}) as written,
+    ):
+        stream = written.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                written.mux(packet)
+    return (folder / "fast.mp4").read_bytes()
+
+
 def test_a_slow_transfer_is_waited_for(web, clips, downloads):
     web.answers["/cat.mp4"] = slow(clips[0], seconds=1.5)
 
@@ -377,7 +402,7 @@ def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, download
     assert fetched("144", "360", "720", height=300) == "/360"
     assert fetched("144", "720", "sound") == "/144"
     assert fetched("240-with-sound", "720") == "/240-with-sound"
-    with pytest.raises(VideoError, match="raise ingestion.youtube.max_height") as told:
+    with pytest.raises(VideoError, match=r"raise ingestion\.youtube\.max_height") as told:
         fetched("720", "sound")
     assert told.value.status == "no_format"
 
@@ -480,6 +505,16 @@ def test_a_network_that_is_gone_stops_with_one_message_and_keeps_what_there_is(w
         downloads.run(*(web.url(f"/{n}.mp4") for n in range(9)))
 
     assert downloads.statuses() == ["ok", "unreachable", "unreachable", "unreachable"]
+
+
+def test_a_site_that_is_gone_does_not_keep_others_from_being_asked(web, clips, downloads):
+    web.answers["/cat.mp4"] = video(clips[0])
+    with Web() as gone:
+        dead = [gone.url(f"/{n}.mp4") for n in range(4)]
+
+    downloads.run(*dead, web.url("/cat.mp4"), manners=HASTY.model_copy(update={"retries": 0}))
+
+    assert downloads.statuses() == ["unreachable"] * 4 + ["ok"]
 
 
 def test_a_site_that_wants_fewer_requests_is_left_alone(web, downloads):

@@ -13,7 +13,7 @@ from video_recommender.pipelines.ingestion.folder import UNLABELLED, unique_slug
 from video_recommender.pipelines.ingestion.publication import Publication
 from video_recommender.pipelines.ingestion.web_downloader import WebDownloader, WebVideo
 from video_recommender.pipelines.ingestion.web_errors import BY_CHOICE, OUT_OF_REACH, PASSING
-from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions, list_sources
+from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions, list_sources, site_of
 from video_recommender.video_file import VideoError, VideoLink
 from video_recommender.web_access import WebAccess
 
@@ -48,7 +48,7 @@ def download_categories(
     sources = {name: list_sources(name, wanted, options.protocols) for name, wanted in options.categories.items()}
     folders = unique_slugs({name: name for name in sources}, reserved=frozenset({UNLABELLED}))
     archive = _Archive(options, records)
-    failures_in_a_row = 0
+    outage = _Outage({site_of(source) for listed in sources.values() for source in listed}, options)
     with WebDownloader(options, access, seed) as downloader, _progress() as progress:
         for category, listed in sources.items():
             bar = progress.add_task(category, total=options.target_of(category), now="")
@@ -56,9 +56,7 @@ def download_categories(
                 progress.update(bar, completed=archive.usable[category], now=video.slug[:LONGEST_NAME])
                 made = _download(category, video, downloader, archive)
                 yield archive.enter(f"{folders[category]}/{video.slug}", made)
-                failures_in_a_row = failures_in_a_row + 1 if made.record.status in OUT_OF_REACH else 0
-                if failures_in_a_row >= options.manners.failures_in_a_row:
-                    raise ConnectionError(_out_of_reach(made.record, archive.usable.total()))
+                outage.note(video, made.record, kept=archive.usable.total())
                 if made.record.is_ok:
                     downloader.forget(video)
             progress.update(bar, completed=archive.usable[category], now="")
@@ -150,15 +148,33 @@ def _download(category: str, video: WebVideo, downloader: WebDownloader, archive
     )
 
 
-def _out_of_reach(last: PartitionRecord, kept: int) -> str:
-    way_out = (
-        "the site wants fewer requests: wait an hour, then run again"
-        if last.status == "rate_limited"
-        else "check the connection, then run again"
-    )
-    return (
-        f"Nothing can be reached any more ({last.error.split('; ')[0]}); {way_out}. {kept} downloaded videos are kept"
-    )
+class _Outage:
+    """Tells a network that is gone from a site that is: then the other sites are still worth asking."""
+
+    def __init__(self, sites: set[str], options: YoutubeOptions) -> None:
+        self._sites = sites - {""}
+        self._limit = options.manners.failures_in_a_row
+        self._failed: list[str] = []
+
+    def note(self, video: WebVideo, record: PartitionRecord, kept: int) -> None:
+        """Count the videos in a row that were out of reach.
+
+        Raises:
+            ConnectionError: if they are too many, and no other site is left to ask.
+        """
+        self._failed = [*self._failed, site_of(video.url)] if record.status in OUT_OF_REACH else []
+        failed = set(self._failed)
+        if len(self._failed) < self._limit or (len(failed) == 1 and not self._sites <= failed):
+            return
+        way_out = (
+            "the site wants fewer requests: wait an hour, then run again"
+            if record.status == "rate_limited"
+            else "check the connection, then run again"
+        )
+        reason = record.error.split("; ")[0]
+        raise ConnectionError(
+            f"Nothing can be reached any more ({reason}); {way_out}. {kept} downloaded videos are kept"
+        )
 
 
 def _progress() -> Progress:

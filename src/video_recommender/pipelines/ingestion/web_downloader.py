@@ -239,14 +239,18 @@ class WebDownloader:
         file = VideoFile(self._access.partial_folder / f"{partial_name}.video")
         if not file.path.exists():
             raise VideoError("failed", "nothing came")
-        check_complete(file, self._expected_s(video.told))
+        self._check(file, video.told)
         beginning = keep_beginning(file, self._options.seconds)
         properties = probe_video(beginning)
         return FetchedVideo(beginning, _group(told) or video.key, Publication.of(told), properties)
 
-    def _expected_s(self, told: Told) -> float | None:
+    def _check(self, file: VideoFile, told: Told) -> None:
         duration_s = told.get("duration")
-        return min(duration_s, self._options.seconds) if duration_s else None
+        try:
+            check_complete(file, min(duration_s, self._options.seconds) if duration_s else None)
+        except VideoError:
+            file.path.unlink()  # or yt-dlp would take it for a finished download the next time
+            raise
 
     def _patiently(self, action: Callable[[], T]) -> T:
         """Try again what may pass, with growing, scattered pauses, or as long as the server asks for."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, IncompleteRead, TransportError
+from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, TransportError
 from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedError, UnsupportedError
 
 from video_recommender.pipelines.ingestion.publication import one_line
@@ -51,7 +51,6 @@ _STATUS_OF_KIND: Final = (
     (GeoRestrictedError, "unavailable"),
     (ContentTooShortError, "incomplete"),
     (IncompleteRead, "incomplete"),
-    (CertificateVerifyError, "unavailable"),
     (TransportError, "unreachable"),
 )
 _STATUS_OF_WORDS: Final = (

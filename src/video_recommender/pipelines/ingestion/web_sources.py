@@ -119,6 +119,11 @@ def is_allowed(url: str, protocols: tuple[str, ...]) -> bool:
     return parts.scheme.lower() in protocols and bool(parts.hostname)
 
 
+def site_of(url: str) -> str:
+    """Name the server that a URL is of; empty for a search, whose site only yt-dlp knows."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
+
+
 def why_unwanted(told: Mapping[str, Any], filters: WebFilters) -> str:
     """Tell what keeps a video from being wanted.
 
