@@ -97,7 +97,9 @@ def _what_to_run_first(missing: list[str]) -> str:
 
 def _what_was_made(pipeline: Pipeline, catalog: DataCatalog) -> Table:
     table = Table("Stage", "What it made", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    places = {name: _place(name, catalog) for node in pipeline.nodes for name in node.outputs}
+    places = {
+        name: _place(name, catalog) if catalog.exists(name) else "" for node in pipeline.nodes for name in node.outputs
+    }
     for stage, nodes in groupby(by_stage(pipeline), key=stage_of):
         made = [places[name] for node in nodes for name in node.outputs if places[name]]
         table.add_row(stage.replace("_", " "), Text("\n".join(made), overflow="fold"))
