@@ -90,13 +90,7 @@ def video(content: bytes, content_type: str = "video/mp4") -> Answer:
     """A file, whole or from a byte on."""
 
     def answer(handler: Handler, request: Request) -> None:
-        start = request.first_byte
-        told = {"Content_Type": content_type, "Content_Length": len(content) - start, "Accept_Ranges": "bytes"}
-        if start:
-            told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        handler.start(206 if start else 200, **told)
-        if handler.command == "GET":
-            handler.wfile.write(content[start:])
+        handler.wfile.write(_begun(handler, request, content, content_type))
 
     return answer
 
@@ -135,12 +129,7 @@ def broken_off(content: bytes, after: int) -> Answer:
     """A transfer that stops in the middle, though more was promised."""
 
     def answer(handler: Handler, request: Request) -> None:
-        start = request.first_byte
-        told = {"Content_Type": "video/mp4", "Content_Length": len(content) - start}
-        if start:
-            told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        handler.start(206 if start else 200, **told)
-        handler.wfile.write(content[start : start + after])
+        handler.wfile.write(_begun(handler, request, content)[:after])
 
     return answer
 
@@ -149,14 +138,10 @@ def slow(content: bytes, seconds: float, pieces: int = 20) -> Answer:
     """A transfer that takes its time."""
 
     def answer(handler: Handler, request: Request) -> None:
-        start = request.first_byte
-        told = {"Content_Type": "video/mp4", "Content_Length": len(content) - start}
-        if start:
-            told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        handler.start(206 if start else 200, **told)
+        rest = _begun(handler, request, content)
         size = -(-len(content) // pieces)
-        for begin in range(start, len(content), size):
-            handler.wfile.write(content[begin : begin + size])
+        for begin in range(0, len(rest), size):
+            handler.wfile.write(rest[begin : begin + size])
             handler.wfile.flush()
             time.sleep(seconds / pieces)
 
@@ -172,3 +157,13 @@ def endless(content: bytes) -> Answer:
             handler.wfile.write(content)
 
     return answer
+
+
+def _begun(handler: Handler, request: Request, content: bytes, content_type: str = "video/mp4") -> bytes:
+    """Promise the rest of a file, from the byte on that was asked for; returns it."""
+    start = request.first_byte
+    told: dict[str, object] = {"Content_Type": content_type, "Content_Length": len(content) - start}
+    if start:
+        told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+    handler.start(206 if start else 200, **told)
+    return b"" if handler.command == "HEAD" else content[start:]

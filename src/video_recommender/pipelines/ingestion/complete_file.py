@@ -1,7 +1,5 @@
 """Make sure that a fetched file is whole, and keep no more of it than is wanted."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,18 +17,6 @@ SHARE_OF_WHOLE: Final = 0.9
 _PLAYABLE_AS_MP4: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 
 
-@dataclass(frozen=True)
-class _Span:
-    """From when to when a file holds pictures, in seconds."""
-
-    first_s: float
-    end_s: float
-
-    @property
-    def length_s(self) -> float:
-        return self.end_s - self.first_s
-
-
 def check_complete(video: VideoFile, expected_s: float | None = None) -> None:
     """Make sure that a file holds as much as it says, and as is expected.
 
@@ -43,10 +29,10 @@ def check_complete(video: VideoFile, expected_s: float | None = None) -> None:
     """
     with open_video(video) as opened:
         stated_s = _stated_s(opened)
-        span = _measure(opened)
+        length_s = _measured_s(opened)
     due_s = min(stated_s or expected_s or 0.0, expected_s or stated_s or 0.0)
-    if span.length_s < SHARE_OF_WHOLE * due_s - MARGIN_S / 2:
-        raise VideoError("incomplete", f"It breaks off after {span.length_s:.1f} of {due_s:.1f} s: run again")
+    if length_s < SHARE_OF_WHOLE * due_s - MARGIN_S / 2:
+        raise VideoError("incomplete", f"It breaks off after {length_s:.1f} of {due_s:.1f} s: run again")
 
 
 def keep_beginning(video: VideoFile, seconds: float) -> VideoFile:
@@ -63,7 +49,7 @@ def keep_beginning(video: VideoFile, seconds: float) -> VideoFile:
         VideoError: if it is no video.
     """
     with open_video(video) as opened:
-        if _measure(opened).length_s <= seconds + MARGIN_S:
+        if _measured_s(opened) <= seconds + MARGIN_S:
             return video
     beginning = video.path.with_name(f"{video.path.name}.beginning")
     with open_video(video) as opened:
@@ -94,13 +80,12 @@ def _stated_s(opened: OpenVideo) -> float | None:
     return container.duration / av.time_base if container.duration else None
 
 
-def _measure(opened: OpenVideo) -> _Span:
-    shown = list(_shown(opened))
-    return _Span(min((start for start, _ in shown), default=0.0), max((end for _, end in shown), default=0.0))
-
-
-def _shown(opened: OpenVideo) -> Iterator[tuple[float, float]]:
-    for packet in opened.packets():
-        if packet is not None and packet.pts is not None and packet.time_base is not None:
-            start_s = float(packet.pts * packet.time_base)
-            yield start_s, start_s + float((packet.duration or 0) * packet.time_base)
+def _measured_s(opened: OpenVideo) -> float:
+    """How long the pictures are shown that are really there."""
+    shown = [
+        (float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base))
+        for packet in opened.packets()
+        if packet is not None and packet.pts is not None and packet.time_base is not None
+    ]
+    first_s = min((start_s for start_s, _ in shown), default=0.0)
+    return max((start_s + length_s for start_s, length_s in shown), default=0.0) - first_s
