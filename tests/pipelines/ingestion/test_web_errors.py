@@ -91,8 +91,16 @@ def test_no_secret_is_told():
     assert reason == "Cannot connect to [hidden]"
 
 
-def test_a_full_disk_is_not_the_videos_trouble():
-    full = OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), PermissionError(errno.EACCES, "Permission denied", "cat.video")],
+)
+def test_a_full_or_locked_disk_is_not_the_videos_trouble(error):
+    with pytest.raises(OSError, match=r"No space left|Permission denied"):
+        explain_trouble(DownloadError("unable to write data", (OSError, error, None)), OPEN)
 
-    with pytest.raises(OSError, match="No space left"):
-        explain_trouble(DownloadError("unable to write data", (OSError, full, None)), OPEN)
+
+def test_a_firewall_that_denies_a_connection_is_no_disk():
+    denied = TransportError("Operation not permitted", cause=PermissionError(errno.EPERM, "Operation not permitted"))
+
+    assert explain_trouble(denied, OPEN).status == "unreachable"

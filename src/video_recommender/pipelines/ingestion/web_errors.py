@@ -60,7 +60,8 @@ _STATUS_OF_WORDS: Final = (
     (re.compile(r"got error:", re.I), "unreachable"),  # what a transfer died of is told in words only
 )
 _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caused by .*", re.DOTALL)
-_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+_DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,16 @@ def explain_trouble(error: BaseException, access: WebAccess) -> WebTrouble:
     """
     chain = list(_chain(error))
     for cause in chain:
-        if isinstance(cause, OSError) and cause.errno in _DISK:
+        if isinstance(cause, OSError) and _is_of_disk(cause):
             raise cause
     status = _diagnose(chain)
     waits = (_retry_after(cause) for cause in chain if isinstance(cause, HTTPError))
     return WebTrouble(status, access.without_secrets(_reason(chain, status)), next(waits, None))
+
+
+def _is_of_disk(error: OSError) -> bool:
+    """A firewall denies connections in the same words, but names no file."""
+    return error.errno in _FULL or (error.errno in _DENIED and error.filename is not None)
 
 
 def _diagnose(chain: list[BaseException]) -> str:
