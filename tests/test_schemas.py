@@ -21,8 +21,33 @@ ROWS = {
         "title": "cat",
         "group": "cat",
         "photos": "",
+        "uploader": "Ana",
+        "upload_date": pd.Timestamp("2024-05-31"),
+        "licence": "CC BY",
+        "webpage_url": "https://videos.example/cat",
+        "view_count": 42,
+        "tags": "cats,pets",
+        "thumbnail": "https://videos.example/cat.jpg",
     },
-    "FrameManifest": RECORD,
+    "DownloadReport": {
+        "category": "pets",
+        "target": 100,
+        "usable": 87,
+        "result": "sources exhausted",
+        "not_usable": "3 filtered",
+    },
+    "FrameManifest": RECORD | {"shots": 2, "shot_numbers": "1,1,2", "times_s": "0.5,1.5,2.5"},
+    "FrameHashes": {"frame": 1, "time_s": 0.0}
+    | {f"zoom_{zoom}": np.uint64(2**63 + zoom) for zoom in (100, 95, 90, 85, 80)},
+    "NearDuplicates": {"video_id": "pets/copy", "repeats": "pets/cat", "matched_share": 0.9, "offset_s": -1.5},
+    "Corpus": {
+        "video_id": "pets/copy",
+        "category": "pets",
+        "group": "cat",
+        "title": "cat",
+        "repeats": "pets/cat",
+        "is_used": False,
+    },
     "DetectionManifest": RECORD,
     "Detections": {"frame": 1, "class_name": "tabby", "confidence": np.float32(0.5)},
     "ClassProbabilities": {"class_name": "tabby", "probability": 0.5},
@@ -63,7 +88,17 @@ BREACHES = [
     ("VideoManifest", {"duration_s": -1.0}),
     ("VideoManifest", {"width": 0}),
     ("VideoManifest", {"status": None}),
+    ("VideoManifest", {"view_count": -1}),
+    ("DownloadReport", {"result": "gave up"}),
+    ("DownloadReport", {"usable": -1}),
     ("FrameManifest", {"frames": -1}),
+    ("FrameManifest", {"shots": 0}),
+    ("FrameManifest", {"shot_numbers": None}),
+    ("FrameHashes", {"frame": 0}),
+    ("FrameHashes", {"time_s": -1.0}),
+    ("NearDuplicates", {"repeats": None}),
+    ("NearDuplicates", {"matched_share": 1.1}),
+    ("Corpus", {"group": None}),
     ("DetectionManifest", {"frames": None}),
     ("Detections", {"frame": 0}),
     ("Detections", {"confidence": np.float32(1.5)}),
@@ -135,7 +170,8 @@ def test_empty_table_passes(name):
 
 
 def test_properties_of_a_file_that_is_no_video_may_be_unknown():
-    unknown = dict.fromkeys(["category", "duration_s", "fps", "width", "height", "sha256"])
+    file = ["category", "duration_s", "fps", "width", "height", "sha256"]
+    unknown = dict.fromkeys([*file, "uploader", "upload_date", "view_count", "tags"])
 
     checked = schemas.VideoManifest.validate(
         table_of("VideoManifest", status="unreadable", error="no video", **unknown)

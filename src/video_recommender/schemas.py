@@ -79,8 +79,12 @@ class FrameHashes(_Table):
 
     frame: Series[np.int64] = pa.Field(ge=1, unique=True)
     time_s: Series[float] = pa.Field(ge=0)
-    zoom: Series[np.uint64] = pa.Field(alias=r"^zoom_\d\.\d\d$", regex=True)
-    """A column per share of width and height, around the centre."""
+    zoom_100: Series[np.uint64]
+    """The hash of all of it; of the other columns, that of so many hundredths of width and height, around the centre."""
+    zoom_95: Series[np.uint64]
+    zoom_90: Series[np.uint64]
+    zoom_85: Series[np.uint64]
+    zoom_80: Series[np.uint64]
 
 
 class NearDuplicates(_Table):

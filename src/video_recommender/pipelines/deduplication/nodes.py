@@ -20,7 +20,7 @@ from video_recommender.pipelines.deduplication.originals import merge_groups, na
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates, VideoManifest
 
-HASH_COLUMNS = [f"zoom_{zoom:.2f}" for zoom in ZOOMS]
+HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 
 
 def hash_frames(
