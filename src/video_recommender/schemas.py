@@ -80,7 +80,7 @@ class FrameHashes(_Table):
     frame: Series[np.int64] = pa.Field(ge=1, unique=True)
     time_s: Series[float] = pa.Field(ge=0)
     zoom_100: Series[np.uint64]
-    """The hash of all of it; of the other columns, that of so many hundredths of width and height, around the centre."""
+    """The hash of all of it; of the other columns, that of so many hundredths of width and height at the centre."""
     zoom_95: Series[np.uint64]
     zoom_90: Series[np.uint64]
     zoom_85: Series[np.uint64]
