@@ -259,6 +259,36 @@ def test_a_transfer_that_breaks_off_again_and_again_is_tried_in_the_next_run_fro
     assert downloads.partial_files() == []
 
 
+def test_a_stream_of_pieces_is_put_together_and_a_missing_piece_asked_for_again(web, long_clip, downloads, tmp_path):
+    for name, content in stream_of_pieces(long_clip, tmp_path / "stream").items():
+        web.answers[f"/{name}"] = video(content, "application/vnd.apple.mpegurl" if "m3u8" in name else "video/mp2t")
+    web.answers["/1.ts"] = first(refusal(503), refusal(404), then=web.answers["/1.ts"])
+
+    downloads.run(web.url("/cat.m3u8"))
+
+    assert downloads.statuses() == ["ok"]
+    assert seconds_of(*downloads.contents.values(), downloads) == pytest.approx(12, abs=0.5)
+    assert web.times_asked()["/1.ts"] == 3
+
+
+def stream_of_pieces(content, folder):
+    """The same video as HTTP live streaming (RFC 8216) has it: a playlist, and files of a few seconds each."""
+    folder.mkdir()
+    (folder / "given.mp4").write_bytes(content)
+    pieces = {"hls_time": "4", "hls_list_size": "0", "hls_flags": "split_by_time"}
+    names = str(folder / "%d.ts")
+    with (
+        av.open(folder / "given.mp4") as given,
+        av.open(folder / "cat.m3u8", "w", format="hls", options={**pieces, "hls_segment_filename": names}) as written,
+    ):
+        stream = written.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                written.mux(packet)
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in {".ts", ".m3u8"}}
+
+
 def test_a_content_length_that_promises_too_little_gives_no_broken_video(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0][: len(clips[0]) // 2])
 
@@ -505,6 +535,18 @@ def test_a_network_that_is_gone_stops_with_one_message_and_keeps_what_there_is(w
         downloads.run(*(web.url(f"/{n}.mp4") for n in range(9)))
 
     assert downloads.statuses() == ["ok", "unreachable", "unreachable", "unreachable"]
+
+
+def test_searches_that_reach_nothing_stop_with_one_message(downloads, tmp_path):
+    with Web() as gone:
+        downloads.access = WebAccess(tmp_path / "partial", proxy=gone.url(""))
+
+    with pytest.raises(
+        ConnectionError, match=r"Nothing can be reached any more \(ytsearchall:cats: .*check the connection"
+    ):
+        downloads.run("ytsearch:dogs", "ytsearch:birds", "ytsearch:cats")
+
+    assert downloads.statuses() == ["unreachable"] * 3
 
 
 def test_a_site_that_is_gone_does_not_keep_others_from_being_asked(web, clips, downloads):

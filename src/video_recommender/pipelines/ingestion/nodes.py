@@ -129,5 +129,6 @@ def _mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _no_usable_video(manifest: pd.DataFrame) -> str:
-    reasons = "; ".join(f"{row.source}: {row.error}" for row in manifest.head(3).itertuples())
+    few = zip(manifest["source"].head(3), manifest["error"].head(3), strict=True)
+    reasons = "; ".join(error if error.startswith(source) else f"{source}: {error}" for source, error in few)
     return f"Not one of {len(manifest)} files is a usable video ({reasons}): name another source"

@@ -267,9 +267,10 @@ class WebDownloader:
             time.sleep(wait_s)
         raise _GaveUp(trouble)
 
-    def _pause_s(self, attempt: int) -> float:
+    def _pause_s(self, n: int) -> float:
+        """How long to wait after attempt `n`, counted from 0; yt-dlp calls it by this name too."""
         manners = self._options.manners
-        return min(manners.longest_wait_s, manners.backoff_s * 2.0**attempt * self._random.uniform(0.5, 1.5))
+        return min(manners.longest_wait_s, manners.backoff_s * 2.0**n * self._random.uniform(0.5, 1.5))
 
     def _watch(self, progress: Told) -> None:
         """End a download that grows too large or lasts too long."""
@@ -318,6 +319,7 @@ class WebDownloader:
             "max_sleep_interval": manners.sleep_between_videos_s[1],
             "sleep_interval_requests": manners.sleep_between_requests_s,
             "retries": 0,  # `_patiently` does it, for pages as for files
+            "extractor_retries": 1,  # likewise, but for what extractors alone can tell to be worth another look
             "fragment_retries": manners.retries,
             "skip_unavailable_fragments": False,
             "retry_sleep_functions": {"fragment": self._pause_s, "extractor": self._pause_s},
