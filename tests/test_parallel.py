@@ -16,10 +16,11 @@ from video_recommender.video_file import VideoError
 WORKERS = WorkerOptions(jobs=2)
 HERE = WorkerOptions(backend="sequential")
 INTERRUPTED = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from video_recommender.parallel import WorkerOptions, map_videos
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it on behalf of what runs in the background
 folder = Path(sys.argv[1])
 
 def work(number):

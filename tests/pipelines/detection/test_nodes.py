@@ -84,7 +84,7 @@ def frame_manifest_of(**videos):
         for name, (status, error) in videos.items()
     ]
     table = pd.DataFrame(rows, columns=list(FrameManifest.to_schema().columns))
-    return FrameManifest.validate(table.fillna({"shot_numbers": "", "times_s": ""}))
+    return FrameManifest.validate(table.assign(shot_numbers="", times_s=""))
 
 
 def test_what_is_seen_in_a_video_goes_to_three_datasets_under_one_record(frames_of):
