@@ -7,7 +7,6 @@ from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions
 from video_recommender.pipelines.deduplication.nodes import find_near_duplicates, hash_frames, select_corpus
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates
 
 HERE = WorkerOptions(backend="sequential")
@@ -25,7 +24,7 @@ def frames(tmp_path, filming, make_copy):
         folder.mkdir(parents=True)
         for number, picture in enumerate(pictures, start=1):
             cv2.imwrite(str(folder / f"{number}.jpg"), picture[..., ::-1])
-        record = PartitionRecord(video_id, details={"frames": len(pictures)})
+        record = PartitionRecord(video_id, details={"frames": len(pictures), "frames_per_second": 3.0})
         stored[video_id] = StoredPartition(record, lambda folder=folder: FrameFolder(folder))
     return Partitions(stored)
 
@@ -49,7 +48,7 @@ def manifest(frames):
 
 
 def hashes_of(frames, stored=None):
-    deletions, *updates = hash_frames(frames, stored or Partitions(), PreprocessingOptions(), HERE)
+    deletions, *updates = hash_frames(frames, stored or Partitions(), HERE)
     return deletions, {video_id: partition for update in updates for video_id, partition in update.items()}
 
 

@@ -78,6 +78,22 @@ def test_frames_that_were_not_taken_at_even_steps_are_aligned_by_their_times(fil
     assert pairs(find_repetitions([some, uneven], OPTIONS)) == [{0, 1}]
 
 
+@pytest.mark.parametrize("make_copy", ["recoded", "resized", "trimmed"], indirect=True)
+@pytest.mark.parametrize("still", [90, 300])
+def test_a_copy_of_a_picture_that_stands_still_is_found(filming, others, make_copy, still):
+    film = np.concatenate([np.repeat(filming.film("cat", frames=1), still, axis=0), filming.film("cat")])
+    found = find_repetitions([*others, filming.hashed(film), filming.hashed(make_copy(film))], OPTIONS)
+
+    assert pairs(found) == [{6, 7}]
+
+
+def test_a_few_frames_that_look_alike_make_no_copy(filming):
+    film = filming.film("cat", frames=4)
+
+    assert find_repetitions([filming.hashed(film)] * 2, OPTIONS) == []
+    assert len(find_repetitions([filming.hashed(film)] * 2, DeduplicationOptions(min_frames=4))) == 1
+
+
 def test_many_copies_of_one_film_are_all_found(filming):
     film = filming.hashed(filming.film("cup"))
 

@@ -61,7 +61,7 @@ def test_each_usable_video_is_cut_into_frames(videos):
     assert made.keys() == {"pets/cat", "pets/dog"}
     assert isinstance(made["pets/cat"].content, EncodedFrames)
     assert made["pets/cat"].content.decode().shape == (3, 32, 32, 3)
-    assert made["pets/cat"].record.details == {"frames": 3}
+    assert made["pets/cat"].record.details == {"frames": 3, "frames_per_second": 3.0}
 
 
 def test_a_video_that_is_of_no_use_is_not_cut_and_its_frames_are_deleted(videos):

@@ -19,11 +19,18 @@ OFFSET_STEP_S: Final = 0.5
 LEAST_VOTES: Final = 0.5
 """An alignment is looked at if so many of the frames that were asked for, of the shorter video, speak for it."""
 
+STILL: Final = 2
+"""A frame whose hash differs in no more bits from the one before shows the same: it is neither kept in the index nor
+asked for, or a picture that stands for half a minute would find nothing but itself."""
+
 ALIGNMENTS_TRIED: Final = 3
 NEIGHBOURS_IN_TIME: Final = 1
 """A frame may match the frame shown at that time in the other video, or this many before or after."""
 
 QUERIES_PER_BLOCK: Final = 65536
+
+
+Rows = NDArray[np.int64]
 
 
 class DeduplicationOptions(BaseModel):
@@ -33,6 +40,7 @@ class DeduplicationOptions(BaseModel):
 
     max_distance: int = Field(default=10, ge=0, le=HASH_BITS)
     max_mean_distance: float = Field(default=7.0, ge=0, le=HASH_BITS)
+    min_frames: PositiveInt = 5
     neighbours: PositiveInt = 64
     keep_out: bool = True
 
@@ -75,6 +83,8 @@ def find_repetitions(videos: Sequence[HashedFrames], options: DeduplicationOptio
     """
     best: dict[frozenset[int], Repetition] = {}
     for alignment in _promising_alignments(videos, options):
+        if min(len(videos[alignment.wide]), len(videos[alignment.narrow])) < options.min_frames:
+            continue
         found = _verify(alignment, videos, options.max_distance)
         pair = frozenset((alignment.wide, alignment.narrow))
         known = best.get(pair)
@@ -86,9 +96,11 @@ def find_repetitions(videos: Sequence[HashedFrames], options: DeduplicationOptio
 
 def _promising_alignments(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> Iterator[_Alignment]:
     """The alignments for which the most frames of a pair speak."""
-    votes = np.concatenate([*_votes(videos, options), np.empty((0, 4), np.int64)])
+    shown = [_changes(video) for video in videos]
+    wanted = [changes[_one_per_second(video.times_s[changes])] for video, changes in zip(videos, shown, strict=True)]
+    votes = np.concatenate([*_votes(videos, shown, wanted, options), np.empty((0, 4), np.int64)])
     alignments, counts = np.unique(votes, axis=0, return_counts=True)
-    asked = np.array([len(_one_per_second(video)) for video in videos], dtype=np.int64)
+    asked = np.array([len(rows) for rows in wanted], dtype=np.int64)
     is_promising = counts >= LEAST_VOTES * asked[alignments[:, :2]].min(axis=1)
     alignments, counts = alignments[is_promising], counts[is_promising]
     order = np.lexsort((*alignments.T[::-1], -counts))  # the most votes first, else by the numbers
@@ -101,7 +113,9 @@ def _promising_alignments(videos: Sequence[HashedFrames], options: Deduplication
             yield alignment
 
 
-def _votes(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> Iterator[NDArray[np.int64]]:
+def _votes(
+    videos: Sequence[HashedFrames], shown: Sequence[Rows], wanted: Sequence[Rows], options: DeduplicationOptions
+) -> Iterator[NDArray[np.int64]]:
     """Per pair of frames that look alike: rows of wide, narrow, zoom, offset in steps."""
     import faiss  # here: its threads must not be started in a process that only infers
 
@@ -110,24 +124,33 @@ def _votes(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> Ite
         return
     times_s = np.concatenate([video.times_s for video in videos])
     hashes = np.concatenate([video.hashes for video in videos])
+    starts = np.cumsum([0, *(len(video) for video in videos[:-1])])
+    known, queries = (
+        np.concatenate([start + rows for start, rows in zip(starts, chosen, strict=True)]) for chosen in (shown, wanted)
+    )
     index = faiss.IndexBinaryMultiHash(HASH_BITS, BANDS, HASH_BITS // BANDS)
     index.nflip = 1
-    index.add(_as_bytes(hashes[:, 0]))
-    starts = np.cumsum([0, *(len(video) for video in videos[:-1])])
-    queries = np.concatenate([start + _one_per_second(video) for start, video in zip(starts, videos, strict=True)])
+    index.add(_as_bytes(hashes[known, 0]))
     for zoom in range(len(ZOOMS)):
         for start in range(0, len(queries), QUERIES_PER_BLOCK):
             rows = queries[start : start + QUERIES_PER_BLOCK]
             distances, found = index.search(_as_bytes(hashes[rows, zoom]), options.neighbours)
-            asked, hit = np.repeat(rows, options.neighbours), found.ravel()
+            asked, hit = np.repeat(rows, options.neighbours), np.where(found >= 0, known[found], -1).ravel()
             is_match = (hit >= 0) & (distances.ravel() <= options.max_distance) & (owners[asked] != owners[hit])
             asked, hit = asked[is_match], hit[is_match]
             offsets = np.rint((times_s[asked] - times_s[hit]) / OFFSET_STEP_S).astype(np.int64)
             yield np.stack([owners[asked], owners[hit], np.full(len(asked), zoom), offsets], axis=1)
 
 
-def _one_per_second(video: HashedFrames) -> NDArray[np.int64]:
-    return np.unique(np.floor(video.times_s), return_index=True)[1].astype(np.int64)
+def _changes(video: HashedFrames) -> Rows:
+    """The frames that do not show the same as the one before."""
+    hashes = video.hashes[:, 0]
+    is_new = np.bitwise_count(hashes[1:] ^ hashes[:-1]) > STILL
+    return np.flatnonzero(np.concatenate([np.ones(min(1, len(hashes)), bool), is_new]))
+
+
+def _one_per_second(times_s: NDArray[np.float64]) -> Rows:
+    return np.unique(np.floor(times_s), return_index=True)[1].astype(np.int64)
 
 
 def _verify(alignment: _Alignment, videos: Sequence[HashedFrames], max_distance: int) -> Repetition:

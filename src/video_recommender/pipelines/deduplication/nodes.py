@@ -17,7 +17,6 @@ from video_recommender.pipelines.deduplication.duplicate_search import Deduplica
 from video_recommender.pipelines.deduplication.frame_hashing import VERSION as HASHING_VERSION
 from video_recommender.pipelines.deduplication.frame_hashing import ZOOMS, HashedFrames, hash_pictures
 from video_recommender.pipelines.deduplication.originals import merge_groups, name_originals, rank_videos
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates, VideoManifest
 
 HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
@@ -26,7 +25,6 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 def hash_frames(
     frames: Partitions[FrameFolder],
     stored_frame_hashes: Partitions[DataFrame[FrameHashes]],
-    preprocessing: PreprocessingOptions,
     workers: WorkerOptions,
 ) -> Iterator[PartitionUpdates]:
     """Hash every frame, so that frames that look alike can be found.
@@ -34,7 +32,6 @@ def hash_frames(
     Args:
         frames: the frames of each video.
         stored_frame_hashes: the hashes that earlier runs have left.
-        preprocessing: tells when each frame was taken.
         workers: see `WorkerOptions`.
 
     Yields:
@@ -43,7 +40,7 @@ def hash_frames(
     planned = {
         video_id: Planned(
             fingerprint(HASHING_VERSION, stored.record.fingerprint),
-            _Task(stored.load(), _times_s(stored.record, preprocessing.frames_per_second)),
+            _Task(stored.load(), _times_s(stored.record)),
         )
         for video_id, stored in frames.usable().items()
     }
@@ -117,11 +114,11 @@ def _hash(task: _Task) -> Made[DataFrame[FrameHashes]]:
     return Made(FrameHashes.validate(table), {"hashes": len(hashed)})
 
 
-def _times_s(record: PartitionRecord, frames_per_second: float) -> NDArray[np.float64]:
-    told = record.details.get("times_s")
-    if told:
-        return np.array(str(told).split(","), dtype=np.float64)
-    return np.arange(int(record.details["frames"] or 0)) / frames_per_second
+def _times_s(record: PartitionRecord) -> NDArray[np.float64]:
+    details = record.details
+    if details.get("times_s"):
+        return np.array(str(details["times_s"]).split(","), dtype=np.float64)
+    return np.arange(int(details["frames"] or 0)) / float(details["frames_per_second"] or 1)
 
 
 def _as_hashed(table: pd.DataFrame) -> HashedFrames:

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 hash_frames,
-                inputs=["frames", "stored_frame_hashes", "params:preprocessing", "params:workers"],
+                inputs=["frames", "stored_frame_hashes", "params:workers"],
                 outputs="frame_hashes",
                 name="hash_frames",
                 tags="per_video",

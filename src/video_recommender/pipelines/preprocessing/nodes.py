@@ -58,4 +58,6 @@ def _cut(video: VideoFile, options: PreprocessingOptions) -> Made[EncodedFrames]
         details["shots"] = sampled.shots
         details["shot_numbers"] = ",".join(map(str, sampled.shot_numbers))
         details["times_s"] = ",".join(f"{time_s:g}" for time_s in sampled.times_s)
+    else:
+        details["frames_per_second"] = options.frames_per_second
     return Made(sampled.frames, details)

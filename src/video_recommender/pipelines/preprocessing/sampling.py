@@ -23,7 +23,7 @@ from video_recommender.video_file import VideoFile
 
 T = TypeVar("T")
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same video and options would give other frames than before, so that they are cut again."""
 
 TOLERANCE_S: Final = 0.001
