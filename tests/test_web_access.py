@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from video_recommender.web_access import WebAccess
 
 COOKIES = """\
@@ -18,6 +20,27 @@ def test_the_proxy_and_its_password_are_hidden():
 
 def test_cookies_are_hidden_but_for_those_that_are_no_secrets():
     assert ACCESS.without_secrets("SESSION=abcdef123; lang=en") == "SESSION=[hidden]; lang=en"
+
+
+def test_a_short_user_of_the_proxy_garbles_no_sentence():
+    told = "source: some-channel has a game; me@proxy.example and me:s@cret refused me"
+
+    assert ACCESS.without_secrets(told) == (
+        "source: some-channel has a game; [hidden]@proxy.example and [hidden] refused me"
+    )
+
+
+def test_a_cookie_is_hidden_in_a_url_too():
+    access = WebAccess(Path("partial"), cookies=COOKIES.replace("abcdef123", "abc/def=="))
+
+    assert (
+        access.without_secrets("https://videos.example/?sid=abc%2Fdef%3D%3D") == "https://videos.example/?sid=[hidden]"
+    )
+
+
+def test_cookies_in_another_format_are_refused():
+    with pytest.raises(ValueError, match="line 2 does not have the seven fields of a cookie"):
+        WebAccess(Path("partial"), cookies="# HTTP Cookie File\nSESSION=abcdef123\n")
 
 
 def test_users_and_passwords_in_any_url_are_hidden():

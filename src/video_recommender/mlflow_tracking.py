@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from video_recommender.console_noise import silence_dependencies
 from video_recommender.stages import parameter_groups
+from video_recommender.web_access import without_users
 
 if TYPE_CHECKING:
     from mlflow import ActiveRun
@@ -111,7 +112,8 @@ class MlflowTracking:
     def _flat_parameters(self) -> dict[str, Any]:
         groups = parameter_groups(self._pipeline)
         used = {name: value for name, value in self._parameters.items() if name in groups}
-        return {str(name): value for name, value in pd.json_normalize(used).iloc[0].items()}
+        flat = pd.json_normalize(used).iloc[0].items()
+        return {str(name): without_users(str(value)) for name, value in flat}  # sources may be URLs with a password
 
     def _end(self, status: str) -> None:
         if self._run is not None:

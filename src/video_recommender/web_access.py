@@ -3,15 +3,22 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 HIDDEN: Final = "[hidden]"
-SHORTEST_SECRET: Final = 4
-"""Shorter cookie values, such as `1` and `en`, are no secrets, and hiding them would garble every sentence."""
+SHORTEST_SECRET: Final = 6
+"""Shorter cookie values, such as `1` and `en`, are no secrets, and hiding them would garble every sentence; shorter
+users and passwords are hidden where they stand together or before an @ only."""
 
+_COOKIE_HEADER: Final = re.compile("#( Netscape)? HTTP Cookie File")
+_COOKIE: Final = re.compile(
+    r"(#HttpOnly_)?(\.[^\t]*\tTRUE|[^.\t][^\t]*\tFALSE)\t[^\t]*\t[^\t]*\t([0-9]+(\.[0-9]+)?)?\t[^\t]*\t[^\t]*"
+)
+"""Domain, whether it has sub-domains, path, whether HTTPS only, expiry in seconds, name, value."""
 _USER_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -23,11 +30,23 @@ class WebAccess:
         partial_folder: where files lie until they are whole.
         cookies: the text of a Netscape cookie file; empty for none. It is never shown.
         proxy: URL of a proxy, perhaps with a user and a password; empty for none. It is never shown.
+
+    Raises:
+        ValueError: if the cookies are not in Netscape format: yt-dlp would print the lines that it cannot read.
     """
 
     partial_folder: Path
     cookies: str = field(default="", repr=False)
     proxy: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        lines = self.cookies.splitlines()
+        if lines and not _COOKIE_HEADER.match(lines[0]):
+            raise ValueError("its first line is not '# Netscape HTTP Cookie File'")
+        for number, line in enumerate(lines, start=1):
+            is_comment = not line.strip() or (line.startswith("#") and not line.startswith("#HttpOnly_"))
+            if not is_comment and not _COOKIE.fullmatch(line):
+                raise ValueError(f"line {number} does not have the seven fields of a cookie, separated by tabs")
 
     def cookie_file(self) -> StringIO | None:
         """The cookies as a file of their own, so that whoever writes to it alters no file of the user's."""
@@ -35,12 +54,12 @@ class WebAccess:
 
     def without_secrets(self, text: str) -> str:
         """Hide in a text whatever must not be seen: the proxy, the cookies, and users and passwords in URLs."""
-        for secret in self._secrets():
-            text = text.replace(secret, HIDDEN)
-        return without_users(text)
+        return without_users(self._secret.sub(HIDDEN, text))
 
-    def _secrets(self) -> list[str]:
-        return sorted({*_proxy_secrets(self.proxy), *_cookie_values(self.cookies)}, key=len, reverse=True)
+    @cached_property
+    def _secret(self) -> re.Pattern[str]:
+        secrets = {*_proxy_secrets(self.proxy), *map(re.escape, _cookie_values(self.cookies))}
+        return re.compile("|".join(sorted(secrets, key=len, reverse=True)) or r"(?!)")
 
 
 def without_users(text: str) -> str:
@@ -49,14 +68,21 @@ def without_users(text: str) -> str:
 
 
 def _proxy_secrets(proxy: str) -> Iterator[str]:
-    if proxy:
-        yield proxy
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        yield parts.netloc
-        for secret in filter(None, (parts.username, parts.password)):
-            yield from (secret, unquote(secret))
+    """Patterns of what must not be seen of a proxy."""
+    if not proxy:
+        return
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    user, password = parts.username or "", parts.password or ""
+    yield from map(re.escape, (proxy, parts.netloc))
+    for name, word in ((user, password), (unquote(user), unquote(password))):
+        if word:
+            yield re.escape(f"{name}:{word}")
+        if name:
+            yield rf"(?<!\w){re.escape(name)}(?=@)"
+        yield from (rf"(?<!\w){re.escape(one)}(?!\w)" for one in (name, word) if len(one) >= SHORTEST_SECRET)
 
 
 def _cookie_values(cookies: str) -> Iterator[str]:
-    rows = (line.rstrip("\r\n").split("\t") for line in cookies.splitlines())
-    return (row[6] for row in rows if len(row) == 7 and len(row[6]) >= SHORTEST_SECRET)
+    rows = (line.split("\t") for line in cookies.splitlines())
+    for value in (row[6] for row in rows if len(row) == 7 and len(row[6]) >= SHORTEST_SECRET):
+        yield from (value, quote(value, safe=""), unquote(value))

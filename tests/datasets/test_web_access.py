@@ -5,14 +5,14 @@ from video_recommender.datasets import WebAccessDataset
 
 
 def test_cookies_and_proxy_come_from_the_credentials(tmp_path):
-    (tmp_path / "cookies.txt").write_text("# Netscape\n")
+    (tmp_path / "cookies.txt").write_text("# Netscape HTTP Cookie File\n")
 
     access = WebAccessDataset(
         path=f"{tmp_path}/partial",
         credentials={"cookies": f"{tmp_path}/cookies.txt", "proxy": "socks5://proxy.example"},
     ).load()
 
-    assert (access.cookies, access.proxy) == ("# Netscape\n", "socks5://proxy.example")
+    assert (access.cookies, access.proxy) == ("# Netscape HTTP Cookie File\n", "socks5://proxy.example")
     assert access.partial_folder == tmp_path / "partial"
     assert not access.partial_folder.exists()
 
@@ -30,6 +30,26 @@ def test_a_cookie_file_that_cannot_be_read_is_told_without_a_word_of_it(tmp_path
         WebAccessDataset(path=str(tmp_path), credentials={"cookies": f"{tmp_path}/cookies.txt"}).load()
 
     assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        "# Netscape HTTP Cookie File\n127.0.0.1 FALSE / FALSE 0 SESSION s3cret-cookie\n",
+        "# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\tsoon\tSESSION\ts3cret-cookie\n",
+        "# Netscape HTTP Cookie File\n.videos.example\tFALSE\t/\tFALSE\t0\tSESSION\ts3cret-cookie\n",
+        '[{"name": "SESSION", "value": "s3cret-cookie"}]',
+        "SESSION=s3cret-cookie",
+    ],
+)
+def test_cookies_in_another_format_are_refused_without_a_word_of_them(tmp_path, cookies, capfd):
+    (tmp_path / "cookies.txt").write_text(cookies)
+
+    with pytest.raises(DatasetError, match=r"is not in Netscape format .* export it again") as told:
+        WebAccessDataset(path=str(tmp_path), credentials={"cookies": f"{tmp_path}/cookies.txt"}).load()
+
+    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in "".join(capfd.readouterr())
 
 
 def test_a_misspelt_secret_is_named_but_not_told(tmp_path):

@@ -54,9 +54,15 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         """Read the cookies and name the folder, which need not exist yet.
 
         Raises:
-            DatasetError: if the cookie file cannot be read.
+            DatasetError: if the cookie file cannot be read, or is not in Netscape format.
         """
-        return WebAccess(self._path, self._read_cookies(), self._credentials.get("proxy") or "")
+        cookies = self._read_cookies()
+        try:
+            return WebAccess(self._path, cookies, self._credentials.get("proxy") or "")
+        except ValueError as error:
+            raise DatasetError(
+                f"The cookie file that credentials.yml names is not in Netscape format ({error}): export it again"
+            ) from None
 
     def save(self, data: Any) -> NoReturn:
         """Nothing is ever saved.

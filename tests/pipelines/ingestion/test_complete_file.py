@@ -1,7 +1,7 @@
 import av
 import pytest
 
-from video_recommender.pipelines.ingestion.complete_file import check_complete, keep_beginning
+from video_recommender.pipelines.ingestion.complete_file import check_complete, holds_more_than, keep_beginning
 from video_recommender.pipelines.ingestion.probe import probe_video
 from video_recommender.video_file import VideoError, VideoFile
 
@@ -25,8 +25,9 @@ def rewrapped(video, container, **options):
 
 
 def test_a_whole_file_is_complete(video):
-    check_complete(video)
-    check_complete(video, expected_s=12.0)
+    check_complete(video, 30.0)
+    check_complete(video, 30.0, told_s=12.4)
+    check_complete(video, 10.0, told_s=600.0)
 
 
 def test_a_file_that_breaks_off_is_incomplete(video):
@@ -35,13 +36,26 @@ def test_a_file_that_breaks_off_is_incomplete(video):
     broken.path.write_bytes(content[: len(content) // 2])
 
     with pytest.raises(VideoError, match=r"breaks off after \d\.\d of 12\.0 s") as told:
-        check_complete(broken)
+        check_complete(broken, 30.0)
 
     assert told.value.status == "incomplete"
 
 
-def test_a_file_that_is_shorter_than_the_site_has_said_is_whole_if_it_says_so_itself(video):
-    check_complete(video, expected_s=120.0)
+def test_a_file_that_is_shorter_than_its_site_tells_is_incomplete_whatever_it_says_of_itself(video):
+    with pytest.raises(VideoError, match=r"breaks off after 12\.0 of 30\.0 s") as told:
+        check_complete(video, 30.0, told_s=120.0)
+
+    assert told.value.status == "incomplete"
+
+
+def test_what_of_a_file_is_not_wanted_need_not_be_there(video):
+    broken = rewrapped(video, "mp4", movflags="faststart")
+    content = broken.path.read_bytes()
+    broken.path.write_bytes(content[: len(content) // 2])
+
+    assert holds_more_than(broken, 3.0)
+    assert not holds_more_than(broken, 11.0)
+    check_complete(broken, 3.0, told_s=12.0)
 
 
 def test_of_a_long_video_only_the_beginning_is_kept(video):
@@ -73,4 +87,4 @@ def test_a_file_that_is_no_video_is_told(tmp_path):
     (tmp_path / "page").write_text("<html>")
 
     with pytest.raises(VideoError):
-        check_complete(VideoFile(tmp_path / "page"))
+        check_complete(VideoFile(tmp_path / "page"), 30.0)

@@ -10,6 +10,7 @@ from video_recommender.pipelines.ingestion.web_sources import (
     WebFilters,
     YoutubeOptions,
     is_allowed,
+    is_live,
     list_sources,
     why_unwanted,
 )
@@ -35,7 +36,6 @@ def test_searches_urls_and_a_file_of_urls_can_be_mixed(tmp_path):
     ("written", "asked"),
     [
         ("ytsearch:cats", "ytsearchall:cats"),
-        ("ytsearchdate:cats: the movie", "ytsearchdateall:cats: the movie"),
         ("gvsearch7:cats", "gvsearch7:cats"),
     ],
 )
@@ -74,8 +74,6 @@ def test_only_the_protocols_that_were_named_are_allowed():
 @pytest.mark.parametrize(
     ("filters", "told", "reason"),
     [
-        ({}, {"is_live": True}, "live"),
-        ({}, {"live_status": "is_upcoming"}, "live"),
         ({"min_seconds": 10}, {"duration": 9}, "lasts 9 s, less than 10"),
         ({"max_seconds": 60}, {"duration": 61.5}, r"lasts 61\.5 s, more than 60"),
         ({"licences": ("CC BY",)}, {"url": PAGE, "license": "All rights reserved"}, "licence is All rights"),
@@ -111,8 +109,10 @@ def test_what_is_not_told_does_not_count_against_a_video(told):
     assert why_unwanted(told, filters) == ""
 
 
-def test_a_live_video_can_be_wanted():
-    assert why_unwanted({"is_live": True}, WebFilters(live=True)) == ""
+@pytest.mark.parametrize("told", [{"is_live": True}, {"live_status": "is_live"}, {"live_status": "is_upcoming"}])
+def test_what_is_still_broadcast_or_has_yet_to_be_is_live(told):
+    assert is_live(told)
+    assert not is_live({"live_status": "was_live"})
 
 
 def test_the_youtube_environment_asks_for_a_hundred_videos_of_music_pets_and_cars():

@@ -1,5 +1,6 @@
 """Make sure that a fetched file is whole, and keep no more of it than is wanted."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,14 @@ SHARE_OF_WHOLE: Final = 0.9
 _PLAYABLE_AS_MP4: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 
 
-def check_complete(video: VideoFile, expected_s: float | None = None) -> None:
-    """Make sure that a file holds as much as it says, and as is expected.
+def check_complete(video: VideoFile, seconds: float, told_s: float | None = None) -> None:
+    """Make sure that a file holds as much as is wanted of it, or all that there is.
 
     Args:
         video: the file.
-        expected_s: how long it should be, in seconds; None if that is not known.
+        seconds: how much of it is wanted.
+        told_s: how long the whole video lasts, in seconds, by what its site tells; None if it does not. A file that was
+            cut short may be a valid, shorter one: what it says of itself does not excuse it.
 
     Raises:
         VideoError: `incomplete` if it holds less; or because it is no video at all.
@@ -30,9 +33,24 @@ def check_complete(video: VideoFile, expected_s: float | None = None) -> None:
     with open_video(video) as opened:
         stated_s = _stated_s(opened)
         length_s = _measured_s(opened)
-    due_s = min(stated_s or expected_s or 0.0, expected_s or stated_s or 0.0)
+    due_s = min(seconds, max(stated_s or 0.0, told_s or 0.0))
     if length_s < SHARE_OF_WHOLE * due_s - MARGIN_S / 2:
         raise VideoError("incomplete", f"It breaks off after {length_s:.1f} of {due_s:.1f} s: run again")
+
+
+def holds_more_than(video: VideoFile, seconds: float) -> bool:
+    """Tell whether the pictures of a file, which may be a part of one, go on for longer than that.
+
+    Raises:
+        VideoError: if it cannot be read, as an MP4 that is not all there and has its index at its end.
+    """
+    with open_video(video) as opened:
+        first_s = float("inf")
+        for start_s, end_s in _spans(opened):
+            first_s = min(first_s, start_s)
+            if end_s - first_s > seconds:
+                return True
+    return False
 
 
 def keep_beginning(video: VideoFile, seconds: float) -> VideoFile:
@@ -82,10 +100,12 @@ def _stated_s(opened: OpenVideo) -> float | None:
 
 def _measured_s(opened: OpenVideo) -> float:
     """How long the pictures are shown that are really there."""
-    shown = [
-        (float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base))
-        for packet in opened.packets()
-        if packet is not None and packet.pts is not None and packet.time_base is not None
-    ]
-    first_s = min((start_s for start_s, _ in shown), default=0.0)
-    return max((start_s + length_s for start_s, length_s in shown), default=0.0) - first_s
+    shown = list(_spans(opened))
+    return max((end_s for _, end_s in shown), default=0.0) - min((start_s for start_s, _ in shown), default=0.0)
+
+
+def _spans(opened: OpenVideo) -> Iterator[tuple[float, float]]:
+    """From when to when each picture is shown, in seconds, in order of decoding."""
+    for packet in opened.packets():
+        if packet is not None and packet.pts is not None and packet.time_base is not None:
+            yield float(packet.pts * packet.time_base), float((packet.pts + (packet.duration or 0)) * packet.time_base)

@@ -10,10 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from video_recommender.fingerprints import fingerprint
 from video_recommender.partitions import Partition, PartitionRecord, PartitionUpdates
 from video_recommender.pipelines.ingestion.folder import UNLABELLED, unique_slugs
+from video_recommender.pipelines.ingestion.outage import Outage
 from video_recommender.pipelines.ingestion.publication import Publication
 from video_recommender.pipelines.ingestion.web_downloader import WebDownloader, WebVideo
 from video_recommender.pipelines.ingestion.web_errors import BY_CHOICE, OUT_OF_REACH, PASSING
-from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions, list_sources, site_of
+from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions, list_sources
 from video_recommender.video_file import VideoError, VideoLink
 from video_recommender.web_access import WebAccess
 
@@ -48,18 +49,23 @@ def download_categories(
     sources = {name: list_sources(name, wanted, options.protocols) for name, wanted in options.categories.items()}
     folders = unique_slugs({name: name for name in sources}, reserved=frozenset({UNLABELLED}))
     archive = _Archive(options, records)
-    outage = _Outage({site_of(source) for listed in sources.values() for source in listed}, options)
+    plan = [(category, source) for category, listed in sources.items() for source in listed]
+    outage = Outage(options.manners.failures_in_a_row)
     with WebDownloader(options, access, seed) as downloader, _progress() as progress:
-        for category, listed in sources.items():
-            bar = progress.add_task(category, total=options.target_of(category), now="")
-            for video in _candidates(category, listed, downloader, archive):
-                progress.update(bar, completed=archive.usable[category], now=video.slug[:LONGEST_NAME])
+        bars = {name: progress.add_task(name, total=options.target_of(name), now="") for name in sources}
+        for n, (category, source) in enumerate(plan):
+            found = downloader.find(source, lambda video: archive.is_settled(video.key) or outage.is_shut(video.url))
+            while archive.lacks(category) and not outage.is_shut(source) and (video := next(found, None)):
+                progress.update(bars[category], completed=archive.usable[category], now=video.slug[:LONGEST_NAME])
                 made = _download(category, video, downloader, archive)
-                yield archive.enter(f"{folders[category]}/{video.slug}", made)
-                outage.note(video, made.record, kept=archive.usable.total())
+                yield archive.enter(f"{folders[category]}/{video.slug}", made, video.lists)
+                outage.note(video.url, source, made.record.status)
+                left = (other for other_category, other in plan[n:] if archive.lacks(other_category))
+                if made.record.status in OUT_OF_REACH and outage.is_total(left):
+                    raise ConnectionError(_nothing_can_be_reached(made.record, archive.usable.total()))
                 if made.record.is_ok:
                     downloader.forget(video)
-            progress.update(bar, completed=archive.usable[category], now="")
+            progress.update(bars[category], completed=archive.usable[category], now="")
         downloader.forget_all_but(archive.keys_to_ask_again())
 
 
@@ -95,18 +101,24 @@ class _Archive:
         """The videos whose partial files are worth keeping."""
         return [str(record.details["key"]) for record in self._records.values() if record.status in PASSING]
 
-    def enter(self, video_id: str, made: Partition[VideoLink]) -> PartitionUpdates:
+    def enter(self, video_id: str, made: Partition[VideoLink], lists: Sequence[str]) -> PartitionUpdates:
         """Note what became of a video.
 
+        Args:
+            video_id: its name.
+            made: what became of it.
+            lists: the keys of the lists that it was found in.
+
         Returns:
-            What to save; an earlier record of the same video under another name is deleted.
+            What to save; an earlier record of the same video under another name is deleted, and so is one of a list
+            that could not be read then.
         """
-        asked = str(made.record.details["asked"])
-        earlier = self._ids.get(asked, video_id)
-        if earlier != video_id:
+        of_same = {self._ids.get(key) for key in (str(made.record.details["asked"]), *lists)}
+        outdated = [earlier for earlier in of_same if earlier in self._records and earlier != video_id]
+        for earlier in outdated:
             del self._records[earlier]
         self._add(video_id, made.record)
-        return {**({earlier: None} if earlier != video_id else {}), video_id: made}
+        return {**dict.fromkeys(outdated), video_id: made}
 
     def _add(self, video_id: str, record: PartitionRecord) -> None:
         if "key" not in record.details:  # the run was stopped while it saved this
@@ -121,15 +133,6 @@ class _Archive:
 def _choice_fingerprint(options: YoutubeOptions) -> str:
     """Digest the parameters that decide which videos are wanted."""
     return fingerprint(options.filters, options.max_height, options.max_megabytes, options.protocols)
-
-
-def _candidates(
-    category: str, sources: Sequence[str], downloader: WebDownloader, archive: _Archive
-) -> Iterator[WebVideo]:
-    for source in sources:
-        found = downloader.find(source, archive.is_settled)
-        while archive.lacks(category) and (video := next(found, None)):
-            yield video
 
 
 def _download(category: str, video: WebVideo, downloader: WebDownloader, archive: _Archive) -> Partition[VideoLink]:
@@ -148,33 +151,14 @@ def _download(category: str, video: WebVideo, downloader: WebDownloader, archive
     )
 
 
-class _Outage:
-    """Tells a network that is gone from a site that is: then the other sites are still worth asking."""
-
-    def __init__(self, sites: set[str], options: YoutubeOptions) -> None:
-        self._sites = sites - {""}
-        self._limit = options.manners.failures_in_a_row
-        self._failed: list[str] = []
-
-    def note(self, video: WebVideo, record: PartitionRecord, kept: int) -> None:
-        """Count the videos in a row that were out of reach.
-
-        Raises:
-            ConnectionError: if they are too many, and no other site is left to ask.
-        """
-        self._failed = [*self._failed, site_of(video.url)] if record.status in OUT_OF_REACH else []
-        failed = set(self._failed)
-        if len(self._failed) < self._limit or (len(failed) == 1 and not self._sites <= failed):
-            return
-        way_out = (
-            "the site wants fewer requests: wait an hour, then run again"
-            if record.status == "rate_limited"
-            else "check the connection, then run again"
-        )
-        reason = record.error.split("; ")[0]
-        raise ConnectionError(
-            f"Nothing can be reached any more ({reason}); {way_out}. {kept} downloaded videos are kept"
-        )
+def _nothing_can_be_reached(record: PartitionRecord, kept: int) -> str:
+    way_out = (
+        "the site wants fewer requests: wait an hour, then run again"
+        if record.status == "rate_limited"
+        else "check the connection, then run again"
+    )
+    reason = record.error.split("; ")[0]
+    return f"Nothing can be reached any more ({reason}); {way_out}. {kept} downloaded videos are kept"
 
 
 def _progress() -> Progress:

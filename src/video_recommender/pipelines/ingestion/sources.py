@@ -14,7 +14,7 @@ from video_recommender.photos import Photo, PhotoLibrary, list_photo_folder
 from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips, render_clip
 from video_recommender.pipelines.ingestion.folder import FolderVideo, list_folder, printable
 from video_recommender.pipelines.ingestion.publication import Publication
-from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
+from video_recommender.pipelines.ingestion.web_sources import LEFT_OUT, YoutubeOptions
 from video_recommender.video_file import VideoBytes, VideoError, VideoFile, VideoLink
 
 
@@ -102,7 +102,7 @@ def offer_videos(
                 _offer_download(video_id, stored)
                 for video_id, stored in downloads.items()
                 if stored.record.details.get("category") in options.youtube.categories
-                and stored.record.status != "filtered"
+                and stored.record.status not in LEFT_OUT
             ]
 
 

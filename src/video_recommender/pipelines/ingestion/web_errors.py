@@ -12,17 +12,21 @@ from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, TransportErr
 from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedError, UnsupportedError
 
 from video_recommender.pipelines.ingestion.publication import one_line
+from video_recommender.pipelines.ingestion.web_sources import LEFT_OUT
 from video_recommender.video_file import VideoError
 from video_recommender.web_access import WebAccess
 
 OUT_OF_REACH: Final = frozenset({"unreachable", "rate_limited"})
 """What is wrong with the way to a video rather than with the video."""
 
-PASSING: Final = OUT_OF_REACH | {"incomplete", "timed_out", "failed", "crashed"}
+PASSING: Final = OUT_OF_REACH | {"incomplete", "timed_out", "failed", "crashed", "live"}
 """What may be better another time: such videos are asked for again in the next run, all others are not."""
 
 BY_CHOICE: Final = frozenset({"filtered", "no_format", "too_large", "refused"})
 """What depends on the parameters: asked for again when these change."""
+
+NOT_ASKED: Final = LEFT_OUT | {"refused"}
+"""What a video can be found to be without a request: it tells nothing of the network."""
 
 ASK_AGAIN: Final = "it is not asked for again but with --params=ingestion.youtube.ask_again=true"
 
@@ -36,7 +40,7 @@ WAYS_OUT: Final = {
 """What a user can do about it, by status."""
 
 _PLAIN: Final = {
-    "unsupported": "no video was found there",
+    "unsupported": "no video that can be fetched was found there",
     "unreadable": "what came is no video",
     "audio_only": "what came has sound but no pictures",
     "empty": "what came is empty",
@@ -57,6 +61,7 @@ _STATUS_OF_WORDS: Final = (
     (re.compile(r"rate.?limited|too many requests|confirm you.{1,3}re not a bot", re.I), "rate_limited"),
     (re.compile(r"requested format is not available|no video formats", re.I), "no_format"),
     (re.compile(r"more expected|content too short", re.I), "incomplete"),
+    (re.compile(r"ffmpeg (could not be|is not)|DRM protected|is not supported by", re.I), "unsupported"),
     (re.compile(r"got error:", re.I), "unreachable"),  # what a transfer died of is told in words only
 )
 _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caused by .*", re.DOTALL)
@@ -154,15 +159,23 @@ def _reason(chain: list[BaseException], status: str) -> str:
         (error for error in chain if isinstance(error, VideoError | ExtractorError | TransportError | HTTPError)),
         chain[0],
     )
-    words = plainest.orig_msg if isinstance(plainest, ExtractorError) else str(plainest)
-    reason = one_line(_NOISE.sub("", words or "")).rstrip(". ")
-    return f"{type(plainest).__name__}: {reason}" if status == "failed" else reason
+    reasons = (_words(error) for error in (plainest, *chain))
+    reason = next(filter(None, reasons), "")
+    name = type(plainest).__name__
+    if status == "failed" and not isinstance(plainest, VideoError):
+        return f"{name}: {reason}" if reason else name
+    return reason or name
+
+
+def _words(error: BaseException) -> str:
+    words = error.orig_msg if isinstance(error, ExtractorError) else str(error)
+    return one_line(_NOISE.sub("", words or "")).rstrip(". ")
 
 
 def _retry_after(error: HTTPError) -> float | None:
     """Read the header, which holds seconds or a date (RFC 9110, 10.2.3)."""
     told = error.response.headers.get("Retry-After") or ""
-    if told.strip().isdigit():
+    if told.strip().isascii() and told.strip().isdecimal():  # other digits of Unicode are none to float()
         return float(told)
     try:
         return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -19,6 +20,10 @@ from pydantic import (
 )
 
 from video_recommender.pipelines.ingestion.publication import upload_day
+from video_recommender.web_access import without_users
+
+LEFT_OUT: Final = frozenset({"filtered", "live"})
+"""The statuses of videos that are left out before they are fetched."""
 
 _SEARCH: Final = re.compile(r"(?P<site>[a-z0-9]+search(date)?)(?P<count>[0-9]*|all):(?P<words>.*\S.*)")
 """yt-dlp's way to name a search, such as `ytsearch50:cats`."""
@@ -49,7 +54,6 @@ class WebFilters(BaseModel):
 
     min_seconds: NonNegativeFloat = 5.0
     max_seconds: PositiveFloat | None = 1200.0
-    live: bool = False
     licences: tuple[str, ...] = ()
     viewer_age: NonNegativeInt | None = None
     uploaded_after: Annotated[date | None, BeforeValidator(_dated)] = None
@@ -115,13 +119,37 @@ def list_sources(category: str, wanted: WebCategory, protocols: tuple[str, ...])
 
 def is_allowed(url: str, protocols: tuple[str, ...]) -> bool:
     """Tell whether a URL is one of the web and not, say, of a file of this machine."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     return parts.scheme.lower() in protocols and bool(parts.hostname)
 
 
-def site_of(url: str) -> str:
-    """Name the server that a URL is of; empty for a search, whose site only yt-dlp knows."""
-    return urlsplit(url).netloc.rpartition("@")[2].lower()
+def is_search(source: str) -> bool:
+    """Tell a search from a URL."""
+    return bool(_SEARCH.fullmatch(source))
+
+
+def site_of(source: str) -> str:
+    """Name the server that a URL is of; of a search, the prefix: only yt-dlp knows its server."""
+    search = _SEARCH.fullmatch(source)
+    return search["site"] if search else parts_of(source).netloc.rpartition("@")[2].lower()
+
+
+def parts_of(url: str) -> SplitResult:
+    """Take a URL to pieces; one that is none, such as `http://[`, has none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def smaller_side(form: Mapping[str, Any]) -> int | None:
+    """Tell the width or height of a format, in pixels, whichever is less: what 240p means for an upright video too."""
+    return min((form[name] for name in ("width", "height") if form.get(name)), default=None)
+
+
+def is_live(told: Mapping[str, Any]) -> bool:
+    """Tell whether a video is still being broadcast, or has yet to be."""
+    return bool(told.get("is_live")) or told.get("live_status") in {"is_live", "is_upcoming"}
 
 
 def why_unwanted(told: Mapping[str, Any], filters: WebFilters) -> str:
@@ -139,9 +167,6 @@ def why_unwanted(told: Mapping[str, Any], filters: WebFilters) -> str:
 
 def _objections(told: Mapping[str, Any], filters: WebFilters) -> Iterator[str]:
     seconds, licence = told.get("duration"), told.get("license")
-    is_live = told.get("is_live") or told.get("live_status") in {"is_live", "is_upcoming"}
-    if is_live and not filters.live:
-        yield "it is live"
     if seconds is not None and seconds < filters.min_seconds:
         yield f"it lasts {seconds:g} s, less than {filters.min_seconds:g}"
     if seconds is not None and filters.max_seconds is not None and seconds > filters.max_seconds:
@@ -153,9 +178,9 @@ def _objections(told: Mapping[str, Any], filters: WebFilters) -> Iterator[str]:
     uploaded = upload_day(told)
     if filters.uploaded_after and uploaded and uploaded <= filters.uploaded_after:
         yield f"it was uploaded on {uploaded}"
-    heights = [form["height"] for form in told.get("formats") or () if form.get("height")]
-    if heights and max(heights) < filters.min_height:
-        yield f"it has {max(heights)} lines, less than {filters.min_height}"
+    lines = max(filter(None, map(smaller_side, told.get("formats") or ())), default=None)
+    if lines is not None and lines < filters.min_height:
+        yield f"it has {lines} lines, less than {filters.min_height}"
 
 
 def _is_whole(told: Mapping[str, Any]) -> bool:
@@ -165,15 +190,22 @@ def _is_whole(told: Mapping[str, Any]) -> bool:
 
 def _checked(category: str, source: str, protocols: tuple[str, ...]) -> str:
     search = _SEARCH.fullmatch(source)
-    if search:
+    if search and search["site"] in _known_searches():
         return f"{search['site']}{search['count'] or 'all'}:{search['words']}"
     if is_allowed(source, protocols):
         return source
     allowed = " or ".join(f"{protocol}://" for protocol in sorted(protocols))
     raise ValueError(
-        f"The source {source!r} of the category {category} is neither a search such as ytsearch50:cats "
+        f"The source {without_users(source)!r} of the category {category} is neither a search such as ytsearch50:cats "
         f"nor a URL that begins with {allowed}"
     )
+
+
+@cache
+def _known_searches() -> frozenset[str]:
+    from yt_dlp.extractor import gen_extractor_classes  # here: it imports more than a thousand modules
+
+    return frozenset(key for site in gen_extractor_classes() if (key := getattr(site, "_SEARCH_KEY", None)))
 
 
 def _read_sources(category: str, file: Path) -> list[str]:

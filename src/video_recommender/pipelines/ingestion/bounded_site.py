@@ -1,0 +1,120 @@
+"""yt-dlp with bounds: nothing outlasts its time, no page is endless, and no URL leads out of the web."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import yt_dlp
+from yt_dlp.networking import Request, Response
+from yt_dlp.networking.exceptions import HTTPError
+
+from video_recommender.pipelines.ingestion.web_sources import is_allowed
+from video_recommender.video_file import VideoError
+
+LARGEST_PAGE: Final = 30_000_000
+"""Pages and manifests with more bytes than that are given up; the largest known of YouTube have a tenth."""
+
+PIECE: Final = 1 << 16
+"""How many bytes are read at a time."""
+
+
+class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
+    """Every page, manifest, key and piece that yt-dlp fetches is asked for here.
+
+    Args:
+        settings: see `yt_dlp.YoutubeDL`.
+        protocols: what a URL may begin with.
+        seconds_per_video: how long all that is fetched for one video may take.
+    """
+
+    def __init__(self, settings: dict[str, Any], protocols: tuple[str, ...], seconds_per_video: float) -> None:
+        self._protocols = protocols
+        self._seconds_per_video = seconds_per_video
+        self._deadline_s = float("inf")
+        self.refusal: HTTPError | None = None
+        """How the latest request was refused, if it was."""
+        super().__init__(settings)
+
+    @property
+    def left_s(self) -> float:
+        """How much time is left, in seconds."""
+        return self._deadline_s - time.monotonic()
+
+    def start_clock(self, left_s: float) -> None:
+        """From now on, whatever is fetched must be there after so many seconds."""
+        self._deadline_s = time.monotonic() + left_s
+
+    def check_clock(self) -> None:
+        """Make sure that there is time left.
+
+        Raises:
+            VideoError: `timed_out` if there is none.
+        """
+        if self.left_s <= 0:
+            raise VideoError("timed_out", f"it took more than {self._seconds_per_video:g} s")
+
+    def urlopen(self, req: Any) -> Response:
+        """Ask for a URL, as yt-dlp's own method does.
+
+        Raises:
+            VideoError: `refused` if it leads out of the web, `timed_out` if there is no time left.
+            HTTPError: if the server refuses it.
+        """
+        request = Request(req) if isinstance(req, str) else req
+        self._check(request.url)
+        self.check_clock()
+        self.refusal = None
+        try:
+            response = super().urlopen(request)
+        except HTTPError as error:
+            self.refusal = error
+            error.response = _BoundedResponse(error.response, self.check_clock)
+            raise
+        self._check(response.url)
+        return _BoundedResponse(response, self.check_clock)
+
+    def _check(self, url: str) -> None:
+        if not is_allowed(url, self._protocols) and not url.startswith("data:"):  # these hold what they name
+            raise VideoError("refused", f"it leads to what is none of {', '.join(self._protocols)}")
+
+
+class _BoundedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
+    """A server's answer, read as it drips in, so that the clock is looked at in between."""
+
+    def __init__(self, response: Response, check_clock: Callable[[], None]) -> None:
+        super().__init__(response, response.url, {}, response.status, response.reason, response.extensions)
+        self.headers = response.headers
+        self._check_clock = check_clock
+        if hasattr(response.fp, "read1"):
+            response.fp = _AsItComes(response.fp)
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Read so many bytes, or to the end: then it is a page.
+
+        Raises:
+            VideoError: `timed_out` if there is no time left, `failed` if the page is too large.
+        """
+        content = bytearray()
+        while amt is None or len(content) < amt:
+            self._check_clock()
+            piece = self.fp.read(PIECE if amt is None else min(PIECE, amt - len(content)))
+            if not piece:
+                break
+            content += piece
+            if amt is None and len(content) > LARGEST_PAGE:
+                raise VideoError("failed", f"a page of it has more than {LARGEST_PAGE / 1e6:g} MB")
+        return bytes(content)
+
+
+class _AsItComes:
+    """Gives what has come, instead of waiting until it is as much as was asked for."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def read(self, size: int, **how: Any) -> bytes:
+        content: bytes = self._answer.read1(size, **how)
+        return content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._answer, name)
