@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import socket
 import threading
 import time
 from collections import Counter
@@ -148,15 +149,83 @@ def slow(content: bytes, seconds: float, pieces: int = 20) -> Answer:
     return answer
 
 
-def endless(content: bytes) -> Answer:
+def dripping(piece: bytes, content_type: str = "text/html", pause_s: float = 0.05) -> Answer:
+    """Bytes that come one by one, or nearly, and do not end by themselves."""
+
+    def answer(handler: Handler, _: Request) -> None:
+        handler.start(200, Content_Type=content_type)
+        while True:
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            time.sleep(pause_s)
+
+    return answer
+
+
+def endless(content: bytes, content_type: str = "video/mp4") -> Answer:
     """A transfer of unknown length that does not end by itself."""
 
     def answer(handler: Handler, _: Request) -> None:
-        handler.start(200, Content_Type="video/mp4")
+        handler.start(200, Content_Type=content_type)
         while True:
             handler.wfile.write(content)
 
     return answer
+
+
+def counted(content: bytes, sent: Counter[str], piece: int = 50_000) -> Answer:
+    """A file that is sent piece by piece; counts, by path, what the latest client has let it send."""
+
+    def answer(handler: Handler, request: Request) -> None:
+        rest = _begun(handler, request, content)
+        for begin in range(0, len(rest), piece):
+            handler.wfile.write(rest[begin : begin + piece])
+            sent[request.path] = begin + piece
+            time.sleep(0.005)  # or the system's buffers would take it all
+
+    return answer
+
+
+class SocksProxy:
+    """A SOCKS5 proxy without authentication (RFC 1928); knows to which ports it has led."""
+
+    def __init__(self) -> None:
+        self.ports: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"socks5://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                threading.Thread(target=self._lead, args=(client,), daemon=True).start()
+
+    def _lead(self, client: socket.socket) -> None:
+        _, methods = client.recv(2)
+        client.recv(methods)
+        client.sendall(b"\5\0")
+        *_, kind = client.recv(4)
+        host = socket.inet_ntoa(client.recv(4)) if kind == 1 else client.recv(client.recv(1)[0]).decode()
+        port = int.from_bytes(client.recv(2), "big")
+        self.ports.append(port)
+        server = socket.create_connection((host, port))
+        client.sendall(b"\5\0\0\1" + bytes(6))
+        threading.Thread(target=_pump, args=(client, server), daemon=True).start()
+        _pump(server, client)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while content := source.recv(65536):
+            target.sendall(content)
+        target.shutdown(socket.SHUT_WR)
 
 
 def _begun(handler: Handler, request: Request, content: bytes, content_type: str = "video/mp4") -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
+from web_downloads import Downloads, noise
 from web_server import Web
 
 from video_recommender.photos import list_photo_folder
@@ -35,6 +36,17 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def web() -> Iterator[Web]:
     with Web() as started:
         yield started
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Downloads:
+    return Downloads(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def large_clip() -> bytes:
+    """An MP4 file of twelve seconds and about two megabytes; its index is last."""
+    return noise(12)
 
 
 def _render(folder: Path, options: ClipOptions) -> list[bytes]:

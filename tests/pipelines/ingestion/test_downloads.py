@@ -1,97 +1,19 @@
 """The real yt-dlp against a real server that makes every trouble the web makes."""
 
-import json
 import logging
 import os
 import subprocess
 import sys
 import time
-from fractions import Fraction
-from pathlib import Path
 
-import av
 import pytest
+from web_downloads import HASTY, fast_start, feed, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import Web, broken_off, endless, first, page, redirect, refusal, slow, video
 
-from video_recommender.pipelines.ingestion.downloads import download_categories
-from video_recommender.pipelines.ingestion.told import made_sane
-from video_recommender.pipelines.ingestion.web_downloader import WebDownloader, WebVideo
-from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, WebManners, YoutubeOptions
+from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
+from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, YoutubeOptions
 from video_recommender.video_file import VideoError
 from video_recommender.web_access import WebAccess
-
-HASTY = WebManners(
-    retries=2,
-    backoff_s=0.05,
-    longest_wait_s=3,
-    sleep_between_videos_s=(0, 0),
-    sleep_between_requests_s=0,
-    timeout_s=1,
-    video_timeout_s=5,
-)
-ANY = WebFilters(min_seconds=0, min_height=16)
-
-
-class Downloads:
-    """Downloads as a run does, and remembers as the catalog does."""
-
-    def __init__(self, folder):
-        self.access = WebAccess(folder / "partial")
-        self.records = {}
-        self.contents = {}
-        self.seed = 1
-
-    def run(self, *sources, target=100, **options):
-        categories = options.pop("categories", {"pets": WebCategory(sources=sources, target=target)})
-        chosen = YoutubeOptions(
-            **{"filters": ANY, "manners": HASTY, "max_megabytes": 1, **options}, categories=categories
-        )
-        for update in download_categories(chosen, self.access, dict(self.records), self.seed):
-            self.keep(update)
-        return self
-
-    def keep(self, update):
-        for video_id, partition in update.items():
-            if partition is None:
-                del self.records[video_id]
-                continue
-            self.records[video_id] = partition.record
-            if partition.content:
-                self.contents[video_id] = Path(partition.content.target).read_bytes()
-
-    def statuses(self):
-        return [record.status for record in self.records.values()]
-
-    def only(self):
-        (record,) = self.records.values()
-        return record
-
-    def titles(self):
-        return [record.details["title"] for record in self.records.values() if record.is_ok]
-
-    def partial_files(self):
-        return list(self.access.partial_folder.iterdir())
-
-
-@pytest.fixture
-def downloads(tmp_path):
-    return Downloads(tmp_path)
-
-
-def linked_data(url, **told):
-    """A page that describes one video, as https://schema.org/VideoObject has it."""
-    described = {"@context": "https://schema.org", "@type": "VideoObject", "contentUrl": url, "name": "Cats", **told}
-    return page(f'<html><script type="application/ld+json">{json.dumps(described)}</script></html>')
-
-
-def feed(*items):
-    listed = "".join(
-        f'<item><title><![CDATA[{title}]]></title><enclosure url="{url}" type="video/mp4"/></item>'
-        for title, url in items
-    )
-    return page(
-        f'<?xml version="1.0"?><rss version="2.0"><channel><title>Pets</title>{listed}</channel></rss>', "text/xml"
-    )
 
 
 def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
@@ -261,8 +183,7 @@ def test_a_transfer_that_breaks_off_again_and_again_is_tried_in_the_next_run_fro
 
 
 def test_a_stream_of_pieces_is_put_together_and_a_missing_piece_asked_for_again(web, long_clip, downloads, tmp_path):
-    for name, content in stream_of_pieces(long_clip, tmp_path / "stream").items():
-        web.answers[f"/{name}"] = video(content, "application/vnd.apple.mpegurl" if "m3u8" in name else "video/mp2t")
+    web.answers |= stream_of_pieces(long_clip, tmp_path / "stream")
     web.answers["/1.ts"] = first(refusal(503), refusal(404), then=web.answers["/1.ts"])
 
     downloads.run(web.url("/cat.m3u8"))
@@ -272,25 +193,22 @@ def test_a_stream_of_pieces_is_put_together_and_a_missing_piece_asked_for_again(
     assert web.times_asked()["/1.ts"] == 3
 
 
-def stream_of_pieces(content, folder):
-    """The same video as HTTP live streaming (RFC 8216) has it: a playlist, and files of a few seconds each."""
-    folder.mkdir()
-    (folder / "given.mp4").write_bytes(content)
-    pieces = {"hls_time": "4", "hls_list_size": "0", "hls_flags": "split_by_time"}
-    names = str(folder / "%d.ts")
-    with (
-        av.open(folder / "given.mp4") as given,
-        av.open(folder / "cat.m3u8", "w", format="hls", options={**pieces, "hls_segment_filename": names}) as written,
-    ):
-        stream = written.add_stream_from_template(given.streams.video[0])
-        for packet in given.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                written.mux(packet)
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in {".ts", ".m3u8"}}
+def test_a_content_length_that_promises_too_little_gives_no_broken_video(web, long_clip, downloads):
+    whole = fast_start(long_clip, downloads.access.partial_folder.parent)
+
+    def promise_half(handler, request):
+        handler.start(200, Content_Type="video/mp4", Content_Length=len(whole) // 2)
+        handler.wfile.write(whole)
+
+    web.answers["/cat.mp4"] = promise_half
+
+    downloads.run(web.url("/cat.mp4"))
+
+    assert downloads.statuses() == ["incomplete"]
+    assert downloads.contents == {}
 
 
-def test_a_content_length_that_promises_too_little_gives_no_broken_video(web, clips, downloads):
+def test_half_a_file_that_is_promised_as_a_whole_gives_no_broken_video(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0][: len(clips[0]) // 2])
 
     downloads.run(web.url("/cat.mp4"))
@@ -307,21 +225,6 @@ def test_a_file_that_was_cut_short_without_a_word_is_fetched_anew(web, long_clip
     downloads.run(web.url("/cat.mp4"))
 
     assert list(downloads.contents.values()) == [whole]
-
-
-def fast_start(content, folder):
-    """The same video with its index in front, so that a part of it can be decoded."""
-    (folder / "given.mp4").write_bytes(content)
-    with (
-        av.open(folder / "given.mp4") as given,
-        av.open(folder / "fast.mp4", "w", options={"movflags": "faststart"}) as written,
-    ):
-        stream = written.add_stream_from_template(given.streams.video[0])
-        for packet in given.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                written.mux(packet)
-    return (folder / "fast.mp4").read_bytes()
 
 
 def test_a_slow_transfer_is_waited_for(web, clips, downloads):
@@ -393,19 +296,6 @@ def test_of_a_video_that_is_told_to_be_long_only_the_beginning_is_fetched(web, l
     (content,) = downloads.contents.values()
     assert seconds_of(content, downloads) == pytest.approx(4, abs=0.3)
     assert len(content) < len(long_clip) / 2
-
-
-def seconds_of(content, downloads):
-    file = downloads.access.partial_folder.parent / "content.mp4"
-    file.write_bytes(content)
-    with av.open(file) as container:
-        return float(Fraction(container.duration, av.time_base))
-
-
-def of_site(web, formats, **told):
-    """A video as a site tells of it that gives identifiers and formats."""
-    told = {"id": "1", "title": "Cat", "extractor": "site", "extractor_key": "Site", "formats": formats, **told}
-    return WebVideo("site1", web.url("/"), made_sane(told, str), "site1")
 
 
 def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, downloads):

@@ -323,12 +323,16 @@ class WebDownloader:
         return min(manners.longest_wait_s, manners.backoff_s * 2.0**n * self._random.uniform(0.5, 1.5))
 
     def _pause_before_piece_s(self, n: int) -> float:
-        """How long to wait before a piece of a stream is asked for again, after attempt `n`."""
-        refusal = self._site.refusal
-        wait_s = explain_trouble(refusal, self._access).wait_s if refusal else None
-        if refusal and wait_s and wait_s > min(self._options.manners.longest_wait_s, self._site.left_s):
+        """How long to wait before a piece of a stream is asked for again, after attempt `n`.
+
+        Raises:
+            HTTPError: if it is not to be asked for again: yt-dlp itself would tell of the refusal in words only.
+        """
+        manners, refusal = self._options.manners, self._site.refusal
+        wait_s = (explain_trouble(refusal, self._access).wait_s if refusal else None) or self._pause_s(n)
+        if refusal and (n >= manners.retries or wait_s > min(manners.longest_wait_s, self._site.left_s)):
             raise refusal
-        return wait_s or self._pause_s(n)
+        return wait_s
 
     def _no_program(self) -> str:
         """Where ffmpeg is not: it would heed neither proxy, cookies, ceilings nor pauses."""
@@ -361,7 +365,7 @@ class WebDownloader:
             "sleep_interval_requests": manners.sleep_between_requests_s,
             "retries": 0,  # `_patiently` does it, for pages as for files
             "extractor_retries": 1,  # likewise, but for what extractors alone can tell to be worth another look
-            "fragment_retries": manners.retries,
+            "fragment_retries": float("inf"),  # `_pause_before_piece_s` counts
             "skip_unavailable_fragments": False,
             "retry_sleep_functions": {"fragment": self._pause_before_piece_s, "extractor": self._pause_s},
             "updatetime": False,

@@ -1,0 +1,232 @@
+"""Of a long video the beginning is fetched, natively: what holds for every request holds for it too."""
+
+import os
+import time
+from collections import Counter
+
+import pytest
+from web_downloads import HASTY, fast_start, linked_data, of_site, seconds_of, stream_of_pieces
+from web_server import SocksProxy, Web, broken_off, counted, page, refusal, video
+
+from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
+from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
+from video_recommender.video_file import VideoError
+from video_recommender.web_access import WebAccess
+
+ONCE = HASTY.model_copy(update={"retries": 0})
+
+
+@pytest.fixture
+def streamable(large_clip, tmp_path):
+    """The large clip with its index in front."""
+    return fast_start(large_clip, tmp_path)
+
+
+def tell_of(web, content_url, duration="PT12S"):
+    """Put a page there that tells how long its video is."""
+    web.answers["/cat"] = linked_data(content_url, duration=duration)
+
+
+def test_of_a_video_that_is_told_to_be_long_only_the_beginning_is_transferred(web, streamable, downloads):
+    sent = Counter()
+    tell_of(web, web.url("/cat.mp4"))
+    web.answers["/cat.mp4"] = counted(streamable, sent)
+
+    downloads.run(web.url("/cat"), seconds=3, max_megabytes=10)
+
+    assert downloads.statuses() == ["ok"]
+    assert seconds_of(*downloads.contents.values(), downloads) == pytest.approx(3, abs=0.3)
+    assert sent["/cat.mp4"] < 0.6 * len(streamable)
+    assert downloads.partial_files() == []
+
+
+def test_of_a_long_video_of_untold_length_only_the_beginning_is_transferred(web, streamable, downloads):
+    sent = Counter()
+    web.answers["/cat"] = counted(streamable, sent)
+
+    downloads.run(web.url("/cat"), seconds=2, max_megabytes=10)
+
+    assert seconds_of(*downloads.contents.values(), downloads) == pytest.approx(2, abs=0.3)
+    assert sent["/cat"] < 0.6 * len(streamable)
+
+
+def test_a_long_file_with_its_index_last_is_fetched_whole(web, large_clip, downloads):
+    web.answers["/cat.mp4"] = video(large_clip)
+
+    downloads.run(web.url("/cat.mp4"), seconds=3, max_megabytes=10)
+
+    assert seconds_of(*downloads.contents.values(), downloads) == pytest.approx(3, abs=0.3)
+
+
+def test_a_file_that_is_too_large_is_none_if_its_beginning_is_not(web, streamable, downloads):
+    web.answers["/cat.mp4"] = video(streamable)
+
+    downloads.run(web.url("/cat.mp4"), seconds=2, max_megabytes=1)
+
+    assert downloads.statuses() == ["ok"]
+
+
+def test_a_file_that_is_too_large_and_has_its_index_last_is_given_up_at_once(web, large_clip, downloads):
+    sent = Counter()
+    web.answers["/cat"] = counted(large_clip, sent)
+
+    downloads.run(web.url("/cat"), seconds=2, max_megabytes=1)
+
+    assert downloads.statuses() == ["too_large"]
+    assert sent["/cat"] < 600_000
+
+
+@pytest.mark.parametrize(("kind", "playlist"), [("hls", "/cat.m3u8"), ("dash", "/cat.mpd")])
+def test_of_a_stream_only_the_first_pieces_are_fetched(web, large_clip, downloads, tmp_path, kind, playlist):
+    web.answers |= stream_of_pieces(large_clip, tmp_path / "stream", piece_s=1, kind=kind)
+
+    downloads.run(web.url(playlist), seconds=3, max_megabytes=10)
+
+    assert downloads.statuses() == ["ok"]
+    assert seconds_of(*downloads.contents.values(), downloads) == pytest.approx(3, abs=0.3)
+    pieces = [path for path in web.times_asked() if path.endswith((".ts", ".m4s"))]
+    assert len(pieces) <= 9
+    assert downloads.partial_files() == []
+
+
+def test_a_transfer_that_ends_too_soon_gives_no_shorter_video(web, streamable, downloads):
+    tell_of(web, web.url("/cat.mp4"))
+    web.answers["/cat.mp4"] = broken_off(streamable, len(streamable) // 4)
+
+    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, manners=ONCE)
+
+    assert downloads.statuses() == ["incomplete"]
+    assert downloads.contents == {}
+
+
+def test_a_shorter_video_than_was_told_of_is_not_taken_for_it(web, long_clip, downloads):
+    tell_of(web, web.url("/cat.mp4"), duration="PT60S")
+    web.answers["/cat.mp4"] = video(long_clip)
+
+    assert downloads.run(web.url("/cat"), manners=ONCE).statuses() == ["incomplete"]
+
+
+def test_a_stream_without_one_of_its_pieces_is_not_taken_for_whole(web, long_clip, downloads, tmp_path):
+    web.answers |= stream_of_pieces(long_clip, tmp_path / "stream")
+    del web.answers["/1.ts"]
+
+    downloads.run(web.url("/cat.m3u8"), seconds=7.5)
+
+    assert downloads.statuses() == ["unavailable"]
+    assert downloads.contents == {}
+
+
+def test_what_was_fetched_in_one_format_is_not_gone_on_with_in_another(web, large_clip, long_clip, downloads, tmp_path):
+    small, large = fast_start(long_clip, tmp_path), fast_start(large_clip, tmp_path)
+    web.answers |= {"/240": broken_off(large, len(small) // 2), "/144": video(small)}
+    formats = [
+        {"format_id": lines, "url": web.url(f"/{lines}"), "ext": "mp4", "height": int(lines), "vcodec": "avc1"}
+        for lines in ("240", "144")
+    ]
+    found = of_site(web, formats, duration=12)
+    with WebDownloader(YoutubeOptions(manners=ONCE), downloads.access, 1) as downloader, pytest.raises(VideoError):
+        downloader.fetch(found)
+    assert len(downloads.partial_files()) == 1
+
+    with WebDownloader(YoutubeOptions(manners=ONCE, height=144), downloads.access, 1) as downloader:
+        fetched = downloader.fetch(found)
+
+    assert fetched.file.path.read_bytes() == small
+
+
+def test_a_beginning_is_gone_on_with_in_the_next_run(web, streamable, downloads):
+    tell_of(web, web.url("/cat.mp4"))
+    web.answers["/cat.mp4"] = broken_off(streamable, len(streamable) // 4)
+    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, manners=ONCE)
+    web.answers["/cat.mp4"] = video(streamable)
+
+    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10)
+
+    assert downloads.statuses() == ["ok"]
+    assert web.asked[-1].first_byte > 100_000
+
+
+def test_a_long_video_is_fetched_through_the_proxy_too(web, streamable, downloads):
+    tell_of(web, web.url("/cat.mp4"))
+    web.answers["/cat.mp4"] = video(streamable)
+
+    with SocksProxy() as proxy:
+        downloads.access = WebAccess(downloads.access.partial_folder, proxy=proxy.url)
+        downloads.run(web.url("/cat"), seconds=3, max_megabytes=10)
+
+    assert downloads.statuses() == ["ok"]
+    assert len(proxy.ports) == len(web.asked)
+
+
+def test_the_proxy_of_the_environment_is_not_used_for_a_long_video(web, streamable, downloads, monkeypatch):
+    tell_of(web, web.url("/cat.mp4"))
+    web.answers["/cat.mp4"] = video(streamable)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    with Web() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url(""))
+        downloads.run(web.url("/cat"), seconds=3, max_megabytes=10)
+
+    assert downloads.statuses() == ["ok"]
+    assert proxy.asked == []
+
+
+def test_no_other_program_is_started_so_that_none_is_given_cookies(web, large_clip, downloads, tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho started >> {tmp_path}/started\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    cookies = "# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tSESSION\ts3cret-cookie\n"
+    downloads.access = WebAccess(tmp_path / "partial", cookies=cookies)
+    web.answers |= stream_of_pieces(large_clip, tmp_path / "stream", piece_s=1)
+    piece = f"#EXTINF:1.0,\n{web.url('/0.ts')}\n"
+    key = f'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="{web.url("/key")}"\n'
+    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n"
+    web.answers |= {
+        "/locked.m3u8": page(f"{head}{key}{piece}#EXT-X-ENDLIST\n", "application/vnd.apple.mpegurl"),
+        "/live.m3u8": page(f"{head}{piece}", "application/vnd.apple.mpegurl"),
+    }
+
+    downloads.run(*(web.url(f"/{name}.m3u8") for name in ("cat", "locked", "live")), seconds=3, max_megabytes=10)
+
+    assert downloads.statuses() == ["ok", "unsupported", "live"]
+    assert not (tmp_path / "started").exists()
+    assert "s3cret" not in repr(downloads.records)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(refusal(404), "unavailable"), (refusal(429, Retry_After=100), "rate_limited"), (refusal(503), "unreachable")],
+)
+def test_the_refusal_of_a_long_video_is_understood(web, downloads, answer, status):
+    tell_of(web, web.url("/cat.mp4"))
+    web.answers["/cat.mp4"] = answer
+
+    downloads.run(web.url("/cat"), seconds=3, manners=ONCE)
+
+    assert downloads.statuses() == [status]
+
+
+def test_a_server_that_asks_for_patience_between_the_pieces_of_a_stream_gets_it(web, long_clip, downloads, tmp_path):
+    web.answers |= stream_of_pieces(long_clip, tmp_path / "stream")
+    web.answers["/1.ts"] = refusal(429, Retry_After=3600)
+
+    downloads.run(web.url("/cat.m3u8"))
+
+    assert downloads.statuses() == ["rate_limited"]
+    assert web.times_asked()["/1.ts"] == 1
+
+
+def test_no_more_of_a_long_video_is_fetched_per_second_than_is_allowed(web, streamable, downloads):
+    tell_of(web, web.url("/cat.mp4"))
+    web.answers["/cat.mp4"] = video(streamable)
+    begun = time.monotonic()
+
+    downloads.run(
+        web.url("/cat"), seconds=2, max_megabytes=10, manners=HASTY.model_copy(update={"bytes_per_second": 1_000_000})
+    )
+
+    assert downloads.statuses() == ["ok"]
+    assert time.monotonic() - begun >= 0.4

@@ -1,0 +1,150 @@
+"""Downloads as a run does them, and what there is to be downloaded from the web of `web_server`."""
+
+import json
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+from web_server import page, video
+
+from video_recommender.pipelines.ingestion.downloads import download_categories
+from video_recommender.pipelines.ingestion.told import made_sane
+from video_recommender.pipelines.ingestion.web_downloader import WebVideo
+from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, WebManners, YoutubeOptions
+from video_recommender.web_access import WebAccess
+
+HASTY = WebManners(
+    retries=2,
+    backoff_s=0.05,
+    longest_wait_s=3,
+    sleep_between_videos_s=(0, 0),
+    sleep_between_requests_s=0,
+    timeout_s=1,
+    video_timeout_s=5,
+)
+MEDIA_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".ts": "video/mp2t",
+    ".mpd": "application/dash+xml",
+    ".m4s": "video/mp4",
+}
+ANY = WebFilters(min_seconds=0, min_height=16)
+
+
+class Downloads:
+    """Downloads as a run does, and remembers as the catalog does."""
+
+    def __init__(self, folder):
+        self.access = WebAccess(folder / "partial")
+        self.records = {}
+        self.contents = {}
+        self.seed = 1
+
+    def run(self, *sources, target=100, **options):
+        categories = options.pop("categories", {"pets": WebCategory(sources=sources, target=target)})
+        chosen = YoutubeOptions(
+            **{"filters": ANY, "manners": HASTY, "max_megabytes": 1, **options}, categories=categories
+        )
+        for update in download_categories(chosen, self.access, dict(self.records), self.seed):
+            self.keep(update)
+        return self
+
+    def keep(self, update):
+        for video_id, partition in update.items():
+            if partition is None:
+                del self.records[video_id]
+                continue
+            self.records[video_id] = partition.record
+            if partition.content:
+                self.contents[video_id] = Path(partition.content.target).read_bytes()
+
+    def statuses(self):
+        return [record.status for record in self.records.values()]
+
+    def only(self):
+        (record,) = self.records.values()
+        return record
+
+    def titles(self):
+        return [record.details["title"] for record in self.records.values() if record.is_ok]
+
+    def partial_files(self):
+        return list(self.access.partial_folder.iterdir())
+
+
+def linked_data(url, **told):
+    """A page that describes one video, as https://schema.org/VideoObject has it."""
+    described = {"@context": "https://schema.org", "@type": "VideoObject", "contentUrl": url, "name": "Cats", **told}
+    return page(f'<html><script type="application/ld+json">{json.dumps(described)}</script></html>')
+
+
+def feed(*items):
+    listed = "".join(
+        f'<item><title><![CDATA[{title}]]></title><enclosure url="{url}" type="video/mp4"/></item>'
+        for title, url in items
+    )
+    return page(
+        f'<?xml version="1.0"?><rss version="2.0"><channel><title>Pets</title>{listed}</channel></rss>', "text/xml"
+    )
+
+
+def of_site(web, formats, **told):
+    """A video as a site tells of it that gives identifiers and formats."""
+    told = {"id": "1", "title": "Cat", "extractor": "site", "extractor_key": "Site", "formats": formats, **told}
+    return WebVideo("site1", web.url("/"), made_sane(told, str), "site1")
+
+
+def stream_of_pieces(content, folder, piece_s=4, kind="hls"):
+    """The answers of a server that has a video in pieces of a few seconds each, with a playlist: HLS or DASH."""
+    folder.mkdir()
+    (folder / "given.mp4").write_bytes(content)
+    of_hls = {"hls_time": str(piece_s), "hls_list_size": "0", "hls_flags": "split_by_time"}
+    of_hls["hls_segment_filename"] = str(folder / "%d.ts")
+    options = of_hls if kind == "hls" else {"seg_duration": str(piece_s)}
+    playlist = folder / ("cat.m3u8" if kind == "hls" else "cat.mpd")
+    with av.open(folder / "given.mp4") as given, av.open(playlist, "w", format=kind, options=options) as written:
+        stream = written.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                written.mux(packet)
+    (folder / "given.mp4").unlink()
+    return {f"/{file.name}": video(file.read_bytes(), MEDIA_TYPES[file.suffix]) for file in folder.iterdir()}
+
+
+def fast_start(content, folder):
+    """The same video with its index in front, so that a part of it can be decoded."""
+    (folder / "given.mp4").write_bytes(content)
+    with (
+        av.open(folder / "given.mp4") as given,
+        av.open(folder / "fast.mp4", "w", options={"movflags": "faststart"}) as written,
+    ):
+        stream = written.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                written.mux(packet)
+    return (folder / "fast.mp4").read_bytes()
+
+
+def seconds_of(content, downloads):
+    file = downloads.access.partial_folder.parent / "content.mp4"
+    file.write_bytes(content)
+    with av.open(file) as container:
+        return float(Fraction(container.duration, av.time_base))
+
+
+def noise(seconds):
+    """An MP4 file of so many seconds that takes some 150 kB for each, as its pictures are noise; its index is last."""
+    drawn = np.random.default_rng(1)
+    content = BytesIO()
+    with av.open(content, "w", format="mp4") as written:
+        quick = {"preset": "ultrafast", "crf": "15", "g": "10"}
+        stream = written.add_stream("libx264", rate=10, width=160, height=120, pix_fmt="yuv420p", options=quick)
+        for _ in range(10 * seconds):
+            picture = drawn.integers(0, 255, (120, 160, 3), np.uint8)
+            written.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        written.mux(stream.encode())
+    return content.getvalue()
