@@ -64,6 +64,25 @@ def test_every_video_of_a_feed_is_downloaded_under_its_title(web, clips, downloa
     assert downloads.titles() == ["Cat 0", "Cat 1", "Cat 2"]
 
 
+def test_the_page_of_a_video_of_a_feed_is_its_own(web, clips, downloads):
+    web.answers["/feed"] = feed(("One", web.url("/one")), ("Two", web.url("/two.mp4")))
+    web.answers |= {"/one": linked_data(web.url("/1.mp4")), "/1.mp4": video(clips[0]), "/two.mp4": video(clips[1])}
+
+    downloads.run(web.url("/feed"))
+
+    pages = [record.details["webpage_url"] for record in downloads.records.values()]
+    assert pages == [web.url("/one"), web.url("/two.mp4")]
+
+
+def test_a_list_that_can_be_read_at_last_is_no_longer_told_to_be_out_of_reach(web, clips, downloads):
+    web.answers["/one.mp4"] = video(clips[0])
+    web.answers["/feed"] = refusal(503)
+    assert downloads.run(web.url("/feed")).statuses() == ["unreachable"]
+    web.answers["/feed"] = feed(("One", web.url("/one.mp4")))
+
+    assert downloads.run(web.url("/feed")).statuses() == ["ok"]
+
+
 def test_what_a_page_tells_of_its_video_is_kept(web, clips, downloads):
     told = {"author": {"name": "Ana"}, "uploadDate": "2024-05-31", "interactionCount": "42", "keywords": "cats,dogs"}
     web.answers |= {
@@ -331,6 +350,27 @@ def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, download
     with pytest.raises(VideoError, match=r"raise ingestion\.youtube\.max_height") as told:
         fetched("720", "sound")
     assert told.value.status == "no_format"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "chosen"),
+    [
+        ([(144, 256), (240, 426), (360, 640), (720, 1280)], "/240x426"),
+        ([(256, 144), (426, 240), (640, 360), (1280, 720)], "/426x240"),
+        ([(360, 640), (576, 1024)], "/360x640"),
+    ],
+)
+def test_the_format_of_an_upright_video_is_chosen_by_its_width(web, clips, downloads, sizes, chosen):
+    web.answers |= {f"/{width}x{height}": video(clips[0]) for width, height in sizes}
+    formats = [
+        {"format_id": f"{width}", "url": web.url(f"/{width}x{height}"), "ext": "mp4", "width": width, "height": height}
+        for width, height in sizes
+    ]
+
+    with WebDownloader(YoutubeOptions(manners=HASTY), downloads.access, 1) as downloader:
+        downloader.fetch(of_site(web, formats))
+
+    assert [request.path for request in web.asked] == [chosen]
 
 
 def test_no_more_is_fetched_per_second_than_is_allowed(web, clips, downloads):

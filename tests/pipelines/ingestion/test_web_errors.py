@@ -70,7 +70,7 @@ def test_a_server_may_name_the_time_from_which_on_it_can_be_asked():
     assert explain_trouble(refused(503, Retry_After=then), OPEN).wait_s == pytest.approx(90, abs=10)
 
 
-@pytest.mark.parametrize("told", ["", "soon", "-1"])
+@pytest.mark.parametrize("told", ["", "soon", "-1", "²"])
 def test_a_wish_that_cannot_be_understood_is_none(told):
     assert explain_trouble(refused(429, Retry_After=told), OPEN).wait_s is None
 
@@ -81,6 +81,19 @@ def test_the_reason_is_plain_words():
     assert explain_trouble(DownloadError(f"ERROR: {error}", (type(error), error, None)), OPEN).reason == (
         "Video unavailable. This video is private"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TransportError(), "TransportError"),
+        (VideoError("too_large", ""), "VideoError"),
+        (ExtractorError("", cause=refused(404)), "HTTP Error 404: Not Found"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_there_is_always_a_reason(error, reason):
+    assert explain_trouble(error, OPEN).reason == reason
 
 
 def test_no_secret_is_told():

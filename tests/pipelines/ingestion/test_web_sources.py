@@ -45,13 +45,30 @@ def test_a_search_without_a_number_goes_on_for_as_long_as_results_are_taken(writ
 
 @pytest.mark.parametrize(
     "source",
-    ["file:///etc/passwd", "ftp://videos.example/cat.mp4", "/etc/passwd", "cats", "ytsearch5:", "https://", "data:,x"],
+    [
+        "foosearch:cats",
+        "http://[",
+        "file:///etc/passwd",
+        "ftp://videos.example/cat.mp4",
+        "/etc/passwd",
+        "cats",
+        "ytsearch5:",
+        "https://",
+        "data:,x",
+    ],
 )
 def test_a_source_that_is_neither_a_search_nor_of_the_web_is_named(source):
     with pytest.raises(ValueError, match="of the category pets is neither a search") as refused:
         listed(sources=(source,))
 
     assert repr(source) in str(refused.value)
+
+
+def test_the_password_of_a_source_is_not_told():
+    with pytest.raises(ValueError, match="neither a search") as refused:
+        listed(sources=("ftp://me:s3cret@videos.example/cat.mp4",))
+
+    assert "s3cret" not in str(refused.value)
 
 
 def test_a_category_without_sources_is_named():
@@ -81,6 +98,7 @@ def test_only_the_protocols_that_were_named_are_allowed():
         ({"viewer_age": 16}, {"age_limit": 18}, "from 18 years on"),
         ({"uploaded_after": "2020-01-31"}, {"upload_date": "20200131"}, "uploaded on 2020-01-31"),
         ({"uploaded_after": "2020-01-31"}, {"timestamp": 86400}, "uploaded on 1970-01-02"),
+        ({"min_height": 200}, {"formats": [{"width": 144, "height": 256}]}, "144 lines, less than 200"),
         ({"min_height": 200}, {"formats": [{"height": 144}, {"height": None}, {}]}, "144 lines, less than 200"),
     ],
 )

@@ -1,0 +1,99 @@
+import pytest
+from web_downloads import ANY, HASTY, feed
+from web_server import Web, page, refusal, video
+
+from video_recommender.pipelines.ingestion.outage import Outage
+from video_recommender.pipelines.ingestion.web_sources import WebCategory
+
+ONCE = HASTY.model_copy(update={"retries": 0})
+FIRST, SECOND = "https://first.example/cat", "https://second.example/cat"
+
+
+def noted(*seen, limit=3):
+    outage = Outage(limit)
+    for url, status in seen:
+        outage.note(url, url, status)
+    return outage
+
+
+def test_a_site_is_left_alone_after_so_many_failures_in_a_row():
+    assert not noted(*[(FIRST, "unreachable")] * 2).is_shut(FIRST)
+    assert noted(*[(FIRST, "unreachable")] * 3).is_shut(FIRST)
+    assert not noted(*[(FIRST, "unreachable")] * 3).is_shut(SECOND)
+
+
+@pytest.mark.parametrize("status", ["ok", "unavailable", "too_large", "incomplete"])
+def test_an_answer_of_a_site_begins_the_count_anew(status):
+    assert not noted(*[(FIRST, "unreachable")] * 2, (FIRST, status), (FIRST, "unreachable")).is_shut(FIRST)
+
+
+@pytest.mark.parametrize("status", ["filtered", "refused", "live"])
+def test_what_was_not_asked_for_proves_nothing(status):
+    assert noted(*[(FIRST, "rate_limited"), (FIRST, status)] * 3).is_shut(FIRST)
+
+
+def test_a_site_is_left_alone_though_another_one_answers_in_between():
+    outage = noted(*[(FIRST, "unreachable"), (SECOND, "ok")] * 3)
+
+    assert outage.is_shut(FIRST)
+    assert not outage.is_total([FIRST, SECOND])
+    assert outage.is_total([FIRST])
+
+
+def test_the_network_is_gone_if_several_sites_in_a_row_are_out_of_reach():
+    outage = noted((FIRST, "unreachable"), (SECOND, "unreachable"), ("https://third.example", "unreachable"))
+
+    assert outage.is_total(["https://fourth.example"])
+
+
+def test_a_search_is_of_the_site_that_it_leads_to():
+    outage = Outage(3)
+    for _ in range(3):
+        outage.note(FIRST, "ytsearchall:cats", "rate_limited")
+
+    assert outage.is_shut("ytsearchall:dogs")
+    assert not outage.is_shut("gvsearch5:dogs")
+
+
+def test_sites_that_are_used_up_do_not_keep_a_run_going(web, clips, downloads):
+    web.answers["/cat.mp4"] = video(clips[0])
+    with Web() as banned:
+        banned.answers |= {f"/{n}.mp4": refusal(429) for n in range(9)}
+
+        with pytest.raises(ConnectionError, match=r"fewer requests: wait an hour.* 1 downloaded videos are kept"):
+            downloads.run(web.url("/cat.mp4"), *(banned.url(f"/{n}.mp4") for n in range(9)), manners=ONCE)
+
+        assert len(banned.asked) == 3
+
+
+def test_videos_that_are_left_out_do_not_keep_a_run_going(web, downloads):
+    items = "".join(
+        f"<item><title>{n}</title><enclosure url='{web.url(f'/{n}.mp4')}' type='video/mp4'/>"
+        f"<itunes:duration>{9999 if n % 2 else 10}</itunes:duration></item>"
+        for n in range(18)
+    )
+    podcast = 'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"'
+    channel = f'<rss version="2.0" {podcast}><channel><title>Pets</title>{items}</channel></rss>'
+    web.answers["/feed"] = page(f'<?xml version="1.0"?>{channel}', "text/xml")
+    web.answers |= {f"/{n}.mp4": refusal(429) for n in range(18)}
+
+    with pytest.raises(ConnectionError, match="fewer requests"):
+        downloads.run(web.url("/feed"), filters=ANY.model_copy(update={"max_seconds": 100.0}), manners=ONCE)
+
+    assert downloads.statuses().count("rate_limited") == 3
+
+
+def test_a_banned_site_is_left_alone_while_others_are_asked(web, clips, downloads):
+    web.answers["/cat.mp4"] = video(clips[0])
+    with Web() as banned:
+        banned.answers["/feed"] = feed(*[(f"Cat {n}", banned.url(f"/{n}.mp4")) for n in range(9)])
+        banned.answers |= {f"/{n}.mp4": refusal(429) for n in range(9)}
+        categories = {
+            "pets": WebCategory(sources=(banned.url("/feed"),)),
+            "cars": WebCategory(sources=(banned.url("/feed"), web.url("/cat.mp4"))),
+        }
+
+        downloads.run(categories=categories, manners=ONCE)
+
+        assert downloads.statuses() == ["rate_limited"] * 3 + ["ok"]
+        assert banned.times_asked()["/feed"] <= 2, "to look at, and to read"
