@@ -14,6 +14,7 @@ from video_recommender.mlflow_tracking import MlflowOptions, MlflowTracking
 
 PARAMETERS = {
     "recommendation": {"neighbours": 3, "weights": {"first": 0.5, "second": None}, "names": ["cat", "dog"]},
+    "ingestion": {"sources": ["https://me:s3cret@videos.example/cats"]},
     "detection": {"network": "efficientnet-lite0"},
 }
 
@@ -32,11 +33,11 @@ def run(store, tmp_path, monkeypatch, request):
     experiment = request.node.name
     options = {"tracking_uri": f"sqlite:///{store}", "experiment": experiment}
 
-    def run_node(function, metadata=None):
-        pipeline = Pipeline([Node(function, "params:recommendation", "made", name="make")])
+    def run_node(function, metadata=None, group="recommendation"):
+        pipeline = Pipeline([Node(function, f"params:{group}", "made", name="make")])
         catalog = DataCatalog(
             {
-                "params:recommendation": MemoryDataset(PARAMETERS["recommendation"]),
+                f"params:{group}": MemoryDataset(PARAMETERS[group]),
                 "made": MemoryDataset(metadata=metadata),
             }
         )
@@ -86,6 +87,12 @@ def test_parameters_that_the_run_reads_are_logged_one_name_per_value(run):
     }
     assert recorded.info.run_name == "recommendation"
     assert recorded.info.status == "FINISHED"
+
+
+def test_a_password_in_a_url_is_not_logged(run):
+    (recorded,) = run(lambda parameters: {"made": 1}, group="ingestion")
+
+    assert recorded.data.params == {"ingestion.sources": "['https://videos.example/cats']"}
 
 
 def test_metrics_that_could_not_be_measured_are_left_out(run):

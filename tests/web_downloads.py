@@ -11,8 +11,8 @@ from web_server import page, video
 
 from video_recommender.pipelines.ingestion.downloads import download_categories
 from video_recommender.pipelines.ingestion.told import made_sane
-from video_recommender.pipelines.ingestion.web_downloader import WebVideo
 from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, WebManners, YoutubeOptions
+from video_recommender.pipelines.ingestion.web_video import WebVideo
 from video_recommender.web_access import WebAccess
 
 HASTY = WebManners(

@@ -569,9 +569,7 @@ def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
     start = """
 from pathlib import Path
 from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
-from video_recommender.pipelines.ingestion.web_downloader import WebDownloader, WebVideo
 from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
-from video_recommender.video_file import VideoError
 from video_recommender.web_access import WebAccess
 with WebDownloader(YoutubeOptions(), WebAccess(Path("partial")), seed=1):
     print("started")

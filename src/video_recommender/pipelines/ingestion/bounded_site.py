@@ -1,7 +1,6 @@
 """yt-dlp with bounds: nothing outlasts its time, no page is endless, and no URL leads out of the web."""
 
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import yt_dlp
@@ -18,40 +17,51 @@ PIECE: Final = 1 << 16
 """How many bytes are read at a time."""
 
 
-class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
-    """Every page, manifest, key and piece that yt-dlp fetches is asked for here.
+class Clock:
+    """How long what is fetched for one video may take.
 
     Args:
-        settings: see `yt_dlp.YoutubeDL`.
-        protocols: what a URL may begin with.
-        seconds_per_video: how long all that is fetched for one video may take.
+        limit_s: that long, in seconds.
     """
 
-    def __init__(self, settings: dict[str, Any], protocols: tuple[str, ...], seconds_per_video: float) -> None:
-        self._protocols = protocols
-        self._seconds_per_video = seconds_per_video
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
         self._deadline_s = float("inf")
-        self.refusal: HTTPError | None = None
-        """How the latest request was refused, if it was."""
-        super().__init__(settings)
 
     @property
     def left_s(self) -> float:
         """How much time is left, in seconds."""
         return self._deadline_s - time.monotonic()
 
-    def start_clock(self, left_s: float) -> None:
-        """From now on, whatever is fetched must be there after so many seconds."""
-        self._deadline_s = time.monotonic() + left_s
+    def start(self, left_s: float | None = None) -> None:
+        """From now on, what is fetched must be there in time, or in as much as was left of it."""
+        self._deadline_s = time.monotonic() + (self._limit_s if left_s is None else left_s)
 
-    def check_clock(self) -> None:
+    def check(self) -> None:
         """Make sure that there is time left.
 
         Raises:
             VideoError: `timed_out` if there is none.
         """
         if self.left_s <= 0:
-            raise VideoError("timed_out", f"it took more than {self._seconds_per_video:g} s")
+            raise VideoError("timed_out", f"it took more than {self._limit_s:g} s")
+
+
+class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
+    """Every page, manifest, key and piece that yt-dlp fetches is asked for here.
+
+    Args:
+        settings: see `yt_dlp.YoutubeDL`.
+        protocols: what a URL may begin with.
+        clock: by it, nothing may take too long.
+    """
+
+    def __init__(self, settings: dict[str, Any], protocols: tuple[str, ...], clock: Clock) -> None:
+        self._protocols = protocols
+        self._clock = clock
+        self.refusal: HTTPError | None = None
+        """How the latest request was refused, if it was."""
+        super().__init__(settings)
 
     def urlopen(self, req: Any) -> Response:
         """Ask for a URL, as yt-dlp's own method does.
@@ -62,16 +72,16 @@ class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
         """
         request = Request(req) if isinstance(req, str) else req
         self._check(request.url)
-        self.check_clock()
+        self._clock.check()
         self.refusal = None
         try:
             response = super().urlopen(request)
         except HTTPError as error:
             self.refusal = error
-            error.response = _BoundedResponse(error.response, self.check_clock)
+            error.response = _BoundedResponse(error.response, self._clock)
             raise
         self._check(response.url)
-        return _BoundedResponse(response, self.check_clock)
+        return _BoundedResponse(response, self._clock)
 
     def _check(self, url: str) -> None:
         if not is_allowed(url, self._protocols) and not url.startswith("data:"):  # these hold what they name
@@ -81,10 +91,10 @@ class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
 class _BoundedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
     """A server's answer, read as it drips in, so that the clock is looked at in between."""
 
-    def __init__(self, response: Response, check_clock: Callable[[], None]) -> None:
+    def __init__(self, response: Response, clock: Clock) -> None:
         super().__init__(response, response.url, {}, response.status, response.reason, response.extensions)
         self.headers = response.headers
-        self._check_clock = check_clock
+        self._clock = clock
         if hasattr(response.fp, "read1"):
             response.fp = _AsItComes(response.fp)
 
@@ -96,7 +106,7 @@ class _BoundedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
         """
         content = bytearray()
         while amt is None or len(content) < amt:
-            self._check_clock()
+            self._clock.check()
             piece = self.fp.read(PIECE if amt is None else min(PIECE, amt - len(content)))
             if not piece:
                 break

@@ -12,9 +12,10 @@ from video_recommender.partitions import Partition, PartitionRecord, PartitionUp
 from video_recommender.pipelines.ingestion.folder import UNLABELLED, unique_slugs
 from video_recommender.pipelines.ingestion.outage import Outage
 from video_recommender.pipelines.ingestion.publication import Publication
-from video_recommender.pipelines.ingestion.web_downloader import WebDownloader, WebVideo
+from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
 from video_recommender.pipelines.ingestion.web_errors import BY_CHOICE, OUT_OF_REACH, PASSING
 from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions, list_sources
+from video_recommender.pipelines.ingestion.web_video import WebVideo
 from video_recommender.video_file import VideoError, VideoLink
 from video_recommender.web_access import WebAccess
 
