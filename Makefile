@@ -33,9 +33,9 @@ $(VENV)/.installed-dev: requirements-dev.txt | $(BIN)/python
 
 # Pins every dependency anew, from the ranges in pyproject.toml.
 lock:
-	uv pip compile --quiet --universal --no-emit-index-url --no-header pyproject.toml -o requirements.txt
-	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
-	echo '-e .' | tee -a requirements.txt >> requirements-dev.txt
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra coco pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra coco --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	echo '-e .[coco]' | tee -a requirements.txt >> requirements-dev.txt
 
 clean:
 	rm -rf $(VENV)

@@ -30,14 +30,17 @@ class EncodedFrames:
     def __len__(self) -> int:
         return len(self.jpegs)
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self, step: int = 1) -> Iterator[Picture]:
         """Decode the frames one by one, in order of time.
+
+        Args:
+            step: how many frames to go on after each; 1 takes all.
 
         Raises:
             VideoError: if one is not a readable picture.
         """
-        for number, jpeg in enumerate(self.jpegs, start=1):
-            yield _decode(jpeg, f"Frame {number}")
+        for number, jpeg in enumerate(self.jpegs[::step]):
+            yield _decode(jpeg, f"Frame {1 + number * step}")
 
     def decode(self) -> Frames:
         """Decode every frame.
@@ -74,13 +77,16 @@ class FrameFolder:
         """Read every frame, still compressed."""
         return EncodedFrames(tuple(file.read_bytes() for file in self.files))
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self, step: int = 1) -> Iterator[Picture]:
         """Read and decode the frames one by one, in order of time.
+
+        Args:
+            step: how many frames to go on after each; 1 takes all.
 
         Raises:
             VideoError: if one is not a readable picture.
         """
-        for file in self.files:
+        for file in self.files[::step]:
             yield _decode(file.read_bytes(), str(file))
 
     def decode(self) -> Frames:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from video_recommender.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
-MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest")
+MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest", "segmentation_manifest")
 HEADLINES = frozenset({"download_report", "classification_metrics", "recommendation_report"})
 SHOWN_FAILURES = 10
 ANSWER = "new_video_answer"
@@ -77,7 +77,8 @@ class RunSummaryHooks:
 
 
 def _is_there(name: str, catalog: DataCatalog) -> bool:
-    return name.startswith(PARAMETER_PREFIX) or name.startswith("stored_") or catalog.exists(name)
+    need_not_be = (getattr(catalog[name], "metadata", None) or {}).get("optional", False)
+    return name.startswith((PARAMETER_PREFIX, "stored_")) or need_not_be or catalog.exists(name)
 
 
 def _what_to_run_first(missing: list[str]) -> str:

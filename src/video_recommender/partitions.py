@@ -110,6 +110,23 @@ PartitionUpdates = dict[str, Partition[Any] | None]
 """What to save by `video_id`; None deletes a partition whose video is gone."""
 
 
+def part_of(updates: PartitionUpdates, choose: Callable[[Any], Any]) -> PartitionUpdates:
+    """Of results that go to several datasets, take what goes to one of them.
+
+    Args:
+        updates: what was made, deletions included.
+        choose: takes the part out of one content.
+
+    Returns:
+        The same updates with that part as content.
+    """
+    return {
+        video_id: partition
+        and Partition(partition.record, None if partition.content is None else choose(partition.content))
+        for video_id, partition in updates.items()
+    }
+
+
 def records_table(partitions: Partitions[Any], columns: Sequence[str]) -> pd.DataFrame:
     """Put the records of all partitions into one table.
 

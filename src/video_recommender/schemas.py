@@ -140,6 +140,42 @@ class Detections(_Table):
         coerce = False
 
 
+class SegmentationManifest(_StageManifest):
+    """One row per video with frames: what became of its segmentation, and in how many frames it looked for objects."""
+
+
+class Segmentations(_Table):
+    """One row per object and frame of one video: what it is, where, and how much of the picture it covers."""
+
+    frame: Series[np.int64] = pa.Field(ge=1)
+    object: Series[np.int64] = pa.Field(ge=1)
+    """The object's number within the frame, from 1, the most certain first."""
+    class_name: Series[str]
+    confidence: Series[np.float32] = pa.Field(ge=0, le=1)
+    area_pct: Series[np.float32] = pa.Field(ge=0, le=100)
+    """Hundredths of the picture that the object's mask covers."""
+    x_min: Series[np.int64] = pa.Field(ge=0)
+    """This and what follows is its box, in pixels; the last row and column of pixels lie before y_max and x_max."""
+    y_min: Series[np.int64] = pa.Field(ge=0)
+    x_max: Series[np.int64] = pa.Field(ge=1)
+    y_max: Series[np.int64] = pa.Field(ge=1)
+
+    class Config:
+        strict = True
+        coerce = True
+        unique: ClassVar = ["frame", "object"]
+
+
+class SeenClasses(_Table):
+    """One row per class that a segmenter has seen in one video, be it doubtfully."""
+
+    class_name: Series[str] = pa.Field(unique=True)
+    probability: Series[float] = pa.Field(ge=0, le=1)
+    """The score of the most certain object of the class, its mean over the frames that were looked at."""
+    area_pct: Series[float] = pa.Field(ge=0, le=100)
+    """Hundredths of the picture that its objects cover, the mean over these frames."""
+
+
 class ClassProbabilities(_Table):
     """One row per object that one video may show: its mean probability over the frames."""
 
@@ -169,6 +205,28 @@ class ClassEvidence(_Table):
     video_id: Series[str]
     class_name: Series[str]
     probability: Series[float] = pa.Field(ge=0, le=1)
+
+
+class SkippedImages(_Table):
+    """One row per image that cannot be learnt from."""
+
+    image: Series[str] = pa.Field(unique=True)
+    """Its path, or the video that it is from."""
+    status: Series[str]
+    error: Series[str]
+
+
+class TrainingImagePredictions(_Table):
+    """One row per training image: what it is taken for by a head that has learnt nothing of its group."""
+
+    image: Series[str] = pa.Field(unique=True)
+    class_name: Series[str]
+    predicted_class: Series[str]
+    probability: Series[float] = pa.Field(ge=0, le=1)
+    """That of the predicted class, calibrated."""
+    probability_of_class: Series[float] = pa.Field(ge=0, le=1)
+    """That of the class which the image is said to show; a small one may mean a wrong label."""
+    fold: Series[int] = pa.Field(ge=1)
 
 
 class VideoFeatures(_RowPerVideo):

@@ -2,6 +2,7 @@
 
 from .deferred import DeferredDataset
 from .frame_folder import FrameFolderDataset
+from .optional import OptionalDataset
 from .recorded_partitions import RecordedPartitionedDataset
 from .video_file import VideoFileDataset
 from .web_access import WebAccessDataset
@@ -10,6 +11,7 @@ from .wheel_photos import WheelPhotosDataset
 __all__ = [
     "DeferredDataset",
     "FrameFolderDataset",
+    "OptionalDataset",
     "RecordedPartitionedDataset",
     "VideoFileDataset",
     "WebAccessDataset",

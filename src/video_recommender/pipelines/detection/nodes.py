@@ -1,6 +1,6 @@
 """Name the object in each frame of each video."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import pandas as pd
@@ -11,7 +11,7 @@ from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.incremental import Made, Planned, bring_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partition, Partitions, PartitionUpdates, records_table
+from video_recommender.partitions import Partitions, PartitionUpdates, part_of
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
 from video_recommender.pipelines.detection.network import KerasModel, Network, build_network, class_embeddings
 from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
@@ -26,6 +26,7 @@ from video_recommender.schemas import (
     MeanEmbedding,
     VideoEmbeddings,
 )
+from video_recommender.stage_manifest import tell_of_videos
 
 
 class DetectionOptions(BaseModel):
@@ -83,9 +84,9 @@ def detect_objects(
     detect = partial(_detect, classifier=object_classifier)
     for updates in bring_up_to_date(planned, complete, detect, workers, "Naming objects in frames"):
         yield (
-            _part(updates, lambda named: named.detections),
-            _part(updates, lambda named: named.class_probabilities),
-            _part(updates, lambda named: named.embedding),
+            part_of(updates, lambda named: named.detections),
+            part_of(updates, lambda named: named.class_probabilities),
+            part_of(updates, lambda named: named.embedding),
         )
 
 
@@ -94,10 +95,7 @@ def summarise_detections(
 ) -> DataFrame[DetectionManifest]:
     """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
     columns = list(DetectionManifest.to_schema().columns)
-    failed = frame_manifest.loc[frame_manifest["status"] != "ok", columns]
-    tried = records_table(detections, columns).fillna({"frames": 0})
-    table = pd.concat([tried, failed]).sort_values("video_id")
-    return DetectionManifest.validate(table.reset_index(drop=True))
+    return DetectionManifest.validate(tell_of_videos(detections, frame_manifest, columns))
 
 
 def gather_class_evidence(
@@ -121,11 +119,3 @@ def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataF
 def _detect(folder: FrameFolder, classifier: LiteRTClassifier) -> Made[VideoDetections]:
     named = name_objects(folder, classifier)
     return Made(named, {"frames": len(named.detections)})
-
-
-def _part(updates: PartitionUpdates, choose: Callable[[VideoDetections], pd.DataFrame]) -> PartitionUpdates:
-    return {
-        video_id: partition
-        and Partition(partition.record, None if partition.content is None else choose(partition.content))
-        for video_id, partition in updates.items()
-    }

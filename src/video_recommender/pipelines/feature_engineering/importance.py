@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from scipy import sparse
 
-from video_recommender.schemas import ClassEvidence, Detections
+from video_recommender.schemas import ClassEvidence, Detections, SeenClasses, Segmentations
 
+Detector = Literal["classifier", "finetuned", "segmenter"]
 EvidenceSource = Literal["probabilities", "detections"]
-ImportanceFormula = Literal["confidence_share", "frame_share", "tf_idf"]
+ImportanceFormula = Literal["confidence_share", "frame_share", "tf_idf", "area"]
 
 Matrix: TypeAlias = sparse.csr_array
 """Sparse float64, shape (videos, classes)."""
@@ -30,12 +31,15 @@ class ObjectEvidence:
             of frames.
         confidence: confidence summed over those frames; where mean probabilities are the evidence, the same as
             `frames`.
+        area: part of the picture that the object covers, in hundredths, summed over the frames; None where no areas
+            are known.
     """
 
     video_ids: pd.Index
     class_names: pd.Index
     frames: Matrix
     confidence: Matrix
+    area: Matrix | None = None
 
 
 def evidence_of_detections(
@@ -53,26 +57,50 @@ def evidence_of_detections(
     Raises:
         ValueError: if a class is unknown to the network.
     """
-    columns: list[NDArray[np.int64]] = []
-    frames: list[NDArray[np.float64]] = []
-    confidence: list[NDArray[np.float64]] = []
-    for load in detections.values():
-        table = load()
-        found, position = np.unique(class_positions(pd.Index(table["class_name"]), class_names), return_inverse=True)
-        columns.append(found)
-        frames.append(np.bincount(position, minlength=len(found)).astype(float))
-        summed = np.bincount(position, table["confidence"].to_numpy(np.float64), minlength=len(found))
-        confidence.append(summed.astype(float))
-    row_ends = np.cumsum([0, *map(len, columns)])
-    shape = (len(detections), len(class_names))
+    return _sum_up(detections, class_names, lambda table: table.assign(frames=1.0), has_areas=False)
 
-    def matrix(values: list[NDArray[np.float64]]) -> Matrix:
-        amounts = Matrix((_joined(values, np.float64), _joined(columns, np.int64), row_ends), shape=shape)
-        amounts.eliminate_zeros()
-        return amounts
 
-    video_ids = pd.Index(list(detections), name="video_id", dtype=str)
-    return ObjectEvidence(video_ids, class_names, frames=matrix(frames), confidence=matrix(confidence))
+def evidence_of_segmentations(
+    segmentations: Mapping[str, Callable[[], DataFrame[Segmentations]]], class_names: pd.Index
+) -> ObjectEvidence:
+    """Count, per video and class, the frames that show it, and sum their confidence and area.
+
+    A frame with several objects of a class counts once, with the confidence of the most certain one and the areas of
+    all of them, at most the whole picture.
+
+    Args:
+        segmentations: what reads the objects of a video, by `video_id`; each is read once and let go.
+        class_names: every class that the segmenter knows.
+
+    Returns:
+        The evidence; a video without objects has an empty row.
+
+    Raises:
+        ValueError: if a class is unknown to the segmenter.
+    """
+    return _sum_up(segmentations, class_names, _per_frame, has_areas=True)
+
+
+def evidence_of_seen_classes(
+    seen_classes: Mapping[str, Callable[[], DataFrame[SeenClasses]]], class_names: pd.Index
+) -> ObjectEvidence:
+    """Take what was seen of each class, be it doubtfully: its mean score as the expected share of frames that show it.
+
+    Args:
+        seen_classes: what reads the classes of a video, by `video_id`; each is read once and let go.
+        class_names: every class that the segmenter knows.
+
+    Returns:
+        The evidence; areas are means over the frames.
+
+    Raises:
+        ValueError: if a class is unknown to the segmenter.
+    """
+
+    def prepare(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(frames=table["probability"], confidence=table["probability"])
+
+    return _sum_up(seen_classes, class_names, prepare, has_areas=True)
 
 
 def evidence_of_probabilities(
@@ -146,11 +174,15 @@ def measure_importance(
     Args:
         evidence: of any number of videos.
         formula: `confidence_share`, an object's share of the video's summed confidence; `frame_share`, its share of
-            the frames; `tf_idf`, its confidence share times its weight (Salton and Buckley, 1988).
+            the frames; `tf_idf`, its confidence share times its weight (Salton and Buckley, 1988); `area`, its share
+            of all areas, so that what is near counts more.
         object_weights: `inverse_document_frequency` of the corpus, shape (classes,).
 
     Returns:
         Importance, from 0; shares of one video sum to 1, and a video without evidence is all zero.
+
+    Raises:
+        ValueError: if areas are asked for and not known.
     """
     match formula:
         case "confidence_share":
@@ -159,6 +191,46 @@ def measure_importance(
             return _shares(evidence.frames)
         case "tf_idf":
             return _shares(evidence.confidence) @ sparse.diags_array(object_weights)
+        case "area":
+            if evidence.area is None:
+                raise ValueError("Only a segmenter tells areas: choose features.detector=segmenter with them")
+            return _shares(evidence.area)
+
+
+def _per_frame(objects: pd.DataFrame) -> pd.DataFrame:
+    by_class = objects.groupby(["frame", "class_name"], as_index=False)
+    seen = by_class.agg({"confidence": "max", "area_pct": "sum"})
+    return seen.assign(frames=1.0, area_pct=seen["area_pct"].clip(upper=100))
+
+
+def _sum_up(
+    tables: Mapping[str, Callable[[], pd.DataFrame]],
+    class_names: pd.Index,
+    prepare: Callable[[pd.DataFrame], pd.DataFrame],
+    *,
+    has_areas: bool,
+) -> ObjectEvidence:
+    """Sum `frames`, `confidence` and perhaps `area_pct` of each table by `class_name`."""
+    columns: list[NDArray[np.int64]] = []
+    amounts: dict[str, list[NDArray[np.float64]]] = {"frames": [], "confidence": []}
+    if has_areas:
+        amounts["area_pct"] = []
+    for load in tables.values():
+        table = prepare(load())
+        found, position = np.unique(class_positions(pd.Index(table["class_name"]), class_names), return_inverse=True)
+        columns.append(found)
+        for name, summed in amounts.items():
+            summed.append(np.bincount(position, table[name].to_numpy(np.float64), len(found)).astype(np.float64))
+    row_ends = np.cumsum([0, *map(len, columns)])
+    shape = (len(tables), len(class_names))
+
+    def matrix(parts: list[NDArray[np.float64]]) -> Matrix:
+        summed = Matrix((_joined(parts, np.float64), _joined(columns, np.int64), row_ends), shape=shape)
+        summed.eliminate_zeros()
+        return summed
+
+    frames, confidence, *area = map(matrix, amounts.values())
+    return ObjectEvidence(pd.Index(list(tables), name="video_id", dtype=str), class_names, frames, confidence, *area)
 
 
 def _joined(parts: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

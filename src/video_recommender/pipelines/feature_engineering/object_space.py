@@ -6,17 +6,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
 from video_recommender.pipelines.feature_engineering.importance import (
+    Detector,
     EvidenceSource,
     ImportanceFormula,
     ObjectEvidence,
     class_positions,
     evidence_of_detections,
     evidence_of_probabilities,
+    evidence_of_seen_classes,
+    evidence_of_segmentations,
     inverse_document_frequency,
     measure_importance,
 )
@@ -25,6 +28,8 @@ from video_recommender.schemas import (
     ClassEvidence,
     ClassProbabilities,
     Detections,
+    SeenClasses,
+    Segmentations,
     VideoFeatures,
     VideoPoints,
 )
@@ -43,9 +48,16 @@ class FeatureOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    detector: Detector = "classifier"
     evidence: EvidenceSource = "probabilities"
     importance: ImportanceFormula = "confidence_share"
     hellinger: bool = True
+
+    @model_validator(mode="after")
+    def _only_segmenters_tell_areas(self) -> Self:
+        if self.importance == "area" and self.detector != "segmenter":
+            raise ValueError("features.importance=area needs features.detector=segmenter: only that tells areas")
+        return self
 
 
 class ObjectSpace:
@@ -108,14 +120,22 @@ class ObjectSpace:
         return VideoFeatures.validate(features)
 
     def importances_of_video(
-        self, video_id: str, detections: DataFrame[Detections], class_probabilities: DataFrame[ClassProbabilities]
+        self,
+        video_id: str,
+        detections: DataFrame[Detections],
+        class_probabilities: DataFrame[ClassProbabilities],
+        segmentations: DataFrame[Segmentations],
+        seen_classes: DataFrame[SeenClasses],
     ) -> DataFrame[VideoFeatures]:
         """Measure how important each object is in one video, which need not be in the corpus.
 
         Args:
             video_id: what to call it.
-            detections: the most probable object in each frame.
+            detections: the most probable object in each frame, as this and what follows is told by the detector that
+                the options name.
             class_probabilities: the mean probability of each object.
+            segmentations: the objects in each frame.
+            seen_classes: what was seen of each class.
 
         Returns:
             One row, as `importances` gives it.
@@ -123,11 +143,18 @@ class ObjectSpace:
         Raises:
             ValueError: if a class is unknown to the network.
         """
-        if self.options.evidence == "detections":
-            return self.importances(evidence_of_detections({video_id: lambda: detections}, self.class_names_))
-        class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
-        video_ids = pd.Index([video_id], dtype=str)
-        return self.importances(evidence_of_probabilities(class_evidence, video_ids, self.class_names_))
+        names = self.class_names_
+        match self.options.detector, self.options.evidence:
+            case "segmenter", "detections":
+                evidence = evidence_of_segmentations({video_id: lambda: segmentations}, names)
+            case "segmenter", _:
+                evidence = evidence_of_seen_classes({video_id: lambda: seen_classes}, names)
+            case _, "detections":
+                evidence = evidence_of_detections({video_id: lambda: detections}, names)
+            case _:
+                class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
+                evidence = evidence_of_probabilities(class_evidence, pd.Index([video_id], dtype=str), names)
+        return self.importances(evidence)
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
         """Place videos in object space.

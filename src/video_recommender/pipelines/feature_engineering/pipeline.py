@@ -11,13 +11,24 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 gather_evidence,
-                inputs=["detections", "class_evidence", "class_embeddings", "params:features"],
-                outputs="object_evidence",
+                inputs=[
+                    "detections",
+                    "class_evidence",
+                    "class_embeddings",
+                    "finetuned_detections",
+                    "finetuned_class_evidence",
+                    "finetuned_class_embeddings",
+                    "segmentations",
+                    "seen_classes",
+                    "segmented_class_embeddings",
+                    "params:features",
+                ],
+                outputs=["object_evidence", "object_classes"],
                 name="gather_evidence",
             ),
             Node(
                 fit_object_space,
-                inputs=["object_evidence", "class_embeddings", "params:features"],
+                inputs=["object_evidence", "object_classes", "params:features"],
                 outputs="object_space",
                 name="fit_object_space",
             ),

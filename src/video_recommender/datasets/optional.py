@@ -1,0 +1,66 @@
+"""A dataset that need not be there."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from video_recommender.fingerprints import fingerprint_file
+
+
+class OptionalDataset(AbstractDataset[Any, Any]):
+    """Wraps a dataset that only some runs make: where it was never made, None is loaded.
+
+    So a node can take what several pipelines make and use what there is, and the lineage shows all of it.
+
+    Examples:
+        ```yaml
+        segmented_class_embeddings:
+          type: video_recommender.datasets.OptionalDataset
+          dataset:
+            type: pandas.ParquetDataset
+            filepath: data/02_intermediate/segmented_class_embeddings.parquet
+        ```
+
+        >>> from video_recommender.datasets import OptionalDataset
+        >>> dataset = OptionalDataset(dataset={"type": "json.JSONDataset", "filepath": f"{tmp_path}/ads.json"})
+        >>> dataset.load() is None
+        True
+        >>> dataset.save({"seconds": 15})
+        >>> dataset.load()
+        {'seconds': 15}
+    """
+
+    def __init__(self, *, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        """Create the dataset.
+
+        Args:
+            dataset: definition of the wrapped dataset, as in the catalog: one that keeps a local file.
+            metadata: for other tools, such as kedro-viz.
+        """
+        wrapped: Any = AbstractDataset.from_config("optional", dict(dataset))
+        self._dataset = wrapped
+        self._file = Path(wrapped._filepath)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Load with the wrapped dataset; None if nothing was saved yet."""
+        return self._dataset.load() if self._dataset.exists() else None
+
+    def save(self, data: Any) -> None:
+        """Save with the wrapped dataset."""
+        self._dataset.save(data)
+
+    def fingerprint(self) -> str:
+        """Digest the content; also that there is none is worth knowing."""
+        return fingerprint_file(self._file) if self._file.is_file() else "absent"
+
+    def preview(self, nrows: int = 20) -> Any:
+        """What the wrapped dataset shows in kedro-viz."""
+        return self._dataset.preview(nrows)
+
+    def _exists(self) -> bool:
+        return bool(self._dataset.exists())
+
+    def _describe(self) -> dict[str, Any]:
+        return dict(self._dataset._describe())

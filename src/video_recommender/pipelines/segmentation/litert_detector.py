@@ -1,0 +1,103 @@
+"""A detector compiled for the CPU: finds objects in a picture without TensorFlow."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from video_recommender.console_noise import silent_stderr
+from video_recommender.frame_folder import Picture
+from video_recommender.pipelines.segmentation.found_objects import FoundObjects
+
+LEAST_SCORE: Final = 0.05
+"""What scores less is not told: too much of it is noise."""
+
+MOST_OVERLAP: Final = 0.6
+"""Of two boxes of one class with a greater intersection over union, the better one is kept: the network's own value."""
+
+MOST_OBJECTS: Final = 100
+
+THREADS: Final = 1
+"""Per process: videos are dealt out to as many processes as there are cores."""
+
+
+@dataclass(frozen=True)
+class LiteRTDetector:
+    """A single-shot detector (Liu et al. 2016, https://arxiv.org/abs/1512.02325) for LiteRT.
+
+    Two of them are equal if their fingerprints are.
+
+    Attributes:
+        fingerprint: digest of the weights.
+        class_names: by number; number 0 is the background.
+        class_embeddings: see `ObjectDetector`.
+        flatbuffer: the compiled network, uint8, from a picture to the boxes and the scores of its anchors.
+    """
+
+    fingerprint: str
+    class_names: Mapping[int, str] = field(compare=False, repr=False)
+    class_embeddings: NDArray[np.float32] = field(compare=False, repr=False)
+    flatbuffer: NDArray[np.uint8] = field(compare=False, repr=False)
+
+    def find(self, picture: Picture) -> FoundObjects:
+        """Find objects, also very doubtful ones, the most certain first.
+
+        Args:
+            picture: uint8 RGB, shape (height, width, 3), of any size.
+
+        Returns:
+            Boxes without masks.
+        """
+        interpreter = _loaded.interpreter(self)
+        (source,), targets = interpreter.get_input_details(), interpreter.get_output_details()
+        _, height, width, _ = source["shape"]
+        resized = cv2.resize(picture, (int(width), int(height)), interpolation=cv2.INTER_LINEAR)
+        interpreter.set_tensor(source["index"], resized[np.newaxis] * np.float32(2 / 255) - np.float32(1))
+        interpreter.invoke()
+        outputs = [interpreter.get_tensor(target["index"]) for target in targets]
+        boxes, scores = sorted((output.reshape(-1, output.shape[-1]) for output in outputs), key=np.size)
+        return suppress_repeats(boxes, scores)
+
+
+def suppress_repeats(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> FoundObjects:
+    """Keep, of boxes that show the same object, the best one: non-maximum suppression, class by class.
+
+    Args:
+        boxes: float32, shape (anchors, 4): top, left, bottom, right, shares of the picture, perhaps beyond its edges.
+        scores: float32, shape (anchors, classes); the first class is the background.
+
+    Returns:
+        At most `MOST_OBJECTS`, the most certain first.
+    """
+    anchors, classes = np.nonzero(scores[:, 1:] >= LEAST_SCORE)
+    found, certainty = boxes[anchors].clip(0, 1), scores[anchors, classes + 1]
+    if not len(anchors):
+        return FoundObjects(found, classes.astype(np.int64), certainty)
+    corner_and_size = np.concatenate([found[:, :2], found[:, 2:] - found[:, :2]], axis=1)
+    suppress: Any = cv2.dnn.NMSBoxesBatched  # its stubs want lists, which are slower
+    kept = np.asarray(suppress(corner_and_size, certainty, classes.astype(np.int32), LEAST_SCORE, MOST_OVERLAP))
+    ranked = kept[np.argsort(-certainty[kept], kind="stable")][:MOST_OBJECTS]
+    return FoundObjects(found[ranked], classes[ranked].astype(np.int64) + 1, certainty[ranked])
+
+
+class _Loaded(threading.local):
+    """The interpreter that this thread has used last."""
+
+    _of: str | None = None
+    _interpreter: Interpreter | None = None
+
+    def interpreter(self, detector: LiteRTDetector) -> Interpreter:
+        if self._interpreter is None or self._of != detector.fingerprint:
+            with silent_stderr():  # XNNPACK announces itself in every process, into the progress bar
+                self._interpreter = Interpreter(model_content=detector.flatbuffer.tobytes(), num_threads=THREADS)
+                self._interpreter.allocate_tensors()
+            self._of = detector.fingerprint
+        return self._interpreter
+
+
+_loaded = _Loaded()

@@ -1,0 +1,172 @@
+"""Find every object in the frames of each video, and measure how much of the picture each covers."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import plotly.graph_objects as go
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from video_recommender.fingerprints import fingerprint
+from video_recommender.frame_folder import FrameFolder
+from video_recommender.incremental import Made, Planned, bring_up_to_date
+from video_recommender.parallel import WorkerOptions
+from video_recommender.partitions import Partitions, PartitionUpdates, part_of
+from video_recommender.pipelines.segmentation.class_groups import embed_classes, rename_classes
+from video_recommender.pipelines.segmentation.coco_classes import COCO_CLASSES
+from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
+from video_recommender.pipelines.segmentation.found_objects import ObjectDetector
+from video_recommender.pipelines.segmentation.label_map import read_label_map
+from video_recommender.pipelines.segmentation.object_masks import MaskKind
+from video_recommender.pipelines.segmentation.object_segmenter import ObjectSegmenter, VideoSegmentation, segment_video
+from video_recommender.pipelines.segmentation.overlays import overlay_figure
+from video_recommender.pipelines.segmentation.saved_detector import find_model, open_saved_detector
+from video_recommender.schemas import ClassEmbeddings, FrameManifest, SeenClasses, SegmentationManifest, Segmentations
+from video_recommender.stage_manifest import tell_of_videos
+
+
+class SegmentationOptions(BaseModel):
+    """How objects are found and measured (parameters_segmentation.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = None
+    labels: Path | None = None
+    every_nth_frame: PositiveInt = 6
+    confidence: float = Field(default=0.3, gt=0, le=1)
+    class_confidence: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+    weak_share: float = Field(default=0.5, gt=0, le=1)
+    masks: MaskKind = "likely"
+    groups: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    keep_others: bool = True
+    overlays: tuple[str, ...] = ()
+
+
+def build_object_segmenter(options: SegmentationOptions) -> ObjectSegmenter:
+    """Get the detector ready, and decide what to make of what it finds.
+
+    Raises:
+        ValueError: if the model or its label map cannot be had, or a group names a class that it does not know.
+    """
+    detector = _open_detector(options)
+    class_names = rename_classes(detector.class_names, options.groups, keep_others=options.keep_others)
+    return ObjectSegmenter(
+        detector=detector,
+        class_names=class_names,
+        thresholds={
+            number: options.class_confidence.get(name, options.confidence) for number, name in class_names.items()
+        },
+        weak_share=options.weak_share,
+        every_nth_frame=options.every_nth_frame,
+        masks=options.masks,
+    )
+
+
+def read_segmented_classes(object_segmenter: ObjectSegmenter) -> DataFrame[ClassEmbeddings]:
+    """Read what the detector's last layers know of how classes resemble each other."""
+    detector = object_segmenter.detector
+    return embed_classes(detector.class_names, detector.class_embeddings, object_segmenter.class_names)
+
+
+def segment_objects(
+    frames: Partitions[FrameFolder],
+    stored_segmentations: Partitions[DataFrame[Segmentations]],
+    stored_segmentation_texts: Partitions[DataFrame[Segmentations]],
+    stored_seen_classes: Partitions[DataFrame[SeenClasses]],
+    object_segmenter: ObjectSegmenter,
+    workers: WorkerOptions,
+) -> Iterator[tuple[PartitionUpdates, PartitionUpdates, PartitionUpdates]]:
+    """Find the objects in every n-th frame, and measure them.
+
+    Args:
+        frames: per video, the folder of its frames in order of time.
+        stored_segmentations: the tables that earlier runs have left.
+        stored_segmentation_texts: the same as CSV.
+        stored_seen_classes: what earlier runs have seen of each class.
+        object_segmenter: finds and measures.
+        workers: see `WorkerOptions`.
+
+    Yields:
+        One video's table at a time, as Parquet and as CSV, and what was seen of each class.
+    """
+    planned = {
+        video_id: Planned(fingerprint(stored.record.fingerprint, object_segmenter.fingerprint), stored.load())
+        for video_id, stored in frames.usable().items()
+    }
+    complete = stored_segmentations.made_together_with(stored_segmentation_texts, stored_seen_classes)
+    segment = partial(_segment, segmenter=object_segmenter)
+    for updates in bring_up_to_date(planned, complete, segment, workers, "Segmenting objects"):
+        objects = part_of(updates, lambda segmented: segmented.objects)
+        yield objects, objects, part_of(updates, lambda segmented: segmented.seen_classes)
+
+
+def summarise_segmentations(
+    segmentations: Partitions[DataFrame[Segmentations]], frame_manifest: DataFrame[FrameManifest]
+) -> DataFrame[SegmentationManifest]:
+    """Tell what became of each video's segmentation; a video whose frames failed keeps the reason why."""
+    columns = list(SegmentationManifest.to_schema().columns)
+    return SegmentationManifest.validate(tell_of_videos(segmentations, frame_manifest, columns))
+
+
+def draw_segmentation_overlays(
+    frames: Partitions[FrameFolder],
+    segmentations: Partitions[DataFrame[Segmentations]],
+    object_segmenter: ObjectSegmenter,
+    options: SegmentationOptions,
+) -> go.Figure:
+    """Draw boxes, masks, names and areas into frames of some videos.
+
+    Args:
+        frames: the frames of each video.
+        segmentations: tell which video of each category shows most, where `options.overlays` names none.
+        object_segmenter: finds the masks again, since no table keeps them.
+        options: see `SegmentationOptions`.
+
+    Returns:
+        A strip of frames per video.
+
+    Raises:
+        ValueError: if a video is named that has no segmentation.
+    """
+    chosen = options.overlays or _showiest_videos(segmentations)
+    missing = [video_id for video_id in chosen if video_id not in segmentations.usable()]
+    if missing:
+        raise ValueError(
+            f"segmentation.overlays names {', '.join(missing)}, which was not segmented: see segmentation_manifest"
+        )
+    return overlay_figure({video_id: object_segmenter.segment(frames[video_id].load()) for video_id in chosen})
+
+
+def _segment(folder: FrameFolder, segmenter: ObjectSegmenter) -> Made[VideoSegmentation]:
+    segmented = segment_video(folder, segmenter)
+    certainty = float(segmented.objects["confidence"].sum()) / segmented.frames
+    return Made(segmented, {"frames": segmented.frames, "objects_per_frame": round(certainty, 3)})
+
+
+def _thresholds(class_names: Mapping[int, str], options: SegmentationOptions) -> Mapping[int, float]:
+    unknown = sorted(options.class_confidence.keys() - set(class_names.values()))
+    if unknown:
+        raise ValueError(
+            f"segmentation.class_confidence names {', '.join(unknown)}, which is no class of the segmenter"
+        )
+    return {number: options.class_confidence.get(name, options.confidence) for number, name in class_names.items()}
+
+
+def _open_detector(options: SegmentationOptions) -> ObjectDetector:
+    if options.model is None:
+        return compile_coco_detector()
+    own_names = read_label_map(options.labels) if options.labels else COCO_CLASSES
+    return open_saved_detector(find_model(options.model), own_names)
+
+
+def _showiest_videos(segmentations: Partitions[DataFrame[Segmentations]]) -> list[str]:
+    """Of each category, the video in which the most objects are expected per frame."""
+    shown = {
+        video_id: float(stored.record.details["objects_per_frame"] or 0)
+        for video_id, stored in segmentations.usable().items()
+    }
+    by_category = groupby(shown, key=lambda video_id: video_id.split("/")[0])
+    return [max(members, key=shown.__getitem__) for _, members in by_category]

@@ -1,0 +1,183 @@
+"""Find every object in a video's frames, and measure how much of the picture each covers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+
+from video_recommender.fingerprints import fingerprint
+from video_recommender.frame_folder import EncodedFrames, FrameFolder, Picture
+from video_recommender.pipelines.segmentation.found_objects import FoundObjects, ObjectDetector
+from video_recommender.pipelines.segmentation.object_masks import Box, MaskKind, Masks, mask_objects, pixel_boxes
+from video_recommender.pipelines.segmentation.weak_objects import believe_objects
+from video_recommender.schemas import SeenClasses, Segmentations
+from video_recommender.video_file import VideoError
+
+VERSION: Final = 1
+"""Raised when the same frames and detector would give other tables than before, so that they are made again."""
+
+
+@dataclass(frozen=True)
+class SegmentedFrame:
+    """One frame with its objects, the most certain first.
+
+    Attributes:
+        number: the frame's, from 1.
+        picture: uint8 RGB, shape (height, width, 3).
+        objects: also the doubtful ones.
+        class_names: of each object.
+        masks: bool, shape (objects, height, width): the pixels that each covers.
+        is_believed: bool, shape (objects,).
+    """
+
+    number: int
+    picture: Picture
+    objects: FoundObjects
+    class_names: NDArray[np.object_]
+    masks: Masks
+    is_believed: NDArray[np.bool_]
+
+    @property
+    def areas_pct(self) -> NDArray[np.float32]:
+        """How much of the picture each object covers, in hundredths: float32, shape (objects,)."""
+        return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
+
+    def believed(self) -> Self:
+        """The same frame without the doubtful objects."""
+        rows = self.is_believed
+        return replace(
+            self,
+            objects=self.objects.select(rows),
+            class_names=self.class_names[rows],
+            masks=self.masks[rows],
+            is_believed=rows[rows],
+        )
+
+
+@dataclass(frozen=True)
+class ObjectSegmenter:
+    """A detector, and what to make of what it finds; it can be pickled and sent to worker processes.
+
+    Attributes:
+        detector: finds objects in a picture.
+        class_names: what to call each class, by the detector's number; classes may share a name.
+        thresholds: by class, the score from which an object is believed; classes without one are left out.
+        weak_share: see `believe_objects`.
+        every_nth_frame: how many frames to go on after each that is looked at.
+        masks: see `MaskKind`.
+    """
+
+    detector: ObjectDetector
+    class_names: Mapping[int, str]
+    thresholds: Mapping[int, float]
+    weak_share: float
+    every_nth_frame: int
+    masks: MaskKind
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the detector and of all that follows."""
+        names, thresholds = (
+            {str(number): value for number, value in by_class.items()}
+            for by_class in (self.class_names, self.thresholds)
+        )
+        step = self.every_nth_frame
+        return fingerprint(VERSION, self.detector.fingerprint, names, thresholds, self.weak_share, step, self.masks)
+
+    def segment(self, frames: FrameFolder | EncodedFrames) -> Iterator[SegmentedFrame]:
+        """Find the objects in a video, then measure those that are believed.
+
+        Args:
+            frames: the video's frames in order of time; decoded twice, so that memory does not grow with their number.
+
+        Yields:
+            Every n-th frame, also those without objects.
+
+        Raises:
+            VideoError: if there is no frame or a frame is not a readable picture.
+        """
+        step = self.every_nth_frame
+        found = [self._find(picture) for picture in frames.pictures(step)]
+        if not found:
+            raise VideoError("damaged", "The video has no frames: run preprocessing again")
+        believed = believe_objects(found, self.thresholds, self.weak_share)
+        pictures = zip(frames.pictures(step), found, believed, strict=True)
+        for position, (picture, objects, is_believed) in enumerate(pictures):
+            names = np.array([self.class_names[int(number)] for number in objects.class_ids], dtype=object)
+            masks = mask_objects(picture, objects, self.masks)
+            yield SegmentedFrame(1 + position * step, picture, objects, names, masks, is_believed)
+
+    def _find(self, picture: Picture) -> FoundObjects:
+        found = self.detector.find(picture)
+        return found.select(np.isin(found.class_ids, list(self.class_names)))
+
+
+@dataclass(frozen=True)
+class VideoSegmentation:
+    """What was found in one video.
+
+    Attributes:
+        objects: those that are believed, a row per object and frame.
+        seen_classes: what was seen of each class, the doubtful objects included.
+        frames: in how many frames it was looked for.
+    """
+
+    objects: DataFrame[Segmentations]
+    seen_classes: DataFrame[SeenClasses]
+    frames: int
+
+
+def segment_video(frames: FrameFolder | EncodedFrames, segmenter: ObjectSegmenter) -> VideoSegmentation:
+    """Find and measure the objects in a video.
+
+    Args:
+        frames: the video's frames in order of time.
+        segmenter: finds and measures.
+
+    Returns:
+        See `VideoSegmentation`.
+
+    Raises:
+        VideoError: if there is no frame or a frame is not a readable picture.
+    """
+    tables = [_tabulate(frame) for frame in segmenter.segment(frames)]
+    found = pd.concat(tables, ignore_index=True)
+    columns = list(Segmentations.to_schema().columns)
+    believed = found.loc[found["is_believed"]]
+    numbers = believed.groupby("frame").cumcount() + 1
+    return VideoSegmentation(
+        objects=Segmentations.validate(believed.assign(object=numbers)[columns].reset_index(drop=True)),
+        seen_classes=_sum_up_classes(found, len(tables)),
+        frames=len(tables),
+    )
+
+
+def _tabulate(frame: SegmentedFrame) -> pd.DataFrame:
+    height, width = frame.picture.shape[:2]
+    boxes = pd.DataFrame(pixel_boxes(frame.objects, height, width), columns=Box._fields, dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "frame": np.full(len(frame.objects), frame.number, np.int64),
+            "class_name": pd.Series(frame.class_names, dtype="str"),
+            "confidence": frame.objects.scores,
+            "area_pct": frame.areas_pct,
+            "x_min": boxes["left"],
+            "y_min": boxes["top"],
+            "x_max": boxes["right"],
+            "y_max": boxes["bottom"],
+            "is_believed": frame.is_believed,
+        }
+    )
+
+
+def _sum_up_classes(found: pd.DataFrame, frames: int) -> DataFrame[SeenClasses]:
+    """Per class, the means over all frames: of the most certain object's score, and of the area of all its objects."""
+    per_frame = found.groupby(["class_name", "frame"]).agg(score=("confidence", "max"), area_pct=("area_pct", "sum"))
+    capped = per_frame.assign(area_pct=per_frame["area_pct"].clip(upper=100)).groupby(level="class_name")
+    summed = (capped.sum() / frames).rename(columns={"score": "probability"}).astype(float).reset_index()
+    ranked = summed.sort_values(["probability", "class_name"], ascending=[False, True], ignore_index=True)
+    return SeenClasses.validate(ranked)

@@ -1,0 +1,58 @@
+"""Wiring of the segmentation stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import (
+    build_object_segmenter,
+    draw_segmentation_overlays,
+    read_segmented_classes,
+    segment_objects,
+    summarise_segmentations,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Frames in; every object with its area, a manifest and pictures of it out."""
+    return Pipeline(
+        [
+            Node(
+                build_object_segmenter,
+                inputs="params:segmentation",
+                outputs="object_segmenter",
+                name="build_object_segmenter",
+            ),
+            Node(
+                read_segmented_classes,
+                inputs="object_segmenter",
+                outputs="segmented_class_embeddings",
+                name="read_segmented_classes",
+            ),
+            Node(
+                segment_objects,
+                inputs=[
+                    "frames",
+                    "stored_segmentations",
+                    "stored_segmentation_texts",
+                    "stored_seen_classes",
+                    "object_segmenter",
+                    "params:workers",
+                ],
+                outputs=["segmentations", "segmentation_texts", "seen_classes"],
+                name="segment_objects",
+                tags="per_video",
+            ),
+            Node(
+                summarise_segmentations,
+                inputs=["segmentations", "frame_manifest"],
+                outputs="segmentation_manifest",
+                name="summarise_segmentations",
+            ),
+            Node(
+                draw_segmentation_overlays,
+                inputs=["frames", "segmentations", "object_segmenter", "params:segmentation"],
+                outputs="segmentation_overlays",
+                name="draw_segmentation_overlays",
+            ),
+        ],
+        tags="segmentation",
+    )
