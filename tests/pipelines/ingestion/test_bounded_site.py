@@ -93,7 +93,7 @@ def test_a_page_without_end_is_given_up(web, downloads, monkeypatch, is_packed):
 
     downloads.run(web.url("/cat"), manners=HASTY.model_copy(update={"retries": 0}))
 
-    assert downloads.statuses() == ["failed"]
+    assert downloads.statuses() == ["unsupported"]
     assert "a page of it has more than 3 MB" in downloads.only().error
 
 

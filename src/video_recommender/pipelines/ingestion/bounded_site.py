@@ -102,7 +102,7 @@ class _BoundedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
         """Read so many bytes, or to the end: then it is a page.
 
         Raises:
-            VideoError: `timed_out` if there is no time left, `failed` if the page is too large.
+            VideoError: `timed_out` if there is no time left, `unsupported` if the page is too large.
         """
         content = bytearray()
         while amt is None or len(content) < amt:
@@ -112,7 +112,7 @@ class _BoundedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
                 break
             content += piece
             if amt is None and len(content) > LARGEST_PAGE:
-                raise VideoError("failed", f"a page of it has more than {LARGEST_PAGE / 1e6:g} MB")
+                raise VideoError("unsupported", f"a page of it has more than {LARGEST_PAGE / 1e6:g} MB")
         return bytes(content)
 
 

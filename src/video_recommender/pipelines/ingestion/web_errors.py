@@ -40,7 +40,6 @@ WAYS_OUT: Final = {
 """What a user can do about it, by status."""
 
 _PLAIN: Final = {
-    "unsupported": "no video that can be fetched was found there",
     "unreadable": "what came is no video",
     "audio_only": "what came has sound but no pictures",
     "empty": "what came is empty",
@@ -162,6 +161,8 @@ def _reason(chain: list[BaseException], status: str) -> str:
     reasons = (_words(error) for error in (plainest, *chain))
     reason = next(filter(None, reasons), "")
     name = type(plainest).__name__
+    if status == "unsupported" and not isinstance(plainest, VideoError):  # yt-dlp tells what to install
+        return "no video that can be fetched was found there"
     if status == "failed" and not isinstance(plainest, VideoError):
         return f"{name}: {reason}" if reason else name
     return reason or name
