@@ -1,6 +1,7 @@
 """Of a long video the beginning is fetched, natively: what holds for every request holds for it too."""
 
 import os
+import struct
 import time
 from collections import Counter
 
@@ -8,6 +9,7 @@ import pytest
 from web_downloads import HASTY, fast_start, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import SocksProxy, Web, broken_off, counted, page, refusal, video
 
+from video_recommender.pipelines.ingestion.beginning import BeginningWatch
 from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
 from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
 from video_recommender.video_file import VideoError
@@ -74,6 +76,24 @@ def test_a_file_that_is_too_large_and_has_its_index_last_is_given_up_at_once(web
 
     assert downloads.statuses() == ["too_large"]
     assert sent["/cat"] < 600_000
+
+
+def test_a_file_that_is_too_large_is_not_given_up_before_its_index_is_all_there(tmp_path):
+    begun = tmp_path / "cat.part"
+    begun.write_bytes(struct.pack(">I4s8xI4s", 16, b"ftyp", 1_000_000, b"moov") + bytes(200_000))
+    progress = {
+        "status": "downloading",
+        "downloaded_bytes": 200_000,
+        "total_bytes": 9_000_000,
+        "tmpfilename": str(begun),
+        "info_dict": {},
+    }
+
+    BeginningWatch(seconds=3, max_megabytes=1).look(progress)
+
+    begun.write_bytes(struct.pack(">I4s8xI4s", 16, b"ftyp", 8_000_000, b"mdat") + bytes(200_000))
+    with pytest.raises(VideoError, match="more than 1 MB"):
+        BeginningWatch(seconds=3, max_megabytes=1).look(progress)
 
 
 @pytest.mark.parametrize(("kind", "playlist"), [("hls", "/cat.m3u8"), ("dash", "/cat.mpd")])

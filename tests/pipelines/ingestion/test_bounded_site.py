@@ -39,6 +39,22 @@ def test_a_page_that_drips_in_is_given_up_when_its_time_is_up(web, downloads):
     assert time.monotonic() - begun < 1.5
 
 
+def test_an_answer_whose_head_drips_in_is_given_up_when_its_time_is_up(web, downloads):
+    def dripping_head(handler, _):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            handler.wfile.write(b"X")
+            time.sleep(0.05)
+
+    web.answers["/cat"] = dripping_head
+    begun = time.monotonic()
+
+    downloads.run(web.url("/cat"), manners=BRIEF)
+
+    assert downloads.statuses() == ["timed_out"]
+    assert time.monotonic() - begun < 1.5
+
+
 def test_a_playlist_that_drips_in_is_given_up_when_its_time_is_up(web, downloads):
     web.answers["/cat.m3u8"] = dripping(b"#EXTM3U\n", "application/vnd.apple.mpegurl")
     begun = time.monotonic()

@@ -1,6 +1,10 @@
 """yt-dlp with bounds: nothing outlasts its time, no page is endless, and no URL leads out of the web."""
 
 import time
+from collections.abc import Callable
+from functools import partial
+from queue import Empty, Queue
+from threading import TIMEOUT_MAX, Thread
 from typing import Any, Final
 
 import yt_dlp
@@ -44,7 +48,11 @@ class Clock:
             VideoError: `timed_out` if there is none.
         """
         if self.left_s <= 0:
-            raise VideoError("timed_out", f"it took more than {self._limit_s:g} s")
+            raise self.time_is_up()
+
+    def time_is_up(self) -> VideoError:
+        """The error to raise when there is no time left."""
+        return VideoError("timed_out", f"it took more than {self._limit_s:g} s")
 
 
 class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
@@ -75,7 +83,7 @@ class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
         self._clock.check()
         self.refusal = None
         try:
-            response = super().urlopen(request)
+            response = _in_time(partial(super().urlopen, request), self._clock)
         except HTTPError as error:
             self.refusal = error
             error.response = _BoundedResponse(error.response, self._clock)
@@ -86,6 +94,26 @@ class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
     def _check(self, url: str) -> None:
         if not is_allowed(url, self._protocols) and not url.startswith("data:"):  # these hold what they name
             raise VideoError("refused", f"it leads to what is none of {', '.join(self._protocols)}")
+
+
+def _in_time(ask: Callable[[], Response], clock: Clock) -> Response:
+    """Wait for the head of an answer, which may drip in too; the thread that does so is left behind in the end."""
+    answers: Queue[Response | Exception] = Queue()
+
+    def listen() -> None:
+        try:
+            answers.put(ask())
+        except Exception as error:  # noqa: BLE001 - it is raised again by whom it concerns
+            answers.put(error)
+
+    Thread(target=listen, daemon=True).start()
+    try:
+        answer = answers.get(timeout=min(max(clock.left_s, 0.0), TIMEOUT_MAX))
+    except Empty:
+        raise clock.time_is_up() from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 class _BoundedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
