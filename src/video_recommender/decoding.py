@@ -4,17 +4,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from video_recommender.video_file import VideoError, VideoFile
 
 PacketFilter: TypeAlias = Callable[["av.Packet[VideoStream]"], bool]
+
+DISCONTINUITY_S: Final = 10.0
+"""In a broadcast stream, a leap of the clock longer than this is a splice, not a pause (as FFmpeg has it)."""
 
 _WAY_OUT = "replace it or remove it from the source"
 _LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a playlist in disguise must not reach for the network
@@ -38,6 +42,11 @@ class OpenVideo:
     def pixel_aspect(self) -> Fraction:
         """Width of a pixel by its height, as displayed: 1 for square pixels or where the file does not say."""
         return self.stream.sample_aspect_ratio or Fraction(1)
+
+    @property
+    def may_be_spliced(self) -> bool:
+        """Whether the clock of such a file may leap, as that of a broadcast does."""
+        return bool(self.container.format.flags & cast(int, Flags.ts_discont.value))
 
     def decode(self, is_needless: PacketFilter | None = None) -> Iterator[av.VideoFrame]:
         """Decode the pictures in order of time; whatever is broken is left out.

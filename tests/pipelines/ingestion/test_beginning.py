@@ -5,6 +5,7 @@ import struct
 import time
 from collections import Counter
 
+import av
 import pytest
 from web_downloads import HASTY, fast_start, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import SocksProxy, Web, broken_off, counted, page, refusal, video
@@ -107,6 +108,23 @@ def test_of_a_stream_only_the_first_pieces_are_fetched(web, large_clip, download
     pieces = [path for path in web.times_asked() if path.endswith((".ts", ".m4s"))]
     assert len(pieces) <= 9
     assert downloads.partial_files() == []
+
+
+@pytest.mark.parametrize("seconds", [8, 30])
+def test_a_stream_whose_clock_leaps_is_as_long_as_its_pieces(web, large_clip, downloads, tmp_path, seconds):
+    web.answers |= stream_of_pieces(large_clip, tmp_path / "stream", piece_s=1)
+    part = "".join(f"#EXTINF:1.0,\n/{n}.ts\n" for n in range(3))
+    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n"
+    spliced = head + "#EXT-X-DISCONTINUITY\n".join([part] * 4) + "#EXT-X-ENDLIST\n"
+    web.answers["/cat.m3u8"] = page(spliced, "application/vnd.apple.mpegurl")
+
+    downloads.run(web.url("/cat.m3u8"), seconds=seconds, max_megabytes=10)
+
+    assert downloads.statuses() == ["ok"]
+    (content,) = downloads.contents.values()
+    (tmp_path / "content").write_bytes(content)
+    with av.open(tmp_path / "content") as container:
+        assert len(list(container.decode(video=0))) == pytest.approx(10 * min(seconds, 12), abs=1)
 
 
 def test_a_transfer_that_ends_too_soon_gives_no_shorter_video(web, streamable, downloads):

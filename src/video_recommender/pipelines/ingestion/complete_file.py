@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Final
 
 import av
+from av.video.stream import VideoStream
 
-from video_recommender.decoding import OpenVideo, open_video
+from video_recommender.decoding import DISCONTINUITY_S, OpenVideo, open_video
 from video_recommender.video_file import VideoError, VideoFile
 
 MARGIN_S: Final = 1.0
@@ -80,8 +81,8 @@ def _copy_pictures(opened: OpenVideo, target: Path, seconds: float) -> None:
     with av.open(target, "w", format=container) as written:
         stream = written.add_stream_from_template(opened.stream)
         first_s: float | None = None
-        for packet in opened.packets():
-            if packet is None or packet.dts is None or packet.time_base is None:
+        for packet in _steady_packets(opened):
+            if packet.dts is None:
                 continue
             time_s = float(packet.dts * packet.time_base)
             first_s = time_s if first_s is None else first_s
@@ -93,6 +94,8 @@ def _copy_pictures(opened: OpenVideo, target: Path, seconds: float) -> None:
 
 def _stated_s(opened: OpenVideo) -> float | None:
     stream, container = opened.stream, opened.container
+    if opened.may_be_spliced:  # then it is only guessed
+        return None
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
@@ -106,6 +109,22 @@ def _measured_s(opened: OpenVideo) -> float:
 
 def _spans(opened: OpenVideo) -> Iterator[tuple[float, float]]:
     """From when to when each picture is shown, in seconds, in order of decoding."""
-    for packet in opened.packets():
-        if packet is not None and packet.pts is not None and packet.time_base is not None:
+    for packet in _steady_packets(opened):
+        if packet.pts is not None:
             yield float(packet.pts * packet.time_base), float((packet.pts + (packet.duration or 0)) * packet.time_base)
+
+
+def _steady_packets(opened: OpenVideo) -> Iterator["av.Packet[VideoStream]"]:
+    """Read the compressed pictures; where the clock of a broadcast leaps, it is made to go on."""
+    offset, due = 0, None
+    for packet in opened.packets():
+        if packet is None or not packet.time_base:
+            continue
+        if opened.may_be_spliced and packet.dts is not None:
+            leap_s = 0.0 if due is None else float((packet.dts + offset - due) * packet.time_base)
+            if due is not None and not -MARGIN_S <= leap_s <= DISCONTINUITY_S:
+                offset = due - packet.dts
+            due = packet.dts + offset + (packet.duration or 0)
+            packet.dts += offset
+            packet.pts = None if packet.pts is None else packet.pts + offset
+        yield packet

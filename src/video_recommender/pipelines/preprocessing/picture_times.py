@@ -1,17 +1,13 @@
 """When each picture of a video is on screen."""
 
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar
 
 import av
-from av.format import Flags
 
-from video_recommender.decoding import OpenVideo
+from video_recommender.decoding import DISCONTINUITY_S, OpenVideo
 
 T = TypeVar("T")
-
-DISCONTINUITY_S: Final = 10.0
-"""In a broadcast stream, a leap of the clock longer than this is a splice, not a pause (as FFmpeg has it)."""
 
 ASSUMED_STEP_S: Final = 1 / 25
 """How long a picture is shown where the file tells no rate: FFmpeg's readers of bare streams assume 25 per second."""
@@ -42,7 +38,7 @@ class PictureClock:
     def __init__(self, opened: OpenVideo) -> None:
         rate = opened.stream.average_rate or opened.stream.guessed_rate
         self._step_s = float(1 / rate) if rate else ASSUMED_STEP_S
-        self._is_spliceable = may_be_spliced(opened)
+        self._is_spliceable = opened.may_be_spliced
         self._offset_s = 0.0
         self._last: Shown[av.VideoFrame] | None = None
 
@@ -65,8 +61,3 @@ class PictureClock:
             self._offset_s = self._last.end_s - stamp_s
             return self._last.end_s
         return self._last.start_s + max(0.0, leap_s)
-
-
-def may_be_spliced(opened: OpenVideo) -> bool:
-    """Whether the clock of such a file may leap, as that of a broadcast does."""
-    return bool(opened.container.format.flags & cast(int, Flags.ts_discont.value))

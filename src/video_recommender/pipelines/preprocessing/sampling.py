@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt
 
 from video_recommender.decoding import OpenVideo, Orientation, open_video
 from video_recommender.frame_folder import EncodedFrames
-from video_recommender.pipelines.preprocessing.picture_times import PictureClock, Shown, may_be_spliced
+from video_recommender.pipelines.preprocessing.picture_times import PictureClock, Shown
 from video_recommender.pipelines.preprocessing.shots import ShotOptions, find_shots
 from video_recommender.video_file import VideoFile
 
@@ -185,7 +185,7 @@ class _NeedlessPictures:
     """
 
     def __init__(self, opened: OpenVideo, rate: float) -> None:
-        self.can_tell = opened.stream.codec_context.name == "h264" and not may_be_spliced(opened)
+        self.can_tell = opened.stream.codec_context.name == "h264" and not opened.may_be_spliced
         self._first_s: float | None = None
         self._rate = rate
         self._latest: dict[int, float] = {}
