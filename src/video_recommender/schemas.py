@@ -293,6 +293,17 @@ class RecommendationReport(_Table):
     catalogue_coverage: Series[float] = pa.Field(nullable=True, ge=0, le=1)
 
 
+class ImportanceReport(_Table):
+    """One row per formula of importance and choice of candidates: how good the recommendations would be with it."""
+
+    detector: Series[str]
+    importance: Series[str]
+    candidates: Series[str] = pa.Field(isin=["all", "other_groups"])
+    neighbours: Series[int] = pa.Field(ge=1)
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ABOUT_ONE)
+
+
 class CategoryReport(_Table):
     """One row per category: how well it is named, empty where that could not be measured."""
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from video_recommender.partitions import Partitions
-from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
+from video_recommender.pipelines.feature_engineering.importance import ImportanceFormula, ObjectEvidence
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
 from video_recommender.pipelines.recommendation.figures import plot_precision
 from video_recommender.pipelines.recommendation.ranking_metrics import (
     JudgedLists,
@@ -32,9 +34,11 @@ from video_recommender.pipelines.recommendation.recommender import (
 )
 from video_recommender.pipelines.recommendation.title_similarity import title_scores
 from video_recommender.schemas import (
+    ClassEmbeddings,
     ClassEvidence,
     Corpus,
     Detections,
+    ImportanceReport,
     ObjectCounts,
     RecommendationReport,
     Recommendations,
@@ -156,8 +160,7 @@ def compare_recommenders(
     """
     labelled = _labelled(video_points.index, corpus)
     points = video_points.loc[labelled.index].to_numpy(np.float32)
-    drawn = np.random.default_rng(options.seed).permutation(len(labelled))[: options.evaluated_videos]
-    queries = np.sort(drawn)
+    queries = _draw_queries(len(labelled), options)
     systems: dict[str, Callable[[], Scores]] = {
         "object_space": lambda: _cosines(points, queries),
         "embeddings": lambda: _cosines(_aligned(video_embeddings, labelled.index), queries),
@@ -166,13 +169,9 @@ def compare_recommenders(
         "titles": lambda: title_scores(labelled["title"], queries, options.seed),
         "random": lambda: random_scores(options.seed),
     }
-    exclusions = {
-        "all": np.arange(len(labelled)),
-        "other_groups": group_labels(labelled.index, labelled["group"]),
-    }
     rows = []
     for system, scores in systems.items():
-        for candidates, labels in exclusions.items():
+        for candidates, labels in _exclusions(labelled).items():
             positions = find_neighbours(scores(), labels[queries], labels, options.neighbours).positions
             lists = _judge(positions, queries, labelled["category"], labels)
             rows.append(
@@ -189,6 +188,52 @@ def compare_recommenders(
                 }
             )
     return RecommendationReport.validate(pd.DataFrame(rows))
+
+
+def compare_importances(
+    object_evidence: ObjectEvidence,
+    object_classes: DataFrame[ClassEmbeddings],
+    corpus: DataFrame[Corpus],
+    features: FeatureOptions,
+    options: RecommendationOptions,
+) -> DataFrame[ImportanceReport]:
+    """Judge the recommendations that each formula of importance would give, all else being equal.
+
+    Args:
+        object_evidence: what the chosen detector has seen in each video.
+        object_classes: the detector's classes, index `class_name`.
+        corpus: category and group of each video, and whether it counts.
+        features: the other choices; `importance` is tried through, as far as the detector tells what it takes.
+        options: see `RecommendationOptions`.
+
+    Returns:
+        A row per formula and choice of candidates.
+    """
+    formulas = [
+        formula for formula in get_args(ImportanceFormula) if formula != "area" or object_evidence.area is not None
+    ]
+    labelled = _labelled(object_evidence.video_ids, corpus)
+    queries = _draw_queries(len(labelled), options)
+    rows = []
+    for formula in formulas:
+        space = ObjectSpace(features.model_copy(update={"importance": formula}))
+        importances = space.fit(object_evidence, object_classes).importances(object_evidence)
+        points = space.transform(importances).loc[labelled.index].to_numpy(np.float32)
+        for candidates, labels in _exclusions(labelled).items():
+            scores = _cosines(points, queries)
+            positions = find_neighbours(scores, labels[queries], labels, options.neighbours).positions
+            lists = _judge(positions, queries, labelled["category"], labels)
+            rows.append(
+                {
+                    "detector": features.detector,
+                    "importance": formula,
+                    "candidates": candidates,
+                    "neighbours": options.neighbours,
+                    "precision": precision_at_k(lists),
+                    "ndcg": ndcg_at_k(lists),
+                }
+            )
+    return ImportanceReport.validate(pd.DataFrame(rows))
 
 
 def summarise_recommendations(recommendation_report: DataFrame[RecommendationReport]) -> dict[str, float]:
@@ -225,6 +270,15 @@ def _labelled(video_ids: pd.Index, corpus: pd.DataFrame) -> pd.DataFrame:
     described = corpus[corpus["is_used"]].set_index("video_id")[["category", "group", "title"]]
     described = described.reindex(video_ids.sort_values())
     return described[described["category"].notna()]
+
+
+def _draw_queries(videos: int, options: RecommendationOptions) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(options.seed).permutation(videos)[: options.evaluated_videos])
+
+
+def _exclusions(labelled: pd.DataFrame) -> dict[str, Labels]:
+    """By choice of candidates, labels of which no video may be recommended another with its own."""
+    return {"all": np.arange(len(labelled)), "other_groups": group_labels(labelled.index, labelled["group"])}
 
 
 def _judge(

@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
+    compare_importances,
     compare_recommenders,
     count_objects,
     draw_recommendation_comparison,
@@ -41,6 +42,18 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs="recommendation_report",
                 name="compare_recommenders",
+            ),
+            Node(
+                compare_importances,
+                inputs=[
+                    "object_evidence",
+                    "object_classes",
+                    "corpus",
+                    "params:features",
+                    "params:recommendation",
+                ],
+                outputs="importance_report",
+                name="compare_importances",
             ),
             Node(
                 summarise_recommendations,

@@ -56,7 +56,7 @@ class LiteRTDetector:
         interpreter = _loaded.interpreter(self)
         (source,), targets = interpreter.get_input_details(), interpreter.get_output_details()
         _, height, width, _ = source["shape"]
-        resized = cv2.resize(picture, (int(width), int(height)), interpolation=cv2.INTER_LINEAR)
+        resized = _resize(picture, int(height), int(width))
         interpreter.set_tensor(source["index"], resized[np.newaxis] * np.float32(2 / 255) - np.float32(1))
         interpreter.invoke()
         outputs = [interpreter.get_tensor(target["index"]) for target in targets]
@@ -83,6 +83,16 @@ def suppress_repeats(boxes: NDArray[np.float32], scores: NDArray[np.float32]) ->
     kept = np.asarray(suppress(corner_and_size, certainty, classes.astype(np.int32), LEAST_SCORE, MOST_OVERLAP))
     ranked = kept[np.argsort(-certainty[kept], kind="stable")][:MOST_OBJECTS]
     return FoundObjects(found[ranked], classes[ranked].astype(np.int64) + 1, certainty[ranked])
+
+
+def _resize(picture: Picture, height: int, width: int) -> Picture:
+    """Resize as the network was trained: TensorFlow 1's bilinear interpolation, whose pixels have no middle."""
+    scales = np.diag([picture.shape[1] / width, picture.shape[0] / height])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    resized = cv2.warpAffine(
+        picture, np.column_stack([scales, np.zeros(2)]), (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
+    )
+    return resized.astype(np.uint8, copy=False)
 
 
 class _Loaded(threading.local):

@@ -56,9 +56,7 @@ def build_object_segmenter(options: SegmentationOptions) -> ObjectSegmenter:
     return ObjectSegmenter(
         detector=detector,
         class_names=class_names,
-        thresholds={
-            number: options.class_confidence.get(name, options.confidence) for number, name in class_names.items()
-        },
+        thresholds=_thresholds(class_names, options),
         weak_share=options.weak_share,
         every_nth_frame=options.every_nth_frame,
         masks=options.masks,

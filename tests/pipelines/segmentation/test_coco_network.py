@@ -1,0 +1,91 @@
+from importlib.metadata import PackageNotFoundError
+
+import numpy as np
+import pytest
+from skimage import data
+
+from video_recommender.pipelines.segmentation import coco_network
+from video_recommender.pipelines.segmentation.coco_classes import COCO_CLASSES
+from video_recommender.pipelines.segmentation.coco_network import find_graph_file
+from video_recommender.pipelines.segmentation.litert_detector import suppress_repeats
+from video_recommender.pipelines.segmentation.saved_detector import open_saved_detector
+
+
+def names_of(detector, found, least=0.5):
+    return [detector.class_names[number] for number in found.class_ids[found.scores >= least].tolist()]
+
+
+def test_the_80_classes_have_the_numbers_that_coco_gave_them():
+    assert len(COCO_CLASSES) == 80
+    assert [COCO_CLASSES[number] for number in (1, 13, 17, 44, 67, 90)] == [
+        "person",
+        "stop sign",
+        "cat",
+        "bottle",
+        "dining table",
+        "toothbrush",
+    ]
+    assert 12 not in COCO_CLASSES
+
+
+def test_what_real_photos_show_is_found(coco_detector):
+    assert names_of(coco_detector, coco_detector.find(data.chelsea())) == ["cat"]
+    assert "person" in names_of(coco_detector, coco_detector.find(data.astronaut()))
+
+
+def test_the_compiled_network_finds_what_the_frozen_graph_finds_by_the_object_detection_apis_contract(coco_detector):
+    whole = open_saved_detector(find_graph_file(), COCO_CLASSES)
+
+    for picture in (data.chelsea(), data.astronaut(), data.coffee()):
+        ours, theirs = coco_detector.find(picture), whole.find(picture)
+        sure = theirs.select(theirs.scores >= 0.4)
+        assert len(sure)
+        assert ours.class_ids[: len(sure)].tolist() == sure.class_ids.tolist()
+        assert ours.boxes[: len(sure)] == pytest.approx(sure.boxes, abs=0.01)
+        assert ours.scores[: len(sure)] == pytest.approx(sure.scores, abs=0.03)
+        assert theirs.masks is None
+
+
+def test_weak_objects_are_told_too_the_most_certain_first(coco_detector):
+    scores = coco_detector.find(data.coffee()).scores
+
+    assert scores.min() < 0.3
+    assert (np.diff(scores) <= 0).all()
+
+
+def test_the_network_knows_which_classes_are_alike(coco_detector):
+    rows = coco_detector.class_embeddings / np.linalg.norm(coco_detector.class_embeddings, axis=1, keepdims=True)
+    names = list(COCO_CLASSES.values())
+    alike = rows @ rows.T - 2 * np.eye(80)
+
+    assert names[alike[names.index("dog")].argmax()] == "cat"
+    assert names[alike[names.index("car")].argmax()] == "truck"
+    assert names[alike[names.index("cup")].argmax()] == "wine glass"
+
+
+def test_of_boxes_of_one_class_on_one_place_the_best_is_kept():
+    boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 0, 0.4, 0.4]], np.float32)
+    scores = np.array([[0, 0.6, 0.1], [0, 0.7, 0.02], [0, 0.5, 0.3]], np.float32)
+
+    found = suppress_repeats(boxes, scores)
+
+    assert found.class_ids.tolist() == [1, 1, 2, 2]
+    assert found.scores.tolist() == pytest.approx([0.7, 0.5, 0.3, 0.1])
+
+
+def test_a_picture_that_shows_nothing_has_no_objects():
+    assert len(suppress_repeats(np.zeros((5, 4), np.float32), np.zeros((5, 91), np.float32))) == 0
+
+
+def test_weights_that_are_not_installed_or_not_right_are_told_with_the_way_out(monkeypatch):
+    with monkeypatch.context() as changed:
+        changed.setattr(coco_network, "SHA256", "0" * 64)
+        with pytest.raises(ValueError, match="is not the network that it should be"):
+            find_graph_file()
+
+    def no_files(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(coco_network, "files", no_files)
+    with pytest.raises(ValueError, match=r"pip install 'video-recommender\[coco\]'"):
+        find_graph_file()

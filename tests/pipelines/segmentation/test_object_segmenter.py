@@ -1,0 +1,90 @@
+import pickle
+
+import numpy as np
+import pytest
+from coloured_pictures import picture_of, segmenter_of
+
+from video_recommender.frame_folder import EncodedFrames
+from video_recommender.pipelines.segmentation.object_segmenter import segment_video
+from video_recommender.video_file import VideoError
+
+
+def test_each_object_has_a_row_with_its_place_and_its_share_of_the_picture(folder_of, segmenter):
+    table = segment_video(folder_of(picture_of(cat=250, dog=200)), segmenter).objects
+
+    assert table["class_name"].tolist() == ["cat", "dog"]
+    assert table["object"].tolist() == [1, 2]
+    assert table["frame"].tolist() == [1, 1]
+    assert table["area_pct"].tolist() == pytest.approx([4, 20], abs=1)
+    dog = table.iloc[1]
+    assert (dog["x_min"], dog["y_min"], dog["x_max"], dog["y_max"]) == pytest.approx((40, 50, 90, 90), abs=2)
+    assert dog["confidence"] == pytest.approx(200 / 255, abs=0.02)
+
+
+def test_every_nth_frame_is_looked_at_and_keeps_its_number(folder_of):
+    folder = folder_of(*[picture_of(cat=250)] * 7)
+
+    segmented = segment_video(folder, segmenter_of(every_nth_frame=3))
+
+    assert segmented.objects["frame"].tolist() == [1, 4, 7]
+    assert segmented.frames == 3
+
+
+def test_an_object_that_is_seen_weakly_between_two_good_looks_is_believed(folder_of):
+    folder = folder_of(picture_of(cat=250), picture_of(cat=100), picture_of(cat=250))
+
+    assert segment_video(folder, segmenter_of()).objects["frame"].tolist() == [1, 2, 3]
+    assert segment_video(folder, segmenter_of(weak_share=1.0)).objects["frame"].tolist() == [1, 3]
+
+
+def test_a_weak_object_elsewhere_is_not_believed(folder_of):
+    folder = folder_of(picture_of(cat=250), picture_of(cat=100, cat_left=70), picture_of(cat=250))
+
+    assert segment_video(folder, segmenter_of()).objects["frame"].tolist() == [1, 3]
+
+
+def test_what_was_seen_doubtfully_is_in_no_row_but_counts_for_its_class(folder_of, segmenter):
+    segmented = segment_video(folder_of(picture_of(dog=100), picture_of()), segmenter)
+
+    assert segmented.objects.empty
+    seen = segmented.seen_classes.set_index("class_name")
+    assert seen.loc["dog", "probability"] == pytest.approx(100 / 255 / 2, abs=0.01)
+    assert seen.loc["dog", "area_pct"] == pytest.approx(20 / 2, abs=1)
+
+
+def test_a_video_that_shows_nothing_has_empty_tables(folder_of, segmenter):
+    segmented = segment_video(folder_of(picture_of()), segmenter)
+
+    assert segmented.objects.empty
+    assert segmented.seen_classes.empty
+    assert segmented.frames == 1
+
+
+def test_a_video_without_frames_is_refused(segmenter):
+    with pytest.raises(VideoError, match="no frames"):
+        segment_video(EncodedFrames(()), segmenter)
+
+
+def test_classes_that_are_left_out_are_not_found(folder_of):
+    segmenter = segmenter_of(class_names={18: "animal"}, thresholds={18: 0.6})
+
+    assert segment_video(folder_of(picture_of(cat=250, dog=250)), segmenter).objects["class_name"].tolist() == [
+        "animal"
+    ]
+
+
+def test_a_segmenter_can_be_sent_to_a_worker_and_is_told_by_its_fingerprint(segmenter):
+    sent = pickle.loads(pickle.dumps(segmenter))
+
+    assert sent.fingerprint == segmenter.fingerprint
+    for change in ({"weak_share": 0.4}, {"every_nth_frame": 2}, {"masks": "likely"}, {"thresholds": {17: 0.1}}):
+        assert segmenter_of(**change).fingerprint != segmenter.fingerprint
+
+
+def test_pictures_of_objects_are_believed_ones_only(folder_of, segmenter):
+    (frame,) = segmenter.segment(folder_of(picture_of(cat=250, dog=100)))
+
+    assert frame.class_names.tolist() == ["cat", "dog"]
+    assert frame.believed().class_names.tolist() == ["cat"]
+    assert frame.believed().masks.shape == (1, 100, 100)
+    assert np.array_equal(frame.areas_pct[:1], frame.believed().areas_pct)

@@ -1,0 +1,115 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from video_recommender.pipelines.segmentation.label_map import read_label_map
+from video_recommender.pipelines.segmentation.object_masks import mask_objects
+from video_recommender.pipelines.segmentation.saved_detector import find_model, open_saved_detector
+
+NAMES = {1: "bright", 2: "dark"}
+
+
+@pytest.fixture(scope="module")
+def mask_model(tmp_path_factory):
+    """A SavedModel as the Object Detection API exports a Mask R-CNN: one bright object, one dark one, and padding."""
+    import tensorflow as tf
+
+    class Model(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.brightest = tf.Variable(0.9)
+
+        @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+        def __call__(self, input_tensor):
+            brightness = tf.reduce_mean(tf.cast(input_tensor, tf.float32)) / 255
+            half = tf.concat([tf.ones([33, 16]), tf.zeros([33, 17])], axis=1)
+            return {
+                "detection_boxes": tf.constant([[[0.5, 0.5, 1.1, 1.0], [0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]]]),
+                "detection_classes": tf.constant([[2.0, 1.0, 1.0]]),
+                "detection_scores": tf.stack([[1 - brightness, brightness * self.brightest, 0.0]]),
+                "detection_masks": tf.stack([[half, tf.ones([33, 33]), tf.zeros([33, 33])]]),
+                "num_detections": tf.constant([2.0]),
+            }
+
+    folder = tmp_path_factory.mktemp("models") / "mask_rcnn"
+    model = Model()
+    tf.saved_model.save(model, str(folder), signatures=model.__call__)
+    return folder
+
+
+def test_a_model_with_masks_works_by_naming_its_path(mask_model):
+    detector = open_saved_detector(mask_model, NAMES)
+    picture = np.full((60, 80, 3), 204, np.uint8)
+
+    found = detector.find(picture)
+
+    assert found.class_ids.tolist() == [1, 2]
+    assert found.scores.tolist() == pytest.approx([0.72, 0.2], abs=0.01)
+    assert found.boxes[1].tolist() == pytest.approx([0.5, 0.5, 1.0, 1.0])
+    bright, dark = mask_objects(picture, found, "boxes")
+    assert bright[:30, :40].all()
+    assert bright.sum() == 30 * 40
+    assert dark[30:, 40:59].all()
+    assert not dark[30:, 61:].any()
+
+
+def test_a_model_can_be_sent_to_a_worker_and_is_told_by_its_files_and_names(mask_model):
+    detector = open_saved_detector(mask_model, NAMES)
+
+    assert pickle.loads(pickle.dumps(detector)) == detector
+    assert detector.fingerprint != open_saved_detector(mask_model, {1: "light", 2: "dark"}).fingerprint
+
+
+def test_classes_that_the_label_map_does_not_name_are_left_out(mask_model):
+    found = open_saved_detector(mask_model, {2: "dark"}).find(np.full((60, 80, 3), 204, np.uint8))
+
+    assert found.class_ids.tolist() == [2]
+
+
+def test_a_model_of_another_contract_is_refused(tmp_path):
+    import tensorflow as tf
+
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+        def __call__(self, picture):
+            return {"probabilities": tf.cast(picture, tf.float32)}
+
+    model = Model()
+    tf.saved_model.save(model, str(tmp_path / "classifier"), signatures=model.__call__)
+
+    with pytest.raises(ValueError, match="gives no detection_boxes, detection_classes, detection_scores"):
+        open_saved_detector(tmp_path / "classifier", NAMES).find(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "an_empty_folder"])
+def test_a_path_without_a_model_is_told_with_the_way_out(tmp_path, name):
+    (tmp_path / "an_empty_folder").mkdir()
+
+    with pytest.raises(ValueError, match=r"is no model: name a SavedModel's folder.*or a frozen graph's file"):
+        open_saved_detector(tmp_path / name, NAMES)
+
+
+def test_a_handle_needs_the_package_that_fetches_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "kagglehub", None)
+
+    with pytest.raises(ValueError, match="pip install kagglehub"):
+        find_model("tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024")
+    assert find_model(str(tmp_path)) == tmp_path
+
+
+def test_a_label_map_names_the_classes(tmp_path):
+    file = tmp_path / "labels.pbtxt"
+    file.write_text("item {\n  name: '/m/01g317'\n  id: 1\n  display_name: 'person'\n}\nitem { id: 3 name: \"car\" }\n")
+
+    assert read_label_map(file) == {1: "person", 3: "car"}
+
+
+@pytest.mark.parametrize(("content", "why"), [("nothing", "names no class"), (None, "cannot be read")])
+def test_a_label_map_that_names_nothing_is_told(tmp_path, content, why):
+    file = tmp_path / "labels.pbtxt"
+    if content:
+        file.write_text(content)
+
+    with pytest.raises(ValueError, match=why):
+        read_label_map(file)

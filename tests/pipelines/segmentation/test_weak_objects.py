@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from video_recommender.pipelines.segmentation.found_objects import FoundObjects
+from video_recommender.pipelines.segmentation.weak_objects import believe_objects, overlap
+
+CAT, DOG = 17, 18
+HERE, NEAR, THERE = (0.1, 0.1, 0.5, 0.5), (0.12, 0.12, 0.52, 0.52), (0.6, 0.6, 0.9, 0.9)
+
+
+def found(*objects):
+    """Objects as (class, score, box)."""
+    return FoundObjects(
+        np.array([box for *_, box in objects], np.float32).reshape(-1, 4),
+        np.array([number for number, *_ in objects], np.int64),
+        np.array([score for _, score, _ in objects], np.float32),
+    )
+
+
+def believed(*frames, weak_share=0.5):
+    kept = believe_objects(frames, {CAT: 0.5, DOG: 0.5}, weak_share)
+    return [rows.tolist() for rows in kept]
+
+
+def test_trust_is_handed_on_from_frame_to_frame_in_both_directions():
+    weak, strong = found((CAT, 0.3, NEAR)), found((CAT, 0.8, HERE))
+
+    assert believed(weak, weak, strong, weak, weak) == [[True]] * 5
+
+
+def test_trust_ends_where_the_object_is_not_seen():
+    weak, strong = found((CAT, 0.3, HERE)), found((CAT, 0.8, HERE))
+
+    assert believed(strong, found(), weak) == [[True], [], [False]]
+
+
+@pytest.mark.parametrize("other", [(DOG, 0.3, HERE), (CAT, 0.3, THERE), (CAT, 0.2, HERE)])
+def test_another_class_another_place_or_too_little_is_not_the_same_object(other):
+    assert believed(found((CAT, 0.8, HERE)), found(other)) == [[True], [False]]
+
+
+def test_an_object_is_counted_once_however_many_weak_boxes_it_has():
+    twice = found((CAT, 0.45, HERE), (CAT, 0.4, NEAR))
+    with_strong = found((CAT, 0.8, HERE), (CAT, 0.4, NEAR))
+
+    assert believed(found((CAT, 0.8, HERE)), twice) == [[True], [True, False]]
+    assert believed(found((CAT, 0.8, HERE)), with_strong) == [[True], [True, False]]
+
+
+def test_a_class_without_a_threshold_is_never_believed():
+    assert [rows.tolist() for rows in believe_objects([found((1, 0.99, HERE))], {CAT: 0.5}, 0.5)] == [[False]]
+
+
+def test_overlap_is_intersection_over_union():
+    boxes = np.array([[0, 0, 2, 2]], np.float32)
+    others = np.array([[0, 0, 2, 2], [0, 1, 2, 3], [5, 5, 6, 6], [1, 1, 1, 1]], np.float32)
+
+    assert overlap(boxes, others).tolist() == [pytest.approx([1, 1 / 3, 0, 0])]
