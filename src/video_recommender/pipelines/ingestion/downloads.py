@@ -53,8 +53,9 @@ def download_categories(
     plan = [(category, source) for category, listed in sources.items() for source in listed]
     outage = Outage(options.manners.failures_in_a_row)
     with WebDownloader(options, access, seed) as downloader, _progress() as progress:
-        bars = {name: progress.add_task(name, total=options.target_of(name), now="") for name in sources}
+        bars = {name: progress.add_task(name, total=options.target_of(name), now="", start=False) for name in sources}
         for n, (category, source) in enumerate(plan):
+            progress.start_task(bars[category])
             found = downloader.find(source, lambda video: archive.is_settled(video.key) or outage.is_shut(video.url))
             while archive.lacks(category) and not outage.is_shut(source) and (video := next(found, None)):
                 progress.update(bars[category], completed=archive.usable[category], now=video.slug[:LONGEST_NAME])
