@@ -77,7 +77,7 @@ class RunSummaryHooks:
 
 
 def _is_there(name: str, catalog: DataCatalog) -> bool:
-    need_not_be = (getattr(catalog[name], "metadata", None) or {}).get("optional", False)
+    need_not_be = (getattr(catalog.get(name), "metadata", None) or {}).get("optional", False)
     return name.startswith((PARAMETER_PREFIX, "stored_")) or need_not_be or catalog.exists(name)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from video_recommender import schemas
-from video_recommender.pipelines.feature_engineering.importance import evidence_of_probabilities
+from video_recommender.pipelines.feature_engineering.importance import ObjectEvidence, evidence_of_probabilities
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
 
 KINDS = {
@@ -27,6 +27,16 @@ class Corpus:
     features: pd.DataFrame
     points: pd.DataFrame
     space: ObjectSpace
+
+    @property
+    def object_evidence(self) -> ObjectEvidence:
+        """What the features were made of."""
+        return evidence_of_probabilities(self.evidence, self.points.index, self.space.class_names_)
+
+    @property
+    def object_classes(self) -> pd.DataFrame:
+        """How classes resemble each other."""
+        return pd.DataFrame(self.space.class_points_, index=self.space.class_names_)
 
     def of(self, videos: int) -> "Corpus":
         """The first videos of the manifest alone."""

@@ -15,6 +15,7 @@ from video_recommender.partitions import PartitionRecord, Partitions, StoredPart
 from video_recommender.pipelines.recommendation import create_pipeline
 from video_recommender.pipelines.recommendation.nodes import (
     RecommendationOptions,
+    compare_importances,
     compare_recommenders,
     count_objects,
     draw_recommendation_comparison,
@@ -275,13 +276,38 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
             "video_embeddings": MemoryDataset(corpus.embeddings),
             "detections": MemoryDataset(detections, copy_mode="assign"),
             "params:recommendation": MemoryDataset(OPTIONS),
+            "params:features": MemoryDataset(corpus.space.options),
+            "object_evidence": MemoryDataset(corpus.object_evidence),
+            "object_classes": MemoryDataset(corpus.object_classes),
         }
     )
 
     outputs = SequentialRunner().run(create_pipeline(), catalog)
 
-    assert set(outputs) == {"recommendations", "recommendation_metrics", "recommendation_comparison"}
+    assert set(outputs) == {
+        "recommendations",
+        "recommendation_metrics",
+        "recommendation_comparison",
+        "importance_report",
+    }
     assert outputs["recommendation_metrics"].load()["precision_at_10"] > 0.9
+
+
+def test_each_formula_of_importance_that_the_detector_allows_is_judged(corpus) -> None:
+    areas = replace(corpus.object_evidence, area=corpus.object_evidence.frames)
+    options = RecommendationOptions(neighbours=3)
+
+    reports = [
+        compare_importances(evidence, corpus.object_classes, corpus.manifest, corpus.space.options, options)
+        for evidence in (corpus.object_evidence, areas)
+    ]
+
+    assert [report["importance"].unique().tolist() for report in reports] == [
+        ["confidence_share", "frame_share", "tf_idf"],
+        ["confidence_share", "frame_share", "tf_idf", "area"],
+    ]
+    judged = reports[1].query("candidates == 'other_groups'").set_index("importance")["precision"]
+    assert judged["area"] == judged["frame_share"] > 0.8, "areas are the same as frames here"
 
 
 def with_copy(corpus, is_used: bool):

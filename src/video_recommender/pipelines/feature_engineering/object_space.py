@@ -120,22 +120,14 @@ class ObjectSpace:
         return VideoFeatures.validate(features)
 
     def importances_of_video(
-        self,
-        video_id: str,
-        detections: DataFrame[Detections],
-        class_probabilities: DataFrame[ClassProbabilities],
-        segmentations: DataFrame[Segmentations],
-        seen_classes: DataFrame[SeenClasses],
+        self, video_id: str, detections: DataFrame[Detections], class_probabilities: DataFrame[ClassProbabilities]
     ) -> DataFrame[VideoFeatures]:
         """Measure how important each object is in one video, which need not be in the corpus.
 
         Args:
             video_id: what to call it.
-            detections: the most probable object in each frame, as this and what follows is told by the detector that
-                the options name.
+            detections: the most probable object in each frame.
             class_probabilities: the mean probability of each object.
-            segmentations: the objects in each frame.
-            seen_classes: what was seen of each class.
 
         Returns:
             One row, as `importances` gives it.
@@ -143,18 +135,31 @@ class ObjectSpace:
         Raises:
             ValueError: if a class is unknown to the network.
         """
-        names = self.class_names_
-        match self.options.detector, self.options.evidence:
-            case "segmenter", "detections":
-                evidence = evidence_of_segmentations({video_id: lambda: segmentations}, names)
-            case "segmenter", _:
-                evidence = evidence_of_seen_classes({video_id: lambda: seen_classes}, names)
-            case _, "detections":
-                evidence = evidence_of_detections({video_id: lambda: detections}, names)
-            case _:
-                class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
-                evidence = evidence_of_probabilities(class_evidence, pd.Index([video_id], dtype=str), names)
-        return self.importances(evidence)
+        if self.options.evidence == "detections":
+            return self.importances(evidence_of_detections({video_id: lambda: detections}, self.class_names_))
+        class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
+        video_ids = pd.Index([video_id], dtype=str)
+        return self.importances(evidence_of_probabilities(class_evidence, video_ids, self.class_names_))
+
+    def importances_of_segmented_video(
+        self, video_id: str, segmentations: DataFrame[Segmentations], seen_classes: DataFrame[SeenClasses]
+    ) -> DataFrame[VideoFeatures]:
+        """Measure how important each object is in one video that was segmented, which need not be in the corpus.
+
+        Args:
+            video_id: what to call it.
+            segmentations: the objects in each frame.
+            seen_classes: what was seen of each class, be it doubtfully.
+
+        Returns:
+            One row, as `importances` gives it.
+
+        Raises:
+            ValueError: if a class is unknown to the segmenter.
+        """
+        if self.options.evidence == "detections":
+            return self.importances(evidence_of_segmentations({video_id: lambda: segmentations}, self.class_names_))
+        return self.importances(evidence_of_seen_classes({video_id: lambda: seen_classes}, self.class_names_))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
         """Place videos in object space.

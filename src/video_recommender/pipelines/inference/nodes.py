@@ -91,13 +91,12 @@ def place_new_video(
     object_space: ObjectSpace,
 ) -> tuple[DataFrame[VideoFeatures], DataFrame[VideoPoints]]:
     """Measure how important each object is in it, and place it in object space."""
-    features = object_space.importances_of_video(
-        NEW_VIDEO,
-        new_video_detections,
-        new_video_probabilities,
-        new_video_segmentations,
-        new_video_seen_classes,
-    )
+    if object_space.options.detector == "segmenter":
+        features = object_space.importances_of_segmented_video(
+            NEW_VIDEO, new_video_segmentations, new_video_seen_classes
+        )
+    else:
+        features = object_space.importances_of_video(NEW_VIDEO, new_video_detections, new_video_probabilities)
     return features, object_space.transform(features)
 
 
