@@ -15,7 +15,7 @@ from video_recommender.pipelines.ingestion.web_sources import is_allowed
 from video_recommender.video_file import VideoError
 
 LARGEST_PAGE: Final = 30_000_000
-"""Pages and manifests with more bytes than that are given up; the largest known of YouTube have a tenth."""
+"""Pages and playlists with more bytes than that are given up; those of video sites have a few millions at most."""
 
 PIECE: Final = 1 << 16
 """How many bytes are read at a time."""
