@@ -49,7 +49,13 @@ workers:
 classification:
   candidates: [nearest_neighbours, logistic_regression]
 """
-BUILDS_NETWORK = {"build_object_network", "compile_object_classifier", "read_class_embeddings"}
+BUILDS_NETWORK = {
+    "build_object_network",
+    "compile_object_classifier",
+    "read_class_embeddings",
+    "build_object_segmenter",
+    "read_segmented_classes",
+}
 
 
 @dataclass(eq=False)
@@ -144,7 +150,13 @@ class Project:
 
     def forget(self) -> None:
         """Delete everything that runs have made, but for the network, which takes TensorFlow long to build."""
-        network = {"object_network.keras", "object_classifier.pickle", "class_embeddings.parquet"}
+        network = {
+            "object_network.keras",
+            "object_classifier.pickle",
+            "class_embeddings.parquet",
+            "object_segmenter.pickle",
+            "segmented_class_embeddings.parquet",
+        }
         ledger = self.data / "08_reporting" / "run_ledger.json"
         entries = json.loads(ledger.read_text())
         for layer in self.data.iterdir():

@@ -18,7 +18,7 @@ def test_stages_run_alone_where_the_earlier_ones_have_run(project):
     files = project.files()
     shutil.rmtree(project.data / "03_primary")
 
-    result = kedro_run("--pipelines=deduplication,detection")
+    result = kedro_run("--pipelines=deduplication,detection,segmentation")
 
     assert result.exit_code == 0, result.output
     assert {**project.files(), "08_reporting/run_ledger.json": b""} == {**files, "08_reporting/run_ledger.json": b""}

@@ -17,13 +17,27 @@ STAGES = [
     "preprocessing",
     "deduplication",
     "detection",
+    "segmentation",
     "feature_engineering",
     "classification",
     "recommendation",
 ]
 CLIP = "things/clip-002"
-LOOKS_AT_EACH_VIDEO = {"download_videos", "collect_videos", "extract_frames", "hash_frames", "detect_objects"}
-BUILDS_NETWORK = {"build_object_network", "compile_object_classifier", "read_class_embeddings"}
+LOOKS_AT_EACH_VIDEO = {
+    "download_videos",
+    "collect_videos",
+    "extract_frames",
+    "hash_frames",
+    "detect_objects",
+    "segment_objects",
+}
+BUILDS_NETWORK = {
+    "build_object_network",
+    "compile_object_classifier",
+    "read_class_embeddings",
+    "build_object_segmenter",
+    "read_segmented_classes",
+}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from kedro.framework.project import configure_project, pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from video_recommender.datasets import OptionalDataset
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.classification.nodes import ClassificationOptions
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
@@ -27,6 +28,9 @@ def seen_in(names, number):
             "confidence": np.full(5, 0.8, np.float32),
         }
     )
+
+
+NEVER_MADE = OptionalDataset(dataset={"type": "json.JSONDataset", "filepath": "never_made.json"})
 
 
 @pytest.fixture
@@ -58,6 +62,10 @@ def catalog():
                     columns=[f"feature_{number}" for number in range(16)],
                 )
             ),
+            **{name: memory(Partitions()) for name in ("finetuned_detections", "segmentations", "seen_classes")},
+            "finetuned_class_evidence": NEVER_MADE,
+            "finetuned_class_embeddings": NEVER_MADE,
+            "segmented_class_embeddings": NEVER_MADE,
             "corpus": memory(corpus),
             "params:features": memory(FeatureOptions()),
             "params:classification": memory(ClassificationOptions(folds=4)),

@@ -17,8 +17,10 @@ TABLES = {
     "video_manifest",
     "frame_manifest",
     "detection_manifest",
+    "segmentation_manifest",
     "class_evidence",
     "class_embeddings",
+    "segmented_class_embeddings",
     "video_features",
     "video_points",
     "category_predictions",
@@ -29,6 +31,7 @@ STAGES = [
     "preprocessing",
     "deduplication",
     "detection",
+    "segmentation",
     "feature_engineering",
     "classification",
     "recommendation",
@@ -115,9 +118,10 @@ def test_figures_and_metrics_tell_how_good_it_is(project):
 def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, clips):
     project.run("inference", params={"inference": {"video": str(clips / "animals/clip-001.mp4")}})
     catalog = project.catalog()
-    names = [name for name in catalog if not name.startswith("params:") and name != "parameters"]
+    pipelines.set_requested(None)
+    made = pipelines["__default__"].all_outputs() | pipelines["inference"].all_outputs()
 
-    loaded = {name: catalog.load(name) for name in names}
+    loaded = {name: catalog.load(name) for name in made}
 
     assert loaded.keys() >= TABLES
     assert all(content is not None for content in loaded.values())
@@ -172,10 +176,35 @@ def test_again_with_nothing_to_do_nothing_is_done(project):
 
     executed = project.run(tracked=True)
 
-    assert set(executed) == {"download_videos", "collect_videos", "extract_frames", "hash_frames", "detect_objects"}
+    assert set(executed) == {
+        "download_videos",
+        "collect_videos",
+        "extract_frames",
+        "hash_frames",
+        "detect_objects",
+        "segment_objects",
+    }
     assert project.remade(partitions) == {}
     assert project.files() == files
     assert len(runs_of(project, "__default__")) == runs
+
+
+@pytest.mark.parametrize("importance", ["confidence_share", "area"])
+def test_the_segmenter_feeds_everything_downstream_by_one_parameter(project, clips, importance):
+    stages = ("feature_engineering", "classification", "recommendation")
+    chosen = {"features": {"detector": "segmenter", "importance": importance}}
+    points = project.load("video_points")
+
+    project.run(*stages, params=chosen)
+    project.run("inference", params={**chosen, "inference": {"video": str(clips / "animals/clip-001.mp4")}})
+
+    features = project.load("video_features")
+    assert set(features.columns) <= set(project.load("segmented_class_embeddings").index)
+    assert project.load("video_points").shape != points.shape
+    assert set(project.load("recommendations")["video_id"]) == set(points.index)
+    assert set(project.load("importance_report")["importance"]) >= {"confidence_share", "area"}
+    answer = project.load("new_video_answer")
+    assert {seen["name"] for seen in answer["objects"]} <= set(project.load("segmented_class_embeddings").index)
 
 
 def test_stage_by_stage_in_several_processes_gives_the_same_bytes_as_all_at_once(project):
