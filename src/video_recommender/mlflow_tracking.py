@@ -1,7 +1,7 @@
 """What each run leaves in MLflow: parameters one by one, metrics, figures, tables and models with signatures.
 
-What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or `figure`, `table`, or `model` with
-`input_example`, the dataset that shows what the model takes.
+What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or `figure`, `table`, or `model` (of
+scikit-learn) or `keras_model` with `input_example`, the dataset that shows what the model takes.
 """
 
 from contextlib import redirect_stderr
@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -22,10 +23,13 @@ from video_recommender.stages import parameter_groups
 from video_recommender.web_access import without_users
 
 if TYPE_CHECKING:
+    import keras
     from mlflow import ActiveRun
     from sklearn.base import BaseEstimator
 
+MODELS = ("model", "keras_model")
 EXAMPLE_ROWS = 3
+KERAS_REQUIREMENTS = ("numpy", "keras", "tensorflow")
 REQUIREMENTS = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy")
 
 
@@ -43,7 +47,7 @@ class Tracking(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tracked_as: Literal["metrics", "figure", "table", "model"] = Field(alias="as")
+    tracked_as: Literal["metrics", "figure", "table", "model", "keras_model"] = Field(alias="as")
     input_example: str = ""
 
 
@@ -90,7 +94,7 @@ class MlflowTracking:
         if self._run is not None:
             for name in sorted(self._pipeline.all_outputs() - self._saved):
                 tracking = self._tracking(name)
-                if tracking is not None and tracking.tracked_as != "model" and self._catalog.exists(name):
+                if tracking is not None and tracking.tracked_as not in MODELS and self._catalog.exists(name):
                     self._track(name, self._catalog.load(name), tracking)
         self._end("FINISHED")
 
@@ -138,6 +142,8 @@ class MlflowTracking:
                 mlflow.log_text(data.to_csv(), f"{name}.csv")
             case "model":
                 self._log_model(name, data, tracking)
+            case "keras_model":
+                self._log_keras_model(name, data, tracking)
 
     def _log_model(self, name: str, model: "BaseEstimator", tracking: Tracking) -> None:
         import mlflow
@@ -152,4 +158,19 @@ class MlflowTracking:
                 code_paths=[str(Path(__file__).parent)],  # so that it can be served where this package is not installed
                 # named here, because MLflow would find them by loading the model in a new process, which is slow
                 pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+            )
+
+    def _log_keras_model(self, name: str, model: "keras.Model", tracking: Tracking) -> None:
+        import mlflow
+
+        folder = next(iter(self._catalog.load(tracking.input_example).usable().values())).load()
+        pictures = folder.decode()[:EXAMPLE_ROWS].astype(np.float32)
+        with redirect_stderr(StringIO()):  # MLflow announces each registered version there
+            mlflow.tensorflow.log_model(
+                model,
+                name=name,
+                registered_model_name=name,
+                input_example=pictures,
+                signature=mlflow.models.infer_signature(pictures, np.asarray(model(pictures))),
+                pip_requirements=[f"{package}=={version(package)}" for package in KERAS_REQUIREMENTS],
             )

@@ -3,8 +3,8 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-ON_DEMAND = ("inference",)
-"""Pipelines that answer a question, and so are no part of the whole."""
+ON_DEMAND = ("inference", "transfer_learning")
+"""Pipelines that run only when they are named, and so are no part of the whole."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:

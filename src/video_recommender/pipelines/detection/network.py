@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.console_noise import silent_stderr
@@ -53,11 +54,43 @@ def class_embeddings(network: KerasModel) -> DataFrame[ClassEmbeddings]:
         Raw weights, neither centred nor normalised: a float32 column per feature (1280 in EfficientNet-Lite).
     """
     names = imagenet_class_names()
-    weights = np.asarray(_last_layer(_innermost(network)).kernel)
-    # Some networks end in a dense layer, some in a convolution of size 1; both keep the classes on the last axis.
-    rows = np.ascontiguousarray(weights.reshape(-1, len(names)).T, dtype=np.float32)
+    rows = np.ascontiguousarray(last_layer_weights(network)[0].T)
     columns = [f"feature_{number}" for number in range(1, rows.shape[1] + 1)]
     return ClassEmbeddings.validate(pd.DataFrame(rows, pd.Index(names, name="class_name"), columns))
+
+
+def last_layer_weights(network: KerasModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Read the network's last layer.
+
+    Args:
+        network: as from `build_network`.
+
+    Returns:
+        Its kernel, shape (features, classes), and its bias, shape (classes,).
+    """
+    layer = _last_layer(_innermost(network))
+    kernel, bias = np.asarray(layer.kernel, np.float32), np.asarray(layer.bias, np.float32)
+    # Some networks end in a dense layer, some in a convolution of size 1; both keep the classes on the last axis.
+    return kernel.reshape(-1, len(bias)), bias
+
+
+def embedding_network(network: KerasModel) -> KerasModel:
+    """Cut off a network's last layer, so that it gives what that layer looks at.
+
+    Args:
+        network: as from `build_network`.
+
+    Returns:
+        A model from RGB, 0 to 255, to the embedding of the picture: float32, shape (n, features). It shares its layers
+        with the network.
+    """
+    import keras
+
+    inner = _innermost(network)
+    embedding = _last_layer(inner).input
+    flat = embedding if len(embedding.shape) == 2 else keras.layers.Flatten(name="flat_embedding")(embedding)
+    base = keras.Model(inner.input, flat, name=f"{inner.name}_embedding")
+    return base if inner is network else keras.Model(network.input, base(network.layers[-2].output))
 
 
 def with_embedding(network: KerasModel) -> KerasModel:

@@ -1,5 +1,6 @@
 """Name the most probable object in each frame of a video, and how probable every object is in the video as a whole."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.frame_folder import EncodedFrames, FrameFolder, Frames
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
+from video_recommender.pipelines.detection.litert_classifier import FrameDescriptions, LiteRTClassifier
 from video_recommender.schemas import ClassProbabilities, Detections, MeanEmbedding
 from video_recommender.video_file import VideoError
 
@@ -52,20 +53,40 @@ def name_objects(frames: FrameFolder | EncodedFrames | Frames, classifier: LiteR
     Raises:
         VideoError: if there is no frame or a frame is not a readable picture.
     """
+    pictures = iter(frames) if isinstance(frames, np.ndarray) else frames.pictures()
+    # Decoding and inference take turns in batches, not frame by frame: they drive each other out of the CPU's cache.
+    batches = iter(lambda: list(islice(pictures, BATCH_FRAMES)), [])
+    described = (classifier.describe(np.stack(batch)) for batch in batches)
+    return summarise_descriptions(described, classifier.class_names, _name(frames))
+
+
+def summarise_descriptions(
+    described: Iterable[FrameDescriptions], class_names: Sequence[str], name: str
+) -> VideoDetections:
+    """Name the object in each frame from what a network makes of the frames.
+
+    Args:
+        described: batches of frames, in order of time.
+        class_names: in the order of the probabilities.
+        name: what to call the video in an error.
+
+    Returns:
+        See `VideoDetections`.
+
+    Raises:
+        VideoError: if there is no frame.
+    """
     best: list[int] = []
     confidences: list[float] = []
     probabilities, embeddings = np.zeros(1), np.zeros(1)
-    pictures = iter(frames) if isinstance(frames, np.ndarray) else frames.pictures()
-    # Decoding and inference take turns in batches, not frame by frame: they drive each other out of the CPU's cache.
-    while batch := list(islice(pictures, BATCH_FRAMES)):
-        described = classifier.describe(np.stack(batch))
-        best.extend(described.probabilities.argmax(axis=1))
-        confidences.extend(described.probabilities.max(axis=1).clip(max=1))
-        probabilities = probabilities + described.probabilities.sum(axis=0, dtype=np.float64)
-        embeddings = embeddings + described.embeddings.sum(axis=0, dtype=np.float64)
+    for batch in described:
+        best.extend(batch.probabilities.argmax(axis=1))
+        confidences.extend(batch.probabilities.max(axis=1).clip(max=1))
+        probabilities = probabilities + batch.probabilities.sum(axis=0, dtype=np.float64)
+        embeddings = embeddings + batch.embeddings.sum(axis=0, dtype=np.float64)
     if not best:
-        raise VideoError("damaged", f"{_name(frames)} holds no frames: delete it and run preprocessing again")
-    names = np.array(classifier.class_names, dtype=object)
+        raise VideoError("damaged", f"{name} holds no frames: delete it and run preprocessing again")
+    names = np.array(class_names, dtype=object)
     detections = pd.DataFrame(
         {
             "frame": np.arange(1, len(best) + 1, dtype=np.int64),

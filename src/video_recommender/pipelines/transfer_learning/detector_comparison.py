@@ -1,0 +1,84 @@
+"""How well categories are named and videos recommended, by what one detector or another has seen in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pandera.typing import DataFrame
+
+from video_recommender.partitions import Partitions
+from video_recommender.pipelines.classification.cross_validation import LabelledVideos, compare_models, labelled_videos
+from video_recommender.pipelines.classification.nodes import ClassificationOptions
+from video_recommender.pipelines.feature_engineering.importance import (
+    ObjectEvidence,
+    evidence_of_detections,
+    evidence_of_probabilities,
+)
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
+from video_recommender.pipelines.recommendation.ranking_metrics import JudgedLists, precision_at_k
+from video_recommender.pipelines.recommendation.recommender import cosine_scores, find_neighbours, group_labels
+from video_recommender.schemas import ClassEmbeddings, ClassEvidence, Corpus, Detections
+
+
+@dataclass(frozen=True)
+class SeenObjects:
+    """What one detector has seen in the corpus.
+
+    Attributes:
+        detections: per video, the most probable object in each frame.
+        class_evidence: each video's mean class probabilities.
+        class_embeddings: every class that the detector knows, index `class_name`.
+    """
+
+    detections: Partitions[DataFrame[Detections]]
+    class_evidence: DataFrame[ClassEvidence]
+    class_embeddings: DataFrame[ClassEmbeddings]
+
+    def evidence(self, options: FeatureOptions) -> ObjectEvidence:
+        """How much was seen of each object in each video."""
+        usable, class_names = self.detections.usable(), pd.Index(self.class_embeddings.index)
+        if options.evidence == "detections":
+            return evidence_of_detections({video_id: stored.load for video_id, stored in usable.items()}, class_names)
+        return evidence_of_probabilities(self.class_evidence, pd.Index(list(usable), dtype=str), class_names)
+
+
+def judge_detector(
+    seen: SeenObjects,
+    corpus: DataFrame[Corpus],
+    features: FeatureOptions,
+    classification: ClassificationOptions,
+    neighbours: int,
+) -> dict[str, float]:
+    """Place videos in the object space of a detector, and judge what is learnt from there as the whole project does.
+
+    Args:
+        seen: what the detector has seen.
+        corpus: category and group of each video.
+        features: how objects become points.
+        classification: candidates and folds; the same corpus and seed give the same folds for every detector.
+        neighbours: how many videos are recommended.
+
+    Returns:
+        `category_accuracy` of held-out videos and `precision_at_<neighbours>_other_groups`; what cannot be measured is
+        left out.
+    """
+    evidence = seen.evidence(features)
+    space = ObjectSpace(features).fit(evidence, seen.class_embeddings)
+    videos = labelled_videos(space.transform(space.importances(evidence)), corpus)
+    predictions = compare_models(
+        videos, classification.candidates, classification.folds, classification.seed
+    ).predictions_of_chosen
+    judged = {
+        "category_accuracy": float((predictions["category"] == predictions["predicted_category"]).mean()),
+        f"precision_at_{neighbours}_other_groups": _precision_among_other_groups(videos, neighbours),
+    }
+    return {name: value for name, value in judged.items() if not np.isnan(value)}
+
+
+def _precision_among_other_groups(videos: LabelledVideos, neighbours: int) -> float:
+    points, groups = videos.points.to_numpy(np.float32), group_labels(videos.points.index, videos.groups)
+    positions = find_neighbours(cosine_scores(points, points), groups, groups, neighbours).positions
+    kinds = videos.categories.factorize()[0]
+    is_relevant = (kinds[:, np.newaxis] == kinds) & (groups[:, np.newaxis] != groups)
+    hits = (positions >= 0) & (kinds[positions] == kinds[:, np.newaxis])
+    return precision_at_k(JudgedLists(hits, is_relevant.sum(axis=1)))

@@ -1,0 +1,172 @@
+"""Wiring of the transfer learning stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import (
+    build_finetuned_network,
+    collect_training_images,
+    compile_finetuned_classifier,
+    compile_fold_classifiers,
+    describe_frames,
+    describe_training_images,
+    detect_finetuned_objects,
+    draw_finetuned_confusion_matrix,
+    draw_learning_curves,
+    gather_finetuned_evidence,
+    list_image_predictions,
+    list_skipped_images,
+    measure_transfer_learning,
+    name_finetuned_classes,
+    read_finetuned_class_embeddings,
+    train_heads,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Images per class in; a network that tells these classes apart, what it sees in videos, and how good it is out."""
+    return Pipeline(
+        [
+            Node(
+                collect_training_images,
+                inputs=[
+                    "frames",
+                    "frame_hashes",
+                    "corpus",
+                    "stored_training_images",
+                    "params:transfer_learning",
+                    "params:preprocessing",
+                    "params:workers",
+                ],
+                outputs="training_images",
+                name="collect_training_images",
+                tags="per_video",
+            ),
+            Node(
+                list_skipped_images,
+                inputs="training_images",
+                outputs="skipped_images",
+                name="list_skipped_images",
+            ),
+            Node(
+                describe_training_images,
+                inputs=[
+                    "training_images",
+                    "stored_training_features",
+                    "object_classifier",
+                    "params:transfer_learning",
+                    "params:workers",
+                ],
+                outputs="training_features",
+                name="describe_training_images",
+                tags="per_video",
+            ),
+            Node(
+                describe_frames,
+                inputs=[
+                    "frames",
+                    "stored_frame_features",
+                    "object_classifier",
+                    "params:transfer_learning",
+                    "params:workers",
+                ],
+                outputs="frame_features",
+                name="describe_frames",
+                tags="per_video",
+            ),
+            Node(
+                train_heads,
+                inputs=["training_images", "training_features", "object_network", "params:transfer_learning"],
+                outputs="finetuned_heads",
+                name="train_heads",
+            ),
+            Node(
+                list_image_predictions,
+                inputs="finetuned_heads",
+                outputs="training_image_predictions",
+                name="list_image_predictions",
+            ),
+            Node(
+                build_finetuned_network,
+                inputs=["object_network", "finetuned_heads"],
+                outputs="finetuned_network",
+                name="build_finetuned_network",
+            ),
+            Node(
+                compile_finetuned_classifier,
+                inputs=["finetuned_network", "finetuned_heads"],
+                outputs="finetuned_classifier",
+                name="compile_finetuned_classifier",
+            ),
+            Node(
+                compile_fold_classifiers,
+                inputs=["object_network", "finetuned_heads"],
+                outputs="finetuned_fold_classifiers",
+                name="compile_fold_classifiers",
+            ),
+            Node(
+                name_finetuned_classes,
+                inputs="finetuned_heads",
+                outputs="finetuned_classes",
+                name="name_finetuned_classes",
+            ),
+            Node(
+                read_finetuned_class_embeddings,
+                inputs="finetuned_heads",
+                outputs="finetuned_class_embeddings",
+                name="read_finetuned_class_embeddings",
+            ),
+            Node(
+                detect_finetuned_objects,
+                inputs=[
+                    "frames",
+                    "frame_features",
+                    "corpus",
+                    "finetuned_heads",
+                    "finetuned_fold_classifiers",
+                    "stored_finetuned_detections",
+                    "stored_finetuned_class_probabilities",
+                    "params:workers",
+                ],
+                outputs=["finetuned_detections", "finetuned_class_probabilities"],
+                name="detect_finetuned_objects",
+                tags="per_video",
+            ),
+            Node(
+                gather_finetuned_evidence,
+                inputs="finetuned_class_probabilities",
+                outputs="finetuned_class_evidence",
+                name="gather_finetuned_evidence",
+            ),
+            Node(
+                measure_transfer_learning,
+                inputs=[
+                    "finetuned_heads",
+                    "detections",
+                    "class_evidence",
+                    "class_embeddings",
+                    "finetuned_detections",
+                    "finetuned_class_evidence",
+                    "finetuned_class_embeddings",
+                    "corpus",
+                    "params:features",
+                    "params:classification",
+                    "params:recommendation",
+                ],
+                outputs="transfer_learning_metrics",
+                name="measure_transfer_learning",
+            ),
+            Node(
+                draw_learning_curves,
+                inputs="finetuned_heads",
+                outputs="learning_curves",
+                name="draw_learning_curves",
+            ),
+            Node(
+                draw_finetuned_confusion_matrix,
+                inputs="training_image_predictions",
+                outputs="finetuned_confusion_matrix",
+                name="draw_finetuned_confusion_matrix",
+            ),
+        ],
+        tags="transfer_learning",
+    )

@@ -1,0 +1,102 @@
+"""Small networks, and a data set whose categories are not what the 1,000-class network was taught to tell apart."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import skimage
+
+from video_recommender.frame_folder import FrameFolder, Picture
+from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.pipelines.deduplication.frame_hashing import hash_pictures
+from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
+from video_recommender.pipelines.detection.network import KerasModel
+
+PHOTOS = Path(skimage.__file__).parent / "data"
+SUBJECTS = [
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "rocket.jpg",
+    "motorcycle_left.png",
+    "brick.png",
+    "gravel.png",
+]
+SIZE = 224
+
+
+@pytest.fixture(scope="session")
+def tiny_network() -> KerasModel:
+    """A network of 8 × 8 pixels that tells six objects apart, of a form like the real one's."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    pictures = keras.Input((8, 8, 3), name="rgb")
+    maps = keras.layers.Rescaling(1 / 128, -1)(pictures)
+    for number in range(5):
+        maps = keras.layers.Conv2D(8, 3, padding="same", name=f"conv_{number}")(maps)
+        maps = keras.layers.BatchNormalization(name=f"norm_{number}")(maps)
+        maps = keras.layers.ReLU(name=f"relu_{number}")(maps)
+    features = keras.layers.GlobalAveragePooling2D(name="features")(maps)
+    probabilities = keras.layers.Dense(6, activation="softmax", name="probabilities")(features)
+    return keras.Model(pictures, probabilities, name="tiny")
+
+
+def drawn(photo: Picture) -> Picture:
+    """As if with a pencil."""
+    edges = cv2.Canny(cv2.GaussianBlur(photo, (5, 5), 0), 60, 120)
+    return np.repeat(255 - edges[..., np.newaxis], 3, axis=2)
+
+
+def by_night(photo: Picture) -> Picture:
+    """Dark, and with the noise of a camera that sees little."""
+    noise = np.random.default_rng(5).normal(scale=12, size=photo.shape)
+    return (photo * (0.3, 0.35, 0.6) + noise).clip(0, 255).astype(np.uint8)
+
+
+STYLES = {"days": lambda photo: photo, "drawings": drawn, "nights": by_night}
+
+
+@pytest.fixture(scope="session")
+def styles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Partitions, Partitions, pd.DataFrame]:
+    """Videos of the same photos, as they are, drawn and by night: frames, their hashes and the corpus.
+
+    All videos of a photo are of one group, so that a new one is always of something that was not learnt.
+    """
+    root = tmp_path_factory.mktemp("frames")
+    frames, hashes, rows = {}, {}, []
+    for subject in SUBJECTS:
+        photo = cv2.cvtColor(cv2.imread(str(PHOTOS / subject)), cv2.COLOR_BGR2RGB)
+        for style, change in STYLES.items():
+            for number in range(2):
+                video_id = f"{style}/{subject.split('.')[0]}-{number}".replace("_", "-")
+                pictures = [change(_part(photo, number, frame)) for frame in range(2)]
+                folder = root / video_id
+                folder.mkdir(parents=True)
+                for frame, picture in enumerate(pictures, start=1):
+                    cv2.imwrite(str(folder / f"{frame}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                hashed = hash_pictures(pictures, np.arange(2.0))
+                columns = {column: hashed.hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
+                frames[video_id] = FrameFolder(folder)
+                hashes[video_id] = pd.DataFrame({"frame": hashed.frames, "time_s": hashed.times_s, **columns})
+                rows.append({"video_id": video_id, "category": style, "group": subject})
+    corpus = pd.DataFrame(rows).assign(title="", repeats=None, is_used=True).sort_values("video_id", ignore_index=True)
+    return _stored(frames), _stored(hashes), corpus
+
+
+def _part(photo: Picture, number: int, frame: int) -> Picture:
+    height, width, _ = photo.shape
+    side = int(min(height, width) * (0.9 - 0.25 * number))
+    left, top = (width - side) * (1 + frame) // 3, (height - side) * (2 - frame) // 3
+    return cv2.resize(photo[top : top + side, left : left + side], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+
+
+def _stored(contents: dict) -> Partitions:
+    return Partitions(
+        {
+            video_id: StoredPartition(PartitionRecord(video_id), lambda content=content: content)
+            for video_id, content in contents.items()
+        }
+    )

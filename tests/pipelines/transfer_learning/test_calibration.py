@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+
+from video_recommender.pipelines.transfer_learning.calibration import expected_calibration_error, fit_temperature
+
+
+def test_a_head_that_is_three_times_too_sure_is_cooled_down() -> None:
+    random = np.random.default_rng(1)
+    logits = random.normal(size=(20_000, 3)) * 2
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (random.random((len(logits), 1)) > shares.cumsum(axis=1)).sum(axis=1)
+
+    assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)
+    assert expected_calibration_error(shares, labels) < 0.01
+
+
+def test_without_images_to_learn_it_from_nothing_is_cooled() -> None:
+    assert fit_temperature(np.empty((0, 3)), np.empty(0, np.int64)) == 1
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_how_often_it_is_right() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.1]])
+
+    assert expected_calibration_error(probabilities, np.array([0, 0, 1, 1])) == pytest.approx(0.15)

@@ -1,0 +1,171 @@
+"""Transfer learning on videos of the same things in three styles, which no class of ImageNet tells apart."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from video_recommender.frame_folder import EncodedFrames
+from video_recommender.parallel import WorkerOptions
+from video_recommender.partitions import Partitions
+from video_recommender.pipelines.classification.nodes import ClassificationOptions
+from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu
+from video_recommender.pipelines.detection.network import build_network, class_embeddings
+from video_recommender.pipelines.detection.nodes import detect_objects, gather_class_evidence
+from video_recommender.pipelines.detection.object_detection import name_objects
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
+from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
+from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
+from video_recommender.pipelines.transfer_learning import nodes
+from video_recommender.pipelines.transfer_learning.training_options import TransferLearningOptions
+
+HERE = WorkerOptions(backend="sequential")
+OPTIONS = TransferLearningOptions(looks_at="features", folds=3, frames_per_video=2, other_threshold=0.0, seed=1)
+NEIGHBOURS = 5
+
+
+def kept(updates):
+    """What a dataset would hold once all updates were saved, contents in memory."""
+    made = {key: part for update in updates for key, part in update.items() if part is not None}
+    return Partitions({key: stored(part) for key, part in made.items()})
+
+
+def stored(part):
+    return SimpleNamespace(record=part.record, load=partial(lambda content: content, part.content))
+
+
+def collect(styles, options=OPTIONS, kept_before=None):
+    frames, hashes, corpus = styles
+    before = kept_before or Partitions()
+    return nodes.collect_training_images(frames, hashes, corpus, before, options, PreprocessingOptions(), HERE)
+
+
+@pytest.fixture(scope="module")
+def learnt(styles):
+    """Everything that the pipeline makes of the videos."""
+    frames, _hashes, corpus = styles
+    network = build_network("efficientnet-lite0")
+    classifier = compile_for_cpu(network, "efficientnet-lite0")
+    images = kept(collect(styles))
+    saved = Partitions({key: folder_of(frames, image) for key, image in images.items()})
+    features = kept(nodes.describe_training_images(saved, Partitions(), classifier, OPTIONS, HERE))
+    frame_features = kept(nodes.describe_frames(frames, Partitions(), classifier, OPTIONS, HERE))
+    heads = nodes.train_heads(saved, features, network, OPTIONS)
+    named = list(
+        nodes.detect_finetuned_objects(frames, frame_features, corpus, heads, {}, Partitions(), Partitions(), HERE)
+    )
+    objects = list(detect_objects(frames, Partitions(), Partitions(), Partitions(), classifier, HERE))
+    return SimpleNamespace(
+        network=network,
+        images=images,
+        features=features,
+        heads=heads,
+        detections=kept(update[0] for update in named),
+        evidence=nodes.gather_finetuned_evidence(kept(update[1] for update in named)),
+        objects=kept(update[0] for update in objects),
+        object_evidence=gather_class_evidence(kept(update[1] for update in objects)),
+    )
+
+
+def folder_of(frames, image):
+    """The images as they are once they have been saved; here, frames 1 and 2 are all that a video has."""
+    return SimpleNamespace(record=image.record, load=lambda: DecodedFolder(image.load()))
+
+
+class DecodedFolder:
+    def __init__(self, encoded: EncodedFrames) -> None:
+        self.decode = encoded.decode
+        self.pictures = encoded.pictures
+
+
+def test_the_new_head_names_categories_and_recommends_better_than_the_thousand_class_network(learnt, styles):
+    measured = nodes.measure_transfer_learning(
+        learnt.heads,
+        learnt.objects,
+        learnt.object_evidence,
+        class_embeddings(learnt.network),
+        learnt.detections,
+        learnt.evidence,
+        nodes.read_finetuned_class_embeddings(learnt.heads),
+        styles[2],
+        FeatureOptions(),
+        ClassificationOptions(folds=3),
+        RecommendationOptions(neighbours=NEIGHBOURS),
+    )
+
+    precision = f"precision_at_{NEIGHBOURS}_other_groups"
+    assert measured["image_accuracy"] > 0.85
+    assert measured["finetuned_category_accuracy"] > measured["object_detector_category_accuracy"] + 0.05
+    assert measured[f"finetuned_{precision}"] > measured[f"object_detector_{precision}"] + 0.05
+
+
+def test_a_video_is_named_by_a_head_that_has_learnt_nothing_of_its_group(learnt):
+    images = learnt.heads.images
+    fold_of = images.drop_duplicates("source").set_index("source")["fold"]
+
+    assert images.groupby("group")["fold"].nunique().eq(1).all()
+    assert fold_of.gt(0).all()
+    assert {video_id: detected.record.details["fold"] for video_id, detected in learnt.detections.items()} == dict(
+        fold_of
+    )
+
+
+def test_the_same_images_give_the_same_heads(learnt):
+    again = nodes.train_heads(learnt.images, learnt.features, learnt.network, OPTIONS)
+
+    assert again.final.fingerprint == learnt.heads.final.fingerprint
+    np.testing.assert_array_equal(again.logits, learnt.heads.logits)
+
+
+def test_nothing_is_looked_at_again_when_only_the_training_changes(learnt, styles):
+    class Unneeded:
+        fingerprint = compile_for_cpu(learnt.network, "efficientnet-lite0").fingerprint
+
+    changed = OPTIONS.model_copy(update={"learning_rate": 0.1, "epochs": 3, "folds": 2})
+    saved = Partitions({key: folder_of(styles[0], image) for key, image in learnt.images.items()})
+
+    assert list(nodes.describe_training_images(saved, learnt.features, Unneeded(), changed, HERE)) == [{}]
+
+
+def test_the_compiled_network_names_new_frames_as_the_head_does(learnt, styles):
+    network = nodes.build_finetuned_network(learnt.network, learnt.heads)
+    classifier = nodes.compile_finetuned_classifier(network, learnt.heads)
+    pictures = styles[0]["drawings/coffee-0"].load().decode()
+
+    assert nodes.name_finetuned_classes(learnt.heads) == {"days": 0, "drawings": 1, "nights": 2}
+    assert classifier.class_names == ("days", "drawings", "nights")
+    assert name_objects(pictures, classifier).detections["class_name"].tolist() == ["drawings", "drawings"]
+    np.testing.assert_allclose(classifier.probabilities(pictures), np.asarray(network(pictures)), atol=1e-3)
+
+
+def test_figures_and_predictions_tell_how_well_it_went(learnt):
+    predictions = nodes.list_image_predictions(learnt.heads)
+
+    assert len(predictions) == len(learnt.heads.images)
+    assert predictions["probability_of_class"].is_monotonic_increasing
+    assert "held-out images named right" in nodes.draw_finetuned_confusion_matrix(predictions).layout.title.text
+    assert "3 folds" in nodes.draw_learning_curves(learnt.heads).layout.title.text
+
+
+def test_too_few_images_stop_the_run_before_anything_is_read(styles):
+    with pytest.raises(ValueError, match=r"has \d+ images, but at least 1000 are needed"):
+        next(collect(styles, OPTIONS.model_copy(update={"least_images": 1000})))
+
+
+def test_images_that_cannot_be_read_are_left_out_and_listed(styles, tmp_path):
+    frames, _, _ = styles
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+        for number, video_id in enumerate(list(frames)[:2]):
+            (tmp_path / name / f"{number}.jpg").write_bytes(frames[video_id].load().files[name == "dogs"].read_bytes())
+    (tmp_path / "dogs" / "broken.jpg").write_bytes(b"no picture")
+
+    images = kept(collect(styles, OPTIONS.model_copy(update={"images": tmp_path, "least_images": 2})))
+    skipped = nodes.list_skipped_images(images)
+
+    assert len(images.usable()) == 4
+    assert skipped["image"].tolist() == [str(tmp_path / "dogs" / "broken.jpg")]
+    assert skipped["status"].tolist() == ["unreadable"]
+    assert pd.notna(skipped["error"]).all()
