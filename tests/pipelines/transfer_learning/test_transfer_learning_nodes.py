@@ -19,6 +19,13 @@ from video_recommender.pipelines.feature_engineering.object_space import Feature
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
 from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
 from video_recommender.pipelines.transfer_learning import nodes
+from video_recommender.pipelines.transfer_learning.cross_fitting import gather_training_set
+from video_recommender.pipelines.transfer_learning.head_training import (
+    HeadTraining,
+    LabelledInputs,
+    class_weights,
+    train_head,
+)
 from video_recommender.pipelines.transfer_learning.training_options import TransferLearningOptions
 
 HERE = WorkerOptions(backend="sequential")
@@ -112,11 +119,22 @@ def test_a_video_is_named_by_a_head_that_has_learnt_nothing_of_its_group(learnt)
     )
 
 
-def test_the_same_images_give_the_same_heads(learnt):
-    again = nodes.train_heads(learnt.images, learnt.features, learnt.network, OPTIONS)
+def test_the_same_images_give_the_same_head(learnt):
+    training_set = gather_training_set(learnt.features)
+    inputs = LabelledInputs(training_set.features, training_set.labels)
+    how = HeadTraining(epochs=3, patience=1, learning_rate=0.01, seed=1)
 
-    assert again.final.fingerprint == learnt.heads.final.fingerprint
-    np.testing.assert_array_equal(again.logits, learnt.heads.logits)
+    first, again = (train_head(inputs, inputs, 3, how) for _ in range(2))
+
+    assert first.weights.tobytes() == again.weights.tobytes()
+    assert first.bias.tobytes() == again.bias.tobytes()
+    assert first.history.equals(again.history)
+
+
+def test_a_class_of_few_images_counts_as_much_as_one_of_many():
+    weights = class_weights(np.array([0] * 9 + [1]))
+
+    assert 9 * weights[0] == pytest.approx(weights[1])
 
 
 def test_nothing_is_looked_at_again_when_only_the_training_changes(learnt, styles):

@@ -59,6 +59,15 @@ def class_embeddings(network: KerasModel) -> DataFrame[ClassEmbeddings]:
     return ClassEmbeddings.validate(pd.DataFrame(rows, pd.Index(names, name="class_name"), columns))
 
 
+def copy_network(network: KerasModel) -> KerasModel:
+    """Copy a network, so that whatever becomes of the copy leaves it as it is."""
+    import keras
+
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 def last_layer_weights(network: KerasModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Read the network's last layer.
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from video_recommender.console_noise import silent_stderr
-from video_recommender.pipelines.detection.network import KerasModel, embedding_network
+from video_recommender.pipelines.detection.network import KerasModel, copy_network, embedding_network
 from video_recommender.pipelines.transfer_learning.classification_head import OTHER, ClassificationHead
 from video_recommender.pipelines.transfer_learning.last_block import split_before_last_block
 
@@ -24,9 +24,7 @@ def put_head_on(network: KerasModel, head: ClassificationHead) -> KerasModel:
     with silent_stderr():
         import keras
 
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
-    base = embedding_network(copy)
+    base = embedding_network(copy_network(network))
     if head.block:
         _trunk, block = split_before_last_block(base)
         block.set_weights(list(head.block))

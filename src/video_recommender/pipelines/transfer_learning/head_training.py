@@ -99,6 +99,7 @@ def train_head(
         keras.optimizers.Adam(how.learning_rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        jit_compile=False,  # XLA compiles for longer than such a small head learns
     )
     stop = keras.callbacks.EarlyStopping(patience=how.patience, restore_best_weights=True)
     fitted = model.fit(

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from video_recommender.frame_folder import Frames
-from video_recommender.pipelines.detection.network import KerasModel, embedding_network
+from video_recommender.pipelines.detection.network import KerasModel, copy_network, embedding_network
 from video_recommender.pipelines.transfer_learning.head_training import (
     BATCH,
     FittedWeights,
@@ -36,12 +36,12 @@ class LastBlock:
     Batch normalisation keeps the statistics of ImageNet: those of a few images would be worse.
 
     Args:
-        network: as from `build_network`.
+        network: as from `build_network`; it is left as it is.
         images: for each image its views, uint8 RGB, shape (views, height, width, 3); the image itself comes first.
     """
 
     def __init__(self, network: KerasModel, images: Iterable[Frames]) -> None:
-        trunk, self._block = split_before_last_block(embedding_network(network))
+        trunk, self._block = split_before_last_block(embedding_network(copy_network(network)))
         self._original = [np.asarray(weight) for weight in self._block.get_weights()]
         # Half precision: the maps of 1,000 images with two views each would take 110 MB otherwise.
         self._maps = np.stack([np.asarray(trunk(views.astype(np.float32)), np.float16) for views in images])
@@ -83,6 +83,7 @@ class LastBlock:
             keras.optimizers.Adam(how.learning_rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
+            jit_compile=False,
         )
         aside = (self._maps[validation, 0].astype(np.float32), labels[validation]) if validation.any() else None
         least = np.inf if aside is None else model.evaluate(*aside, verbose=0)[0]
