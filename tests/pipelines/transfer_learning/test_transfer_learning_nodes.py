@@ -187,3 +187,8 @@ def test_images_that_cannot_be_read_are_left_out_and_listed(styles, tmp_path):
     assert skipped["image"].tolist() == [str(tmp_path / "dogs" / "broken.jpg")]
     assert skipped["status"].tolist() == ["unreadable"]
     assert pd.notna(skipped["error"]).all()
+
+
+def test_too_few_readable_images_stop_the_run_before_anything_is_learnt():
+    with pytest.raises(ValueError, match="there is no class: give a folder"):
+        nodes.train_heads(Partitions(), Partitions(), None, OPTIONS)

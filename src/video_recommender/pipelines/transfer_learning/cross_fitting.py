@@ -183,7 +183,8 @@ def gather_training_set(training_features: Partitions[Features]) -> TrainingSet:
         told = {column: stored.record.details[column] for column in columns}
         rows += [{"image": f"{key}/{number}.jpg", **told} for number in range(1, len(part) + 1)]
         parts.append(part)
-    return TrainingSet(pd.DataFrame(rows, columns=["image", *columns]), np.concatenate(parts))
+    features = np.concatenate(parts) if parts else np.empty((0, 1, 0), np.float32)  # not one image could be read
+    return TrainingSet(pd.DataFrame(rows, columns=["image", *columns]), features)
 
 
 def cross_fit(learner: HeadLearner) -> CrossFittedHeads:

@@ -5,15 +5,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 LINES = {
-    "loss": ("loss", 1, "images learnt from", "#4c78a8"),
-    "validation_loss": ("loss", 1, "images that tell when to stop", "#f58518"),
-    "accuracy": ("accuracy", 2, "images learnt from", "#4c78a8"),
-    "validation_accuracy": ("accuracy", 2, "images that tell when to stop", "#f58518"),
+    "loss": (1, "images learnt from", "#4c78a8"),
+    "validation_loss": (1, "images that tell when to stop", "#f58518"),
+    "accuracy": (2, "images learnt from", "#4c78a8"),
+    "validation_accuracy": (2, "images that tell when to stop", "#f58518"),
 }
 
 
 def learning_figure(history: pd.DataFrame) -> go.Figure:
-    """Draw loss and accuracy by epoch: a thin line per fold, a thick one for the mean of the folds still learning.
+    """Draw loss and accuracy by epoch: a thin line per fold, a thick one for the mean while all of them learn.
 
     Args:
         history: a row per fold and epoch: `fold`, `epoch`, `loss`, `accuracy`, `validation_loss`,
@@ -23,10 +23,11 @@ def learning_figure(history: pd.DataFrame) -> go.Figure:
         Two plots side by side; empty ones where no fold was held out.
     """
     figure = make_subplots(cols=2, subplot_titles=["Loss", "Accuracy"], horizontal_spacing=0.1)
-    for name, (_kind, column, words, colour) in LINES.items() if len(history) else ():
+    for name, (column, words, colour) in LINES.items() if len(history) else ():
         for _fold, epochs in history.groupby("fold"):
             _draw(figure, column, epochs["epoch"], epochs[name], {"color": colour, "width": 1}, opacity=0.3)
-        mean = history.groupby("epoch")[name].mean()
+        all_learn = history["epoch"] <= history.groupby("fold")["epoch"].max().min()
+        mean = history[all_learn].groupby("epoch")[name].mean()
         line = {"color": colour, "width": 3}
         _draw(figure, column, mean.index, mean, line, name=words, showlegend=column == 1)
     figure.update_xaxes(title="epoch")
