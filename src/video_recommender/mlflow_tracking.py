@@ -4,7 +4,7 @@ What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or 
 scikit-learn) or `keras_model` with `input_example`, the dataset that shows what the model takes.
 """
 
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -165,7 +165,8 @@ class MlflowTracking:
 
         folder = next(iter(self._catalog.load(tracking.input_example).usable().values())).load()
         pictures = folder.decode()[:EXAMPLE_ROWS].astype(np.float32)
-        with redirect_stderr(StringIO()):  # MLflow announces each registered version there
+        # MLflow announces each registered version on the one, and Keras its trial of the example on the other
+        with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
             mlflow.tensorflow.log_model(
                 model,
                 name=name,
