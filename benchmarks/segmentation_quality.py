@@ -31,7 +31,8 @@ from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe,
 from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
 from video_recommender.pipelines.segmentation.found_objects import FoundObjects, ObjectDetector
 from video_recommender.pipelines.segmentation.object_masks import Box, likely_pixels, pixel_boxes
-from video_recommender.pipelines.segmentation.weak_objects import believe_objects, overlap
+from video_recommender.pipelines.segmentation.repeated_boxes import overlap
+from video_recommender.pipelines.segmentation.weak_objects import believe_objects
 
 PROJECT = Path(__file__).parents[1]
 LABELS = json.loads(Path(__file__).with_name("labelled_photos.json").read_text())
@@ -79,7 +80,7 @@ def read_photos() -> Iterator[tuple[str, Picture]]:
     for photo in demo_photos():
         yield photo.member or f"skimage/data/{photo.name}", photo.decode(LONGEST_SIDE, LONGEST_SIDE)
     folder = Path(skimage.__file__).parents[1]
-    for name in LABELS.keys() - {photo.member or f"skimage/data/{photo.name}" for photo in demo_photos()}:
+    for name in sorted(LABELS.keys() - {photo.member or f"skimage/data/{photo.name}" for photo in demo_photos()}):
         yield name, cv2.imread(str(folder / name), cv2.IMREAD_COLOR_RGB)
 
 

@@ -40,7 +40,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
         """
         wrapped: Any = AbstractDataset.from_config("optional", dict(dataset))
         self._dataset = wrapped
-        self._file = Path(wrapped._filepath)
+        self._filepath = wrapped._filepath
         self.metadata = metadata
 
     def load(self) -> Any:
@@ -53,11 +53,8 @@ class OptionalDataset(AbstractDataset[Any, Any]):
 
     def fingerprint(self) -> str:
         """Digest the content; also that there is none is worth knowing."""
-        return fingerprint_file(self._file) if self._file.is_file() else "absent"
-
-    def preview(self, nrows: int = 20) -> Any:
-        """What the wrapped dataset shows in kedro-viz."""
-        return self._dataset.preview(nrows)
+        file = Path(self._filepath)
+        return fingerprint_file(file) if file.is_file() else "absent"
 
     def _exists(self) -> bool:
         return bool(self._dataset.exists())

@@ -7,7 +7,6 @@ from coloured_pictures import segmenter_of
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
 
-
 FINE = [
     *(cv2.IMWRITE_JPEG_QUALITY, 100),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),

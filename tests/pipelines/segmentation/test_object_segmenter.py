@@ -88,3 +88,24 @@ def test_pictures_of_objects_are_believed_ones_only(folder_of, segmenter):
     assert frame.believed().class_names.tolist() == ["cat"]
     assert frame.believed().masks.shape == (1, 100, 100)
     assert np.array_equal(frame.areas_pct[:1], frame.believed().areas_pct)
+
+
+def test_an_animal_that_is_taken_for_two_of_one_group_is_one(folder_of):
+    """A red and green animal: a cat and a dog in the same place."""
+    picture = picture_of()
+    picture[20:70, 20:70] = (250, 220, 0)
+    grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.6))
+
+    assert segment_video(folder_of(picture, name="a"), segmenter_of()).objects["class_name"].tolist() == ["cat", "dog"]
+    assert segment_video(folder_of(picture, name="b"), grouped).objects["class_name"].tolist() == ["pet"]
+
+
+def test_trust_is_handed_on_within_a_group(folder_of):
+    """First it looks like a cat, then weakly like a dog."""
+    cat, dog = picture_of(), picture_of()
+    cat[20:70, 20:70, 0] = 250
+    dog[20:70, 20:70, 1] = 100
+    grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.6))
+
+    assert segment_video(folder_of(cat, dog, name="a"), segmenter_of()).objects["frame"].tolist() == [1]
+    assert segment_video(folder_of(cat, dog, name="b"), grouped).objects["frame"].tolist() == [1, 2]

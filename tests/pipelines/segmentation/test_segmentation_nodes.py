@@ -8,6 +8,7 @@ from video_recommender.pipelines.segmentation.nodes import (
     SegmentationOptions,
     build_object_segmenter,
     draw_segmentation_overlays,
+    identify_segmentation_model,
     read_segmented_classes,
     segment_objects,
     summarise_segmentations,
@@ -87,7 +88,7 @@ def test_the_video_that_shows_most_is_drawn_or_the_one_that_is_named(frames, seg
         figure = draw_segmentation_overlays(frames, stored, segmenter, SegmentationOptions(overlays=overlays))
         return [note.text for note in figure.layout.annotations]
 
-    assert len(drawn()) == 1
+    assert drawn() == ["pets/tom"], "the more certain of the two"
     assert drawn("pets/tom", "pets/rex") == ["pets/tom", "pets/rex"]
     with pytest.raises(ValueError, match="names pets/torn, which was not segmented"):
         drawn("pets/torn")
@@ -97,15 +98,31 @@ def test_a_new_list_of_classes_is_told_and_embedded(coco_detector, monkeypatch):
     monkeypatch.setattr("video_recommender.pipelines.segmentation.nodes.compile_coco_detector", lambda: coco_detector)
     options = SegmentationOptions(groups={"pet": ("cat", "dog")}, keep_others=False, class_confidence={"pet": 0.2})
 
-    segmenter = build_object_segmenter(options)
+    segmenter = build_object_segmenter({}, options)
 
     assert segmenter.class_names == {17: "pet", 18: "pet"}
     assert segmenter.thresholds == {17: 0.2, 18: 0.2}
     assert read_segmented_classes(segmenter).index.tolist() == ["pet"]
     with pytest.raises(ValueError, match="class_confidence names hamster"):
-        build_object_segmenter(SegmentationOptions(class_confidence={"hamster": 0.2}))
+        build_object_segmenter({}, SegmentationOptions(class_confidence={"hamster": 0.2}))
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [({"labels": "labels.pbtxt"}, "name it with segmentation.model"), ({"keep_others": False}, "leaves no class")],
+)
+def test_options_that_make_no_sense_are_told(options, why):
+    with pytest.raises(ValueError, match=why):
+        SegmentationOptions(**options)
+
+
+def test_only_a_model_of_ones_own_has_files_that_may_change(tmp_path):
+    (tmp_path / "graph.pb").write_bytes(b"weights")
+
+    assert identify_segmentation_model(SegmentationOptions()) == {}
+    assert identify_segmentation_model(SegmentationOptions(model=str(tmp_path / "graph.pb"))).keys() == {"model"}
 
 
 def test_a_model_of_ones_own_is_named_by_its_path(tmp_path):
     with pytest.raises(ValueError, match="is no model"):
-        build_object_segmenter(SegmentationOptions(model=str(tmp_path)))
+        build_object_segmenter({}, SegmentationOptions(model=str(tmp_path)))

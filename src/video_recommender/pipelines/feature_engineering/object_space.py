@@ -96,7 +96,8 @@ class ObjectSpace:
         """
         rows = class_embeddings.to_numpy(np.float32)
         self.class_names_ = pd.Index(class_embeddings.index)
-        self.class_points_ = normalize(rows - rows.mean(axis=0))
+        # a single class has nothing to be told from, and would be left without a direction
+        self.class_points_ = normalize(rows - rows.mean(axis=0) if len(rows) > 1 else rows)
         self.class_similarity_ = self.class_points_ @ self.class_points_.T
         self.object_weights_ = inverse_document_frequency(evidence)
         return self

@@ -12,7 +12,7 @@ from video_recommender.frame_folder import EncodedFrames, FrameFolder
 from video_recommender.pipelines.classification.category_models import CategoryModel
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
 from video_recommender.pipelines.detection.object_detection import name_objects
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
+from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
 from video_recommender.pipelines.inference.answer import CategoryProbability, NearVideo, SeenObject, VideoAnswer
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
 from video_recommender.pipelines.recommendation.recommender import VideoRecommender
@@ -61,23 +61,21 @@ def name_objects_in_new_video(
     new_video_frames: FrameFolder,
     object_classifier: LiteRTClassifier,
     finetuned_classifier: LiteRTClassifier | None,
-    features: FeatureOptions,
+    object_space: ObjectSpace,
 ) -> tuple[DataFrame[Detections], DataFrame[ClassProbabilities]]:
-    """Name the object in each of its frames, and the mean probability of each object."""
-    chosen = finetuned_classifier if features.detector == "finetuned" else object_classifier
+    """Name the object in each of its frames, and the mean probability of each object, as in the corpus."""
+    chosen = finetuned_classifier if object_space.options.detector == "finetuned" else object_classifier
     if chosen is None:
-        raise ValueError(
-            "features.detector=finetuned has no network: run `kedro run --pipelines=transfer_learning` first"
-        )
+        raise ValueError("There is no finetuned network yet: run `kedro run --pipelines=transfer_learning` first")
     named = name_objects(new_video_frames, chosen)
     return named.detections, named.class_probabilities
 
 
 def segment_new_video(
-    new_video_frames: FrameFolder, object_segmenter: ObjectSegmenter | None
+    new_video_frames: FrameFolder, object_segmenter: ObjectSegmenter | None, object_space: ObjectSpace
 ) -> tuple[DataFrame[Segmentations], DataFrame[SeenClasses]]:
-    """Find the objects in its frames, and what was seen of each class; none where there is no segmenter."""
-    if object_segmenter is None:
+    """Find the objects in its frames, and what was seen of each class, if that is how the corpus was described."""
+    if object_segmenter is None or object_space.options.detector != "segmenter":
         return _empty(Segmentations), _empty(SeenClasses)
     segmented = segment_video(new_video_frames, object_segmenter)
     return segmented.objects, segmented.seen_classes

@@ -17,13 +17,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 name_objects_in_new_video,
-                inputs=["new_video_frames", "object_classifier", "finetuned_classifier", "params:features"],
+                inputs=["new_video_frames", "object_classifier", "finetuned_classifier", "object_space"],
                 outputs=["new_video_detections", "new_video_probabilities"],
                 name="name_objects_in_new_video",
             ),
             Node(
                 segment_new_video,
-                inputs=["new_video_frames", "object_segmenter"],
+                inputs=["new_video_frames", "object_segmenter", "object_space"],
                 outputs=["new_video_segmentations", "new_video_seen_classes"],
                 name="segment_new_video",
             ),

@@ -33,8 +33,7 @@ def rename_classes(class_names: Mapping[int, str], groups: Groups, *, keep_other
     if repeated:
         raise ValueError(f"segmentation.groups names {', '.join(repeated)} more than once")
     renamed = dict(group_of)
-    kept = {number: renamed.get(name, name) for number, name in class_names.items()}
-    return {number: name for number, name in kept.items() if keep_others or name in groups}
+    return {number: renamed.get(name, name) for number, name in class_names.items() if keep_others or name in renamed}
 
 
 def embed_classes(

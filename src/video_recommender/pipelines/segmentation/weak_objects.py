@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.pipelines.segmentation.found_objects import FoundObjects
+from video_recommender.pipelines.segmentation.repeated_boxes import overlap
 
 SAME_OBJECT_OVERLAP: Final = 0.3
 """In two frames in a row, boxes of one class with a greater intersection over union show the same object."""
@@ -54,21 +55,3 @@ def _same_object(here: FoundObjects, there: FoundObjects) -> NDArray[np.bool_]:
     same_class = here.class_ids[:, np.newaxis] == there.class_ids
     is_same = same_class & (overlap(here.boxes, there.boxes) >= SAME_OBJECT_OVERLAP)
     return np.asarray(is_same, bool)
-
-
-def overlap(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of boxes.
-
-    Args:
-        boxes: shape (n, 4): top, left, bottom, right.
-        others: shape (m, 4), likewise.
-
-    Returns:
-        float32, shape (n, m), 0 to 1.
-    """
-    first = np.maximum(boxes[:, np.newaxis, :2], others[:, :2])
-    last = np.minimum(boxes[:, np.newaxis, 2:], others[:, 2:])
-    common = (last - first).clip(0).prod(axis=2)
-    area, other_area = ((part[:, 2:] - part[:, :2]).prod(axis=1) for part in (boxes, others))
-    union = area[:, np.newaxis] + other_area - common
-    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
