@@ -132,9 +132,12 @@ def test_a_handle_needs_the_package_that_fetches_it(tmp_path, monkeypatch):
 
 def test_a_label_map_names_the_classes(tmp_path):
     file = tmp_path / "labels.pbtxt"
-    file.write_text(
-        "# item { id: 2 name: 'none' }\nitem {\n  name: '/m/01g317'\n  id: 1\n  display_name: 'person'\n}\nitem: { id: 3 name: \"driver's cab\" }\n"
-    )
+    lines = [
+        "# item { id: 2 name: 'none' }",
+        "item {\n  name: '/m/01g317'\n  id: 1\n  display_name: 'person'\n}",
+        'item: { id: 3 name: "driver\'s cab" }',
+    ]
+    file.write_text("\n".join(lines))
 
     assert read_label_map(file) == {1: "person", 3: "driver's cab"}
 
