@@ -15,12 +15,13 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import skimage
 from numpy.typing import NDArray
 
@@ -28,8 +29,10 @@ from video_recommender.datasets import WheelPhotosDataset
 from video_recommender.frame_folder import FrameFolder, Picture
 from video_recommender.photos import Photo
 from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips
+from video_recommender.pipelines.segmentation.coco_classes import CALIBRATED_CONFIDENCE
 from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
 from video_recommender.pipelines.segmentation.found_objects import FoundObjects, ObjectDetector
+from video_recommender.pipelines.segmentation.nodes import CONFIDENCE
 from video_recommender.pipelines.segmentation.object_masks import Box, likely_pixels, pixel_boxes
 from video_recommender.pipelines.segmentation.repeated_boxes import overlap
 from video_recommender.pipelines.segmentation.weak_objects import believe_objects
@@ -40,6 +43,11 @@ LONGEST_SIDE = 640
 FRAME_SIDE = 224
 CONFIDENCES = (0.2, 0.3, 0.4, 0.5)
 FRAMES_APART = 6
+WEAK_SHARES = (1.0, 0.7)
+GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+PULL = 10.0
+"""As how many labels the average of all classes counts for each."""
+ALL = 0
 SEED = 42
 
 Mask = NDArray[np.bool_]
@@ -53,6 +61,7 @@ class Labelled:
     class_ids: tuple[int, ...]
     masks: tuple[Mask, ...]
     doubtful: frozenset[int]
+    scene: str
 
 
 def main() -> None:
@@ -60,28 +69,44 @@ def main() -> None:
     detector = compile_coco_detector()
     numbers = {name: number for number, name in detector.class_names.items()}
     photos = [label(picture, name, numbers) for name, picture in read_photos()]
-    frames = [centre(photo) for photo in photos]
-    for kind, pictures in (("photos, longest side 640", photos), ("frames, 224 square", frames)):
-        found = [detector.find(labelled.picture) for labelled in pictures]
+    kinds = {"photos, longest side 640": photos, "frames, 224 square": [centre(photo) for photo in photos]}
+    found = {kind: [detector.find(labelled.picture) for labelled in pictures] for kind, pictures in kinds.items()}
+    views = [mirrored(labelled) for pictures in kinds.values() for labelled in pictures]
+    scores = {kind: scores_of(pictures, found[kind]) for kind, pictures in kinds.items()}
+    pool = pd.concat([*scores.values(), scores_of(views, [detector.find(view.picture) for view in views])])
+    chosen = best_confidences(pool)
+    print("best for each class:", {detector.class_names.get(n, "any other"): limit for n, limit in chosen.items()})
+    for kind, pictures in kinds.items():
         print(f"{len(pictures)} {kind}: {sum(len(labelled.class_ids) for labelled in pictures)} objects")
         for confidence in CONFIDENCES:
-            print(f"  presence from {confidence}: {presence(pictures, found, confidence)}")
+            print(f"  presence from {confidence}: {presence(pictures, found[kind], confidence)}")
+        print(f"  presence from the best for each class, chosen on other scenes: {calibrated(scores[kind], pool)}")
         for name, mask in WAYS_TO_MASK.items():
-            print(f"  masks by {name}: {measure(pictures, found, mask)}")
-    for confidence in CONFIDENCES:
-        shares = ", ".join(
-            f"weak share {share}: {in_videos(detector, numbers, confidence, share)}" for share in (1.0, 0.5)
-        )
-        print(f"frames of the demo's clips, presence from {confidence}: {shares}")
+            print(f"  masks by {name}: {measure(pictures, found[kind], mask)}")
+    believed: dict[str, Mapping[int, float]] = {
+        f"{confidence}": dict.fromkeys(detector.class_names, confidence) for confidence in CONFIDENCES
+    }
+    believed["the calibrated confidences"] = {
+        number: CALIBRATED_CONFIDENCE.get(name, CONFIDENCE) for number, name in detector.class_names.items()
+    }
+    for name, limits in believed.items():
+        for share in WEAK_SHARES:
+            told = in_videos(detector, numbers, limits, share)
+            print(f"frames of the demo's clips, presence from {name}, weak share {share}: {told}")
 
 
 def read_photos() -> Iterator[tuple[str, Picture]]:
     """The labelled photos by name."""
     for photo in demo_photos():
-        yield photo.member or f"skimage/data/{photo.name}", photo.decode(LONGEST_SIDE, LONGEST_SIDE)
+        yield name_of(photo), photo.decode(LONGEST_SIDE, LONGEST_SIDE)
     folder = Path(skimage.__file__).parents[1]
-    for name in sorted(LABELS.keys() - {photo.member or f"skimage/data/{photo.name}" for photo in demo_photos()}):
+    for name in sorted(LABELS.keys() - {name_of(photo) for photo in demo_photos()}):
         yield name, cv2.imread(str(folder / name), cv2.IMREAD_COLOR_RGB)
+
+
+def name_of(photo: Photo) -> str:
+    """What the labels call a photo of the demo."""
+    return photo.member or f"skimage/data/{photo.name}"
 
 
 @cache
@@ -103,7 +128,9 @@ def label(picture: Picture, name: str, numbers: Mapping[str, int]) -> Labelled:
         cv2.fillPoly(mask, [np.rint(np.array(polygon) * size).astype(np.int32) for polygon in told["polygons"]], 1)
         masks.append(mask > 0)
     classes = tuple(numbers[told["class"]] for told in LABELS[name]["objects"])
-    return Labelled(reduced, classes, tuple(masks), frozenset(numbers[told] for told in LABELS[name]["doubtful"]))
+    scenes = {name_of(photo): photo.scene for photo in demo_photos()}
+    doubtful = frozenset(numbers[told] for told in LABELS[name]["doubtful"])
+    return Labelled(reduced, classes, tuple(masks), doubtful, scenes.get(name, name))
 
 
 def centre(photo: Labelled) -> Labelled:
@@ -119,7 +146,9 @@ def centre(photo: Labelled) -> Labelled:
     shows = [mask.mean() >= 0.003 for mask in masks]
     hidden = {number for number, is_shown in zip(photo.class_ids, shows, strict=True) if not is_shown}
     kept = [(number, mask) for number, mask, is_shown in zip(photo.class_ids, masks, shows, strict=True) if is_shown]
-    return Labelled(cut(photo.picture), tuple(n for n, _ in kept), tuple(m for _, m in kept), photo.doubtful | hidden)
+    return Labelled(
+        cut(photo.picture), tuple(n for n, _ in kept), tuple(m for _, m in kept), photo.doubtful | hidden, photo.scene
+    )
 
 
 def presence(pictures: list[Labelled], found: list[FoundObjects], confidence: float) -> str:
@@ -141,6 +170,62 @@ def in_words(counts: Counter[str]) -> str:
     right, wrong, missed = counts["right"], counts["wrong"], counts["missed"]
     precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
     return f"precision {precision:.2f}, recall {recall:.2f}, F1 {2 * right / max(1, 2 * right + wrong + missed):.2f}"
+
+
+def calibrated(judged: pd.DataFrame, pool: pd.DataFrame) -> str:
+    """Presence from each class's own confidence, chosen on the pictures of other scenes than the one at hand."""
+    counts = Counter[str]()
+    for scene, rows in judged.groupby("scene"):
+        limits = best_confidences(pool[pool["scene"] != scene])
+        is_told = rows["score"] >= rows["class_id"].map(limits).fillna(limits[ALL])
+        there = rows["is_there"]
+        missed = ~is_told & there
+        counts += Counter(right=(is_told & there).sum(), wrong=(is_told & ~there).sum(), missed=missed.sum())
+    return in_words(counts)
+
+
+def mirrored(picture: Labelled) -> Labelled:
+    """Another view of the same, to choose by."""
+    return replace(picture, picture=np.ascontiguousarray(picture.picture[:, ::-1]))
+
+
+def scores_of(pictures: list[Labelled], found: list[FoundObjects]) -> pd.DataFrame:
+    """Per picture: the best score of each class that is found or there, and whether it is there."""
+    return pd.concat([_scores(*pair) for pair in zip(pictures, found, strict=True)], ignore_index=True)
+
+
+def _scores(labelled: Labelled, objects: FoundObjects) -> pd.DataFrame:
+    scores = pd.Series(objects.scores, objects.class_ids).groupby(level=0).max()
+    classes = (set(scores.index) - labelled.doubtful) | set(labelled.class_ids)
+    rows = [
+        (labelled.scene, number, scores.get(number, 0.0), number in labelled.class_ids) for number in sorted(classes)
+    ]
+    return pd.DataFrame(rows, columns=["scene", "class_id", "score", "is_there"]).astype({"is_there": bool})
+
+
+def best_confidences(table: pd.DataFrame) -> dict[int, float]:
+    """Where F1 is best, for each class that is there at all, and for all together; few photos count as the average."""
+    curve = count_from(table)
+    best = {ALL: GRID[f1(curve).argmax()]}
+    for number, rows in table.groupby("class_id"):
+        if rows["is_there"].any():
+            pulled = count_from(rows) + PULL * curve / table["is_there"].sum()
+            best[int(number)] = GRID[f1(pulled).argmax()]
+    return best
+
+
+def count_from(table: pd.DataFrame) -> NDArray[np.float64]:
+    """What is right, wrong and missed from each confidence on: shape (confidences, 3)."""
+    is_told = table["score"].to_numpy()[:, np.newaxis] >= np.array(GRID)
+    there = table["is_there"].to_numpy()[:, np.newaxis]
+    return np.stack([(is_told & there).sum(0), (is_told & ~there).sum(0), (~is_told & there).sum(0)], axis=1).astype(
+        float
+    )
+
+
+def f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F1 of rows of right, wrong and missed."""
+    return 2 * counts[:, 0] / (2 * counts[:, 0] + counts[:, 1] + counts[:, 2])
 
 
 def measure(pictures: list[Labelled], found: list[FoundObjects], mask: Callable[[Picture, Box], Mask]) -> str:
@@ -190,12 +275,14 @@ def grabcut(picture: Picture, box: Box) -> Mask:
 WAYS_TO_MASK = {"box": whole_box, "GrabCut": grabcut, "place and colour": likely_pixels}
 
 
-def in_videos(detector: ObjectDetector, numbers: Mapping[str, int], confidence: float, weak_share: float) -> str:
+def in_videos(
+    detector: ObjectDetector, numbers: Mapping[str, int], limits: Mapping[int, float], weak_share: float
+) -> str:
     """Presence in every n-th frame of the demo's clips: a frame is taken to show what its photo shows."""
     counts = Counter[str]()
     for recipe in plan_clips(demo_photos(), ClipOptions(), SEED):
         found = found_in_video(detector, recipe)
-        believed = believe_objects(found, dict.fromkeys(detector.class_names, confidence), weak_share)
+        believed = believe_objects(found, limits, weak_share)
         for objects, kept, name in zip(found, believed, photos_shown(recipe, len(found)), strict=True):
             there = {numbers[told["class"]] for told in LABELS[name]["objects"]}
             doubtful = frozenset(numbers[told] for told in LABELS[name]["doubtful"])
@@ -219,7 +306,7 @@ def photos_shown(recipe: ClipRecipe, frames: int) -> list[str]:
     ends = np.cumsum([shot.frames for shot in recipe.shots])
     shown = np.searchsorted(ends, np.arange(frames) * FRAMES_APART / 3 * float(recipe.fps), side="right")
     photos = [recipe.shots[shot].photo for shot in shown.clip(max=len(ends) - 1)]
-    return [photo.member or f"skimage/data/{photo.name}" for photo in photos]
+    return [name_of(photo) for photo in photos]
 
 
 if __name__ == "__main__":

@@ -107,6 +107,20 @@ def test_a_new_list_of_classes_is_told_and_embedded(coco_detector, monkeypatch):
         build_object_segmenter({}, SegmentationOptions(class_confidence={"hamster": 0.2}))
 
 
+def test_each_class_has_the_confidence_that_was_chosen_for_it_or_measured(coco_detector, monkeypatch):
+    monkeypatch.setattr("video_recommender.pipelines.segmentation.nodes.compile_coco_detector", lambda: coco_detector)
+    cup, zebra = 47, 24
+
+    def thresholds(**options):
+        found = build_object_segmenter({}, SegmentationOptions(**options)).thresholds
+        return found[cup], found[zebra]
+
+    assert thresholds() == (0.15, 0.3)
+    assert thresholds(confidence=0.6) == (0.6, 0.6)
+    assert thresholds(class_confidence={"cup": 0.8}) == (0.8, 0.3)
+    assert thresholds(groups={"vessel": ("cup", "bowl")}) == (0.15, 0.3)
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [({"labels": "labels.pbtxt"}, "name it with segmentation.model"), ({"keep_others": False}, "leaves no class")],

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
@@ -16,7 +16,7 @@ from video_recommender.incremental import Made, Planned, bring_up_to_date
 from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import Partitions, PartitionUpdates, part_of
 from video_recommender.pipelines.segmentation.class_groups import embed_classes, rename_classes
-from video_recommender.pipelines.segmentation.coco_classes import COCO_CLASSES
+from video_recommender.pipelines.segmentation.coco_classes import CALIBRATED_CONFIDENCE, COCO_CLASSES
 from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
 from video_recommender.pipelines.segmentation.found_objects import ObjectDetector
 from video_recommender.pipelines.segmentation.label_map import read_label_map
@@ -27,6 +27,9 @@ from video_recommender.pipelines.segmentation.saved_detector import digest_model
 from video_recommender.schemas import ClassEmbeddings, FrameManifest, SeenClasses, SegmentationManifest, Segmentations
 from video_recommender.stage_manifest import tell_of_videos
 
+CONFIDENCE: Final = 0.3
+"""How sure a detector must be of classes for which nothing was measured."""
+
 
 class SegmentationOptions(BaseModel):
     """How objects are found and measured (parameters_segmentation.yml)."""
@@ -36,9 +39,9 @@ class SegmentationOptions(BaseModel):
     model: str | None = None
     labels: Path | None = None
     every_nth_frame: PositiveInt = 6
-    confidence: float = Field(default=0.3, gt=0, le=1)
+    confidence: float | None = Field(default=None, gt=0, le=1)
     class_confidence: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
-    weak_share: float = Field(default=0.5, gt=0, le=1)
+    weak_share: float = Field(default=0.7, gt=0, le=1)
     masks: MaskKind = "likely"
     groups: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     keep_others: bool = True
@@ -81,7 +84,7 @@ def build_object_segmenter(segmentation_model: dict[str, str], options: Segmenta
     return ObjectSegmenter(
         detector=detector,
         class_names=class_names,
-        thresholds=_thresholds(class_names, options),
+        thresholds=_thresholds(detector.class_names, class_names, options),
         weak_share=options.weak_share,
         every_nth_frame=options.every_nth_frame,
         masks=options.masks,
@@ -169,13 +172,18 @@ def _segment(folder: FrameFolder, segmenter: ObjectSegmenter) -> Made[VideoSegme
     return Made(segmented, {"frames": segmented.frames, "expected_objects": round(expected, 3)})
 
 
-def _thresholds(class_names: Mapping[int, str], options: SegmentationOptions) -> Mapping[int, float]:
+def _thresholds(
+    own_names: Mapping[int, str], class_names: Mapping[int, str], options: SegmentationOptions
+) -> Mapping[int, float]:
+    """By the detector's number: what was chosen for a class by name, else for all, else what was measured."""
     unknown = sorted(options.class_confidence.keys() - set(class_names.values()))
     if unknown:
-        raise ValueError(
-            f"segmentation.class_confidence names {', '.join(unknown)}, which is no class of the segmenter"
-        )
-    return {number: options.class_confidence.get(name, options.confidence) for number, name in class_names.items()}
+        raise ValueError(f"segmentation.class_confidence names {', '.join(unknown)}, which the segmenter does not know")
+    measured = CALIBRATED_CONFIDENCE if options.model is None else {}
+    return {
+        number: options.class_confidence.get(name, options.confidence or measured.get(own_names[number], CONFIDENCE))
+        for number, name in class_names.items()
+    }
 
 
 def _open_detector(options: SegmentationOptions) -> ObjectDetector:
