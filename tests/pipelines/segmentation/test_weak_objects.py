@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from video_recommender.pipelines.segmentation.found_objects import FoundObjects
-from video_recommender.pipelines.segmentation.repeated_boxes import overlap
+from video_recommender.pipelines.segmentation.repeated_boxes import nesting, overlap
 from video_recommender.pipelines.segmentation.weak_objects import believe_objects
 
 CAT, DOG = 17, 18
@@ -48,6 +48,15 @@ def test_an_object_is_counted_once_however_many_weak_boxes_it_has():
     assert believed(found((CAT, 0.8, HERE)), with_strong) == [[True], [True, False]]
 
 
+def test_a_doubtful_box_within_a_more_certain_one_of_its_class_is_not_believed():
+    inside, apart = (0.2, 0.2, 0.4, 0.3), (0.35, 0.35, 0.8, 0.8)
+    objects = found((CAT, 0.9, HERE), (CAT, 0.8, inside), (CAT, 0.45, inside), (DOG, 0.45, inside), (CAT, 0.45, apart))
+
+    (kept,) = believe_objects([objects], {CAT: 0.4, DOG: 0.4}, 1.0)
+
+    assert kept.tolist() == [True, True, False, True, True]
+
+
 def test_a_class_without_a_threshold_is_never_believed():
     assert [rows.tolist() for rows in believe_objects([found((1, 0.99, HERE))], {CAT: 0.5}, 0.5)] == [[False]]
 
@@ -57,3 +66,4 @@ def test_overlap_is_intersection_over_union():
     others = np.array([[0, 0, 2, 2], [0, 1, 2, 3], [5, 5, 6, 6], [1, 1, 1, 1]], np.float32)
 
     assert overlap(boxes, others).tolist() == [pytest.approx([1, 1 / 3, 0, 0])]
+    assert nesting(boxes, others).tolist() == [pytest.approx([1, 1 / 2, 0, 0])]

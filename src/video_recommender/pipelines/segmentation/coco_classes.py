@@ -41,5 +41,5 @@ CALIBRATED_CONFIDENCE: Final[Mapping[str, float]] = {
     "book": 0.1,
     "vase": 0.1,
 }
-"""From which score on SSD MobileNet v2 is to be believed, for the classes that 64 labelled photos show: where F1 is best,
-pulled towards the average of all classes where labels are few (benchmarks/segmentation_quality.py)."""
+"""From which score on SSD MobileNet v2 is to be believed, for the classes that 64 labelled photos show: where F1 is
+best, and near the average of all classes where labels are few (benchmarks/segmentation_quality.py)."""

@@ -18,7 +18,7 @@ from video_recommender.pipelines.segmentation.weak_objects import believe_object
 from video_recommender.schemas import SeenClasses, Segmentations
 from video_recommender.video_file import VideoError
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same frames and detector would give other tables than before, so that they are made again."""
 
 SAME_PLACE: Final = 0.6

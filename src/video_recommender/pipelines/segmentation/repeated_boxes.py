@@ -42,9 +42,31 @@ def overlap(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
     Returns:
         float32, shape (n, m), 0 to 1.
     """
+    common, area, other_area = _areas(boxes, others)
+    return _ratio(common, area + other_area - common)
+
+
+def nesting(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
+    """How much of the smaller of two boxes lies in the other one.
+
+    Args:
+        boxes: shape (n, 4).
+        others: shape (m, 4).
+
+    Returns:
+        float32, shape (n, m), 0 to 1.
+    """
+    common, area, other_area = _areas(boxes, others)
+    return _ratio(common, np.minimum(area, other_area))
+
+
+def _areas(boxes: Boxes, others: Boxes) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """What each pair has in common, shape (n, m), and each box's own area, shapes (n, 1) and (m,)."""
     first = np.maximum(boxes[:, np.newaxis, :2], others[:, :2])
     last = np.minimum(boxes[:, np.newaxis, 2:], others[:, 2:])
-    common = (last - first).clip(0).prod(axis=2)
     area, other_area = ((part[:, 2:] - part[:, :2]).prod(axis=1) for part in (boxes, others))
-    union = area[:, np.newaxis] + other_area - common
-    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
+    return (last - first).clip(0).prod(axis=2), area[:, np.newaxis], other_area
+
+
+def _ratio(part: NDArray[np.float32], whole: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))

@@ -11,10 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.pipelines.segmentation.found_objects import FoundObjects
-from video_recommender.pipelines.segmentation.repeated_boxes import overlap
+from video_recommender.pipelines.segmentation.repeated_boxes import nesting, overlap
 
 SAME_OBJECT_OVERLAP: Final = 0.3
 """In two frames in a row, boxes of one class with a greater intersection over union show the same object."""
+
+
+NESTED: Final = 0.7
+"""Of two boxes of one class of which the smaller lies so far in the larger, a doubtful one shows the other's object."""
+
+CERTAIN: Final = 0.5
+"""Who is so certain is nobody's double: people stand in front of each other."""
 
 
 def believe_objects(
@@ -39,7 +46,16 @@ def believe_objects(
             continues = _same_object(frames[here], frames[before].select(believed[before])).any(axis=1)
             repeats = _same_object(frames[here], frames[here].select(believed[here])).any(axis=1)
             believed[here] = believed[here] | _first_of_each(frames[here], possible[here] & continues & ~repeats)
-    return believed
+    return [_without_nested(found, kept) for found, kept in zip(frames, believed, strict=True)]
+
+
+def _without_nested(found: FoundObjects, believed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Disbelieve what is doubtful and lies, for the most part, in or around a more certain object of its class."""
+    rows = np.flatnonzero(believed)
+    chosen = found.select(rows)
+    same_class = chosen.class_ids[:, np.newaxis] == chosen.class_ids
+    is_nested = np.triu(same_class & (nesting(chosen.boxes, chosen.boxes) >= NESTED), k=1).any(axis=0)
+    return np.isin(np.arange(len(found)), rows[~is_nested | (chosen.scores >= CERTAIN)])
 
 
 def _first_of_each(found: FoundObjects, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
