@@ -384,10 +384,13 @@ def measure_transfer_learning(
         "object_detector": SeenObjects(detections, class_evidence, class_embeddings),
         "finetuned": SeenObjects(finetuned_detections, finetuned_class_evidence, finetuned_class_embeddings),
     }
+    # neither of the two tells areas: should the segmenter be chosen, they are compared without
+    formula = "confidence_share" if features.importance == "area" else features.importance
+    chosen = features.model_copy(update={"importance": formula})
     judged = {
         f"{detector}_{name}": value
         for detector, objects in seen.items()
-        for name, value in judge_detector(objects, corpus, features, classification, recommendation.neighbours).items()
+        for name, value in judge_detector(objects, corpus, chosen, classification, recommendation.neighbours).items()
     }
     named = pd.concat([stored.load()["class_name"] for stored in finetuned_detections.usable().values()])
     return {
