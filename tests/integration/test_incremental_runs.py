@@ -23,13 +23,14 @@ STAGES = [
     "recommendation",
 ]
 CLIP = "things/clip-002"
-LOOKS_AT_EACH_VIDEO = {
+ALWAYS_LOOKS = {
     "download_videos",
     "collect_videos",
     "extract_frames",
     "hash_frames",
     "detect_objects",
     "segment_objects",
+    "identify_segmentation_model",
 }
 BUILDS_NETWORK = {
     "build_object_network",
@@ -52,11 +53,11 @@ BUILDS_NETWORK = {
 def test_a_parameter_that_matters_to_a_stage_redoes_that_stage_and_those_after_it(project, group, name, value, stage):
     tables, partitions = project.tables(), project.partitions()
 
-    executed = set(project.run(params={group: {name: value}})) - LOOKS_AT_EACH_VIDEO
+    executed = set(project.run(params={group: {name: value}})) - ALWAYS_LOOKS
     remade = project.remade(partitions)
 
     nodes = pipelines["__default__"].nodes
-    reads_it = {node.name for node in nodes if f"params:{group}" in node.inputs} - LOOKS_AT_EACH_VIDEO
+    reads_it = {node.name for node in nodes if f"params:{group}" in node.inputs} - ALWAYS_LOOKS
     after = {node.name for node in pipelines["__default__"].from_nodes(*names_in(stage)).nodes}
     assert reads_it <= executed <= after - BUILDS_NETWORK
     later = partitions.keys() - {"videos"} if stage == "preprocessing" else set()
@@ -126,7 +127,7 @@ def test_a_table_that_somebody_deleted_is_made_again(project):
 
     executed = project.run()
 
-    assert set(executed) - LOOKS_AT_EACH_VIDEO == {"recommend_videos"}
+    assert set(executed) - ALWAYS_LOOKS == {"recommend_videos"}
     assert project.files() == files
 
 
@@ -187,7 +188,7 @@ def complete_partitions(project):
     made, catalog = project.partitions(), project.catalog()
     complete = {}
     for node in pipelines["__default__"].nodes:
-        if node.name in LOOKS_AT_EACH_VIDEO and set(node.outputs) <= made.keys():
+        if node.name in ALWAYS_LOOKS and set(node.outputs) <= made.keys():
             finished = set.intersection(*(set(catalog.load(dataset).usable()) for dataset in node.outputs))
             complete |= {(dataset, video): made[dataset][video] for dataset in node.outputs for video in finished}
     return complete

@@ -183,6 +183,7 @@ def test_again_with_nothing_to_do_nothing_is_done(project):
         "hash_frames",
         "detect_objects",
         "segment_objects",
+        "identify_segmentation_model",
     }
     assert project.remade(partitions) == {}
     assert project.files() == files
