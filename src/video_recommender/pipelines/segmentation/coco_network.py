@@ -73,8 +73,7 @@ def compile_coco_detector() -> LiteRTDetector:
     Raises:
         ValueError: see `find_graph_file`.
     """
-    content = find_graph_file().read_bytes()
-    graph = _parse(content)
+    graph = _parse(find_graph_file())
     return LiteRTDetector(
         fingerprint=fingerprint(VERSION, SHA256),
         class_names=COCO_CLASSES,
@@ -83,13 +82,14 @@ def compile_coco_detector() -> LiteRTDetector:
     )
 
 
-def _parse(content: bytes) -> "GraphDef":
+def _parse(file: Path) -> "GraphDef":
+    """Read the graph, less the steps after the scores."""
     with silent_stderr():
         import tensorflow as tf
 
-    graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(content)
-    return graph
+        graph = tf.compat.v1.GraphDef()
+        graph.ParseFromString(file.read_bytes())
+        return tf.compat.v1.graph_util.extract_sub_graph(graph, [_BOXES.split(":")[0], _SCORES.split(":")[0]])
 
 
 def _convert(graph: "GraphDef") -> bytes:
@@ -97,11 +97,11 @@ def _convert(graph: "GraphDef") -> bytes:
     from absl import logging
 
     logging.set_verbosity(logging.ERROR)  # the converter warns of a deprecation within TensorFlow itself
-    with silent_stderr():
-        whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-        middle = whole.prune(_INPUT, [_BOXES, _SCORES])
-        middle.inputs[0].set_shape([1, 300, 300, 3])
-        converted: bytes = tf.lite.TFLiteConverter.from_concrete_functions([middle]).convert()
+    # by way of a session, since the weights are copied several times more where they go through functions
+    with silent_stderr(), tf.Graph().as_default() as whole, tf.compat.v1.Session(graph=whole) as session:
+        rgb = tf.compat.v1.placeholder(tf.float32, [1, 300, 300, 3], name="rgb")
+        outputs = tf.import_graph_def(graph, {_INPUT: rgb}, [_BOXES, _SCORES], name="")
+        converted: bytes = tf.compat.v1.lite.TFLiteConverter.from_session(session, [rgb], outputs).convert()
     return converted
 
 
@@ -114,10 +114,13 @@ def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
     import tensorflow as tf
 
     tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
-    weights = (tf.make_ndarray(tensors[_CLASS_WEIGHTS.format(number=n)]) for n in range(_FEATURE_MAPS))
-    rows = np.concatenate([_row_per_class(kernel) for kernel in weights], axis=1)[list(COCO_CLASSES)]
-    left, scales, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-    return np.asarray(left * scales, np.float32)
+    products = np.zeros((len(COCO_CLASSES), len(COCO_CLASSES)))
+    for number in range(_FEATURE_MAPS):
+        rows = _row_per_class(tf.make_ndarray(tensors[_CLASS_WEIGHTS.format(number=number)]))[list(COCO_CLASSES)]
+        centred = rows - rows.mean(axis=0)
+        products += centred @ centred.T
+    scales, axes = np.linalg.eigh(products)
+    return np.asarray(axes * np.sqrt(scales.clip(0)), np.float32)
 
 
 def _row_per_class(kernel: NDArray[np.float32]) -> NDArray[np.float64]:
