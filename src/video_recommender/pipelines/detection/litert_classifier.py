@@ -1,25 +1,21 @@
 """A network compiled for the CPU: names the object in a picture without TensorFlow."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from video_recommender.console_noise import silent_stderr
 from video_recommender.fingerprints import fingerprint, fingerprint_bytes
 from video_recommender.frame_folder import Frames
+from video_recommender.litert_interpreter import load_interpreter
 from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
 from video_recommender.pipelines.detection.network import KerasModel, Network, with_embedding
 
 VERSION = 1
 """Raised when the same network would give other probabilities than before."""
-
-THREADS = 1
-"""Per process: videos are dealt out to as many processes as there are cores."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class LiteRTClassifier:
         Returns:
             See `FrameDescriptions`.
         """
-        interpreter = _loaded.interpreter(self)
+        interpreter = load_interpreter(self.fingerprint, self.flatbuffer)
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
         outputs = np.empty((len(frames), target["shape"][-1]), np.float32)
         # One at a time: on a CPU, batches of 4 and 8 were 1 to 10 % slower.
@@ -134,21 +130,3 @@ def _convert(model: KerasModel) -> bytes:
         # By way of a SavedModel, as TensorFlow would rather have it, this takes 10 s instead of 2.
         converted: bytes = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
     return converted
-
-
-class _Loaded(threading.local):
-    """The interpreter that this thread has used last: building one takes as long as a few frames."""
-
-    _of: str | None = None
-    _interpreter: Interpreter | None = None
-
-    def interpreter(self, classifier: LiteRTClassifier) -> Interpreter:
-        if self._interpreter is None or self._of != classifier.fingerprint:
-            with silent_stderr():  # XNNPACK announces itself in every process, into the progress bar
-                self._interpreter = Interpreter(model_content=classifier.flatbuffer.tobytes(), num_threads=THREADS)
-                self._interpreter.allocate_tensors()
-            self._of = classifier.fingerprint
-        return self._interpreter
-
-
-_loaded = _Loaded()

@@ -1,17 +1,15 @@
 """A detector compiled for the CPU: finds objects in a picture without TensorFlow."""
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from video_recommender.console_noise import silent_stderr
 from video_recommender.frame_folder import Picture
+from video_recommender.litert_interpreter import load_interpreter
 from video_recommender.pipelines.segmentation.found_objects import FoundObjects
 from video_recommender.pipelines.segmentation.repeated_boxes import best_boxes
 
@@ -22,9 +20,6 @@ MOST_OVERLAP: Final = 0.6
 """Of two boxes of one class with a greater intersection over union, the better one is kept: the network's own value."""
 
 MOST_OBJECTS: Final = 100
-
-THREADS: Final = 1
-"""Per process: videos are dealt out to as many processes as there are cores."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class LiteRTDetector:
         Returns:
             Boxes without masks.
         """
-        interpreter = _loaded.interpreter(self)
+        interpreter = load_interpreter(self.fingerprint, self.flatbuffer)
         (source,), targets = interpreter.get_input_details(), interpreter.get_output_details()
         _, height, width, _ = source["shape"]
         resized = _resize(picture, int(height), int(width))
@@ -89,21 +84,3 @@ def _resize(picture: Picture, height: int, width: int) -> Picture:
         picture, np.column_stack([scales, np.zeros(2)]), (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE
     )
     return resized.astype(np.uint8, copy=False)
-
-
-class _Loaded(threading.local):
-    """The interpreter that this thread has used last."""
-
-    _of: str | None = None
-    _interpreter: Interpreter | None = None
-
-    def interpreter(self, detector: LiteRTDetector) -> Interpreter:
-        if self._interpreter is None or self._of != detector.fingerprint:
-            with silent_stderr():  # XNNPACK announces itself in every process, into the progress bar
-                self._interpreter = Interpreter(model_content=detector.flatbuffer.tobytes(), num_threads=THREADS)
-                self._interpreter.allocate_tensors()
-            self._of = detector.fingerprint
-        return self._interpreter
-
-
-_loaded = _Loaded()
