@@ -312,3 +312,20 @@ class CategoryReport(_Table):
     recall: Series[float] = pa.Field(nullable=True, ge=0, le=1)
     f1: Series[float] = pa.Field(nullable=True, ge=0, le=1)
     videos: Series[int] = pa.Field(ge=1)
+
+
+class Ads(_Table):
+    """One row per ad: how probably it is watched before a video of its category, and what it earns then."""
+
+    ad_id: Series[str] = pa.Field(unique=True)
+    category: Series[str]
+    kind: Series[str] = pa.Field(isin=["long", "short"])
+    seconds: Series[float] = pa.Field(gt=0, lt=float("inf"))
+    watch_probability: Series[float] = pa.Field(ge=0, le=1)
+    reward: Series[float] = pa.Field(ge=0, lt=float("inf"))
+    """In a currency of your own; nothing is earned where it is not watched."""
+
+    class Config:
+        strict = True
+        coerce = True
+        unique: ClassVar = ["category", "kind"]

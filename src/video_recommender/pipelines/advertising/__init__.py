@@ -1,0 +1,13 @@
+"""Learn which ad to show before each video of a session."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
+
+
+def create_pipeline() -> "Pipeline":
+    """Wire the stage; imported only here, so that the stage's domain code can be used without Kedro."""
+    from .pipeline import create_pipeline as create
+
+    return create()
