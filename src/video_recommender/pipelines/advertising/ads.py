@@ -1,7 +1,7 @@
 """The ads that can be shown, two per category, as arrays."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from video_recommender.schemas import Ads
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+AdKind: TypeAlias = Literal["long", "short"]
 
 
 @dataclass(frozen=True, eq=False)
