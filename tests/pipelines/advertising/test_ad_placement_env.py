@@ -54,14 +54,14 @@ def test_what_is_observed_stays_within_the_space_to_the_end(any_viewers) -> None
 
 def test_a_session_is_told_as_a_story_a_line_per_ad(viewers) -> None:
     env = AdPlacementEnv(viewers, render_mode="ansi")
-    env.reset(seed=1, options={"video": "concerts/03"})
+    env.reset(seed=1, options={"video": "concerts/63"})
     steps = [env.step(np.int64(0))]
     while not (steps[-1][2] or steps[-1][3]):
         steps.append(env.step(np.int64(0)))
 
     first, *others = env.render().splitlines()
 
-    assert first == "A viewer comes for concerts/03."
+    assert first == "A viewer comes for concerts/63."
     assert len(others) == len(steps)
     assert re.fullmatch(r"1\. \S+ \((long|short), (30|10) s\): (watched, \+\d\.00|skipped)\. .*\.", others[0])
     assert all(("watched" in line) == (step[1] > 0) for line, step in zip(others, steps, strict=True))
