@@ -329,3 +329,16 @@ class Ads(_Table):
         strict = True
         coerce = True
         unique: ClassVar = ["category", "kind"]
+
+
+class AdObservations(_RowPerVideo):
+    """One row per video, a column per number that an agent sees before the first ad of a session that begins there."""
+
+
+class AdRecommendations(_Table):
+    """One row per video: the ad to show to a viewer who comes for it."""
+
+    video_id: Series[str] = pa.Field(unique=True)
+    ad_id: Series[str]
+    expected_reward: Series[float] = pa.Field(ge=0)
+    """What the ad earns on average before this video."""

@@ -117,6 +117,11 @@ class ViewerModel:
         """Tell how probably each ad would be watched now, shape (sessions, ads)."""
         return self._watch_table[sessions.taste, self.video_category[sessions.video]]
 
+    def watch_probability_by_category(self) -> FloatArray:
+        """Tell how probably each ad is watched before a video of each category, over all tastes; (categories, ads)."""
+        with_taste, without = self._watch_table[:-1], self._watch_table[-1]
+        return np.asarray(with_taste.mean(axis=0) if self.options.tastes else without)
+
     def expected_reward(self, sessions: Sessions) -> FloatArray:
         """Tell what each ad would earn now on average, shape (sessions, ads)."""
         return self.watch_probability(sessions) * self.ads.reward
@@ -186,7 +191,7 @@ class ViewerModel:
         """
         weights = self._next_video_weights(sessions)
         total = weights.sum(axis=1, keepdims=True)
-        return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+        return np.asarray(np.divide(weights, total, out=np.zeros_like(weights), where=total > 0))
 
     def observe(self, sessions: Sessions) -> NDArray[np.float32]:
         """Tell what a platform sees of each session, and so all that an agent may look at.

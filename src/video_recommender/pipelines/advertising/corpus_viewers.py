@@ -1,0 +1,134 @@
+"""Viewers of the corpus: they start at any video and go on to what the recommender offers."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+from sklearn.decomposition import TruncatedSVD
+
+from video_recommender.pipelines.advertising.ads import AdInventory
+from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.schemas import Ads, CategoryPredictions, Corpus, Recommendations, VideoPoints
+
+
+class AdFeatureOptions(BaseModel):
+    """What an agent is told of a video (parameters_advertising.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    observed_axes: PositiveInt = 32
+    seed: NonNegativeInt = 0
+
+
+@dataclass(frozen=True, eq=False)
+class VideoProjection:
+    """Reduces points in object space to the few axes on which the corpus differs most.
+
+    Attributes:
+        axes: names of the axes of object space.
+        directions: float32, shape (axes, observed axes); orthonormal columns.
+    """
+
+    axes: tuple[str, ...]
+    directions: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, video_points: DataFrame[VideoPoints], options: AdFeatureOptions) -> Self:
+        """Find the axes by truncated singular value decomposition (Halko, Martinsson and Tropp 2011).
+
+        Args:
+            video_points: a row per video, a column per axis.
+            options: how many axes; fewer where there are not as many videos.
+
+        Returns:
+            The projection, for these videos and new ones.
+        """
+        kept = min(options.observed_axes, *video_points.shape)
+        decomposition = TruncatedSVD(kept, random_state=options.seed)
+        with np.errstate(
+            invalid="ignore"
+        ):  # of a single video, no share of the variance can be told; none is asked for
+            decomposition.fit(video_points.to_numpy(np.float64))
+        return cls(tuple(video_points.columns), decomposition.components_.T.astype(np.float32))
+
+    def project(self, video_points: DataFrame[VideoPoints]) -> NDArray[np.float32]:
+        """Reduce points.
+
+        Args:
+            video_points: the same axes as in `fit`.
+
+        Returns:
+            float32, shape (videos, observed axes).
+
+        Raises:
+            ValueError: if the axes are others.
+        """
+        if tuple(video_points.columns) != self.axes:
+            raise ValueError(
+                "The points have other axes than advertising was set up for: run feature_engineering, recommendation "
+                "and advertising again"
+            )
+        return np.asarray(video_points.to_numpy(np.float32) @ self.directions)
+
+
+def categories_of_videos(
+    corpus: DataFrame[Corpus], category_predictions: DataFrame[CategoryPredictions]
+) -> "pd.Series[str]":
+    """Tell the category of every video that viewers may come by.
+
+    Args:
+        corpus: which videos count; near duplicates that are kept out do not.
+        category_predictions: the category that a video without one is taken for.
+
+    Returns:
+        By `video_id`, in alphabetical order; only videos for which there is a prediction.
+    """
+    predicted = category_predictions.set_index("video_id")["predicted_category"].sort_index()
+    described = corpus.set_index("video_id").reindex(predicted.index)
+    categories = described["category"].fillna(predicted)[described["is_used"].fillna(False).astype(bool)]
+    return categories.astype("str").rename("category")
+
+
+def build_viewers(
+    recommendations: DataFrame[Recommendations],
+    video_features: NDArray[np.float32],
+    categories: "pd.Series[str]",
+    ads: DataFrame[Ads],
+    options: ViewerOptions,
+) -> ViewerModel:
+    """Let viewers go from each video to those that are recommended with it.
+
+    Args:
+        recommendations: the nearest videos of each; rows about other videos are left out.
+        video_features: what a platform knows of each video, shape (videos, axes).
+        categories: by `video_id`, in the order of `video_features`.
+        ads: what can be shown; every category must have ads.
+        options: how viewers take ads.
+
+    Returns:
+        See `ViewerModel`. Of opposite videos, similarity counts as 0.
+    """
+    inventory = AdInventory.from_table(ads)
+    names = tuple(dict.fromkeys(inventory.categories))
+    video = categories.index.get_indexer(pd.Index(recommendations["video_id"]))
+    recommended = categories.index.get_indexer(pd.Index(recommendations["recommended_video_id"]))
+    column = recommendations["rank"].to_numpy(np.int64) - 1
+    known = (video >= 0) & (recommended >= 0)
+    shape = (len(categories), int(column.max(initial=0)) + 1)
+    neighbours, similarity = np.full(shape, -1), np.zeros(shape)
+    neighbours[video[known], column[known]] = recommended[known]
+    similarity[video[known], column[known]] = recommendations["similarity"].to_numpy(np.float64)[known].clip(0)
+    return ViewerModel(
+        video_ids=tuple(categories.index),
+        video_category=pd.Index(names).get_indexer(pd.Index(categories)).astype(np.int64),
+        category_names=names,
+        video_features=video_features,
+        neighbours=neighbours,
+        similarity=similarity,
+        ads=inventory,
+        options=options,
+    )
