@@ -55,6 +55,10 @@ class VideoProjection:
             decomposition.fit(video_points.to_numpy(np.float64))
         return cls(tuple(video_points.columns), decomposition.components_.T.astype(np.float32))
 
+    def fits(self, video_points: DataFrame[VideoPoints]) -> bool:
+        """Tell whether points have the axes for which this was fitted."""
+        return tuple(video_points.columns) == self.axes
+
     def project(self, video_points: DataFrame[VideoPoints]) -> NDArray[np.float32]:
         """Reduce points.
 
@@ -67,7 +71,7 @@ class VideoProjection:
         Raises:
             ValueError: if the axes are others.
         """
-        if tuple(video_points.columns) != self.axes:
+        if not self.fits(video_points):
             raise ValueError(
                 "The points have other axes than advertising was set up for: run feature_engineering, recommendation "
                 "and advertising again"

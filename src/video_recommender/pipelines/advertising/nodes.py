@@ -1,0 +1,103 @@
+"""Learn which ad to show before each video, and tell how much that earns."""
+
+import pandas as pd
+from pandera.typing import DataFrame
+
+from video_recommender.pipelines.advertising.ad_table import check_ads, make_up_ads, require_categories
+from video_recommender.pipelines.advertising.corpus_viewers import (
+    AdFeatureOptions,
+    VideoProjection,
+    build_viewers,
+    categories_of_videos,
+)
+from video_recommender.pipelines.advertising.first_ads import observe_first, recommend_first_ads
+from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
+from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.schemas import (
+    AdObservations,
+    AdRecommendations,
+    Ads,
+    CategoryPredictions,
+    Corpus,
+    Recommendations,
+    VideoPoints,
+)
+
+
+def prepare_ads(
+    ad_table: pd.DataFrame | None,
+    corpus: DataFrame[Corpus],
+    category_predictions: DataFrame[CategoryPredictions],
+    seed: int,
+) -> DataFrame[Ads]:
+    """Check the table of ads, or make ads up where there is none.
+
+    Args:
+        ad_table: somebody's own, as text; None: there is none.
+        corpus: category of each video, and whether it counts.
+        category_predictions: the category that a video without one is taken for.
+        seed: where the chance of made-up ads begins.
+
+    Returns:
+        A long and a short ad for every category.
+
+    Raises:
+        ValueError: if the table cannot be used; the message names the rows.
+    """
+    categories = categories_of_videos(corpus, category_predictions)
+    if ad_table is None:
+        return make_up_ads(categories, seed)
+    ads = check_ads(ad_table)
+    require_categories(ads, categories)
+    return ads
+
+
+def fit_ad_features(video_points: DataFrame[VideoPoints], options: AdFeatureOptions) -> VideoProjection:
+    """Find the few axes on which the corpus differs most: what an agent is told of a video.
+
+    Args:
+        video_points: where each video lies in object space.
+        options: see `AdFeatureOptions`.
+
+    Returns:
+        Reduces these points, and those of new videos.
+    """
+    return VideoProjection.fit(video_points.sort_index(), options)
+
+
+def model_viewers(
+    recommendations: DataFrame[Recommendations],
+    video_points: DataFrame[VideoPoints],
+    ad_features: VideoProjection,
+    corpus: DataFrame[Corpus],
+    category_predictions: DataFrame[CategoryPredictions],
+    ads: DataFrame[Ads],
+    options: ViewerOptions,
+) -> ViewerModel:
+    """Make viewers who go from video to video along the recommendations.
+
+    Args:
+        recommendations: where they go from each video.
+        video_points: where each video lies in object space.
+        ad_features: reduces the points to what an agent is told.
+        corpus: category of each video, and whether it counts.
+        category_predictions: the category that a video without one is taken for.
+        ads: what can be shown.
+        options: see `ViewerOptions`.
+
+    Returns:
+        See `ViewerModel`.
+    """
+    categories = categories_of_videos(corpus, category_predictions)
+    features = ad_features.project(video_points.loc[categories.index])
+    return build_viewers(recommendations, features, categories, ads, options)
+
+
+def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:
+    """Tell what an agent sees before the first ad of a session, for each video."""
+    return observe_first(viewer_model)
+
+
+def recommend_ads(viewer_model: ViewerModel, ad_policy: QNetworkPolicy) -> DataFrame[AdRecommendations]:
+    """Name the ad for each video, and what it earns on average."""
+    return recommend_first_ads(viewer_model, ad_policy)
