@@ -342,3 +342,50 @@ class AdRecommendations(_Table):
     ad_id: Series[str]
     expected_reward: Series[float] = pa.Field(ge=0)
     """What the ad earns on average before this video."""
+
+
+class AdSessionLog(_Table):
+    """One row per ad that was shown: what a platform has to write down, so that other policies can be judged by it."""
+
+    session: Series[np.int64] = pa.Field(ge=1)
+    step: Series[np.int64] = pa.Field(ge=1)
+    """The number of the ad within its session."""
+    video_id: Series[str]
+    """The video that followed."""
+    ad_id: Series[str]
+    propensity: Series[float] = pa.Field(gt=0, le=ABOUT_ONE)
+    """How probable it was that this ad would be shown."""
+    watched: Series[bool]
+    reward: Series[float] = pa.Field(ge=0)
+
+    class Config:
+        strict = True
+        coerce = True
+        unique: ClassVar = ["session", "step"]
+
+
+class OffPolicyReport(_Table):
+    """One row per policy, estimator and assumption: what the policy would earn per session, told from a log."""
+
+    policy: Series[str]
+    estimator: Series[str] = pa.Field(isin=["ips", "snips", "doubly_robust"])
+    consequences: Series[str] = pa.Field(isin=["none", "session", "state"])
+    """What an ad is assumed to do to the rest of its session."""
+    value: Series[float] = pa.Field(nullable=True)
+    """Empty where the policy would have shown nothing of what was logged."""
+    value_low: Series[float] = pa.Field(nullable=True)
+    value_high: Series[float] = pa.Field(nullable=True)
+    gain: Series[float] = pa.Field(nullable=True)
+    """How much more that is than what the logged policy earned."""
+    gain_low: Series[float] = pa.Field(nullable=True)
+    gain_high: Series[float] = pa.Field(nullable=True)
+    sessions: Series[int] = pa.Field(ge=1)
+    effective_sessions: Series[float] = pa.Field(ge=0)
+    """How many sessions that weigh alike would tell as much."""
+    is_reliable: Series[bool]
+    """Whether these are enough for the intervals to hold."""
+
+    class Config:
+        strict = True
+        coerce = True
+        unique: ClassVar = ["policy", "estimator", "consequences"]

@@ -1,0 +1,141 @@
+"""Policies judged from the log of another one, many times over.
+
+How far off the estimates are, and whether their 95 % intervals hold what the policy truly earns as often as they say.
+
+Run: python benchmarks/off_policy.py --repeats 200
+"""
+
+import argparse
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from video_recommender.pipelines.advertising import off_policy
+from video_recommender.pipelines.advertising.example_viewers import example_viewers
+from video_recommender.pipelines.advertising.off_policy import evaluate_from_log
+from video_recommender.pipelines.advertising.optimum import OptimalPolicy
+from video_recommender.pipelines.advertising.policies import (
+    AdPolicy,
+    EpsilonMixedPolicy,
+    KindPolicy,
+    MatchedGreedyPolicy,
+)
+from video_recommender.pipelines.advertising.scenarios import SCENARIOS
+from video_recommender.pipelines.advertising.session_log import log_sessions
+from video_recommender.pipelines.advertising.simulate import simulate
+from video_recommender.pipelines.advertising.viewer_model import FloatArray, Sessions, ViewerModel
+
+ESTIMATES = ["consequences", "estimator"]
+EFFECTIVE_SESSIONS = [0, 30, 100, 300, 1000, np.inf]
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Follows one of two policies, drawn anew for every ad.
+
+    Attributes:
+        usual: the one.
+        other: the other one.
+        share: how often the other one is followed.
+    """
+
+    usual: AdPolicy
+    other: AdPolicy
+    share: float
+
+    def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
+        """See `AdPolicy`."""
+        usual, other = (policy.action_probabilities(model, sessions) for policy in (self.usual, self.other))
+        return (1 - self.share) * usual + self.share * other
+
+
+def main() -> None:
+    """Print a table per scenario and logged policy, and how coverage depends on the effective number of sessions."""
+    arguments = _parse()
+    logging.getLogger(off_policy.__name__).setLevel(logging.ERROR)
+    judged = []
+    for scenario in arguments.scenarios:
+        model = example_viewers(options=SCENARIOS[scenario])
+        best = OptimalPolicy.solve(model) if scenario == "annoyance" else MatchedGreedyPolicy()
+        for name, logged in logged_policies().items():
+            targets: dict[str, AdPolicy] = {
+                "matched greedy": MatchedGreedyPolicy(),
+                "a fifth of the best": Blend(logged, best, 0.2),
+            }
+            if scenario == "annoyance":
+                targets["the best"] = best
+            begun = time.perf_counter()
+            reports = repeat(model, logged, targets, arguments)
+            seconds = (time.perf_counter() - begun) / arguments.repeats
+            print(f"\n{scenario}, log of {name}: {arguments.sessions} sessions, {seconds:.1f} s a log")
+            print(summarise(reports).to_string(float_format="{:.2f}".format))
+            judged.append(reports.assign(scenario=scenario))
+    everything = pd.concat(judged)
+    fitting = everything[(everything["consequences"] != "none") | (everything["scenario"] != "annoyance")]
+    effective = pd.cut(fitting["effective_sessions"], EFFECTIVE_SESSIONS, right=False)
+    print("\ncoverage by effective sessions, where the assumption holds (`none`: without annoyance)")
+    print(fitting.groupby([*ESTIMATES, effective], observed=True)["holds"].agg(["mean", "count"]).to_string())
+
+
+def logged_policies() -> dict[str, AdPolicy]:
+    """What is in use while logs are written."""
+    both_kinds = Blend(KindPolicy("long"), KindPolicy("short"), 0.5)
+    return {
+        "short ads, 30 % at random": EpsilonMixedPolicy(KindPolicy("short"), 0.3),
+        "both kinds, 20 % at random": EpsilonMixedPolicy(both_kinds, 0.2),
+    }
+
+
+def repeat(
+    model: ViewerModel, logged: AdPolicy, targets: Mapping[str, AdPolicy], arguments: argparse.Namespace
+) -> pd.DataFrame:
+    """Judge the policies by many logs; the truth is what they earn in as many simulated sessions as make it exact."""
+    truth = {
+        name: simulate(model, policy, arguments.truth, np.random.default_rng(2**32)).revenue.mean()
+        for name, policy in targets.items()
+    }
+    reports = []
+    for seed in range(arguments.repeats):
+        log = log_sessions(model, logged, arguments.sessions, np.random.default_rng(seed))
+        reports.append(evaluate_from_log(log, model, targets))
+    table = pd.concat(reports, ignore_index=True)
+    table["truth"] = table["policy"].map(truth)
+    table["holds"] = (table["value_low"] <= table["truth"]) & (table["truth"] <= table["value_high"])
+    return table
+
+
+def summarise(reports: pd.DataFrame) -> pd.DataFrame:
+    """Sum up repeats: coverage with its standard error, bias, spread, and the half width of the intervals."""
+    reports = reports.assign(
+        off=reports["value"] - reports["truth"], half_width=(reports["value_high"] - reports["value_low"]) / 2
+    )
+    by_estimate = reports.groupby(["policy", "truth", *ESTIMATES], sort=False)
+    coverage = by_estimate["holds"].mean()
+    return pd.DataFrame(
+        {
+            "coverage": coverage,
+            "±": np.sqrt(coverage * (1 - coverage) / by_estimate.size()),
+            "bias": by_estimate["off"].mean(),
+            "spread": by_estimate["off"].std(),
+            "half width": by_estimate["half_width"].mean(),
+            "effective": by_estimate["effective_sessions"].median(),
+            "reliable": by_estimate["is_reliable"].mean(),
+        }
+    )
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=200, help="logs per scenario and logged policy")
+    parser.add_argument("--sessions", type=int, default=2000, help="in each log")
+    parser.add_argument("--truth", type=int, default=400_000, help="sessions that tell what a policy earns")
+    parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
