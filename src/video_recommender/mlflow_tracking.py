@@ -1,7 +1,7 @@
 """What each run leaves in MLflow: parameters one by one, metrics, figures, tables and models with signatures.
 
 What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or `figure`, `table`, or `model` (of
-scikit-learn) or `keras_model` with `input_example`, the dataset that shows what the model takes.
+scikit-learn) or `keras_model` with `input_example`, the dataset that shows what the model takes: a table, or pictures.
 """
 
 from contextlib import redirect_stderr, redirect_stdout
@@ -25,7 +25,11 @@ from video_recommender.web_access import without_users
 if TYPE_CHECKING:
     import keras
     from mlflow import ActiveRun
+    from numpy.typing import NDArray
     from sklearn.base import BaseEstimator
+
+    from video_recommender.frame_folder import FrameFolder
+    from video_recommender.partitions import Partitions
 
 MODELS = ("model", "keras_model")
 EXAMPLE_ROWS = 3
@@ -163,15 +167,22 @@ class MlflowTracking:
     def _log_keras_model(self, name: str, model: "keras.Model", tracking: Tracking) -> None:
         import mlflow
 
-        folder = next(iter(self._catalog.load(tracking.input_example).usable().values())).load()
-        pictures = folder.decode()[:EXAMPLE_ROWS].astype(np.float32)
+        example = _network_input(self._catalog.load(tracking.input_example))
         # MLflow announces each registered version on the one, and Keras its trial of the example on the other
         with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
             mlflow.tensorflow.log_model(
                 model,
                 name=name,
                 registered_model_name=name,
-                input_example=pictures,
-                signature=mlflow.models.infer_signature(pictures, np.asarray(model(pictures))),
+                input_example=example,
+                signature=mlflow.models.infer_signature(example, np.asarray(model(example))),
                 pip_requirements=[f"{package}=={version(package)}" for package in KERAS_REQUIREMENTS],
             )
+
+
+def _network_input(example: "pd.DataFrame | Partitions[FrameFolder]") -> "NDArray[np.float32]":
+    """The first rows of a table, or the first pictures of the first folder of frames, as a network takes them."""
+    if isinstance(example, pd.DataFrame):
+        return example.head(EXAMPLE_ROWS).to_numpy(np.float32)
+    folder = next(iter(example.usable().values())).load()
+    return folder.decode()[:EXAMPLE_ROWS].astype(np.float32)

@@ -10,9 +10,11 @@ from video_recommender.pipelines.advertising.corpus_viewers import (
     build_viewers,
     categories_of_videos,
 )
+from video_recommender.pipelines.advertising.deep_q_network import AgentOptions, train_deep_q_network
 from video_recommender.pipelines.advertising.first_ads import observe_first, recommend_first_ads
 from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
 from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.pipelines.detection.network import KerasModel
 from video_recommender.schemas import (
     AdObservations,
     AdRecommendations,
@@ -96,6 +98,20 @@ def model_viewers(
 def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:
     """Tell what an agent sees before the first ad of a session, for each video."""
     return observe_first(viewer_model)
+
+
+def train_ad_agent(viewer_model: ViewerModel, options: AgentOptions) -> tuple[QNetworkPolicy, KerasModel]:
+    """Let a deep Q-network try ads on viewers until it knows what each is worth.
+
+    Args:
+        viewer_model: whom it tries them on.
+        options: see `AgentOptions`.
+
+    Returns:
+        The policy, and the network.
+    """
+    trained = train_deep_q_network(viewer_model, options)
+    return trained.policy, trained.network
 
 
 def recommend_ads(viewer_model: ViewerModel, ad_policy: QNetworkPolicy) -> DataFrame[AdRecommendations]:

@@ -33,14 +33,37 @@ class NearVideo(BaseModel):
     shared_objects: str
 
 
+class AdForVideo(BaseModel):
+    """The ad to show to a viewer who comes for the video, and why.
+
+    Attributes:
+        ad_id: its name.
+        category: what it is for.
+        kind: `long` or `short`.
+        seconds: its length.
+        watch_probability: how probably it is watched, by what is believed of the video's category.
+        expected_reward: what it earns on average.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ad_id: str
+    category: str
+    kind: str
+    seconds: float
+    watch_probability: float
+    expected_reward: float
+
+
 class VideoAnswer(BaseModel):
-    """The objects, the category and the neighbours of one video.
+    """The objects, the category, the neighbours and the ad of one video.
 
     Attributes:
         video: the file.
         objects: most important first.
         categories: most probable first.
         neighbours: nearest first.
+        ad: None where advertising has not run.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +72,7 @@ class VideoAnswer(BaseModel):
     objects: tuple[SeenObject, ...]
     categories: tuple[CategoryProbability, ...]
     neighbours: tuple[NearVideo, ...]
+    ad: AdForVideo | None = None
 
     def in_words(self) -> str:
         """The answer as a few lines of text for the console."""
@@ -58,7 +82,14 @@ class VideoAnswer(BaseModel):
             f"  {near.rank:>2}. {near.video_id}, similarity {near.similarity:.2f}: {near.shared_objects or 'no object'}"
             for near in self.neighbours
         ]
-        return "\n".join([self.video, f"shows {objects}", f"category {categories}", "most alike", *neighbours])
+        lines = [self.video, f"shows {objects}", f"category {categories}", "most alike", *neighbours]
+        if self.ad is not None:
+            length, watched = f"{self.ad.kind}, {self.ad.seconds:g} s", f"{self.ad.watch_probability:.0%}"
+            lines.append(
+                f"ad {self.ad.ad_id} ({length}): {watched} of viewers of such a video watch it, "
+                f"which earns {self.ad.expected_reward:.2f} on average"
+            )
+        return "\n".join(lines)
 
     def to_json(self) -> dict[str, JsonValue]:
         """The answer in the form that the catalog keeps."""

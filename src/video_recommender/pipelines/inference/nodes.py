@@ -1,5 +1,7 @@
 """Answer for one video that is not in the corpus."""
 
+import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,11 +11,21 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, JsonValue, PositiveInt
 
 from video_recommender.frame_folder import EncodedFrames, FrameFolder
+from video_recommender.pipelines.advertising.corpus_viewers import VideoProjection
+from video_recommender.pipelines.advertising.first_ads import choose_first_ad
+from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
+from video_recommender.pipelines.advertising.viewer_model import ViewerModel
 from video_recommender.pipelines.classification.category_models import CategoryModel
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
 from video_recommender.pipelines.detection.object_detection import name_objects
 from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
-from video_recommender.pipelines.inference.answer import CategoryProbability, NearVideo, SeenObject, VideoAnswer
+from video_recommender.pipelines.inference.answer import (
+    AdForVideo,
+    CategoryProbability,
+    NearVideo,
+    SeenObject,
+    VideoAnswer,
+)
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
 from video_recommender.pipelines.recommendation.recommender import VideoRecommender
 from video_recommender.pipelines.segmentation.object_segmenter import ObjectSegmenter, segment_video
@@ -26,6 +38,8 @@ from video_recommender.schemas import (
     VideoPoints,
 )
 from video_recommender.video_file import VideoFile
+
+logger = logging.getLogger(__name__)
 
 Table = TypeVar("Table", bound=pa.DataFrameModel)
 
@@ -107,9 +121,12 @@ def answer_for_new_video(
     object_space: ObjectSpace,
     category_classifier: CategoryModel,
     recommender: VideoRecommender,
+    viewer_model: ViewerModel | None,
+    ad_features: VideoProjection | None,
+    ad_policy: QNetworkPolicy | None,
     options: InferenceOptions,
 ) -> dict[str, JsonValue]:
-    """Tell its objects, its category with probabilities, its neighbours and why.
+    """Tell its objects, its category with probabilities, its neighbours and its ad, and why.
 
     Returns:
         A `VideoAnswer` as JSON.
@@ -122,17 +139,35 @@ def answer_for_new_video(
     )
     is_segmented = object_space.options.detector == "segmenter"
     seen = new_video_segmentations.drop_duplicates(["frame", "class_name"]) if is_segmented else new_video_detections
+    categories = _categories(category_classifier, new_video_points)
     return VideoAnswer(
         video=str(options.video),
         objects=_objects(new_video_features, seen["class_name"]),
-        categories=_categories(category_classifier, new_video_points),
+        categories=categories,
         neighbours=tuple(
             NearVideo(rank=rank, video_id=video_id, similarity=similarity, shared_objects=objects)
             for rank, video_id, similarity, objects in zip(
                 neighbours["rank"], neighbours["recommended_video_id"], neighbours["similarity"], shared, strict=True
             )
         ),
+        ad=_ad(viewer_model, ad_features, ad_policy, new_video_points, categories),
     ).to_json()
+
+
+def _ad(
+    viewers: ViewerModel | None,
+    features: VideoProjection | None,
+    policy: QNetworkPolicy | None,
+    points: DataFrame[VideoPoints],
+    categories: tuple[CategoryProbability, ...],
+) -> AdForVideo | None:
+    if viewers is None or features is None or policy is None:
+        return None
+    if not features.fits(points):
+        logger.warning("No ad is named: it was learnt from other points. Run `kedro run --pipelines=advertising` first")
+        return None
+    believed = {guess.category: guess.probability for guess in categories}
+    return AdForVideo(**asdict(choose_first_ad(viewers, policy, features.project(points)[0], believed)))
 
 
 def _empty(schema: type[Table]) -> DataFrame[Table]:

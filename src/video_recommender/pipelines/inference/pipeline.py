@@ -6,7 +6,7 @@ from .nodes import answer_for_new_video, name_objects_in_new_video, place_new_vi
 
 
 def create_pipeline() -> Pipeline:
-    """A video file in; its objects, category and neighbours out."""
+    """A video file in; its objects, category, neighbours and ad out."""
     return Pipeline(
         [
             Node(
@@ -50,6 +50,9 @@ def create_pipeline() -> Pipeline:
                     "object_space",
                     "category_classifier",
                     "recommender",
+                    "viewer_model",
+                    "ad_features",
+                    "ad_policy",
                     "params:inference",
                 ],
                 outputs="new_video_answer",
