@@ -1,7 +1,11 @@
 """Learn which ad to show before each video, and tell how much that earns."""
 
+from typing import Annotated
+
+import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from video_recommender.pipelines.advertising.ad_table import check_ads, make_up_ads, require_categories
 from video_recommender.pipelines.advertising.corpus_viewers import (
@@ -12,18 +16,33 @@ from video_recommender.pipelines.advertising.corpus_viewers import (
 )
 from video_recommender.pipelines.advertising.deep_q_network import AgentOptions, train_deep_q_network
 from video_recommender.pipelines.advertising.first_ads import observe_first, recommend_first_ads
+from video_recommender.pipelines.advertising.off_policy import evaluate_from_log
+from video_recommender.pipelines.advertising.policies import AdPolicy, EpsilonMixedPolicy, KindPolicy
 from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
+from video_recommender.pipelines.advertising.session_log import log_sessions
 from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
 from video_recommender.pipelines.detection.network import KerasModel
 from video_recommender.schemas import (
     AdObservations,
     AdRecommendations,
     Ads,
+    AdSessionLog,
     CategoryPredictions,
     Corpus,
+    OffPolicyReport,
     Recommendations,
     VideoPoints,
 )
+
+
+class AdLogOptions(BaseModel):
+    """How sessions are logged (parameters_advertising.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sessions: PositiveInt = 20_000
+    exploration: Annotated[float, Field(gt=0, le=1)] = 0.3
+    seed: NonNegativeInt = 0
 
 
 def prepare_ads(
@@ -117,3 +136,38 @@ def train_ad_agent(viewer_model: ViewerModel, options: AgentOptions) -> tuple[QN
 def recommend_ads(viewer_model: ViewerModel, ad_policy: QNetworkPolicy) -> DataFrame[AdRecommendations]:
     """Name the ad for each video, and what it earns on average."""
     return recommend_first_ads(viewer_model, ad_policy)
+
+
+def log_ad_sessions(viewer_model: ViewerModel, options: AdLogOptions) -> DataFrame[AdSessionLog]:
+    """Write a log as a platform would that shows short ads and tries others now and then.
+
+    Args:
+        viewer_model: whose sessions are logged.
+        options: see `AdLogOptions`.
+
+    Returns:
+        A row per ad, with the probability that it would be shown.
+    """
+    policy = EpsilonMixedPolicy(KindPolicy("short"), options.exploration)
+    return log_sessions(viewer_model, policy, options.sessions, np.random.default_rng(options.seed))
+
+
+def evaluate_logged_ads(
+    ad_session_log: DataFrame[AdSessionLog], viewer_model: ViewerModel, ad_policy: QNetworkPolicy
+) -> DataFrame[OffPolicyReport]:
+    """Tell from the log what the agent would earn, and what simpler policies would.
+
+    Args:
+        ad_session_log: the log of another policy.
+        viewer_model: what is known of the videos and ads; nothing of how viewers behave is used.
+        ad_policy: the agent.
+
+    Returns:
+        See `evaluate_from_log`.
+    """
+    policies: dict[str, AdPolicy] = {
+        "deep_q_network": ad_policy,
+        "always_long": KindPolicy("long"),
+        "always_short": KindPolicy("short"),
+    }
+    return evaluate_from_log(ad_session_log, viewer_model, policies)

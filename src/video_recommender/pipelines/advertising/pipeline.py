@@ -2,7 +2,16 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import fit_ad_features, model_viewers, observe_first_ads, prepare_ads, recommend_ads, train_ad_agent
+from .nodes import (
+    evaluate_logged_ads,
+    fit_ad_features,
+    log_ad_sessions,
+    model_viewers,
+    observe_first_ads,
+    prepare_ads,
+    recommend_ads,
+    train_ad_agent,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -52,6 +61,18 @@ def create_pipeline() -> Pipeline:
                 inputs=["viewer_model", "ad_policy"],
                 outputs="ad_recommendations",
                 name="recommend_ads",
+            ),
+            Node(
+                log_ad_sessions,
+                inputs=["viewer_model", "params:advertising.log"],
+                outputs="ad_session_log",
+                name="log_ad_sessions",
+            ),
+            Node(
+                evaluate_logged_ads,
+                inputs=["ad_session_log", "viewer_model", "ad_policy"],
+                outputs="off_policy_report",
+                name="evaluate_logged_ads",
             ),
         ],
         tags="advertising",
