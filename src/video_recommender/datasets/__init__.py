@@ -2,6 +2,7 @@
 
 from .deferred import DeferredDataset
 from .frame_folder import FrameFolderDataset
+from .keras_model import KerasModelDataset
 from .optional import OptionalDataset
 from .recorded_partitions import RecordedPartitionedDataset
 from .video_file import VideoFileDataset
@@ -11,6 +12,7 @@ from .wheel_photos import WheelPhotosDataset
 __all__ = [
     "DeferredDataset",
     "FrameFolderDataset",
+    "KerasModelDataset",
     "OptionalDataset",
     "RecordedPartitionedDataset",
     "VideoFileDataset",
