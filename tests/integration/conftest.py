@@ -48,6 +48,9 @@ workers:
   backend: sequential
 classification:
   candidates: [nearest_neighbours, logistic_regression]
+advertising:
+  agent: {steps: 20000, sessions: 128, batch: 128}
+  log: {sessions: 500}
 """
 BUILDS_NETWORK = {
     "build_object_network",

@@ -25,6 +25,9 @@ TABLES = {
     "video_points",
     "category_predictions",
     "recommendations",
+    "ads",
+    "ad_recommendations",
+    "ad_session_log",
 }
 STAGES = [
     "ingestion",
@@ -35,6 +38,7 @@ STAGES = [
     "feature_engineering",
     "classification",
     "recommendation",
+    "advertising",
 ]
 LOKY = {"workers": {"backend": "loky", "jobs": 2}}
 
@@ -108,6 +112,28 @@ def test_models_that_were_kept_answer_for_the_corpus(project):
     assert neighbours["recommended_video_id"].tolist() == kept["recommended_video_id"].tolist()
 
 
+def test_every_video_has_an_ad_and_so_has_one_that_the_corpus_does_not_hold(project, clips):
+    project.run("inference", params={"inference": {"video": str(clips / "animals/clip-001.mp4")}})
+    ads, recommended = project.load("ads"), project.load("ad_recommendations")
+    named = project.load("new_video_answer")["ad"]
+
+    assert set(ads["category"]) == {"space", "textures", "things"}
+    assert set(recommended["video_id"]) == set(project.load("video_manifest")["video_id"])
+    assert set(recommended["ad_id"]) <= set(ads["ad_id"])
+    assert named["ad_id"] in set(ads["ad_id"])
+    assert 0 < named["watch_probability"] <= 1
+
+
+def test_somebodys_own_table_of_ads_is_what_is_shown(project):
+    ads = project.load("ads").assign(ad_id=lambda table: "my-" + table["ad_id"], reward=[9.0, 1.0] * 3)
+    ads.to_csv(project.data / "01_raw/ads.csv", index=False)
+
+    project.run("advertising")
+
+    assert set(project.load("ad_recommendations")["ad_id"]) <= set(ads["ad_id"])
+    assert project.load("ads")["reward"].max() == 9
+
+
 def test_figures_and_metrics_tell_how_good_it_is(project):
     assert 0 <= project.load("classification_metrics")["accuracy"] <= 1
     assert {"precision_at_10", "random_precision_at_10_other_groups"} <= project.load("recommendation_metrics").keys()
@@ -162,12 +188,18 @@ def test_mlflow_has_the_run_with_parameters_metrics_figures_and_tables(project):
 def test_models_registered_in_mlflow_have_a_signature_and_predict(project):
     use_mlflow_of(project)
     points = project.load("video_points")
-    models = {name: mlflow.pyfunc.load_model(f"models:/{name}/1") for name in ("category_classifier", "recommender")}
+    names = ("category_classifier", "recommender", "ad_network")
+    models = {name: mlflow.pyfunc.load_model(f"models:/{name}/1") for name in names}
+    observations = project.load("ad_observations").to_numpy(np.float32)
 
     assert {model.name for model in MlflowClient().search_registered_models()} == models.keys()
     assert models["category_classifier"].metadata.signature.inputs is not None
     assert models["recommender"].metadata.signature is not None
     assert len(models["category_classifier"].predict(points)) == len(points)
+    assert models["ad_network"].metadata.signature.inputs is not None
+    assert models["ad_network"].predict(observations) == pytest.approx(
+        project.load("ad_policy").action_values(observations), abs=1e-3
+    )
     assert models["recommender"].predict(points.head(1))["recommended_video_id"].iloc[0] in set(points.index)
 
 
