@@ -94,6 +94,15 @@ def test_the_headline_names_as_many_neighbours_as_were_recommended(monkeypatch, 
     assert f"precision@{neighbours} 0.75 (at random: 0.25)" in said
 
 
+def test_the_headline_of_ads_tells_what_they_earn_and_how_much_is_possible(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    metrics = {"revenue_per_session": 6.581, "share_of_optimum": 0.9943, "random_revenue_per_session": 3.127}
+
+    said = summary_of(capsys, advertising_metrics=metrics)
+
+    assert "earn 6.58 per session, 99.4% of the most that is possible (at random: 3.13)" in said
+
+
 @pytest.mark.parametrize(
     "made",
     [

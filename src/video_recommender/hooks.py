@@ -18,7 +18,7 @@ from rich.text import Text
 from video_recommender.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest", "segmentation_manifest")
-HEADLINES = frozenset({"download_report", "classification_metrics", "recommendation_report"})
+HEADLINES = frozenset({"download_report", "classification_metrics", "recommendation_report", "advertising_metrics"})
 SHOWN_FAILURES = 10
 ANSWER = "new_video_answer"
 
@@ -137,6 +137,13 @@ def _headlines(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
                 f"Recommended videos of the same category, none of the same group: precision@{k} "
                 f"{precision['object_space']:.2f} (at random: {precision['random']:.2f})"
             )
+    if "advertising_metrics" in made:
+        metrics = catalog.load("advertising_metrics")
+        yield (
+            f"Ads chosen by the agent earn {metrics['revenue_per_session']:.2f} per session, "
+            f"{metrics['share_of_optimum']:.1%} of the most that is possible "
+            f"(at random: {metrics['random_revenue_per_session']:.2f})"
+        )
 
 
 def _failures(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
