@@ -23,7 +23,7 @@ def test_what_is_missing_is_named_with_the_pipelines_that_make_it() -> None:
 def test_a_parameter_that_nothing_reads_is_refused_by_name() -> None:
     asked = {"runtime_params": {"clasification": {"folds": 3}}}
 
-    with pytest.raises(ValueError, match=r"parameter clasification: choose from classification, "):
+    with pytest.raises(ValueError, match=r"parameter clasification: choose from advertising, classification, "):
         UnknownParameterHooks().before_pipeline_run(asked, pipelines["classification"])
 
 
@@ -108,8 +108,9 @@ def test_the_headline_of_ads_tells_what_they_earn_and_how_much_is_possible(monke
     [
         {"recommendation_report": report_of(10, None)},
         {"classification_metrics": {"accuracy": None, "accuracy_majority": None}},
+        {"advertising_metrics": {"revenue_per_session": 0.0, "random_revenue_per_session": 0.0}},
     ],
-    ids=["no precision", "no accuracy"],
+    ids=["no precision", "no accuracy", "nothing to earn"],
 )
 def test_what_could_not_be_measured_has_no_headline(capsys, made) -> None:
     assert "%" not in (said := summary_of(capsys, **made))

@@ -139,11 +139,12 @@ def _headlines(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
             )
     if "advertising_metrics" in made:
         metrics = catalog.load("advertising_metrics")
-        yield (
-            f"Ads chosen by the agent earn {metrics['revenue_per_session']:.2f} per session, "
-            f"{metrics['share_of_optimum']:.1%} of the most that is possible "
-            f"(at random: {metrics['random_revenue_per_session']:.2f})"
-        )
+        if metrics.get("share_of_optimum") is not None:
+            yield (
+                f"Ads chosen by the agent earn {metrics['revenue_per_session']:.2f} per session, "
+                f"{metrics['share_of_optimum']:.1%} of the most that is possible "
+                f"(at random: {metrics['random_revenue_per_session']:.2f})"
+            )
 
 
 def _failures(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
