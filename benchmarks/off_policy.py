@@ -72,12 +72,14 @@ def main() -> None:
             reports = repeat(model, logged, targets, arguments)
             seconds = (time.perf_counter() - begun) / arguments.repeats
             print(f"\n{scenario}, log of {name}: {arguments.sessions} sessions, {seconds:.1f} s a log")
-            print(summarise(reports).to_string(float_format="{:.2f}".format))
+            print(summarise(reports).to_string(float_format="{:.2f}".format), flush=True)
             judged.append(reports.assign(scenario=scenario))
     everything = pd.concat(judged)
     fitting = everything[(everything["consequences"] != "none") | (everything["scenario"] != "annoyance")]
     effective = pd.cut(fitting["effective_sessions"], EFFECTIVE_SESSIONS, right=False)
-    print("\ncoverage by effective sessions, where the assumption holds (`none`: without annoyance)")
+    print("\ncoverage of what is said to be reliable, where the assumption holds (`none`: without annoyance)")
+    print(fitting[fitting["is_reliable"]].groupby(ESTIMATES)["holds"].agg(["mean", "count"]).to_string())
+    print("\ncoverage by effective sessions")
     print(fitting.groupby([*ESTIMATES, effective], observed=True)["holds"].agg(["mean", "count"]).to_string())
 
 

@@ -14,7 +14,11 @@ from pandera.typing import DataFrame
 
 from video_recommender.pipelines.advertising.example_viewers import example_viewers
 from video_recommender.pipelines.advertising.logged_chain import LoggedSteps, grow_cells, solve_chain
-from video_recommender.pipelines.advertising.off_policy import estimate_value, evaluate_from_log
+from video_recommender.pipelines.advertising.off_policy import (
+    LEAST_EFFECTIVE_SESSIONS,
+    estimate_value,
+    evaluate_from_log,
+)
 from video_recommender.pipelines.advertising.policies import (
     AdPolicy,
     EpsilonMixedPolicy,
@@ -167,6 +171,7 @@ def test_the_chain_tells_values_and_visits_of_a_session_known_by_hand() -> None:
     assert steps.of_shown(chain.reward)[:2] == pytest.approx([1, 2], rel=0.01)
     assert steps.of_shown(chain.value)[:2] == pytest.approx([3, 2], rel=0.01)
     assert chain.visits[:2] == pytest.approx([1, 1], rel=0.01)
+    assert chain.imbalance == pytest.approx(0, abs=0.01)
 
 
 def test_no_estimate_runs_wild_by_itself_where_the_log_is_poor(annoyed: ViewerModel) -> None:
@@ -186,7 +191,21 @@ def test_a_log_that_tells_little_is_said_to(viewers: ViewerModel, caplog: pytest
         judged = evaluate_from_log(log, viewers, {"long ads": KindPolicy("long")})
 
     assert not judged["is_reliable"].any()
-    assert "What long ads would earn cannot be relied on with consequences `session`" in caplog.text
+    assert "The log does not tell what long ads would earn, with consequences `session`" in caplog.text
+
+
+def test_a_policy_that_goes_where_the_log_has_never_been_is_not_relied_on(
+    annoyed: ViewerModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has hardly any long ads in a row; always to show them drives viewers away sooner than it can tell."""
+    judged = judge(annoyed, KindPolicy("long"), 20_000, seed=10, logged=EpsilonMixedPolicy(KindPolicy("short"), 0.3))
+
+    with caplog.at_level(logging.WARNING):
+        row = report(judged).loc[("doubly_robust", "state")]
+
+    assert row["effective_sessions"] > LEAST_EFFECTIVE_SESSIONS
+    assert not row["is_reliable"]
+    assert "comes to situations that they hardly know" in caplog.text
 
 
 def test_policies_are_judged_by_name_from_a_log_in_any_order(viewers: ViewerModel) -> None:

@@ -113,11 +113,15 @@ class ChainEstimates:
         value: what each ad and, under the target policy, the rest of the session earn, float64, shape (steps, ads).
         visits: how often the target policy would show the logged ad in such situations, divided by how often the log
             has done so, float64, shape (steps,).
+        imbalance: by how much the target policy would come to other situations than the visits tell, as a share of
+            what is observed in these: 0 if it would not, above 1 if to what the log hardly knows, such as an ad that is
+            shown many times in a row.
     """
 
     reward: FloatArray
     value: FloatArray
     visits: FloatArray
+    imbalance: float
 
 
 def grow_cells(steps: LoggedSteps, ads: int) -> tuple[Cells, ...]:
@@ -151,7 +155,8 @@ def solve_chain(steps: LoggedSteps, folds: tuple[Cells, ...], target: FloatArray
         of_unseen = cells.of_ads[cells.is_unseen]
         for estimates, by_cell in zip((reward, value, visits), _solve(steps, cells, target), strict=True):
             estimates[cells.is_unseen] = by_cell[of_unseen]
-    return ChainEstimates(reward, value, steps.of_shown(visits))
+    shown = steps.of_shown(visits)
+    return ChainEstimates(reward, value, shown, _imbalance(steps, shown))
 
 
 def _grow_without(is_unseen: NDArray[np.bool_], steps: LoggedSteps, outcomes: FloatArray, ads: int) -> Cells:
@@ -185,3 +190,11 @@ def _solve(steps: LoggedSteps, cells: Cells, target: FloatArray) -> tuple[FloatA
     value = np.linalg.solve(equations, rewards / size)
     visits = np.linalg.solve(equations.T, begins)
     return rewards / size, value, visits / size
+
+
+def _imbalance(steps: LoggedSteps, visits: FloatArray) -> float:
+    """Compare what is observed in the situations that are visited with what is where sessions begin or move on to."""
+    observed = steps.observed.astype(np.float64)
+    visited, moved = visits @ observed, visits[:-1][steps.goes_on[:-1]] @ observed[1:][steps.goes_on[:-1]]
+    size = np.maximum(visits @ np.abs(observed), np.finfo(float).eps)
+    return float((np.abs(observed[steps.is_first].sum(axis=0) + moved - visited) / size).max(initial=0))

@@ -26,6 +26,9 @@ NORMAL_QUANTILE: Final = 1.959964
 LEAST_EFFECTIVE_SESSIONS: Final = 300.0
 """With fewer, intervals cover less than they say (benchmarks/off_policy.py)."""
 
+MOST_IMBALANCE: Final = 2.0
+"""With more, a policy comes to situations that the log hardly knows, and the chain can only guess there."""
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
@@ -55,12 +58,14 @@ class Estimate:
         consequences: what ads are assumed to do to the rest of their session, see `estimate_value`.
         weights: what the log was weighed by.
         by_session: float64, shape (sessions,); their mean is the value, and they vary independently.
+        imbalance: see `ChainEstimates`; 0 where nothing depends on the chain.
     """
 
     estimator: Estimator
     consequences: Consequences
     weights: Weights
     by_session: FloatArray
+    imbalance: float = 0.0
 
 
 def evaluate_from_log(
@@ -143,7 +148,7 @@ def estimate_value(
         Estimate("ips", "session", session, _ips(steps, session)),
         Estimate("snips", "session", session, _snips_of_sessions(steps, products)),
         Estimate("doubly_robust", "session", session, _doubly_robust(steps, target, chain.value, session)),
-        Estimate("doubly_robust", "state", state, _doubly_robust(steps, target, chain.value, state)),
+        Estimate("doubly_robust", "state", state, _doubly_robust(steps, target, chain.value, state), chain.imbalance),
     ]
     return _report(steps, policy, estimates)
 
@@ -206,15 +211,17 @@ def _report(steps: LoggedSteps, policy: str, estimates: list[Estimate]) -> DataF
     for name in ("value", "gain"):
         error = table.pop(f"{name}_error")
         table[f"{name}_low"], table[f"{name}_high"] = table[name] - error, table[name] + error
-    table["is_reliable"] = table["effective_sessions"] >= LEAST_EFFECTIVE_SESSIONS
+    is_familiar = np.array([estimate.imbalance <= MOST_IMBALANCE for estimate in estimates])
+    table["is_reliable"] = (table["effective_sessions"] >= LEAST_EFFECTIVE_SESSIONS) & is_familiar
     for consequences, rows in table[~table["is_reliable"]].groupby("consequences"):
         logger.warning(
-            "What %s would earn cannot be relied on with consequences `%s`: its weights are so uneven that %.0f of %d "
-            "logged sessions count; log more, or judge a policy that is nearer to the logged one",
+            "The log does not tell what %s would earn, with consequences `%s`: of its %d sessions, %.0f count%s; log "
+            "more, or judge a policy that is nearer to the logged one",
             policy,
             consequences,
-            rows["effective_sessions"].iloc[0],
             steps.sessions,
+            rows["effective_sessions"].iloc[0],
+            "" if is_familiar[rows.index].all() else ", and the policy comes to situations that they hardly know",
         )
     return OffPolicyReport.validate(table)
 
