@@ -344,6 +344,69 @@ class AdRecommendations(_Table):
     """What the ad earns on average before this video."""
 
 
+class AdLearningCurve(_Table):
+    """One row per look at an agent while it learns: what it has earned so far, and what it would earn now."""
+
+    agent: Series[str]
+    steps: Series[np.int64] = pa.Field(ge=0)
+    """How many ads it has shown."""
+    sessions: Series[np.int64] = pa.Field(ge=0)
+    """How many sessions came to their end meanwhile."""
+    earned: Series[float]
+    """In all these, while it also tried what did not seem best."""
+    revenue_per_session: Series[float]
+    """What it would earn from here on with what it knows: a mean over sessions, with its standard error."""
+    standard_error: Series[float] = pa.Field(ge=0)
+    regret: Series[float] = pa.Field(nullable=True)
+    """How much less it has earned so far than the optimum earns in as many sessions; empty where that is not known."""
+
+
+class AdPolicyReport(_Table):
+    """One row per policy and choice of videos: what it earns per session, with 95 % intervals over runs."""
+
+    policy: Series[str]
+    videos: Series[str] = pa.Field(isin=["all", "unseen"])
+    """`unseen`: the sessions run over videos of which agents, for this row, have learnt nothing."""
+    runs: Series[int] = pa.Field(ge=2)
+    sessions: Series[int] = pa.Field(ge=1)
+    """Per run."""
+    revenue_per_session: Series[float] = pa.Field(ge=0)
+    revenue_low: Series[float]
+    revenue_high: Series[float]
+    share_of_optimum: Series[float] = pa.Field(nullable=True, ge=0)
+    """Of what is earned in the same runs by whoever knows the viewers; see `OptimalPolicy`."""
+    share_low: Series[float] = pa.Field(nullable=True)
+    share_high: Series[float] = pa.Field(nullable=True)
+    share_of_bound: Series[float] = pa.Field(nullable=True, ge=0)
+    """Of what nobody can exceed; see `bracket_optimum`."""
+    watch_rate: Series[float] = pa.Field(ge=0, le=1)
+    videos_per_session: Series[float] = pa.Field(ge=1)
+
+    class Config:
+        strict = True
+        coerce = True
+        unique: ClassVar = ["policy", "videos"]
+
+
+class AdChoices(_Table):
+    """One row per category and ad that is shown before its videos: how often, and what comes of it."""
+
+    category: Series[str]
+    ad_id: Series[str]
+    share: Series[float] = pa.Field(ge=0, le=1)
+    """Of all ads that the agent shows before videos of the category."""
+    optimal_share: Series[float] = pa.Field(ge=0, le=1)
+    """The same for the optimum."""
+    watch_rate: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    """Of the times that the agent shows it; empty where it never does."""
+    revenue_per_showing: Series[float] = pa.Field(nullable=True, ge=0)
+
+    class Config:
+        strict = True
+        coerce = True
+        unique: ClassVar = ["category", "ad_id"]
+
+
 class AdSessionLog(_Table):
     """One row per ad that was shown: what a platform has to write down, so that other policies can be judged by it."""
 
