@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
 
 import numpy as np
@@ -23,7 +24,9 @@ Consequences = Literal["none", "session", "state"]
 NORMAL_QUANTILE: Final = 1.959964
 """Of 97.5 %: a standard error to both sides as often makes a 95 % interval."""
 
-LEAST_EFFECTIVE_SESSIONS: Final = 300.0
+LEAST_EFFECTIVE_SESSIONS: Final[Mapping[Consequences, float]] = MappingProxyType(
+    {"none": 100.0, "session": 1000.0, "state": 1000.0}
+)
 """With fewer, intervals cover less than they say (benchmarks/off_policy.py)."""
 
 MOST_IMBALANCE: Final = 2.0
@@ -212,7 +215,8 @@ def _report(steps: LoggedSteps, policy: str, estimates: list[Estimate]) -> DataF
         error = table.pop(f"{name}_error")
         table[f"{name}_low"], table[f"{name}_high"] = table[name] - error, table[name] + error
     is_familiar = np.array([estimate.imbalance <= MOST_IMBALANCE for estimate in estimates])
-    table["is_reliable"] = (table["effective_sessions"] >= LEAST_EFFECTIVE_SESSIONS) & is_familiar
+    is_enough = table["effective_sessions"] >= table["consequences"].map(LEAST_EFFECTIVE_SESSIONS)
+    table["is_reliable"] = is_enough & is_familiar
     for consequences, rows in table[~table["is_reliable"]].groupby("consequences"):
         logger.warning(
             "The log does not tell what %s would earn, with consequences `%s`: of its %d sessions, %.0f count%s; log "
