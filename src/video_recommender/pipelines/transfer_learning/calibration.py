@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-LOGARITHM_BOUNDS = (-3.0, 3.0)
-"""Temperatures from a twentieth to twenty: outside, the head has learnt nothing."""
+LOGARITHM_BOUNDS = (-7.0, 3.0)
+"""Temperatures from a thousandth to twenty: heads that are strongly regularised give small logits."""
 
 BINS = 15
 

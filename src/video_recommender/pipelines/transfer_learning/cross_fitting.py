@@ -154,12 +154,20 @@ class HeadLearner:
             return fitted if aside is None else self._again_with_all(fitted, training | validation, classes, how)
         gently = replace(how, epochs=most[1], learning_rate=options.unfreeze_learning_rate)
         layers = self._object_points.layers() if self._object_points else []
-        return self._last_block.tune(fitted, layers, self.training_set.labels, (training, validation), gently)
+        return self._last_block.tune(
+            self._as_sure_as_right(fitted, training), layers, self.training_set.labels, (training, validation), gently
+        )
 
     def _again_with_all(self, fitted: FittedWeights, chosen: Chosen, classes: int, how: HeadTraining) -> FittedWeights:
         """Train anew for as long as was best, now also on what was put aside: images are too few to waste them."""
         again = train_head(self._inputs[chosen], None, classes, replace(how, epochs=fitted.best_epochs[0]))
         return replace(fitted, weights=again.weights, bias=again.bias)
+
+    def _as_sure_as_right(self, fitted: FittedWeights, chosen: Chosen) -> FittedWeights:
+        """Undo how small regularisation makes the logits: the block would be tuned to make them greater, not better."""
+        known = self._inputs[chosen]
+        temperature = np.float32(fit_temperature(known.inputs[:, 0] @ fitted.weights + fitted.bias, known.labels))
+        return replace(fitted, weights=fitted.weights / temperature, bias=fitted.bias / temperature)
 
     def head(self, fitted: FittedWeights) -> ClassificationHead:
         """Make a head, not calibrated yet, of trained weights."""

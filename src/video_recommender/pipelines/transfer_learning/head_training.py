@@ -1,5 +1,6 @@
 """Train a new head on what the frozen network has seen, with Keras."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,9 @@ from video_recommender.console_noise import silent_stderr
 
 BATCH = 64
 DROPOUT = 0.3
-WEIGHT_DECAY = 3e-3
-"""Strength of the L2 penalty: there are often more features than images."""
+WEIGHT_DECAY = 0.1
+"""Strength of the L2 penalty. It is high, because images are few and alike: hundreds of frames may show a dozen things.
+Logits come out small; the temperature makes up for that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class HeadTraining:
     Attributes:
         epochs: how often each image is seen at most.
         patience: stop after so many epochs without progress on the validation images.
-        learning_rate: of Adam (Kingma and Ba 2015, arXiv:1412.6980).
+        learning_rate: of Adam (Kingma and Ba 2015, arXiv:1412.6980) at first; it falls to nothing by the last epoch.
         seed: of initial weights, order and dropout.
     """
 
@@ -95,8 +97,10 @@ def train_head(
             keras.layers.Dense(classes, kernel_regularizer=keras.regularizers.L2(WEIGHT_DECAY)),
         ]
     )
+    steps = how.epochs * math.ceil(images * views / BATCH)
     model.compile(
-        keras.optimizers.Adam(how.learning_rate),
+        # slower and slower (Loshchilov and Hutter 2017, arXiv:1608.03983), so that the weights settle
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(how.learning_rate, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=False,  # XLA compiles for longer than such a small head learns

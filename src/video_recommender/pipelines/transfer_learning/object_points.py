@@ -1,7 +1,8 @@
 """What a head looks at: the objects that the frozen network, its last layer included, makes out in a picture.
 
 A head that looks at the network's features has to learn from a handful of images which of them matter. The last layer
-knows: it has learnt it from a million. So the features are turned into a point in object space first, as videos are.
+knows: it has learnt it from a million. So the features are turned into a point in object space first, much as videos
+are.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,6 @@ from video_recommender.pipelines.detection.network import KerasModel, last_layer
 
 if TYPE_CHECKING:
     import keras
-
-SOFTNESS = 2.0
-"""What logits are divided by before the softmax: 2 is the square root of the probabilities, as in object space."""
 
 Points = NDArray[np.float32]
 """float32, axes along the last axis, of unit length."""
@@ -44,7 +42,7 @@ class ObjectPoints:
         """Read the map from a network, as from `build_network`."""
         kernel, bias = last_layer_weights(network)
         rows = normalize(kernel.T - kernel.T.mean(axis=0)).astype(np.float32)
-        return cls(kernel / np.float32(SOFTNESS), bias / np.float32(SOFTNESS), rows)
+        return cls(kernel, bias, rows)
 
     def place(self, features: NDArray[np.float32]) -> Points:
         """Place pictures in object space.

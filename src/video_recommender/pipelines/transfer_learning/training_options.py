@@ -17,8 +17,8 @@ class TransferLearningOptions(BaseModel):
     views: NonNegativeInt = 1
     looks_at: Literal["objects", "features"] = "objects"
     folds: Annotated[int, Field(ge=2)] = 5
-    epochs: PositiveInt = 60
-    patience: PositiveInt = 5
+    epochs: PositiveInt = 40
+    patience: PositiveInt = 10
     learning_rate: PositiveFloat = 0.01
     unfreeze: bool = False
     unfreeze_learning_rate: PositiveFloat = 0.00001
