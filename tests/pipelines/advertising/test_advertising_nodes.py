@@ -15,6 +15,7 @@ from video_recommender.pipelines.advertising.nodes import (
     observe_first_ads,
     prepare_ads,
     recommend_ads,
+    summarise_advertising,
     train_ad_agent,
 )
 from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
@@ -74,3 +75,16 @@ def test_the_same_viewers_give_the_same_agent_whatever_was_built_before() -> Non
     assert network.to_json() == same_network.to_json()
     observations = observe_first_ads(viewers).to_numpy()
     assert np.array_equal(policy.action_values(observations), same_policy.action_values(observations))
+
+
+def test_figures_are_named_by_policy_and_videos_but_for_the_agent_on_all() -> None:
+    rows = [("deep_q_network", "all", 6.5, 0.99), ("deep_q_network", "unseen", 6.1, 0.95), ("random", "all", 3.1, None)]
+    report = pd.DataFrame(rows, columns=["policy", "videos", "revenue_per_session", "share_of_optimum"])
+    report = report.assign(share_of_bound=None, watch_rate=0.5, videos_per_session=9.0)
+
+    metrics = summarise_advertising(report)
+
+    assert metrics["revenue_per_session"] == 6.5
+    assert metrics["share_of_optimum_unseen"] == 0.95
+    assert metrics["random_revenue_per_session"] == 3.1
+    assert not {"random_share_of_optimum", "share_of_bound"} & metrics.keys()

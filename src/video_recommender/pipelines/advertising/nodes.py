@@ -23,7 +23,9 @@ from video_recommender.pipelines.advertising.session_log import log_sessions
 from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
 from video_recommender.pipelines.detection.network import KerasModel
 from video_recommender.schemas import (
+    AdLearningCurve,
     AdObservations,
+    AdPolicyReport,
     AdRecommendations,
     Ads,
     AdSessionLog,
@@ -33,6 +35,9 @@ from video_recommender.schemas import (
     Recommendations,
     VideoPoints,
 )
+
+AGENT = "deep_q_network"
+METRICS = ["revenue_per_session", "share_of_optimum", "share_of_bound", "watch_rate", "videos_per_session"]
 
 
 class AdLogOptions(BaseModel):
@@ -119,7 +124,9 @@ def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:
     return observe_first(viewer_model)
 
 
-def train_ad_agent(viewer_model: ViewerModel, options: AgentOptions) -> tuple[QNetworkPolicy, KerasModel]:
+def train_ad_agent(
+    viewer_model: ViewerModel, options: AgentOptions
+) -> tuple[QNetworkPolicy, KerasModel, DataFrame[AdLearningCurve]]:
     """Let a deep Q-network try ads on viewers until it knows what each is worth.
 
     Args:
@@ -127,10 +134,10 @@ def train_ad_agent(viewer_model: ViewerModel, options: AgentOptions) -> tuple[QN
         options: see `AgentOptions`.
 
     Returns:
-        The policy, and the network.
+        The policy, the network, and how well it did while it learnt.
     """
     trained = train_deep_q_network(viewer_model, options)
-    return trained.policy, trained.network
+    return trained.policy, trained.network, trained.learning_curve
 
 
 def recommend_ads(viewer_model: ViewerModel, ad_policy: QNetworkPolicy) -> DataFrame[AdRecommendations]:
@@ -166,8 +173,24 @@ def evaluate_logged_ads(
         See `evaluate_from_log`.
     """
     policies: dict[str, AdPolicy] = {
-        "deep_q_network": ad_policy,
+        AGENT: ad_policy,
         "always_long": KindPolicy("long"),
         "always_short": KindPolicy("short"),
     }
     return evaluate_from_log(ad_session_log, viewer_model, policies)
+
+
+def summarise_advertising(ad_policy_report: DataFrame[AdPolicyReport]) -> dict[str, float]:
+    """Flatten the report into names such as `share_of_optimum` and `random_revenue_per_session_unseen`.
+
+    Args:
+        ad_policy_report: what each policy earns.
+
+    Returns:
+        The agent's figures bear no prefix. What could not be measured is left out.
+    """
+    measured = ad_policy_report.melt(["policy", "videos"], METRICS, "metric").dropna()
+    prefixes = measured["policy"].where(measured["policy"] != AGENT, "").add("_").str.removeprefix("_")
+    suffixes = ("_" + measured["videos"]).where(measured["videos"] != "all", "")
+    names = prefixes + measured["metric"] + suffixes
+    return dict(zip(names.tolist(), measured["value"].astype(float).tolist(), strict=True))

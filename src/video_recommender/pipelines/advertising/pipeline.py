@@ -53,7 +53,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 train_ad_agent,
                 inputs=["viewer_model", "params:advertising.agent"],
-                outputs=["ad_policy", "ad_network"],
+                outputs=["ad_policy", "ad_network", "ad_learning_curve"],
                 name="train_ad_agent",
             ),
             Node(
