@@ -14,16 +14,15 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from video_recommender.console_noise import silent_stderr
+from video_recommender.pipelines.advertising.endless_sessions import with_arrivals
 from video_recommender.pipelines.advertising.learning_progress import LearningProgress
 from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
 from video_recommender.pipelines.advertising.replay_memory import ReplayMemory, Transitions
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel
+from video_recommender.pipelines.advertising.viewer_model import Share, ViewerModel
 from video_recommender.schemas import AdLearningCurve
 
 if TYPE_CHECKING:
     import keras
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 COUNT_DEVIATION = 0.3
 """By what all but the features of an observation is divided. Not by its deviation at first: an ad that is shown at
@@ -142,13 +141,10 @@ def train_deep_q_network(model: ViewerModel, options: AgentOptions) -> TrainedAg
         chosen = np.where(explores, rng.integers(ads, size=options.sessions), best)
 
         shown = model.show_ads(sessions, chosen, rng)
-        over, next_observed = shown.is_over, model.observe(shown.sessions)
-        rewards, goes_on = (shown.reward / dearest).astype(np.float32), (~over).astype(np.float32)
-        memory.add(Transitions(observed, chosen, rewards, goes_on, next_observed))
-        arrived = model.start_sessions(int(over.sum()), rng)
-        sessions = shown.sessions.replaced(over, arrived)
-        observed = next_observed
-        observed[over] = model.observe(arrived)
+        rewards, goes_on = (shown.reward / dearest).astype(np.float32), (~shown.is_over).astype(np.float32)
+        memory.add(Transitions(observed, chosen, rewards, goes_on, model.observe(shown.sessions)))
+        sessions = with_arrivals(model, shown, rng)
+        observed = model.observe(sessions)
 
         lived = memory.sample(options.batch, rng)
         learn(lived.observed, lived.ads, lived.rewards, lived.goes_on, lived.next_observed)

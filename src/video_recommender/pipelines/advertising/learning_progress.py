@@ -1,5 +1,8 @@
 """How well an agent does while it learns."""
 
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
@@ -11,6 +14,22 @@ from video_recommender.schemas import AdLearningCurve
 
 LOOKS = 20
 SESSIONS_PER_LOOK = 2000
+
+
+Learner = TypeVar("Learner", bound=AdPolicy)
+
+
+@dataclass(frozen=True, eq=False)
+class LearntPolicy(Generic[Learner]):
+    """A policy that was learnt.
+
+    Attributes:
+        policy: chooses ads by what it knows, and tries nothing any more.
+        learning_curve: how well it did while it was learnt.
+    """
+
+    policy: Learner
+    learning_curve: DataFrame[AdLearningCurve]
 
 
 class LearningProgress:
