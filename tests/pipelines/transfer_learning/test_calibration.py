@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from video_recommender.pipelines.transfer_learning.calibration import expected_calibration_error, fit_temperature
+from video_recommender.pipelines.transfer_learning.calibration import (
+    confidence_of_all_but,
+    expected_calibration_error,
+    fit_temperature,
+)
 
 
 def test_a_head_that_is_three_times_too_sure_is_cooled_down() -> None:
@@ -22,3 +27,12 @@ def test_calibration_error_is_the_gap_between_confidence_and_how_often_it_is_rig
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.1]])
 
     assert expected_calibration_error(probabilities, np.array([0, 0, 1, 1])) == pytest.approx(0.15)
+
+
+def test_the_share_that_was_asked_for_is_less_sure_than_the_limit() -> None:
+    logits = np.random.default_rng(0).normal(size=(1000, 3))
+    confidences = softmax(logits, axis=1).max(axis=1)
+
+    assert np.mean(confidences < confidence_of_all_but(0.05, logits)) == pytest.approx(0.05, abs=0.001)
+    assert confidence_of_all_but(0, logits) == 0
+    assert confidence_of_all_but(0.05, np.empty((0, 3))) == 0

@@ -87,7 +87,7 @@ def test_tuning_the_last_block_learns_more_and_leaves_the_network_as_it_was(
 ) -> None:
     before = [weight.copy() for weight in tiny_network.get_weights()]
     options = TransferLearningOptions(
-        folds=2, epochs=8, unfreeze=True, unfreeze_learning_rate=0.01, other_threshold=0.0, seed=6
+        folds=2, epochs=8, unfreeze=True, unfreeze_learning_rate=0.01, unsure_share=0.0, seed=6
     )
     names = np.repeat(["bright", "dark"], 9)
     images = pd.DataFrame(

@@ -29,7 +29,7 @@ from video_recommender.pipelines.transfer_learning.head_training import (
 from video_recommender.pipelines.transfer_learning.training_options import TransferLearningOptions
 
 HERE = WorkerOptions(backend="sequential")
-OPTIONS = TransferLearningOptions(looks_at="features", folds=3, frames_per_video=2, other_threshold=0.0, seed=1)
+OPTIONS = TransferLearningOptions(looks_at="features", folds=3, frames_per_video=2, unsure_share=0.0, seed=1)
 NEIGHBOURS = 5
 
 

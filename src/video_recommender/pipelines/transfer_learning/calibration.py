@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 LOGARITHM_BOUNDS = (-7.0, 3.0)
 """Temperatures from a thousandth to twenty: heads that are strongly regularised give small logits."""
@@ -29,6 +29,21 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
         return float(-log_softmax(exact / np.exp(logarithm), axis=1)[rows, labels].mean())
 
     return float(np.exp(minimize_scalar(surprise, bounds=LOGARITHM_BOUNDS, method="bounded").x))
+
+
+def confidence_of_all_but(share: float, logits: NDArray[np.floating]) -> float:
+    """Find the confidence that all but a share of pictures of known classes reach (Hendrycks and Gimpel 2017).
+
+    Args:
+        share: of the pictures that are to be less sure, 0 to 1.
+        logits: calibrated, shape (n, classes), of pictures that the head was not trained on.
+
+    Returns:
+        0 to 1; 0 where the share is, or where there are no pictures.
+    """
+    if not (share and len(logits)):
+        return 0.0
+    return float(np.quantile(softmax(logits.astype(np.float64), axis=1).max(axis=1), share))
 
 
 def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:

@@ -14,7 +14,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from video_recommender.partitions import Partitions
 from video_recommender.pipelines.classification.cross_validation import Folds, LabelledVideos, assign_folds
-from video_recommender.pipelines.transfer_learning.calibration import expected_calibration_error, fit_temperature
+from video_recommender.pipelines.transfer_learning.calibration import (
+    confidence_of_all_but,
+    expected_calibration_error,
+    fit_temperature,
+)
 from video_recommender.pipelines.transfer_learning.classification_head import ClassificationHead, Logits
 from video_recommender.pipelines.transfer_learning.head_training import (
     FittedWeights,
@@ -220,7 +224,8 @@ def cross_fit(learner: HeadLearner) -> CrossFittedHeads:
     def calibrated(head: ClassificationHead, fold: int) -> tuple[ClassificationHead, float]:
         told = (folds > 0) & (folds != fold)
         temperature = fit_temperature(logits[told], labels[told])
-        return replace(head.with_temperature(temperature), other_threshold=options.other_threshold), temperature
+        threshold = confidence_of_all_but(options.unsure_share, logits[told] / temperature)
+        return replace(head.with_temperature(temperature), other_threshold=threshold), temperature
 
     heads = {fold: calibrated(learner.head(fitted), fold) for fold, fitted in learnt.items()}
     final, temperature = calibrated(final, 0)

@@ -22,5 +22,5 @@ class TransferLearningOptions(BaseModel):
     learning_rate: PositiveFloat = 0.01
     unfreeze: bool = False
     unfreeze_learning_rate: PositiveFloat = 0.00001
-    other_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    unsure_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
     seed: Annotated[int, Field(ge=0)] = 0
