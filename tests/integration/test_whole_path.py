@@ -139,6 +139,9 @@ def test_figures_and_metrics_tell_how_good_it_is(project):
     assert {"precision_at_10", "random_precision_at_10_other_groups"} <= project.load("recommendation_metrics").keys()
     assert isinstance(project.load("confusion_matrix"), go.Figure)
     assert isinstance(project.load("recommendation_comparison"), go.Figure)
+    assert 0 < project.load("advertising_metrics")["share_of_optimum"] < 1.5
+    assert isinstance(project.load("ad_learning_figure"), go.Figure)
+    assert isinstance(project.load("ad_choice_figure"), go.Figure)
 
 
 def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, clips):
@@ -182,6 +185,9 @@ def test_mlflow_has_the_run_with_parameters_metrics_figures_and_tables(project):
         "recommendation_comparison.html",
         "category_report.csv",
         "recommendation_report.csv",
+        "ad_policy_report.csv",
+        "ad_choices.csv",
+        "ad_learning_figure.html",
     } <= artifacts
 
 

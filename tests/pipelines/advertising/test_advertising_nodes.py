@@ -82,7 +82,7 @@ def test_figures_are_named_by_policy_and_videos_but_for_the_agent_on_all() -> No
     report = pd.DataFrame(rows, columns=["policy", "videos", "revenue_per_session", "share_of_optimum"])
     report = report.assign(share_of_bound=None, watch_rate=0.5, videos_per_session=9.0)
 
-    metrics = summarise_advertising(report)
+    metrics = summarise_advertising(report[report["videos"] == "all"], report[report["videos"] == "unseen"])
 
     assert metrics["revenue_per_session"] == 6.5
     assert metrics["share_of_optimum_unseen"] == 0.95

@@ -1,13 +1,21 @@
 """Learn which ad to show before each video, and tell how much that earns."""
 
-from typing import Annotated
+import logging
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from video_recommender.pipelines.advertising.ad_table import check_ads, make_up_ads, require_categories
+from video_recommender.pipelines.advertising.contextual_bandit import (
+    BanditOptions,
+    LinearPolicy,
+    train_contextual_bandit,
+)
 from video_recommender.pipelines.advertising.corpus_viewers import (
     AdFeatureOptions,
     VideoProjection,
@@ -15,14 +23,28 @@ from video_recommender.pipelines.advertising.corpus_viewers import (
     categories_of_videos,
 )
 from video_recommender.pipelines.advertising.deep_q_network import AgentOptions, train_deep_q_network
+from video_recommender.pipelines.advertising.evaluation import (
+    OPTIMUM,
+    PARTS,
+    AdEvaluationOptions,
+    evaluate_on_unseen_videos,
+    evaluate_policies,
+    reference_policies,
+    tabulate_choices,
+    with_regret,
+)
+from video_recommender.pipelines.advertising.figures import choices_figure, learning_curve_figure
 from video_recommender.pipelines.advertising.first_ads import observe_first, recommend_first_ads
+from video_recommender.pipelines.advertising.learning_progress import LearntPolicy
 from video_recommender.pipelines.advertising.off_policy import evaluate_from_log
 from video_recommender.pipelines.advertising.policies import AdPolicy, EpsilonMixedPolicy, KindPolicy
 from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
 from video_recommender.pipelines.advertising.session_log import log_sessions
+from video_recommender.pipelines.advertising.tabular_q_learning import TableOptions, TablePolicy, train_q_table
 from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
 from video_recommender.pipelines.detection.network import KerasModel
 from video_recommender.schemas import (
+    AdChoices,
     AdLearningCurve,
     AdObservations,
     AdPolicyReport,
@@ -36,7 +58,12 @@ from video_recommender.schemas import (
     VideoPoints,
 )
 
+logger = logging.getLogger(__name__)
+
 AGENT = "deep_q_network"
+SimpleAgents: TypeAlias = Mapping[str, LearntPolicy[TablePolicy] | LearntPolicy[LinearPolicy]]
+"""What simpler agents have learnt, by name."""
+
 METRICS = ["revenue_per_session", "share_of_optimum", "share_of_bound", "watch_rate", "videos_per_session"]
 
 
@@ -140,6 +167,107 @@ def train_ad_agent(
     return trained.policy, trained.network, trained.learning_curve
 
 
+def train_simple_ad_agents(viewer_model: ViewerModel, table: TableOptions, bandit: BanditOptions) -> SimpleAgents:
+    """Let simpler agents learn too: Q-learning with a table, and a bandit that does not look ahead.
+
+    Args:
+        viewer_model: whom they try ads on.
+        table: see `TableOptions`.
+        bandit: see `BanditOptions`.
+
+    Returns:
+        What they have learnt, by name.
+    """
+    return {
+        "q_table": train_q_table(viewer_model, table),
+        "lin_ucb": train_contextual_bandit(viewer_model, bandit),
+    }
+
+
+def evaluate_ad_policies(
+    viewer_model: ViewerModel,
+    ad_policy: QNetworkPolicy,
+    simple_ad_agents: SimpleAgents,
+    options: AdEvaluationOptions,
+) -> DataFrame[AdPolicyReport]:
+    """Tell what the agents earn, beside simple rules and the optimum.
+
+    Args:
+        viewer_model: to whom they show ads.
+        ad_policy: the agent.
+        simple_ad_agents: the simpler ones.
+        options: see `AdEvaluationOptions`.
+
+    Returns:
+        A row per policy, the best first.
+    """
+    simple = {name: learnt.policy for name, learnt in simple_ad_agents.items()}
+    return evaluate_policies(viewer_model, {AGENT: ad_policy, **simple, **reference_policies()}, options)
+
+
+def evaluate_ads_on_unseen_videos(
+    viewer_model: ViewerModel, corpus: DataFrame[Corpus], agent: AgentOptions, options: AdEvaluationOptions
+) -> DataFrame[AdPolicyReport]:
+    """Tell what an agent earns with videos of which it has learnt nothing, nor of any of their groups.
+
+    Args:
+        viewer_model: to whom it shows ads.
+        corpus: the group of each video.
+        agent: how it learns, from two thirds of the videos.
+        options: see `AdEvaluationOptions`.
+
+    Returns:
+        A row per policy, the best first; none where there are too few groups.
+    """
+    groups = corpus.set_index("video_id")["group"].loc[list(viewer_model.video_ids)]
+    if groups.nunique() < PARTS:
+        logger.warning("Ads cannot be judged on unseen videos: that needs videos of %d groups", PARTS)
+        return AdPolicyReport.validate(pd.DataFrame(columns=list(AdPolicyReport.to_schema().columns)))
+
+    def learn(seen: ViewerModel) -> Mapping[str, AdPolicy]:
+        return {AGENT: train_deep_q_network(seen, agent).policy, **reference_policies()}
+
+    return evaluate_on_unseen_videos(viewer_model, groups, learn, options)
+
+
+def measure_ad_learning(
+    ad_agent_progress: DataFrame[AdLearningCurve],
+    simple_ad_agents: SimpleAgents,
+    ad_policy_report: DataFrame[AdPolicyReport],
+) -> DataFrame[AdLearningCurve]:
+    """Tell how well all agents did while they learnt, and what that has cost beside the optimum.
+
+    Args:
+        ad_agent_progress: how the deep Q-network did.
+        simple_ad_agents: the others.
+        ad_policy_report: tells what the optimum earns.
+
+    Returns:
+        The curves of all agents, with regret.
+    """
+    curves = [ad_agent_progress, *(learnt.learning_curve for learnt in simple_ad_agents.values())]
+    return with_regret(pd.concat(curves, ignore_index=True), _optimal_revenue(ad_policy_report))
+
+
+def tabulate_ad_choices(
+    viewer_model: ViewerModel, ad_policy: QNetworkPolicy, options: AdEvaluationOptions
+) -> DataFrame[AdChoices]:
+    """Tell which ads the agent shows before videos of which category, and what comes of it."""
+    return tabulate_choices(viewer_model, ad_policy, options)
+
+
+def draw_ad_learning(
+    ad_learning_curve: DataFrame[AdLearningCurve], ad_policy_report: DataFrame[AdPolicyReport]
+) -> go.Figure:
+    """Draw how the agents have learnt, and what that has cost."""
+    return learning_curve_figure(ad_learning_curve, _optimal_revenue(ad_policy_report))
+
+
+def draw_ad_choices(ad_choices: DataFrame[AdChoices]) -> go.Figure:
+    """Draw which ads the agent shows before videos of which category."""
+    return choices_figure(ad_choices)
+
+
 def recommend_ads(viewer_model: ViewerModel, ad_policy: QNetworkPolicy) -> DataFrame[AdRecommendations]:
     """Name the ad for each video, and what it earns on average."""
     return recommend_first_ads(viewer_model, ad_policy)
@@ -180,17 +308,26 @@ def evaluate_logged_ads(
     return evaluate_from_log(ad_session_log, viewer_model, policies)
 
 
-def summarise_advertising(ad_policy_report: DataFrame[AdPolicyReport]) -> dict[str, float]:
+def summarise_advertising(
+    ad_policy_report: DataFrame[AdPolicyReport], unseen_ad_policy_report: DataFrame[AdPolicyReport]
+) -> dict[str, float]:
     """Flatten the report into names such as `share_of_optimum` and `random_revenue_per_session_unseen`.
 
     Args:
         ad_policy_report: what each policy earns.
+        unseen_ad_policy_report: what it earns with videos of which agents have learnt nothing.
 
     Returns:
         The agent's figures bear no prefix. What could not be measured is left out.
     """
-    measured = ad_policy_report.melt(["policy", "videos"], METRICS, "metric").dropna()
+    reports = pd.concat([ad_policy_report, unseen_ad_policy_report], ignore_index=True)
+    measured = reports.melt(["policy", "videos"], METRICS, "metric").dropna()
     prefixes = measured["policy"].where(measured["policy"] != AGENT, "").add("_").str.removeprefix("_")
     suffixes = ("_" + measured["videos"]).where(measured["videos"] != "all", "")
     names = prefixes + measured["metric"] + suffixes
     return dict(zip(names.tolist(), measured["value"].astype(float).tolist(), strict=True))
+
+
+def _optimal_revenue(ad_policy_report: DataFrame[AdPolicyReport]) -> float:
+    is_optimum = ad_policy_report["policy"] == OPTIMUM
+    return float(ad_policy_report.loc[is_optimum, "revenue_per_session"].iloc[0])

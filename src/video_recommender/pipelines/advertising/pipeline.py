@@ -3,14 +3,22 @@
 from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
+    draw_ad_choices,
+    draw_ad_learning,
+    evaluate_ad_policies,
+    evaluate_ads_on_unseen_videos,
     evaluate_logged_ads,
     fit_ad_features,
     log_ad_sessions,
+    measure_ad_learning,
     model_viewers,
     observe_first_ads,
     prepare_ads,
     recommend_ads,
+    summarise_advertising,
+    tabulate_ad_choices,
     train_ad_agent,
+    train_simple_ad_agents,
 )
 
 
@@ -53,8 +61,50 @@ def create_pipeline() -> Pipeline:
             Node(
                 train_ad_agent,
                 inputs=["viewer_model", "params:advertising.agent"],
-                outputs=["ad_policy", "ad_network", "ad_learning_curve"],
+                outputs=["ad_policy", "ad_network", "ad_agent_progress"],
                 name="train_ad_agent",
+            ),
+            Node(
+                train_simple_ad_agents,
+                inputs=["viewer_model", "params:advertising.table", "params:advertising.bandit"],
+                outputs="simple_ad_agents",
+                name="train_simple_ad_agents",
+            ),
+            Node(
+                evaluate_ad_policies,
+                inputs=["viewer_model", "ad_policy", "simple_ad_agents", "params:advertising.evaluation"],
+                outputs="ad_policy_report",
+                name="evaluate_ad_policies",
+            ),
+            Node(
+                evaluate_ads_on_unseen_videos,
+                inputs=["viewer_model", "corpus", "params:advertising.agent", "params:advertising.evaluation"],
+                outputs="unseen_ad_policy_report",
+                name="evaluate_ads_on_unseen_videos",
+            ),
+            Node(
+                measure_ad_learning,
+                inputs=["ad_agent_progress", "simple_ad_agents", "ad_policy_report"],
+                outputs="ad_learning_curve",
+                name="measure_ad_learning",
+            ),
+            Node(
+                tabulate_ad_choices,
+                inputs=["viewer_model", "ad_policy", "params:advertising.evaluation"],
+                outputs="ad_choices",
+                name="tabulate_ad_choices",
+            ),
+            Node(
+                draw_ad_learning,
+                inputs=["ad_learning_curve", "ad_policy_report"],
+                outputs="ad_learning_figure",
+                name="draw_ad_learning",
+            ),
+            Node(
+                draw_ad_choices,
+                inputs="ad_choices",
+                outputs="ad_choice_figure",
+                name="draw_ad_choices",
             ),
             Node(
                 recommend_ads,
@@ -73,6 +123,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["ad_session_log", "viewer_model", "ad_policy"],
                 outputs="off_policy_report",
                 name="evaluate_logged_ads",
+            ),
+            Node(
+                summarise_advertising,
+                inputs=["ad_policy_report", "unseen_ad_policy_report"],
+                outputs="advertising_metrics",
+                name="summarise_advertising",
             ),
         ],
         tags="advertising",
