@@ -27,7 +27,7 @@ def viewers_of(videos: int, categories: list[str | None]) -> ViewerModel:
     """What the nodes before training make of a corpus in which every video is recommended with every other."""
     ids = [f"v/{number}" for number in range(videos)]
     corpus = pd.DataFrame({"video_id": ids, "category": categories, "is_used": True}).astype({"category": "str"})
-    predictions = pd.DataFrame({"video_id": ids, "predicted_category": "unknown"})
+    predictions = pd.DataFrame({"video_id": ids, "predicted_category": "unknown", "probability": 1.0})
     recommendations = pd.DataFrame(
         [
             (video, rank, other, 0.5)

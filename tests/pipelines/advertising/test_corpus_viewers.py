@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 
 from video_recommender.pipelines.advertising.ad_table import make_up_ads
+from video_recommender.pipelines.advertising.ads import AdInventory
 from video_recommender.pipelines.advertising.corpus_viewers import (
     AdFeatureOptions,
     VideoProjection,
+    believed_categories,
     build_viewers,
     categories_of_videos,
+    describe_videos,
 )
 from video_recommender.pipelines.advertising.first_ads import choose_first_ad, observe_first, recommend_first_ads
 from video_recommender.pipelines.advertising.nodes import prepare_ads
@@ -57,9 +60,8 @@ def test_viewers_go_where_the_recommender_says_in_proportion_to_similarity() -> 
         ("cats/1", 1, "cats/2", 0.9), ("cats/1", 2, "dogs/1", 0.3), ("cats/1", 3, "cats/copy", 0.2),
         ("dogs/1", 1, "dogs/2", -0.5), ("cats/copy", 1, "cats/1", 1.0),
     )  # fmt: skip
-    model = build_viewers(
-        lists, np.zeros((5, 2), np.float32), categories, make_up_ads(categories, seed=0), ViewerOptions()
-    )
+    ads = AdInventory.from_table(make_up_ads(categories, seed=0))
+    model = build_viewers(lists, np.zeros((5, 2), np.float32), categories, ads, ViewerOptions())
 
     sessions = model.start_sessions(5, np.random.default_rng(0), np.arange(5))
     probability = model.next_video_probability(sessions)
@@ -70,6 +72,23 @@ def test_viewers_go_where_the_recommender_says_in_proportion_to_similarity() -> 
     assert model.neighbours[2, 0] == 3
     assert probability[2, 0] == 1, "of videos that are all unlike, any comes next"
     assert (probability[[1, 3, 4]] == 0).all()
+
+
+def test_an_agent_is_told_what_a_classifier_that_has_not_seen_the_video_takes_it_for() -> None:
+    rows = [("b/1", "dogs", 0.7), ("a/1", "cats", 1.0), ("c/1", "unknown", 0.4)]
+    predicted = pd.DataFrame(rows, columns=["video_id", "predicted_category", "probability"])
+
+    beliefs = believed_categories(predicted, ["a/1", "b/1", "c/1"], ["birds", "cats", "dogs"])
+
+    assert beliefs[:2] == pytest.approx(np.array([[0, 1, 0], [0.15, 0.15, 0.7]]))
+    assert len(set(beliefs[2])) == 1
+
+
+def test_an_agent_is_told_less_loudly_what_a_video_looks_like_than_what_it_is() -> None:
+    described = describe_videos(np.array([[0.2, 0.8]]), np.array([[1.0, -1.0]], np.float32))
+
+    assert described.dtype == np.float32
+    assert described[0] == pytest.approx([0.2, 0.8, 0.1, -0.1])
 
 
 def test_the_projection_keeps_what_tells_videos_apart_and_treats_new_ones_alike() -> None:
@@ -137,16 +156,18 @@ def test_an_ad_is_worth_its_mean_over_all_tastes(viewers) -> None:
 
 
 class LooksAtFeatures:
-    """Shows the ad whose number is the first feature, as an agent that has learnt to."""
+    """Shows the fourth ad to whoever comes for a video that looks like 20, and is believed to be of cats mostly."""
 
     def action_probabilities(self, model, sessions):
-        return show_only(model.observe(sessions)[:, 0].astype(np.int64), len(model.ads))
+        observed = model.observe(sessions)
+        is_so = (observed[:, :3].argmax(axis=1) == model.category_names.index("cats")) & (observed[:, 3] == 2)
+        return show_only(np.where(is_so, 3, 0), len(model.ads))
 
 
 def test_a_new_video_gets_the_ad_of_the_policy_and_what_is_believed_of_it(viewers) -> None:
-    features = np.full(viewers.video_features.shape[1], 3, np.float32)
+    looks = np.full(4, 20, np.float32)
 
-    chosen = choose_first_ad(viewers, LooksAtFeatures(), features, {"cats": 0.8, "concerts": 0.1, "never seen": 0.1})
+    chosen = choose_first_ad(viewers, LooksAtFeatures(), looks, {"cats": 0.8, "concerts": 0.1, "never seen": 0.1})
 
     assert viewers.ads.ad_ids[3] == chosen.ad_id == "cats-short"
     assert (chosen.category, chosen.kind, chosen.seconds) == ("cats", "short", 10)
@@ -160,4 +181,4 @@ def test_what_is_observed_before_the_first_ad_is_a_table_with_a_name_for_every_n
     sessions = viewers.start_sessions(90, np.random.default_rng(0), np.arange(90))
     assert np.array_equal(table.to_numpy(), viewers.observe(sessions))
     assert table.columns.is_unique
-    assert {"axis_1", "position", "in_a_row_cats-long", "shown_cats-long", "watched_cats-long"} <= set(table.columns)
+    assert {"feature_1", "position", "in_a_row_cats-long", "shown_cats-long", "watched_cats-long"} <= set(table.columns)

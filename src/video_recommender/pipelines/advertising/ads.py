@@ -54,5 +54,10 @@ class AdInventory:
             reward=ordered["reward"].to_numpy(np.float64),
         )
 
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """The categories, each once."""
+        return tuple(dict.fromkeys(self.categories))
+
     def __len__(self) -> int:
         return len(self.ad_ids)

@@ -1,5 +1,6 @@
 """Viewers of the corpus: they start at any video and go on to what the recommender offers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,13 +11,17 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 from sklearn.decomposition import TruncatedSVD
 
-from video_recommender.pipelines.advertising.ads import AdInventory
+from video_recommender.pipelines.advertising.ads import AdInventory, FloatArray
 from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
-from video_recommender.schemas import Ads, CategoryPredictions, Corpus, Recommendations, VideoPoints
+from video_recommender.schemas import CategoryPredictions, Corpus, Recommendations, VideoPoints
+
+AXES_WEIGHT = 0.1
+"""How loudly an agent is told what a video looks like, beside its category. Else it learns the corpus by heart: with
+videos of other photos than it had learnt from, it earned 0.82 of the optimum by looks alone, 0.97 by both."""
 
 
 class AdFeatureOptions(BaseModel):
-    """What an agent is told of a video (parameters_advertising.yml)."""
+    """What an agent is told of what a video looks like (parameters_advertising.yml)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -97,18 +102,55 @@ def categories_of_videos(
     return categories.astype("str").rename("category")
 
 
+def believed_categories(
+    category_predictions: DataFrame[CategoryPredictions], video_ids: Sequence[str], category_names: Sequence[str]
+) -> FloatArray:
+    """Tell how probably each video is of each category, by a classifier that has seen nothing of its group.
+
+    So an agent learns from the corpus how far to trust what it will be told of new videos.
+
+    Args:
+        category_predictions: the most probable category of each video; the others share the rest evenly.
+        video_ids: which videos, in which order.
+        category_names: which categories, in which order.
+
+    Returns:
+        float64, shape (videos, categories).
+    """
+    predicted = category_predictions.set_index("video_id").loc[list(video_ids)]
+    rest = (1 - predicted["probability"].to_numpy(np.float64)) / max(len(category_names) - 1, 1)
+    beliefs = np.repeat(rest[:, np.newaxis], len(category_names), axis=1)
+    category = pd.Index(category_names).get_indexer(pd.Index(predicted["predicted_category"]))
+    known = np.flatnonzero(category >= 0)  # where too few videos have a category, the classifier calls all `unknown`
+    beliefs[known, category[known]] = predicted["probability"].to_numpy(np.float64)[known]
+    return beliefs
+
+
+def describe_videos(beliefs: FloatArray, projected: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put together what an agent is told of videos.
+
+    Args:
+        beliefs: how probably each is of each category, shape (videos, categories).
+        projected: what each looks like, see `VideoProjection`, shape (videos, axes).
+
+    Returns:
+        float32, shape (videos, categories + axes).
+    """
+    return np.hstack([beliefs, AXES_WEIGHT * projected]).astype(np.float32)
+
+
 def build_viewers(
     recommendations: DataFrame[Recommendations],
     video_features: NDArray[np.float32],
     categories: "pd.Series[str]",
-    ads: DataFrame[Ads],
+    ads: AdInventory,
     options: ViewerOptions,
 ) -> ViewerModel:
     """Let viewers go from each video to those that are recommended with it.
 
     Args:
         recommendations: the nearest videos of each; rows about other videos are left out.
-        video_features: what a platform knows of each video, shape (videos, axes).
+        video_features: what a platform knows of each video, shape (videos, features); see `describe_videos`.
         categories: by `video_id`, in the order of `video_features`.
         ads: what can be shown; every category must have ads.
         options: how viewers take ads.
@@ -116,8 +158,7 @@ def build_viewers(
     Returns:
         See `ViewerModel`. Of opposite videos, similarity counts as 0.
     """
-    inventory = AdInventory.from_table(ads)
-    names = tuple(dict.fromkeys(inventory.categories))
+    names = ads.category_names
     video = categories.index.get_indexer(pd.Index(recommendations["video_id"]))
     recommended = categories.index.get_indexer(pd.Index(recommendations["recommended_video_id"]))
     column = recommendations["rank"].to_numpy(np.int64) - 1
@@ -133,6 +174,6 @@ def build_viewers(
         video_features=video_features,
         neighbours=neighbours,
         similarity=similarity,
-        ads=inventory,
+        ads=ads,
         options=options,
     )

@@ -107,11 +107,15 @@ def train_deep_q_network(model: ViewerModel, options: AgentOptions) -> TrainedAg
 
     network = keras.Sequential(
         [
-            keras.Input(mean.shape),
-            keras.layers.Normalization(mean=mean, variance=deviation**2),
-            *(keras.layers.Dense(units, "relu") for units in options.hidden_units),
-            keras.layers.Dense(ads),
-        ]
+            keras.Input(mean.shape, name="observed"),
+            keras.layers.Normalization(mean=mean, variance=deviation**2, name="normalise"),
+            *(
+                keras.layers.Dense(units, "relu", name=f"hidden_{number}")
+                for number, units in enumerate(options.hidden_units, start=1)
+            ),
+            keras.layers.Dense(ads, name="values"),
+        ],
+        name="ad_network",  # named, all of it, because Keras would count what else was built in this process
     )
     target = keras.models.clone_model(network)
     target.set_weights(network.get_weights())

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
+from video_recommender.pipelines.advertising.corpus_viewers import describe_videos
 from video_recommender.pipelines.advertising.policies import AdPolicy
 from video_recommender.pipelines.advertising.sessions import NOTHING, Sessions
 from video_recommender.pipelines.advertising.viewer_model import IntArray, ViewerModel
@@ -60,14 +61,14 @@ def recommend_first_ads(model: ViewerModel, policy: AdPolicy) -> DataFrame[AdRec
 
 
 def choose_first_ad(
-    model: ViewerModel, policy: AdPolicy, features: NDArray[np.float32], categories: Mapping[str, float]
+    model: ViewerModel, policy: AdPolicy, projected: NDArray[np.float32], categories: Mapping[str, float]
 ) -> ChosenAd:
     """Choose the first ad for a new video.
 
     Args:
         model: what is known of viewers and ads.
         policy: chooses by what it observes.
-        features: of the video, as in `ViewerModel.video_features`, shape (axes,).
+        projected: what the video looks like, see `VideoProjection`, shape (axes,).
         categories: how probably it is of which; those that have no ads count for nothing.
 
     Returns:
@@ -78,7 +79,7 @@ def choose_first_ad(
         model,
         video_ids=(NEW_VIDEO,),
         video_category=np.array([believed.argmax()]),
-        video_features=features[np.newaxis],
+        video_features=describe_videos(believed[np.newaxis], projected[np.newaxis]),
         neighbours=np.full((1, model.neighbours.shape[1]), NOTHING),
         similarity=np.zeros((1, model.neighbours.shape[1])),
     )
@@ -106,9 +107,9 @@ def observe_first(model: ViewerModel) -> DataFrame[AdObservations]:
         `ViewerModel.observe`.
     """
     observed = model.observe(_at_every_video(model))
-    axes = [f"axis_{number}" for number in range(1, model.video_features.shape[1] + 1)]
+    features = [f"feature_{number}" for number in range(1, model.video_features.shape[1] + 1)]
     counted = [f"{what}_{ad}" for what in ("in_a_row", "shown", "watched") for ad in model.ads.ad_ids]
-    table = pd.DataFrame(observed, pd.Index(model.video_ids, name="video_id"), [*axes, "position", *counted])
+    table = pd.DataFrame(observed, pd.Index(model.video_ids, name="video_id"), [*features, "position", *counted])
     return AdObservations.validate(table)
 
 

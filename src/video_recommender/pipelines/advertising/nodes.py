@@ -11,6 +11,7 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from video_recommender.pipelines.advertising.ad_table import check_ads, make_up_ads, require_categories
+from video_recommender.pipelines.advertising.ads import AdInventory
 from video_recommender.pipelines.advertising.contextual_bandit import (
     BanditOptions,
     LinearPolicy,
@@ -19,8 +20,10 @@ from video_recommender.pipelines.advertising.contextual_bandit import (
 from video_recommender.pipelines.advertising.corpus_viewers import (
     AdFeatureOptions,
     VideoProjection,
+    believed_categories,
     build_viewers,
     categories_of_videos,
+    describe_videos,
 )
 from video_recommender.pipelines.advertising.deep_q_network import AgentOptions, train_deep_q_network
 from video_recommender.pipelines.advertising.evaluation import (
@@ -106,7 +109,7 @@ def prepare_ads(
 
 
 def fit_ad_features(video_points: DataFrame[VideoPoints], options: AdFeatureOptions) -> VideoProjection:
-    """Find the few axes on which the corpus differs most: what an agent is told of a video.
+    """Find the few axes on which the corpus differs most: what an agent is told of what a video looks like.
 
     Args:
         video_points: where each video lies in object space.
@@ -132,9 +135,9 @@ def model_viewers(
     Args:
         recommendations: where they go from each video.
         video_points: where each video lies in object space.
-        ad_features: reduces the points to what an agent is told.
+        ad_features: reduces the points to what an agent is told of them.
         corpus: category of each video, and whether it counts.
-        category_predictions: the category that a video without one is taken for.
+        category_predictions: what each is taken for, which is what an agent is told.
         ads: what can be shown.
         options: see `ViewerOptions`.
 
@@ -142,8 +145,10 @@ def model_viewers(
         See `ViewerModel`.
     """
     categories = categories_of_videos(corpus, category_predictions)
-    features = ad_features.project(video_points.loc[categories.index])
-    return build_viewers(recommendations, features, categories, ads, options)
+    inventory = AdInventory.from_table(ads)
+    beliefs = believed_categories(category_predictions, list(categories.index), inventory.category_names)
+    features = describe_videos(beliefs, ad_features.project(video_points.loc[categories.index]))
+    return build_viewers(recommendations, features, categories, inventory, options)
 
 
 def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:

@@ -83,13 +83,13 @@ class EpsilonMixedPolicy:
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
         followed = self.followed.action_probabilities(model, sessions)
-        return (1 - self.epsilon) * followed + self.epsilon / followed.shape[1]
+        return np.asarray((1 - self.epsilon) * followed + self.epsilon / followed.shape[1])
 
 
 def is_matched(model: ViewerModel, sessions: Sessions) -> NDArray[np.bool_]:
     """Tell which ads are of the category of the session's video, shape (sessions, ads)."""
     matched = np.array(model.category_names)[:, np.newaxis] == np.array(model.ads.categories)
-    return matched[model.video_category[sessions.video]]
+    return np.asarray(matched[model.video_category[sessions.video]])
 
 
 def show_only(chosen: IntArray, ads: int) -> FloatArray:
@@ -120,4 +120,4 @@ def draw_ads(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
     thresholds = probabilities.cumsum(axis=1)
     # Scaled by the last threshold, which rounding may have left just below 1: no draw lies beyond it.
     draws = rng.random(len(probabilities)) * thresholds[:, -1]
-    return (draws[:, np.newaxis] >= thresholds).sum(axis=1)
+    return np.asarray((draws[:, np.newaxis] >= thresholds).sum(axis=1))

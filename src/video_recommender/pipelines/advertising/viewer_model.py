@@ -58,7 +58,7 @@ class ViewerModel:
         video_ids: names of the videos.
         video_category: position of each video's category in `category_names`, int64, shape (videos,).
         category_names: the categories; each has ads.
-        video_features: what a platform knows of each video, float32, shape (videos, axes).
+        video_features: what a platform knows of each video, float32, shape (videos, features).
         neighbours: positions of the videos recommended with each, -1 where there are fewer, int64, shape (videos, k).
         similarity: how alike these are, from 0, float64, shape (videos, k); viewers go on in proportion to it.
         ads: what can be shown.
@@ -200,7 +200,7 @@ class ViewerModel:
             sessions: where the viewers are.
 
         Returns:
-            float32, shape (sessions, axes + 1 + 3 * ads): the features of the video; the share of `max_videos` that
+            float32, shape (sessions, features + 1 + 3 * ads): the features of the video; the share of `max_videos` that
             was seen; per ad, how often it was shown in a row just now, at most 5, in fifths (0 for all but the last
             one); per ad, how often it was shown, and per ad, how often it was watched, both as shares of `max_videos`.
         """
