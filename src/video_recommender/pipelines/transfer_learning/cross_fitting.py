@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 Chosen = NDArray[np.bool_]
 """Which of the training images, shape (images,)."""
 
+OBJECTS_WEIGHT_DECAY, FEATURES_WEIGHT_DECAY = 0.1, 0.003
+"""The one is high, because images are few and alike: hundreds of frames may show a dozen things. Logits come out small;
+the temperature makes up for that. Features are of another scale, and who looks at them is said to have more images."""
+
 VALIDATION_SPLITS = 5
 """A fifth of the groups that a head may learn from tells when to stop."""
 
@@ -150,7 +154,8 @@ class HeadLearner:
         """
         options = self.options
         most = epochs or (options.epochs, options.epochs)
-        how = HeadTraining(most[0], options.patience, options.learning_rate, options.seed)
+        weight_decay = OBJECTS_WEIGHT_DECAY if self._object_points else FEATURES_WEIGHT_DECAY
+        how = HeadTraining(most[0], options.patience, options.learning_rate, weight_decay, options.seed)
         aside = self._inputs[validation] if validation.any() else None
         classes = len(self.training_set.class_names)
         fitted = train_head(self._inputs[training], aside, classes, how)

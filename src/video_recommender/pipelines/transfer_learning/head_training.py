@@ -11,10 +11,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from video_recommender.console_noise import silent_stderr
 
 BATCH = 64
+SMALLEST_BATCH = 8
+STEPS_PER_EPOCH = 32
+"""Where images are few, batches are smaller, so that there are enough steps to learn in."""
+
 DROPOUT = 0.3
-WEIGHT_DECAY = 0.1
-"""Strength of the L2 penalty. It is high, because images are few and alike: hundreds of frames may show a dozen things.
-Logits come out small; the temperature makes up for that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +42,14 @@ class HeadTraining:
         epochs: how often each image is seen at most.
         patience: stop after so many epochs without progress on the validation images.
         learning_rate: of Adam (Kingma and Ba 2015, arXiv:1412.6980) at first; it falls to nothing by the last epoch.
+        weight_decay: strength of the L2 penalty.
         seed: of initial weights, order and dropout.
     """
 
     epochs: int
     patience: int
     learning_rate: float
+    weight_decay: float
     seed: int
 
 
@@ -94,10 +97,11 @@ def train_head(
         [
             keras.Input((width,)),
             keras.layers.Dropout(DROPOUT),
-            keras.layers.Dense(classes, kernel_regularizer=keras.regularizers.L2(WEIGHT_DECAY)),
+            keras.layers.Dense(classes, kernel_regularizer=keras.regularizers.L2(how.weight_decay)),
         ]
     )
-    steps = how.epochs * math.ceil(images * views / BATCH)
+    batch = max(SMALLEST_BATCH, min(BATCH, images * views // STEPS_PER_EPOCH))
+    steps = how.epochs * math.ceil(images * views / batch)
     model.compile(
         # slower and slower (Loshchilov and Hutter 2017, arXiv:1608.03983), so that the weights settle
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(how.learning_rate, steps)),
@@ -112,7 +116,7 @@ def train_head(
         validation_data=None if validation is None else (validation.inputs[:, 0], validation.labels),
         class_weight=class_weights(training.labels),
         epochs=how.epochs,
-        batch_size=BATCH,
+        batch_size=batch,
         callbacks=[] if validation is None else [stop],
         verbose=0,
     )
