@@ -13,6 +13,7 @@ from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
 from video_recommender import pipelines
+from video_recommender.gallery.command import gallery
 from video_recommender.video_file import VideoError
 
 RUNNER = "video_recommender.runner.IncrementalRunner"
@@ -57,3 +58,4 @@ def cli() -> None:
 
 run = _Run("run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help)
 cli.add_command(run)
+cli.add_command(gallery)

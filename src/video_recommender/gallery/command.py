@@ -1,0 +1,99 @@
+"""`kedro gallery`: serve the gallery on this machine."""
+
+import logging
+import socket
+import threading
+import time
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.utils import find_kedro_project
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: a free one.")
+@click.option("--browser/--no-browser", " /--no-open", "opens", default=True, help="Whether to open it in the browser.")
+@click.option("-e", "--env", default=None, help="Kedro configuration environment.")
+@click.option("--max-upload-mb", default=500, show_default=True, type=click.IntRange(1), help="Size of a new video.")
+def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: int) -> None:
+    """Look at the videos, at what is known of each, and analyse new ones, on a web page of this machine."""
+    import uvicorn
+
+    listening = _listen(host, port)
+    root = find_kedro_project(Path.cwd()) or Path.cwd()
+    app = create_project_app(root, env, max_upload_mb, host)
+    address = f"http://{_in_url(host)}:{listening.getsockname()[1]}/"
+    click.echo(f"The gallery is at {address} (stop it with Ctrl+C)")
+    if opens:
+        threading.Thread(target=_open_later, args=(address,), daemon=True).start()
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    uvicorn.Server(settings).run(sockets=[listening])
+
+
+def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: str = "127.0.0.1") -> "FastAPI":
+    """Make the web pages of a Kedro project.
+
+    Args:
+        root: the project's folder.
+        env: the Kedro environment; None for the default one.
+        max_upload_mb: how large a new video may be, in megabytes.
+        host: the address that it is served at.
+    """
+    from video_recommender.gallery.catalog_data import CatalogData
+    from video_recommender.gallery.gallery import Gallery, Sampling
+    from video_recommender.gallery.loopback_guard import LOOPBACK
+    from video_recommender.gallery.new_video import NewVideoAnalyst
+    from video_recommender.gallery.project_data import ProjectData
+    from video_recommender.gallery.thumbnails import ThumbnailCache
+    from video_recommender.gallery.uploads import UploadCeilings
+    from video_recommender.gallery.web_app import create_app
+    from video_recommender.pipelines.inference.nodes import InferenceOptions
+    from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
+    from video_recommender.pipelines.segmentation.nodes import SegmentationOptions
+
+    bootstrap_project(root)
+    session: Any = KedroSession.create(project_path=root, env=env, save_on_close=False)
+    with session:
+        context = session.load_context()
+    logging.getLogger("kedro.io.data_catalog").setLevel(logging.WARNING)
+    parameters: dict[str, Any] = context.params
+    stored = CatalogData(context.catalog, root)
+    sampling = Sampling(
+        PreprocessingOptions.model_validate(parameters["preprocessing"]),
+        SegmentationOptions.model_validate(parameters["segmentation"]).every_nth_frame,
+    )
+    inference = InferenceOptions.model_validate(parameters["inference"])
+    data_root = root / str(context.config_loader["globals"]["data"])
+    thumbnails = ThumbnailCache(data_root / "08_reporting" / "gallery_thumbnails")
+    videos = Gallery(ProjectData(stored, env or ""), thumbnails, sampling)
+    analyst = NewVideoAnalyst(videos, sampling, inference, UploadCeilings(megabytes=max_upload_mb))
+    threading.Thread(target=videos.warm_up, daemon=True).start()
+    is_loopback = host in LOOPBACK
+    if not is_loopback:
+        click.echo(f"Whoever reaches {host} can see the videos: there is no password", err=True)
+    return create_app(videos, analyst, LOOPBACK if is_loopback else None)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        hint = f"try another one: kedro gallery --port {port + 1}"
+        raise click.ClickException(f"{host}:{port} cannot be listened on ({error.strerror}): {hint}") from error
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _open_later(address: str) -> None:
+    time.sleep(1)
+    webbrowser.open(address)

@@ -1,0 +1,69 @@
+"use strict";
+// Sends a new video and shows what comes back. The browser plays its own copy: the server keeps none.
+
+const form = document.getElementById("new-video");
+if (form) {
+  const input = form.querySelector("input[type=file]");
+  const button = form.querySelector("button");
+  const progress = document.getElementById("progress");
+  const answer = document.getElementById("answer");
+  const watched = document.getElementById("watched");
+  const player = watched.querySelector("video");
+
+  const tell = (text, isTrouble) => {
+    progress.textContent = text;
+    progress.classList.toggle("trouble", isTrouble);
+  };
+
+  const play = (file) => {
+    URL.revokeObjectURL(player.src);
+    watched.querySelector("[role=alert]").hidden = true;
+    player.src = URL.createObjectURL(file);
+    player.setAttribute("aria-label", file.name);
+    watched.hidden = false;
+  };
+
+  const analyse = async () => {
+    const file = input.files[0];
+    if (!file || button.disabled) return;
+    answer.replaceChildren();
+    if (file.size > Number(form.dataset.mostBytes)) {
+      tell(`${file.name} is too large.`, true);
+      return;
+    }
+    play(file);
+    button.disabled = true;
+    progress.setAttribute("aria-busy", "true");
+    tell(`Analysing ${file.name} …`, false);
+    try {
+      const response = await fetch(form.action, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
+      answer.innerHTML = await response.text();
+      tell(response.ok ? `${file.name} is analysed.` : "", false);
+      answer.querySelector("h2")?.focus({ preventScroll: true });
+    } catch {
+      tell("The video could not be sent: another one may be in work, or the gallery has been stopped. Try again.", true);
+    } finally {
+      button.disabled = false;
+      progress.removeAttribute("aria-busy");
+    }
+  };
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    analyse();
+  });
+  input.addEventListener("change", analyse);
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    form.toggleAttribute("data-over", true);
+  });
+  document.addEventListener("dragleave", () => form.toggleAttribute("data-over", false));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.toggleAttribute("data-over", false);
+    if (event.dataTransfer.files.length && !button.disabled) {
+      input.files = event.dataTransfer.files;
+      analyse();
+    }
+  });
+}
