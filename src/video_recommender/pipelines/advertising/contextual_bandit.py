@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
+from threadpoolctl import threadpool_limits
 
 from video_recommender.pipelines.advertising.endless_sessions import with_arrivals
 from video_recommender.pipelines.advertising.learning_progress import LearningProgress, LearntPolicy
@@ -64,21 +65,22 @@ def train_contextual_bandit(model: ViewerModel, options: BanditOptions) -> Learn
     # Ridge regression of each ad's reward: Σ x xᵀ + 1, and Σ x · reward.
     moments = np.tile(np.eye(width), (len(model.ads), 1, 1))
     rewards = np.zeros((len(model.ads), width))
-    for number in range(1, rounds + 1):
-        inverses = np.linalg.inv(moments)
-        weights = np.einsum("aij,aj->ia", inverses, rewards)
-        contexts = _contexts(model.observe(sessions))
-        doubt = np.sqrt(np.einsum("asi,si->sa", contexts @ inverses, contexts))
-        chosen = (contexts @ weights + options.confidence * dearest * doubt).argmax(axis=1)
-        shown = model.show_ads(sessions, chosen, rng)
-        for ad in np.unique(chosen):
-            seen = contexts[chosen == ad]
-            moments[ad] += seen.T @ seen
-            rewards[ad] += shown.reward[chosen == ad] @ seen
-        sessions = with_arrivals(model, shown, rng)
-        progress.count(shown)
-        if progress.is_due(number):
-            progress.look(LinearPolicy(weights))
+    with threadpool_limits(1, "blas"):  # on matrices so small, threads mostly wait for each other
+        for number in range(1, rounds + 1):
+            inverses = np.linalg.inv(moments)
+            weights = np.einsum("aij,aj->ia", inverses, rewards)
+            contexts = _contexts(model.observe(sessions))
+            doubt = np.sqrt(np.einsum("asi,si->sa", contexts @ inverses, contexts))
+            chosen = (contexts @ weights + options.confidence * dearest * doubt).argmax(axis=1)
+            shown = model.show_ads(sessions, chosen, rng)
+            for ad in np.unique(chosen):
+                seen = contexts[chosen == ad]
+                moments[ad] += seen.T @ seen
+                rewards[ad] += shown.reward[chosen == ad] @ seen
+            sessions = with_arrivals(model, shown, rng)
+            progress.count(shown)
+            if progress.is_due(number):
+                progress.look(LinearPolicy(weights))
     return LearntPolicy(LinearPolicy(np.einsum("aij,aj->ia", np.linalg.inv(moments), rewards)), progress.curve())
 
 

@@ -24,7 +24,7 @@ from video_recommender.schemas import AdLearningCurve
 if TYPE_CHECKING:
     import keras
 
-COUNT_DEVIATION = 0.3
+COUNT_DEVIATION = 0.2
 """By what all but the features of an observation is divided. Not by its deviation at first: an ad that is shown at
 random is shown seldom, and once the agent has come to prefer it the network would be flooded by what it sees."""
 
@@ -51,7 +51,7 @@ class AgentOptions(BaseModel):
 
     steps: PositiveInt = 2_000_000
     sessions: PositiveInt = 512
-    learning_rate: PositiveFloat = 0.003
+    learning_rate: PositiveFloat = 0.005
     discount: Share = 1.0
     first_epsilon: Share = 1.0
     last_epsilon: Share = 0.3

@@ -10,6 +10,7 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 from scipy.stats import t as student
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
 from video_recommender.pipelines.advertising.optimum import OptimalPolicy, bracket_optimum
 from video_recommender.pipelines.advertising.policies import AdPolicy, KindPolicy, MatchedGreedyPolicy, RandomPolicy
@@ -221,7 +222,8 @@ def _interval(of_runs: FloatArray) -> _Interval:
 
 def _simulate_runs(model: ViewerModel, policy: AdPolicy, options: AdEvaluationOptions) -> list[SessionOutcomes]:
     seeds = np.random.SeedSequence(options.seed).spawn(options.runs)
-    return [simulate(model, policy, options.sessions, np.random.default_rng(seed)) for seed in seeds]
+    with threadpool_limits(1, "blas"):  # on matrices so small, threads mostly wait for each other
+        return [simulate(model, policy, options.sessions, np.random.default_rng(seed)) for seed in seeds]
 
 
 def _revenues(runs: list[SessionOutcomes]) -> FloatArray:

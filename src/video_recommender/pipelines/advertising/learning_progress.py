@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
+from threadpoolctl import threadpool_limits
 
 from video_recommender.pipelines.advertising.policies import AdPolicy
 from video_recommender.pipelines.advertising.simulate import simulate
@@ -65,7 +66,8 @@ class LearningProgress:
     def look(self, policy: AdPolicy) -> None:
         """Let the agent show ads as it would if it had finished learning."""
         rng = np.random.default_rng([self._seed, 1])  # not the seed alone: the agent's own chance begins there
-        revenue = simulate(self._model, policy, SESSIONS_PER_LOOK, rng).revenue
+        with threadpool_limits(1, "blas"):  # on matrices so small, threads mostly wait for each other
+            revenue = simulate(self._model, policy, SESSIONS_PER_LOOK, rng).revenue
         self._looks.append(
             {
                 "agent": self._agent,

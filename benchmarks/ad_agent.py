@@ -1,0 +1,149 @@
+"""How much of what can be earned the agents earn, in all scenarios: the figures of docs/ads.md.
+
+The first rows are about the example of the assignment, the others about tables of ads drawn at random, for 2 to 8
+categories; with each seed comes another corpus, in which every category is a cloud of points. Shares are of what the
+optimum earns in the same simulated sessions; with `annoyance` and `tastes`, also of what nobody can exceed.
+
+Run: python benchmarks/ad_agent.py                                # half an hour
+     python benchmarks/ad_agent.py --seeds 3 --scenarios annoyance --agents deep_q_network q_table
+     python benchmarks/ad_agent.py --seeds 3 --agent steps=500000  # other options of the network
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from video_recommender.pipelines.advertising.ads import AdInventory
+from video_recommender.pipelines.advertising.contextual_bandit import BanditOptions, train_contextual_bandit
+from video_recommender.pipelines.advertising.deep_q_network import AgentOptions, train_deep_q_network
+from video_recommender.pipelines.advertising.evaluation import (
+    AdEvaluationOptions,
+    evaluate_on_unseen_videos,
+    evaluate_policies,
+    reference_policies,
+)
+from video_recommender.pipelines.advertising.example_viewers import assignment_ads
+from video_recommender.pipelines.advertising.policies import AdPolicy
+from video_recommender.pipelines.advertising.scenarios import SCENARIOS, draw_inventory, draw_viewers
+from video_recommender.pipelines.advertising.tabular_q_learning import TableOptions, train_q_table
+from video_recommender.pipelines.advertising.viewer_model import ViewerModel
+
+VIDEOS: Final = 300
+FEWEST_CATEGORIES, MOST_CATEGORIES = 2, 8
+DECISIONS: Final = 1024
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What training took."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def main() -> None:
+    """Train and judge every agent on every case, and print what they earn."""
+    arguments = _parse()
+    overrides = dict(option.split("=", 1) for option in arguments.agent)
+    evaluation = AdEvaluationOptions(runs=arguments.runs, sessions=arguments.sessions)
+    reports, costs = [], []
+    for scenario in arguments.scenarios:
+        for ads in arguments.ads:
+            for seed in range(arguments.seeds):
+                model = draw_case(ads, scenario, seed)
+                learners = learners_of(seed, overrides, arguments.agents)
+                trained, case_costs = train(model, learners)
+                costs += case_costs
+                report = evaluate_policies(model, {**reference_policies(), **trained}, evaluation)
+                reports.append(report.assign(scenario=scenario, ads=ads, seed=seed))
+                if arguments.unseen:
+                    report = evaluate_on_unseen_videos(
+                        model,
+                        pd.Series(model.video_ids, list(model.video_ids)),
+                        lambda seen, chosen=learners: train(seen, chosen)[0],
+                        evaluation,
+                    )
+                    reports.append(report.assign(scenario=scenario, ads=ads, seed=seed))
+                shares = ", ".join(f"{row.policy} {row.share_of_optimum:.4f}" for row in report.itertuples())
+                print(f"{scenario}, {ads}, seed {seed}, {len(model.category_names)} categories: {shares}", flush=True)
+    print(summarise(pd.concat(reports)).to_string(float_format="{:.4f}".format))
+    for agent, spent in pd.DataFrame(costs, columns=["agent", "cost"]).groupby("agent")["cost"]:
+        seconds, cpu = ([getattr(cost, name) for cost in spent] for name in ("seconds", "cpu_seconds"))
+        print(
+            f"training {agent}: {np.mean(seconds):.1f} s on average, {max(seconds):.1f} at most; "
+            f"{np.mean(cpu):.1f} s of CPU time on average, {max(cpu):.1f} at most"
+        )
+
+
+def draw_case(ads: str, scenario: str, seed: int) -> ViewerModel:
+    """Draw a corpus and, if asked for, ads."""
+    rng = np.random.default_rng(seed)
+    if ads == "assignment":
+        inventory = AdInventory.from_table(assignment_ads())
+    else:
+        inventory = draw_inventory(int(rng.integers(FEWEST_CATEGORIES, MOST_CATEGORIES + 1)), rng)
+    categories = len(set(inventory.categories))
+    return draw_viewers(inventory, VIDEOS // categories, SCENARIOS[scenario], rng)
+
+
+def learners_of(
+    seed: int, overrides: Mapping[str, str], agents: list[str]
+) -> Mapping[str, Callable[[ViewerModel], AdPolicy]]:
+    """The ways in which agents learn, by name."""
+    options = AgentOptions.model_validate({"seed": seed, **overrides})
+    learners = {
+        "deep_q_network": lambda model: train_deep_q_network(model, options).policy,
+        "q_table": lambda model: train_q_table(model, TableOptions(seed=seed)).policy,
+        "lin_ucb": lambda model: train_contextual_bandit(model, BanditOptions(seed=seed)).policy,
+    }
+    return {name: learners[name] for name in agents}
+
+
+def train(
+    model: ViewerModel, learners: Mapping[str, Callable[[ViewerModel], AdPolicy]]
+) -> tuple[Mapping[str, AdPolicy], list[tuple[str, Cost]]]:
+    """Let agents learn, and tell what that took."""
+    policies, costs = {}, []
+    for name, learn in learners.items():
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        policies[name] = learn(model)
+        costs.append((name, Cost(time.perf_counter() - begun, time.process_time() - begun_cpu)))
+    return policies, costs
+
+
+def summarise(reports: pd.DataFrame) -> pd.DataFrame:
+    """A row per case and policy: mean and worst share of the optimum over the seeds, and what else is of interest."""
+    return (
+        reports.groupby(["scenario", "ads", "videos", "policy"], sort=False)
+        .agg(
+            revenue=("revenue_per_session", "mean"),
+            share=("share_of_optimum", "mean"),
+            worst_share=("share_of_optimum", "min"),
+            of_bound=("share_of_bound", "mean"),
+            watch_rate=("watch_rate", "mean"),
+            videos_watched=("videos_per_session", "mean"),
+        )
+        .sort_values(["scenario", "ads", "videos", "share"], ascending=[True, True, True, False])
+    )
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--ads", nargs="+", choices=["assignment", "random"], default=["assignment", "random"])
+    parser.add_argument("--agents", nargs="+", default=["deep_q_network", "q_table", "lin_ucb"])
+    parser.add_argument("--agent", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the deep Q-network")
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--sessions", type=int, default=2000)
+    parser.add_argument("--unseen", action="store_true", help="also judge agents on videos that they have not seen")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
