@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: run test lint lock clean
+.PHONY: run test lint docs lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/kedro run
@@ -17,6 +17,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -34,7 +37,7 @@ $(VENV)/.installed-dev: requirements-dev.txt | $(BIN)/python
 # Pins every dependency anew, from the ranges in pyproject.toml.
 lock:
 	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra coco pyproject.toml -o requirements.txt
-	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra coco --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra coco --extra dev --extra docs -c requirements.txt pyproject.toml -o requirements-dev.txt
 	echo '-e .[coco]' | tee -a requirements.txt >> requirements-dev.txt
 
 clean:
