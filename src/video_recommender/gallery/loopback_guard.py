@@ -56,10 +56,12 @@ class LoopbackGuard:
 
 
 def _host_name(host: str) -> str:
+    """The name without the port; empty for what is no host, or names a user."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        parts = urlsplit(f"//{host}")
     except ValueError:
         return ""
+    return "" if "@" in host else parts.hostname or ""
 
 
 def _is_same_origin(headers: Headers) -> bool:
@@ -67,4 +69,4 @@ def _is_same_origin(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    return origin is None or origin.partition("://")[2] == headers.get("host", "")

@@ -17,10 +17,10 @@ def percent(share: float) -> str:
     """A share of one in hundredths: `86 %`; never 0 or 100 where it is not exactly that."""
     rounded = round(share * 100)
     if rounded == 0 and share > 0:
-        return "< 1 %"
+        return "< 1\N{NO-BREAK SPACE}%"
     if rounded == 100 and share < 1:
-        return "> 99 %"
-    return f"{rounded} %"
+        return "> 99\N{NO-BREAK SPACE}%"
+    return f"{rounded}\N{NO-BREAK SPACE}%"
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {"clock": clock, "percent": percent}

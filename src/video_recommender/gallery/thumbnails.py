@@ -42,7 +42,7 @@ class ThumbnailCache:
         """
         name = fingerprint(video_id)
         file = self._folder / f"{name}-{fingerprint(version)}.jpg"
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             return file.read_bytes()
         jpeg = _encode(make())
         with contextlib.suppress(OSError):  # a full or read-only disk is no reason not to show a picture

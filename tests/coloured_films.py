@@ -1,0 +1,27 @@
+"""Films that show one colour after the other."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+COLOURS = {"tomato": (200, 20, 20), "lime": (20, 200, 20), "sky": (20, 20, 200)}
+RATE = 12
+
+
+def film(
+    place: Path, *names: str, seconds: float = 1.0, codec: str = "libx264", size: tuple[int, int] = (96, 64)
+) -> Path:
+    """Write a film that shows one colour after the other, each for so long."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(place), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(RATE))
+        stream.width, stream.height = 96, 64
+        stream.pix_fmt = "yuv420p"
+        for name in names:
+            picture = np.full((64, 96, 3), COLOURS[name], np.uint8)
+            for _ in range(round(RATE * seconds)):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+    return place

@@ -1,0 +1,140 @@
+"""The gallery as a person uses it, in a real browser."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from coloured_films import film
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("There is no Chromium here: install it, for example with `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        except Error as error:
+            pytest.skip(f"Chromium does not start here: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served) -> Iterator[Page]:
+    """A page of the gallery; whatever its scripts complain of fails the test."""
+    context = browser.new_context(base_url=served.address)
+    context.set_default_timeout(10_000)
+    page, complaints = context.new_page(), []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    assert [text for text in complaints if "status of 4" not in text] == []
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """As `Page.wait_for_function`, which the page's content security policy forbids."""
+    for _ in range(100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(condition)
+
+
+def time_of(page: Page) -> float:
+    return page.evaluate("document.querySelector('video').currentTime")
+
+
+def test_open_filter_play_seek_and_go_to_a_neighbour(page) -> None:
+    page.goto("/")
+    expect(page.get_by_role("status")).to_contain_text("25 videos")
+
+    page.get_by_label("Category").select_option("fruit")
+    page.get_by_label("Shows the object").fill("tomato")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("status")).to_contain_text("12 videos that show “tomato”")
+    assert page.evaluate("[...document.images].slice(0, 8).every(image => image.complete && image.naturalWidth > 0)")
+
+    page.get_by_role("link", name="Film 0").click()
+    page.evaluate("document.querySelector('video').play()")
+    wait_until(page, "document.querySelector('video').currentTime > 0.1")
+    page.evaluate("document.querySelector('video').pause()")
+
+    page.get_by_role("button", name="Go to 0:01: lime").click()
+    wait_until(page, "!document.querySelector('video').seeking")
+    assert time_of(page) == pytest.approx(1.0, abs=0.1)
+    expect(page.locator(".timeline button[data-now]")).to_have_count(1)
+
+    neighbour = page.get_by_role("region", name="Most alike").get_by_role("link").first
+    name = neighbour.inner_text().strip()
+    neighbour.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+def test_the_timeline_is_used_with_the_keyboard(page) -> None:
+    page.goto("/videos/fruit/clip-00")
+    wait_until(page, "document.querySelector('video').readyState >= 2")
+
+    page.get_by_role("button", name="Go to 0:01: lime").focus()
+    page.keyboard.press("Enter")
+
+    wait_until(page, "document.querySelector('video').currentTime > 0.9")
+
+
+def test_a_new_video_is_chosen_and_told_all_of(page, tmp_path) -> None:
+    page.goto("/new")
+
+    page.get_by_label("Drop a video here").set_input_files(film(tmp_path / "mine.mp4", "sky", "lime"))
+
+    expect(page.get_by_role("status")).to_have_text("mine.mp4 is analysed.")
+    expect(page.get_by_role("region", name="Most alike").get_by_role("link")).to_have_count(10)
+    page.get_by_role("button", name="Go to 0:01: lime").click()
+    wait_until(page, "document.querySelector('video').currentTime > 0.9")
+
+
+def test_a_new_video_is_dropped(page, tmp_path) -> None:
+    page.goto("/new")
+    content = list(film(tmp_path / "dropped.mp4", "tomato").read_bytes())
+
+    dropped = page.evaluate_handle(
+        """content => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(content)], "dropped.mp4", { type: "video/mp4" }));
+            return transfer;
+        }""",
+        content,
+    )
+    page.dispatch_event("#new-video", "drop", {"dataTransfer": dropped})
+
+    expect(page.get_by_role("status")).to_have_text("dropped.mp4 is analysed.")
+
+
+def test_what_is_no_video_is_refused_in_words(page, tmp_path) -> None:
+    text = tmp_path / "letter.mp4"
+    text.write_text("Dear reader")
+    page.goto("/new")
+
+    page.get_by_label("Drop a video here").set_input_files(text)
+
+    expect(page.locator("#answer").get_by_role("alert")).to_contain_text("not a video")
+
+
+@pytest.mark.parametrize("path", ["/", "/videos/fruit/clip-00", "/videos/views/broken", "/new"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_a_phone_and_have_names_for_everything(browser, served, path, scheme) -> None:
+    with browser.new_context(base_url=served.address, viewport=PHONE, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(path)
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert page.locator("img:not([alt]), img[alt='']").count() == 0
+        for control in page.locator("button, input, select, video, a").all():
+            named = control.evaluate(
+                "one => one.labels?.length || one.innerText?.trim() || one.getAttribute('aria-label')"
+            )
+            assert named, control.evaluate("one => one.outerHTML")

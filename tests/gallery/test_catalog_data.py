@@ -1,0 +1,123 @@
+"""The gallery and the project that it belongs to: its catalog, its pipelines, its command."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from kedro.framework.project import configure_project, pipelines
+from kedro.io import DataCatalog
+
+import video_recommender.gallery
+from video_recommender.cli import cli
+from video_recommender.gallery.catalog_data import CatalogData
+from video_recommender.gallery.project_data import MADE_BY, ProjectData, UnavailableError
+
+PACKAGE = Path(video_recommender.gallery.__file__).parent
+KNOWS_KEDRO = {"catalog_data.py", "command.py"}
+
+
+@pytest.fixture
+def stored(tmp_path) -> CatalogData:
+    table = {
+        "type": "pandas.ParquetDataset",
+        "filepath": "data/recommendations.parquet",
+        "validator": "video_recommender.schemas.Recommendations",
+    }
+    tables = {
+        "type": "video_recommender.datasets.RecordedPartitionedDataset",
+        "path": str(tmp_path / "data" / "detections"),
+        "filename_suffix": ".parquet",
+        "dataset": "pandas.ParquetDataset",
+    }
+    (tmp_path / "data").mkdir()
+    table["filepath"] = str(tmp_path / "data" / "recommendations.parquet")
+    return CatalogData(DataCatalog.from_config({"recommendations": table, "detections": tables}), tmp_path)
+
+
+def test_commands_name_the_pipeline_that_makes_a_dataset() -> None:
+    configure_project("video_recommender")
+    pipelines.set_requested(None)
+
+    for name, pipeline in MADE_BY.items():
+        assert name in pipelines[pipeline].all_outputs(), name
+
+
+def test_commands_keep_to_the_environment(stored) -> None:
+    assert ProjectData(stored, "youtube").command_for("ads") == "kedro run --pipelines=advertising --env=youtube"
+
+
+def test_a_damaged_table_is_unavailable(stored) -> None:
+    stored.place("recommendations").write_bytes(b"no table")
+
+    with pytest.raises(UnavailableError, match=r"recommendations\.parquet cannot be read"):
+        ProjectData(stored).load("recommendations")
+
+
+def test_a_table_with_other_columns_is_unavailable(stored) -> None:
+    pd.DataFrame({"video_id": ["a/b"]}).to_parquet(stored.place("recommendations"))
+
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        ProjectData(stored).load("recommendations")
+
+
+def test_one_damaged_partition_does_not_harm_the_others(stored) -> None:
+    from video_recommender.gallery.project_data import BrokenFileError
+    from video_recommender.partitions import Partition, PartitionRecord
+
+    seen = pd.DataFrame({"frame": [1]})
+    stored._catalog.save("detections", {f"pets/{name}": Partition(PartitionRecord("1"), seen) for name in "ab"})
+    (stored.place("detections") / "pets" / "a.parquet").write_bytes(b"no table")
+
+    partitions = ProjectData(stored).load("detections")
+
+    assert len(partitions["pets/b"].load()) == 1
+    with pytest.raises(BrokenFileError):
+        partitions["pets/a"].load()
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
+def test_only_the_way_into_the_project_knows_kedro(file) -> None:
+    imported = {
+        name.split(".")[0]
+        for statement in ast.walk(ast.parse(file.read_text()))
+        for name in (
+            [alias.name for alias in statement.names]
+            if isinstance(statement, ast.Import)
+            else [statement.module or ""]
+            if isinstance(statement, ast.ImportFrom)
+            else []
+        )
+    }
+
+    assert file.name in KNOWS_KEDRO or not imported & {"kedro", "kedro_datasets", "mlflow"}
+    assert len(file.read_text().splitlines()) < 300
+
+
+def test_the_gallery_runs_without_tensorflow() -> None:
+    code = "import sys, video_recommender.gallery.web_app; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert not {"tensorflow", "keras", "mlflow", "kedro"} & set(loaded)
+
+
+def test_the_command_explains_itself() -> None:
+    told = CliRunner().invoke(cli, ["gallery", "--help"])
+
+    assert told.exit_code == 0
+    for option in ("--host", "--port", "--no-browser", "--no-open", "--env", "--max-upload-mb"):
+        assert option in told.output
+
+
+def test_a_port_in_use_is_told_in_a_sentence() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = CliRunner().invoke(cli, ["gallery", "--no-browser", f"--port={port}"])
+
+    assert told.exit_code == 1
+    assert f"kedro gallery --port {port + 1}" in told.output

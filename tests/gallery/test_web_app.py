@@ -1,0 +1,221 @@
+"""The pages, without a browser."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from coloured_films import film
+
+VIDEO = "fruit/clip-00"
+SAME_ORIGIN = {"Origin": "http://127.0.0.1:8765"}
+
+
+@pytest.fixture
+def temporary_files(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def send(client, content, **headers):
+    return client.post("/new", content=content, headers={**SAME_ORIGIN, **headers})
+
+
+def test_the_grid_shows_videos_and_how_many(client) -> None:
+    page = client.get("/")
+
+    assert page.status_code == 200
+    assert "25 videos" in page.text
+    assert f'href="/videos/{VIDEO}"' in page.text
+    assert "Not usable: It is no video" in page.text
+
+
+def test_the_grid_is_filtered(client) -> None:
+    page = client.get("/", params={"category": "views", "shows": "sky"})
+
+    assert "12 videos that show “sky”, most of it first in views" in page.text
+
+
+def test_what_was_typed_is_never_markup(client) -> None:
+    page = client.get("/", params={"shows": "<script>alert(1)</script>", "category": '"><b>'})
+
+    assert "<script>alert" not in page.text
+    assert "<b>" not in page.text
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "many"])
+def test_an_address_that_makes_no_sense_is_answered_in_words(client, page) -> None:
+    answer = client.get("/", params={"page": page})
+
+    assert answer.status_code == 422
+    assert "not understood" in answer.text
+
+
+def test_a_video_page_tells_everything(client) -> None:
+    page = client.get(f"/videos/{VIDEO}")
+
+    assert page.status_code == 200
+    for told in ("<video", "Objects over time", "Go to 0:00", "fruit", "cats-long", "similarity", "shares"):
+        assert told in page.text
+
+
+@pytest.mark.parametrize(
+    ("lost", "command"),
+    [("recommendations", "recommendation"), ("ad_recommendations", "advertising"), ("detections", "detection")],
+)
+def test_a_missing_stage_is_named_where_it_is_missing(client, store, lost, command) -> None:
+    store.lose(lost)
+
+    page = client.get(f"/videos/{VIDEO}")
+
+    assert page.status_code == 200
+    assert f"kedro run --pipelines={command}<" in page.text
+
+
+def test_without_a_corpus_every_page_says_what_to_run(client, store) -> None:
+    store.lose("video_manifest")
+
+    assert {client.get(path).status_code for path in ("/", f"/videos/{VIDEO}")} == {503}
+    assert all("kedro run --pipelines=ingestion" in client.get(path).text for path in ("/", "/new", f"/videos/{VIDEO}"))
+
+
+def test_a_broken_manifest_says_what_to_do(client, store) -> None:
+    store.spoil("video_manifest")
+
+    page = client.get("/")
+
+    assert page.status_code == 503
+    assert "cannot be read (not a table). Delete it" in page.text
+
+
+def test_what_does_not_fit_together_is_no_dead_end(client, store) -> None:
+    store.save("object_space", object())
+
+    page = client.get(f"/videos/{VIDEO}")
+
+    assert page.status_code == 500
+    assert "kedro run<" in page.text
+
+
+def test_a_part_of_a_video_file_can_be_asked_for(client, films) -> None:
+    part = client.get(f"/files/{VIDEO}", headers={"Range": "bytes=4-7"})
+
+    assert part.status_code == 206
+    assert part.content == films[VIDEO].read_bytes()[4:8] == b"ftyp"
+    assert part.headers["content-type"] == "video/mp4"
+
+
+def test_a_range_beyond_the_end_is_refused(client) -> None:
+    assert client.get(f"/files/{VIDEO}", headers={"Range": "bytes=999999999-"}).status_code == 416
+
+
+@pytest.mark.parametrize("kind", ["videos", "files", "thumbnails"])
+@pytest.mark.parametrize("name", ["../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%2fetc%2fpasswd", "fruit", "a%00b"])
+def test_what_is_no_video_never_becomes_a_path(client, kind, name) -> None:
+    assert client.get(f"/{kind}/{name}").status_code == 404
+
+
+def test_a_thumbnail_may_be_kept_for_long_by_its_version(client) -> None:
+    page = client.get("/").text
+    address = page.split(f'src="/thumbnails/{VIDEO}')[1].split('"')[0]
+
+    picture = client.get(f"/thumbnails/{VIDEO}{address}")
+
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert "immutable" in picture.headers["cache-control"]
+    assert client.get(f"/thumbnails/{VIDEO}").headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8765", "", "[", "localhost@evil.example"])
+def test_another_hosts_name_is_refused(client, host) -> None:
+    assert client.get("/", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1", "[::1]:8765"])
+def test_the_machines_own_names_are_answered(client, host) -> None:
+    assert client.get("/", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://[::"}],
+)
+def test_other_pages_cannot_send_a_video(client, films, headers) -> None:
+    assert client.post("/new", content=films[VIDEO].read_bytes(), headers=headers).status_code == 403
+
+
+def test_pages_may_load_nothing_from_elsewhere(client) -> None:
+    headers = client.get("/").headers
+
+    assert headers["content-security-policy"].startswith("default-src 'self'")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "http://" not in client.get("/").text
+    assert "https://" not in client.get("/").text
+
+
+def test_a_new_video_is_told_all_of_and_nothing_is_kept(client, films, temporary_files) -> None:
+    answer = send(client, films["views/clip-03"].read_bytes())
+
+    assert answer.status_code == 200
+    for told in ("Objects over time", "sky", "views", "similarity 1.00", "shares", "kedro run --pipelines=advertising"):
+        assert told in answer.text
+    assert list(temporary_files.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 422),
+        (b"plain text, whatever its name", 415),
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n", 415),
+        (b"ffconcat version 1.0\nfile video.mp4\n", 415),
+        (b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix", 415),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", 415),
+        (b"x" * 1_000_001, 413),
+    ],
+    ids=["empty", "text", "playlist", "list of files", "pickle", "picture", "too large"],
+)
+def test_what_is_not_a_video_of_bearable_size_is_refused(client, temporary_files, content, status) -> None:
+    answer = send(client, content)
+
+    assert answer.status_code == status
+    assert 'role="alert"' in answer.text
+    assert str(temporary_files) not in answer.text
+    assert list(temporary_files.iterdir()) == []
+
+
+def test_a_video_longer_than_the_ceiling_is_refused(client, tmp_path) -> None:
+    answer = send(client, film(tmp_path / "long.mp4", "sky", seconds=70).read_bytes())
+
+    assert (answer.status_code, "longer than 1 minutes" in answer.text) == (422, True)
+
+
+def test_a_truncated_video_is_refused_in_words(client, films) -> None:
+    content = films[VIDEO].read_bytes()
+
+    answer = send(client, content[: len(content) // 3])
+
+    assert answer.status_code in {415, 422}
+
+
+def test_one_video_is_analysed_at_a_time(client, analyst, films) -> None:
+    analyst.begin()
+
+    answer = send(client, films[VIDEO].read_bytes())
+    analyst.end()
+
+    assert answer.status_code == 409
+    assert send(client, films[VIDEO].read_bytes()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("lost", "command"),
+    [("recommender", "recommendation"), ("object_classifier", "detection"), ("object_space", "feature_engineering")],
+)
+def test_a_new_video_needs_stages_and_names_them(client, store, films, lost, command) -> None:
+    store.lose(lost)
+
+    assert f"kedro run --pipelines={command}<" in client.get("/new").text
+    answer = send(client, films[VIDEO].read_bytes())
+    assert (answer.status_code, f"kedro run --pipelines={command}<" in answer.text) == (503, True)
