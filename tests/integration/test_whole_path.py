@@ -39,6 +39,7 @@ STAGES = [
     "classification",
     "recommendation",
     "advertising",
+    "reporting",
 ]
 LOKY = {"workers": {"backend": "loky", "jobs": 2}}
 

@@ -1,0 +1,153 @@
+"""Put what a run has found on one page."""
+
+import pandas as pd
+import plotly.graph_objects as go
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, JsonValue, PositiveInt
+
+from video_recommender.frame_folder import FrameFolder
+from video_recommender.partitions import Partitions
+from video_recommender.pipelines.reporting.cases import (
+    Extremes,
+    NamedVideo,
+    extreme_categories,
+    extreme_recommendations,
+)
+from video_recommender.pipelines.reporting.page import CategoryOverview, Report, render
+from video_recommender.pipelines.reporting.thumbnails import thumbnail
+from video_recommender.schemas import (
+    AdChoices,
+    AdPolicyReport,
+    CategoryPredictions,
+    CategoryReport,
+    Corpus,
+    FrameManifest,
+    RecommendationReport,
+    Recommendations,
+    VideoManifest,
+)
+
+ACCURACY = "accuracy_"
+SPREAD = "accuracy_std"
+
+
+class ReportingOptions(BaseModel):
+    """How much the report shows (parameters_reporting.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    examples: PositiveInt = 8
+    cases: PositiveInt = 4
+    problems: PositiveInt = 50
+
+
+def write_report(
+    video_manifest: DataFrame[VideoManifest],
+    frame_manifest: DataFrame[FrameManifest],
+    frames: Partitions[FrameFolder],
+    corpus: DataFrame[Corpus],
+    category_predictions: DataFrame[CategoryPredictions],
+    classification_metrics: dict[str, JsonValue],
+    category_report: DataFrame[CategoryReport],
+    confusion_matrix: go.Figure,
+    recommendations: DataFrame[Recommendations],
+    recommendation_report: DataFrame[RecommendationReport],
+    recommendation_comparison: go.Figure,
+    ad_policy_report: DataFrame[AdPolicyReport],
+    unseen_ad_policy_report: DataFrame[AdPolicyReport],
+    ad_choices: DataFrame[AdChoices],
+    options: ReportingOptions,
+) -> str:
+    """Show the corpus, the figures beside their baselines, and videos that were done well and badly.
+
+    Args:
+        video_manifest: every video that was looked for.
+        frame_manifest: how many frames each was cut into.
+        frames: for the pictures; only those that are shown are read.
+        corpus: category and group of each video.
+        category_predictions: what each was taken for.
+        classification_metrics: how often that is right, per model.
+        category_report: the same per category.
+        confusion_matrix: see `draw_confusion_matrix`.
+        recommendations: the nearest videos of each.
+        recommendation_report: how good they are, beside simpler ways to recommend.
+        recommendation_comparison: the same as bars.
+        ad_policy_report: what the agent and simpler policies earn.
+        unseen_ad_policy_report: the same with videos of which agents have learnt nothing.
+        ad_choices: which ad the agent shows when.
+        options: see `ReportingOptions`.
+
+    Returns:
+        One HTML page that needs nothing else; the same inputs give the same bytes.
+    """
+    categories = _overview(video_manifest, frame_manifest, options.examples)
+    named = extreme_categories(category_predictions, corpus, options.cases)
+    recommended = extreme_recommendations(recommendations, corpus, options.cases)
+    usable = frames.usable()
+    shown = {*(video for category in categories for video in category.examples), *_shown(named), *_shown(recommended)}
+    return render(
+        Report(
+            categories=categories,
+            problems=_problems(video_manifest, frame_manifest).head(options.problems),
+            accuracies=_accuracies(classification_metrics),
+            category_report=category_report,
+            confusion_matrix=confusion_matrix,
+            named=named,
+            recommendation_report=recommendation_report,
+            recommendation_comparison=recommendation_comparison,
+            recommended=recommended,
+            ad_policy_report=pd.concat([ad_policy_report, unseen_ad_policy_report]),
+            ad_choices=ad_choices,
+            thumbnails={video: thumbnail(usable[video].load()) for video in sorted(shown & usable.keys())},
+        )
+    )
+
+
+def _overview(
+    video_manifest: pd.DataFrame, frame_manifest: pd.DataFrame, examples: int
+) -> tuple[CategoryOverview, ...]:
+    cut = frame_manifest.set_index("video_id")
+    rows = video_manifest.assign(
+        category=video_manifest["category"].fillna(""),
+        frames=video_manifest["video_id"].map(cut["frames"]).fillna(0).astype(int),
+        is_usable=video_manifest["video_id"].map(cut["status"]).eq("ok"),
+    ).sort_values("video_id")
+    return tuple(
+        CategoryOverview(
+            name=str(name),
+            videos=len(videos),
+            usable=int(videos["is_usable"].sum()),
+            frames=int(videos["frames"].sum()),
+            # of as many groups as there are: videos of one group look alike
+            examples=tuple(
+                videos[videos["is_usable"]]
+                .assign(nth=lambda table: table.groupby("group").cumcount())
+                .sort_values(["nth", "video_id"])["video_id"]
+                .head(examples)
+            ),
+        )
+        for name, videos in rows.groupby("category")
+    )
+
+
+def _problems(video_manifest: pd.DataFrame, frame_manifest: pd.DataFrame) -> pd.DataFrame:
+    rows = pd.concat([table[["video_id", "status", "error"]] for table in (video_manifest, frame_manifest)])
+    return rows[rows["status"] != "ok"].drop_duplicates("video_id").sort_values("video_id")
+
+
+def _accuracies(metrics: dict[str, JsonValue]) -> dict[str, float]:
+    told = {
+        name.removeprefix(ACCURACY).replace("_", " "): float(value)
+        for name, value in metrics.items()
+        if name.startswith(ACCURACY) and name != SPREAD and isinstance(value, int | float)
+    }
+    return dict(sorted(told.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _shown(extremes: Extremes) -> set[str]:
+    shown = set()
+    for video in (*extremes.best, *extremes.worst):
+        shown.add(video.video_id)
+        if not isinstance(video, NamedVideo):
+            shown |= {neighbour.video_id for neighbour in video.neighbours}
+    return shown

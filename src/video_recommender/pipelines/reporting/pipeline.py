@@ -1,0 +1,36 @@
+"""Wiring of the stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import write_report
+
+
+def create_pipeline() -> Pipeline:
+    """Tables, figures and frames in; one page out."""
+    return Pipeline(
+        [
+            Node(
+                write_report,
+                inputs=[
+                    "video_manifest",
+                    "frame_manifest",
+                    "frames",
+                    "corpus",
+                    "category_predictions",
+                    "classification_metrics",
+                    "category_report",
+                    "confusion_matrix",
+                    "recommendations",
+                    "recommendation_report",
+                    "recommendation_comparison",
+                    "ad_policy_report",
+                    "unseen_ad_policy_report",
+                    "ad_choices",
+                    "params:reporting",
+                ],
+                outputs="report",
+                name="write_report",
+            ),
+        ],
+        tags="reporting",
+    )

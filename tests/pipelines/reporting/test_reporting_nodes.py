@@ -1,0 +1,119 @@
+import base64
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from video_recommender.frame_folder import FrameFolder
+from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.pipelines.reporting.nodes import ReportingOptions, write_report
+from video_recommender.pipelines.reporting.thumbnails import SIDE, thumbnail
+
+REPORT = pd.DataFrame(
+    {
+        "system": ["object_space", "random"],
+        "candidates": "other_groups",
+        "neighbours": 2,
+        "videos": 6,
+        "precision": [0.75, 0.4],
+    }
+)
+
+
+@pytest.fixture
+def frames(tmp_path: Path, corpus: pd.DataFrame) -> Partitions[FrameFolder]:
+    stored = {}
+    for number, video_id in enumerate(corpus["video_id"]):
+        folder = tmp_path / video_id
+        folder.mkdir(parents=True)
+        for frame in range(1, 4):
+            cv2.imwrite(str(folder / f"{frame}.jpg"), np.full((90, 160, 3), 40 * number + frame, np.uint8))
+        stored[video_id] = StoredPartition(PartitionRecord("made"), lambda folder=folder: FrameFolder(folder))
+    return Partitions(stored)
+
+
+@pytest.fixture
+def page(
+    frames: Partitions[FrameFolder],
+    corpus: pd.DataFrame,
+    category_predictions: pd.DataFrame,
+    recommendations: pd.DataFrame,
+) -> str:
+    manifest = corpus[["video_id", "category", "group"]].assign(status="ok", error="")
+    broken = pd.DataFrame(
+        [["cats/broken", "cats", "cats/3", "damaged", "It ends <too> early"]], columns=manifest.columns
+    )
+    return write_report(
+        pd.concat([manifest, broken]),
+        manifest[["video_id", "status", "error"]].assign(frames=3),
+        frames,
+        corpus,
+        category_predictions,
+        {"accuracy": 0.6, "accuracy_majority": 0.5, "accuracy_std": 0.1, "accuracy_linear_svm": 0.6},
+        pd.DataFrame({"category": ["cats", "dogs"], "precision": [0.5, 0.5]}),
+        go.Figure(go.Heatmap(z=[[1]])),
+        recommendations,
+        REPORT,
+        go.Figure(go.Bar(y=[1])),
+        pd.DataFrame({"policy": ["deep_q_network"], "revenue_per_session": [6.5]}),
+        pd.DataFrame({"policy": ["deep_q_network"], "revenue_per_session": [6.25]}),
+        pd.DataFrame({"category": ["cats"], "ad_id": ["cats-long"]}),
+        ReportingOptions(examples=2, cases=2),
+    )
+
+
+def test_the_page_needs_nothing_from_elsewhere(page: str) -> None:
+    without_programs = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", without_programs)
+    assert "<link" not in without_programs
+
+
+def test_figures_stand_beside_their_baselines(page: str) -> None:
+    assert page.index("<td>linear svm</td><td>60.0%</td>") < page.index("<td>majority</td><td>50.0%</td>")
+    assert "std</td>" not in page
+    assert "75.0%" in page
+    assert "6.250" in page
+
+
+def test_every_video_that_is_shown_has_its_picture(page: str) -> None:
+    shown = re.findall(r"<figcaption>([^<]+)", page)
+
+    assert {"cats/a", "cats/c", "dogs/a", "dogs/b"} <= set(shown)
+    for video_id in set(shown):
+        assert f'alt="{video_id}"' in page
+
+
+def test_what_videos_are_called_cannot_become_markup(page: str) -> None:
+    assert "It ends &lt;too&gt; early" in page
+    assert "<b>ball</b>" not in page
+
+
+def test_thumbnails_are_of_the_middle_of_each_video(page: str, frames: Partitions[FrameFolder]) -> None:
+
+    uri = thumbnail(frames["dogs/c"].load())
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
+
+    assert picture.shape == (SIDE * 90 // 160, SIDE, 3)
+    assert abs(int(picture.mean()) - 202) <= 1
+
+
+def test_a_corpus_of_which_nothing_is_known_yet_has_a_page_too() -> None:
+    corpus = pd.DataFrame(
+        {"video_id": pd.Series(dtype="str"), "category": pd.Series(dtype="str"), "group": "", "status": ""}
+    )
+    nothing = corpus.assign(error="", frames=0)
+    recommended = pd.DataFrame(columns=["video_id", "rank", "recommended_video_id", "similarity", "shared_objects"])
+    predicted = pd.DataFrame(columns=["video_id", "category", "predicted_category", "probability", "fold"])
+    empty = pd.DataFrame()
+
+    page = write_report(
+        nothing, nothing, Partitions(), corpus, predicted, {"accuracy": None}, empty, go.Figure(), recommended,
+        REPORT.head(0), go.Figure(), empty, empty, empty, ReportingOptions(),
+    )  # fmt: skip
+
+    assert "0</b>videos in 0 categories" in page
