@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import mlflow
+import pandas as pd
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from video_recommender.mlflow_tracking import MlflowOptions, MlflowTracking
 
+PARENT = "mlflow.parentRunId"
 PARAMETERS = {
     "recommendation": {"neighbours": 3, "weights": {"first": 0.5, "second": None}, "names": ["cat", "dog"]},
     "ingestion": {"sources": ["https://me:s3cret@videos.example/cats"]},
@@ -55,7 +57,8 @@ def run(store, tmp_path, monkeypatch, request):
         if not store.exists():
             return []
         mlflow.set_tracking_uri(options["tracking_uri"])
-        return mlflow.search_runs(experiment_names=[experiment], output_format="list")
+        runs = mlflow.search_runs(experiment_names=[experiment], output_format="list")
+        return [run for run in runs if PARENT not in run.data.tags]
 
     yield run_node
     mlflow.end_run()  # if the test has left one open
@@ -103,6 +106,28 @@ def test_metrics_that_could_not_be_measured_are_left_out(run):
     assert recorded.data.metrics == {"precision_at_10": 0.5, "videos": 12}
 
 
+def test_a_stage_has_a_run_of_its_own_within_the_whole_one(run):
+    (recorded,) = run(lambda parameters: {"precision_at_10": 0.5}, {"mlflow": {"as": "metrics"}})
+
+    (stage,) = mlflow.search_runs(
+        [recorded.info.experiment_id], f"tags.`{PARENT}` = '{recorded.info.run_id}'", output_format="list"
+    )
+    assert stage.data.metrics == recorded.data.metrics
+    assert stage.data.params == recorded.data.params
+    assert stage.info.status == "FINISHED"
+    assert stage.info.end_time >= stage.info.start_time
+
+
+def test_what_was_learnt_step_by_step_has_a_history(run):
+    curve = pd.DataFrame({"agent": ["table", "table"], "steps": [10, 20], "earned": [1.5, 2.5], "regret": [0.5, None]})
+
+    (recorded,) = run(lambda parameters: curve, {"mlflow": {"as": "history", "step": "steps", "series": "agent"}})
+
+    history = mlflow.MlflowClient().get_metric_history(recorded.info.run_id, "made/table/earned")
+    assert [(point.step, point.value) for point in history] == [(10, 1.5), (20, 2.5)]
+    assert recorded.data.metrics["made/table/regret"] == 0.5
+
+
 def test_what_the_catalog_does_not_say_to_track_is_not_tracked(run):
     (recorded,) = run(lambda parameters: {"precision_at_10": 0.5})
 
@@ -116,5 +141,8 @@ def test_a_run_that_fails_after_it_has_made_something_is_recorded_as_failed(run)
 
     (recorded,) = run(make_one_and_fail)
 
-    assert recorded.info.status == "FAILED"
+    (stage,) = mlflow.search_runs(
+        [recorded.info.experiment_id], f"tags.`{PARENT}` = '{recorded.info.run_id}'", output_format="list"
+    )
+    assert recorded.info.status == stage.info.status == "FAILED"
     assert mlflow.active_run() is None

@@ -1,7 +1,8 @@
 """What each run leaves in MLflow: parameters one by one, metrics, figures, tables and models with signatures.
 
-What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or `figure`, `table`, or `model` (of
-scikit-learn) or `keras_model` with `input_example`, the dataset that shows what the model takes: a table, or pictures.
+What is tracked is said in the catalog: `metadata: {mlflow: {as: metrics}}`, or `figure`, `table`, or `history` (a table
+whose column `step` counts, with a line per value of its column `series`), or `model` (of scikit-learn) or `keras_model`
+with `input_example`, the dataset that shows what the model takes: a table, or pictures.
 """
 
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,10 +17,12 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 from pydantic import BaseModel, ConfigDict, Field
 
 from video_recommender.console_noise import silence_dependencies
-from video_recommender.stages import parameter_groups
+from video_recommender.mlflow_stage_run import StageRun
+from video_recommender.stages import parameter_groups, stage_of
 from video_recommender.web_access import without_users
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from video_recommender.partitions import Partitions
 
 MODELS = ("model", "keras_model")
+CURRENT = "current"
 EXAMPLE_ROWS = 3
 KERAS_REQUIREMENTS = ("numpy", "keras", "tensorflow")
 REQUIREMENTS = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy")
@@ -51,12 +55,17 @@ class Tracking(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tracked_as: Literal["metrics", "figure", "table", "model", "keras_model"] = Field(alias="as")
+    tracked_as: Literal["metrics", "figure", "table", "history", "model", "keras_model"] = Field(alias="as")
     input_example: str = ""
+    step: str = ""
+    series: str = ""
 
 
 class MlflowTracking:
     """Records a Kedro run as an MLflow run, from the first thing that it makes on; making nothing records nothing.
+
+    Within it there is a run per stage that made something, with its parameters, its metrics and how long it took. The
+    whole run has all parameters, metrics, figures, tables and models, so that two of them can be compared at a glance.
 
     MLflow is imported only then: it takes seconds, which a run with nothing to do should not. That is why this is not
     kedro-mlflow, which also builds every dataset of the catalog at the start (and so imports TensorFlow), and logs a
@@ -65,6 +74,7 @@ class MlflowTracking:
 
     def __init__(self) -> None:
         self._run: ActiveRun | None = None
+        self._stage: StageRun | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -81,12 +91,13 @@ class MlflowTracking:
         self._saved: set[str] = set()
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Track what was saved, if the catalog says so."""
         if isinstance(data, dict) and not data:  # an update of partitions in which nothing was made
             return
         if self._run is None:
             self._run = self._start()
+        self._stage = self._enter(stage_of(node), self._run)
         self._saved.add(dataset_name)
         tracking = self._tracking(dataset_name)
         if tracking is not None:
@@ -114,16 +125,27 @@ class MlflowTracking:
         mlflow.set_tracking_uri(self._options.tracking_uri)
         mlflow.set_experiment(self._options.experiment)
         run = mlflow.start_run(run_name=self._name)
-        mlflow.log_params(self._flat_parameters())
+        mlflow.log_params(self._flat_parameters(self._pipeline))
         return run
 
-    def _flat_parameters(self) -> dict[str, Any]:
-        groups = parameter_groups(self._pipeline)
+    def _enter(self, stage: str, run: "ActiveRun") -> StageRun:
+        if self._stage is not None:
+            if self._stage.stage == stage:
+                return self._stage
+            self._stage.end("FINISHED")
+        nodes = Pipeline([node for node in self._pipeline.nodes if stage_of(node) == stage])
+        return StageRun.start(stage, run, self._flat_parameters(nodes))
+
+    def _flat_parameters(self, pipeline: Pipeline) -> dict[str, str]:
+        groups = parameter_groups(pipeline)
         used = {name: value for name, value in self._parameters.items() if name in groups}
         flat = pd.json_normalize(used).iloc[0].items()
         return {str(name): without_users(str(value)) for name, value in flat}  # sources may be URLs with a password
 
     def _end(self, status: str) -> None:
+        if self._stage is not None:
+            self._stage.end(status)
+            self._stage = None
         if self._run is not None:
             import mlflow
 
@@ -139,11 +161,17 @@ class MlflowTracking:
 
         match tracking.tracked_as:
             case "metrics":
-                mlflow.log_metrics({key: value for key, value in data.items() if isinstance(value, int | float)})
+                metrics = {key: value for key, value in data.items() if isinstance(value, int | float)}
+                mlflow.log_metrics(metrics)
+                if self._stage is not None and name in self._saved:
+                    self._stage.log_metrics(metrics)
             case "figure":
                 mlflow.log_figure(data, f"{name}.html")
             case "table":
                 mlflow.log_text(data.to_csv(), f"{name}.csv")
+            case "history":
+                mlflow.log_text(data.to_csv(), f"{name}.csv")
+                _log_history(name, data, tracking)
             case "model":
                 self._log_model(name, data, tracking)
             case "keras_model":
@@ -163,6 +191,7 @@ class MlflowTracking:
                 # named here, because MLflow would find them by loading the model in a new process, which is slow
                 pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
             )
+        _call_current(name)
 
     def _log_keras_model(self, name: str, model: "keras.Model", tracking: Tracking) -> None:
         import mlflow
@@ -178,6 +207,26 @@ class MlflowTracking:
                 signature=mlflow.models.infer_signature(example, np.asarray(model(example))),
                 pip_requirements=[f"{package}=={version(package)}" for package in KERAS_REQUIREMENTS],
             )
+        _call_current(name)
+
+
+def _call_current(model: str) -> None:
+    """Let `models:/<model>@current` be the version that was made last."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    versions = client.search_model_versions(f"name = '{model}'")
+    client.set_registered_model_alias(model, CURRENT, str(max(int(known.version) for known in versions)))
+
+
+def _log_history(name: str, table: pd.DataFrame, tracking: Tracking) -> None:
+    """Log every column of numbers step by step, as `<name>/<series>/<column>`; values that are unknown are left out."""
+    import mlflow
+
+    numbers = table.select_dtypes("number").drop(columns=tracking.step)
+    for (_, row), series, step in zip(numbers.iterrows(), table[tracking.series], table[tracking.step], strict=True):
+        known = {f"{name}/{series}/{column}": value for column, value in row.dropna().items()}
+        mlflow.log_metrics(known, step=int(step))
 
 
 def _network_input(example: "pd.DataFrame | Partitions[FrameFolder]") -> "NDArray[np.float32]":

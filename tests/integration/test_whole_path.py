@@ -200,6 +200,9 @@ def test_models_registered_in_mlflow_have_a_signature_and_predict(project):
     observations = project.load("ad_observations").to_numpy(np.float32)
 
     assert {model.name for model in MlflowClient().search_registered_models()} == models.keys()
+    for name in names:
+        versions = {int(known.version) for known in MlflowClient().search_model_versions(f"name = '{name}'")}
+        assert int(MlflowClient().get_model_version_by_alias(name, "current").version) == max(versions)
     assert models["category_classifier"].metadata.signature.inputs is not None
     assert models["recommender"].metadata.signature is not None
     assert len(models["category_classifier"].predict(points)) == len(points)
