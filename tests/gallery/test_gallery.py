@@ -105,7 +105,7 @@ def test_without_a_manifest_there_is_nothing_to_look_at(gallery, store) -> None:
     with pytest.raises(UnavailableError) as refused:
         gallery.index()
 
-    assert refused.value.problem.command == "kedro run --pipelines=ingestion"
+    assert refused.value.problem.command == "kedro run"
 
 
 def test_an_empty_corpus_says_so(gallery, store, made) -> None:

@@ -77,7 +77,7 @@ def test_without_a_corpus_every_page_says_what_to_run(client, store) -> None:
     store.lose("video_manifest")
 
     assert {client.get(path).status_code for path in ("/", f"/videos/{VIDEO}")} == {503}
-    assert all("kedro run --pipelines=ingestion" in client.get(path).text for path in ("/", "/new", f"/videos/{VIDEO}"))
+    assert all("kedro run<" in client.get(path).text for path in ("/", "/new", f"/videos/{VIDEO}"))
 
 
 def test_a_broken_manifest_says_what_to_do(client, store) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io import DataCatalog, DatasetError
 from kedro.validation import DataValidationError
 
-from video_recommender.gallery.project_data import BrokenFileError
+from video_recommender.gallery.project_data import MADE_BY, BrokenFileError
 from video_recommender.partitions import Partitions, StoredPartition
 
 UNREADABLE = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
@@ -24,13 +24,11 @@ class CatalogData:
 
     def __init__(self, catalog: DataCatalog, root: Path) -> None:
         self._catalog = catalog
-        self._root = root
+        self._places = {name: root / _place(catalog[name]) for name in catalog if name in MADE_BY}
 
     def place(self, name: str) -> Path:
         """See `StoredData`."""
-        dataset: Any = self._catalog[name]
-        place = getattr(dataset, "_filepath", None) or dataset._path
-        return self._root / str(place)
+        return self._places[name]
 
     def load(self, name: str) -> Any:
         """See `StoredData`."""
@@ -43,6 +41,11 @@ class CatalogData:
                 for video_id, stored in loaded.items()
             }
         )
+
+
+def _place(dataset: Any) -> str:
+    """Where it lies. A catalog makes its datasets when they are first asked for, which threads must not do at once."""
+    return str(getattr(dataset, "_filepath", None) or dataset._path)
 
 
 def _told(load: Callable[[], Any]) -> Any:

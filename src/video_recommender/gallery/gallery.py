@@ -137,6 +137,8 @@ class Gallery:
         )
 
     def _build_index(self) -> VideoIndex:
+        if self.project.version("video_manifest") is None:
+            raise UnavailableError(Problem("There is no video yet.", self.project.command_for_all))
         manifest = self.project.load("video_manifest")
         if manifest.empty:
             raise UnavailableError(

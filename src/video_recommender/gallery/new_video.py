@@ -10,24 +10,24 @@ import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from video_recommender.frame_folder import EncodedFrames
+from video_recommender.gallery.ad_answers import explain_new_ad
 from video_recommender.gallery.gallery import Gallery, Sampling
 from video_recommender.gallery.project_data import Problem, ProjectData, UnavailableError
 from video_recommender.gallery.timeline import FrameTimes, build_timeline
 from video_recommender.gallery.uploads import UploadCeilings, UploadRefusedError, check_video
 from video_recommender.gallery.video_details import (
     AdAnswer,
-    AdPromise,
     CategoryAnswer,
     CategoryGuess,
     NewVideoDetails,
     Shown,
 )
 from video_recommender.pipelines.detection.object_detection import name_objects
-from video_recommender.pipelines.inference.answer import AdForVideo, VideoAnswer
+from video_recommender.pipelines.inference.answer import CategoryProbability, VideoAnswer
 from video_recommender.pipelines.inference.nodes import InferenceOptions, answer_for_new_video, place_new_video
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, SampledFrames, sample_frames
 from video_recommender.pipelines.segmentation.object_segmenter import segment_video
-from video_recommender.schemas import ClassProbabilities, Detections, SeenClasses, Segmentations
+from video_recommender.schemas import ClassProbabilities, Detections, SeenClasses, Segmentations, VideoPoints
 from video_recommender.video_file import VideoError, VideoFile
 
 NEEDED: Final = ("object_space", "video_features", "category_classifier", "recommender")
@@ -133,12 +133,12 @@ class NewVideoAnalyst:
             space,
             classifier,
             recommender,
-            self.project.load_if_made("viewer_model"),
-            self.project.load_if_made("ad_features"),
-            self.project.load_if_made("ad_policy"),
-            self._inference,
+            viewer_model=None,  # of its ad, more is told below than the pipeline tells
+            ad_features=None,
+            ad_policy=None,
+            options=self._inference,
         )
-        return self._details(VideoAnswer.model_validate(answer), seen, sampled)
+        return self._details(VideoAnswer.model_validate(answer), seen, sampled, own_points)
 
     def _network(self) -> str:
         return NETWORKS[self.project.load("object_space").options.detector]
@@ -165,7 +165,9 @@ class NewVideoAnalyst:
             is_segmented=False,
         )
 
-    def _details(self, answer: VideoAnswer, seen: _Seen, sampled: SampledFrames) -> NewVideoDetails:
+    def _details(
+        self, answer: VideoAnswer, seen: _Seen, sampled: SampledFrames, points: DataFrame[VideoPoints]
+    ) -> NewVideoDetails:
         times = FrameTimes(self._sampling.preprocessing.frames_per_second, sampled.times_s)
         step = self._sampling.every_nth_frame if seen.is_segmented else 1
         ranked = pd.DataFrame([near.model_dump() for near in answer.neighbours])
@@ -176,25 +178,17 @@ class NewVideoAnalyst:
                 tuple(CategoryGuess(guess.category, guess.probability) for guess in answer.categories)
             ),
             neighbours=self._gallery.neighbours_of(ranked.rename(columns={"video_id": "recommended_video_id"})),
-            ad=self._ad(answer.ad),
+            ad=self._ad(points, answer.categories),
         )
 
-    def _ad(self, ad: AdForVideo | None) -> Shown[AdAnswer]:
-        if ad is None:
-            command = self.project.command_for("ad_policy")
-            message = "No agent has learnt which ad to show, or it has learnt other points."
-            return Shown(problem=Problem(message, command))
-        reward = ad.expected_reward / ad.watch_probability if ad.watch_probability else 0.0
-        promise = AdPromise(
-            ad_id=ad.ad_id,
-            category=ad.category,
-            kind=ad.kind,
-            seconds=ad.seconds,
-            watch_probability=ad.watch_probability,
-            reward=reward,
-            expected_reward=ad.expected_reward,
-        )
-        return Shown(content=AdAnswer(promise, ()))
+    def _ad(self, points: DataFrame[VideoPoints], categories: tuple[CategoryProbability, ...]) -> Shown[AdAnswer]:
+        load = self.project.load_if_made
+        believed = {guess.category: guess.probability for guess in categories}
+        answer = explain_new_ad(points, believed, load("ad_features"), load("viewer_model"), load("ad_policy"))
+        if answer is not None:
+            return Shown(content=answer)
+        message = "No agent has learnt which ad to show before such videos."
+        return Shown(problem=Problem(message, self.project.command_for("ad_policy")))
 
 
 def _empty(schema: type[pa.DataFrameModel]) -> Any:

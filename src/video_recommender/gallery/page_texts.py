@@ -23,5 +23,10 @@ def percent(share: float) -> str:
     return f"{rounded}\N{NO-BREAK SPACE}%"
 
 
-FILTERS: Final[dict[str, Callable[..., Any]]] = {"clock": clock, "percent": percent}
+def amount(number: float) -> str:
+    """A number with two digits after the point; zero has no sign."""
+    return f"{round(number, 2) + 0.0:.2f}"
+
+
+FILTERS: Final[dict[str, Callable[..., Any]]] = {"amount": amount, "clock": clock, "percent": percent}
 """For the templates."""
