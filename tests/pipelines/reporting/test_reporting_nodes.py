@@ -10,7 +10,9 @@ import pytest
 
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.pipelines.reporting.nodes import ReportingOptions, write_report
+from video_recommender.pipelines.detection.nodes import DetectionOptions
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
+from video_recommender.pipelines.reporting.nodes import ReportingOptions, write_model_card, write_report
 from video_recommender.pipelines.reporting.thumbnails import SIDE, thumbnail
 
 REPORT = pd.DataFrame(
@@ -117,3 +119,41 @@ def test_a_corpus_of_which_nothing_is_known_yet_has_a_page_too() -> None:
     )  # fmt: skip
 
     assert "0</b>videos in 0 categories" in page
+
+
+def test_the_model_card_tells_data_splits_figures_and_licences(
+    corpus: pd.DataFrame, category_predictions: pd.DataFrame, recommendations: pd.DataFrame
+) -> None:
+    ads = pd.DataFrame(
+        {
+            "policy": ["deep_q_network"],
+            "videos": ["all"],
+            "revenue_per_session": [6.5],
+            "revenue_low": [6.4],
+            "revenue_high": [6.6],
+        }
+    )
+    manifest = corpus[["video_id"]].assign(licence=["CC-BY", "CC-BY", None, None, None, None], source="demo")
+
+    card = write_model_card(
+        manifest,
+        corpus,
+        category_predictions,
+        {"accuracy_majority": 0.5},
+        recommendations,
+        REPORT,
+        ads,
+        ads.assign(videos="unseen"),
+        DetectionOptions(),
+        FeatureOptions(),
+        ReportingOptions(),
+    )
+
+    assert "EfficientNet-Lite0, ImageNet, Apache-2.0" in card
+    assert "| cats | 3 | 2 |" in card
+    assert "| CC-BY | 2 |" in card
+    assert "| of the photos: see conf/base/demo_photos.csv | 4 |" in card
+    assert "2 folds" in card
+    assert re.search(r"Category named right: 0\.600 \(95 % interval 0\.\d+ to \d\.\d+; 5 videos of 4 groups\)", card)
+    assert "Recommended videos of the same category: 0.625" in card
+    assert "| deep_q_network | unseen | 6.500 | 6.400 to 6.600 |" in card

@@ -3,16 +3,20 @@
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, JsonValue, PositiveInt
+from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, PositiveInt
 
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.partitions import Partitions
+from video_recommender.pipelines.detection.nodes import DetectionOptions
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
 from video_recommender.pipelines.reporting.cases import (
     Extremes,
     NamedVideo,
     extreme_categories,
     extreme_recommendations,
 )
+from video_recommender.pipelines.reporting.intervals import estimate_mean
+from video_recommender.pipelines.reporting.model_card import ModelCard, render_card
 from video_recommender.pipelines.reporting.page import CategoryOverview, Report, render
 from video_recommender.pipelines.reporting.thumbnails import thumbnail
 from video_recommender.schemas import (
@@ -29,6 +33,7 @@ from video_recommender.schemas import (
 
 ACCURACY = "accuracy_"
 SPREAD = "accuracy_std"
+DEMO_LICENCES = "of the photos: see conf/base/demo_photos.csv"
 
 
 class ReportingOptions(BaseModel):
@@ -39,6 +44,7 @@ class ReportingOptions(BaseModel):
     examples: PositiveInt = 8
     cases: PositiveInt = 4
     problems: PositiveInt = 50
+    seed: NonNegativeInt = 0
 
 
 def write_report(
@@ -99,6 +105,66 @@ def write_report(
             ad_policy_report=pd.concat([ad_policy_report, unseen_ad_policy_report]),
             ad_choices=ad_choices,
             thumbnails={video: thumbnail(usable[video].load()) for video in sorted(shown & usable.keys())},
+        )
+    )
+
+
+def write_model_card(
+    video_manifest: DataFrame[VideoManifest],
+    corpus: DataFrame[Corpus],
+    category_predictions: DataFrame[CategoryPredictions],
+    classification_metrics: dict[str, JsonValue],
+    recommendations: DataFrame[Recommendations],
+    recommendation_report: DataFrame[RecommendationReport],
+    ad_policy_report: DataFrame[AdPolicyReport],
+    unseen_ad_policy_report: DataFrame[AdPolicyReport],
+    detection: DetectionOptions,
+    features: FeatureOptions,
+    options: ReportingOptions,
+) -> str:
+    """Tell what the models are, what they were made from, how good they are and what they cannot do.
+
+    Args:
+        video_manifest: the licence of each video.
+        corpus: category and group of each.
+        category_predictions: what each was taken for; those with a fold count.
+        classification_metrics: the baseline.
+        recommendations: the nearest videos of each.
+        recommendation_report: how good they are without those of the same group.
+        ad_policy_report: what the agent and simpler policies earn.
+        unseen_ad_policy_report: the same with videos of which agents have learnt nothing.
+        detection: which network names objects.
+        features: which detector is used.
+        options: see `ReportingOptions`.
+
+    Returns:
+        Markdown.
+    """
+    used = corpus[corpus["is_used"] & corpus["category"].notna()].set_index("video_id")
+    held_out = category_predictions[category_predictions["fold"].notna()]
+    is_named_right = (held_out["category"] == held_out["predicted_category"]).astype(float)
+    known = recommendations[recommendations["video_id"].isin(used.index)]
+    is_right = known["video_id"].map(used["category"]) == known["recommended_video_id"].map(
+        corpus.set_index("video_id")["category"]
+    )
+    precision = is_right.astype(float).groupby(known["video_id"]).mean()
+    others = recommendation_report.query("system == 'object_space' and candidates == 'other_groups'")["precision"]
+    untold = video_manifest["source"].map({"demo": DEMO_LICENCES}).fillna("not told")
+    licences = video_manifest["licence"].fillna(untold).value_counts().sort_index()
+    majority = classification_metrics.get("accuracy_majority")
+    return render_card(
+        ModelCard(
+            network=detection.network,
+            detector=features.detector,
+            corpus=used.groupby("category")["group"].agg(videos="size", groups="nunique").reset_index(),
+            folds=int(held_out["fold"].nunique()),
+            accuracy=estimate_mean(is_named_right, held_out["video_id"].map(used["group"]), options.seed),
+            majority=float(majority) if isinstance(majority, int | float) else None,
+            neighbours=int(recommendations["rank"].max()) if len(recommendations) else 0,
+            precision=estimate_mean(precision, pd.Series(precision.index).map(used["group"]), options.seed),
+            precision_other_groups=float(others.iloc[0]) if others.notna().any() else None,
+            ads=pd.concat([ad_policy_report, unseen_ad_policy_report]),
+            licences={str(name): int(videos) for name, videos in licences.items()},
         )
     )
 
