@@ -35,6 +35,7 @@ KNOWS_KEDRO = {
     "cli",
     "config_loader",
     "hooks",
+    "mlflow_stage_run",
     "mlflow_tracking",
     "pipeline_registry",
     "runner",
