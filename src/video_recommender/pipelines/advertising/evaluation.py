@@ -93,7 +93,7 @@ def evaluate_policies(
     optimal = OptimalPolicy.solve(model)
     bracket = bracket_optimum(model, optimal, options.bound_sessions, np.random.default_rng(options.seed))
     of_bound = bracket.reached / bracket.bound if bracket.bound > 0 else np.nan
-    runs = {name: _simulate_runs(model, policy, options) for name, policy in {**policies, OPTIMUM: optimal}.items()}
+    runs = {name: _simulate_runs(model, policy, options) for name, policy in {OPTIMUM: optimal, **policies}.items()}
     best = _revenues(runs[OPTIMUM])
     rows = []
     for name, outcomes in runs.items():
