@@ -92,10 +92,12 @@ def test_a_broken_manifest_says_what_to_do(client, store) -> None:
 def test_what_does_not_fit_together_is_no_dead_end(client, store) -> None:
     store.save("object_space", object())
 
-    page = client.get(f"/videos/{VIDEO}")
+    page, answer = client.get(f"/videos/{VIDEO}"), client.get("/new")
 
-    assert page.status_code == 500
+    assert (page.status_code, answer.status_code) == (200, 500)
     assert "kedro run<" in page.text
+    assert "kedro run<" in answer.text
+    assert "similarity" in page.text, "the other parts are there"
 
 
 def test_a_part_of_a_video_file_can_be_asked_for(client, films) -> None:

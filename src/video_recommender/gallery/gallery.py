@@ -1,5 +1,6 @@
 """The corpus as people look at it: find videos, and tell what is known of each."""
 
+import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,11 @@ from video_recommender.pipelines.preprocessing.sampling import PreprocessingOpti
 from video_recommender.video_file import VideoError, VideoFile
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+MISFITS: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What comes of models and tables that do not fit together."""
 
 TABLES: Final = {"classifier": "detections", "finetuned": "finetuned_detections", "segmenter": "segmentations"}
 """Where each detector keeps what it has seen in each video."""
@@ -80,26 +86,26 @@ class Gallery:
 
     def warm_up(self) -> None:
         """Read what the pages show, so that the first one comes as fast as the others; problems do not matter yet."""
-        _shown(self.index)
+        self.shown(self.index)
         for name in WARMED_UP:
-            _shown(lambda name=name: self.project.load_if_made(name))  # type: ignore[misc]
+            self.shown(lambda name=name: self.project.load_if_made(name))  # type: ignore[misc]
 
     def problems(self) -> tuple[Problem, ...]:
         """What keeps the grid from showing all that it could; empty if all is well."""
         return tuple(
             problem
             for name in ("frames", "video_features")
-            if (problem := _shown(lambda name=name: self.project.load(name)).problem)  # type: ignore[misc]
+            if (problem := self.shown(lambda name=name: self.project.load(name)).problem)  # type: ignore[misc]
         )
 
     def details(self, card: VideoCard) -> VideoDetails:
         """Tell all that is known of a video."""
         return VideoDetails(
             card=card,
-            timeline=_shown(lambda: self._timeline(card)),
-            category=_shown(lambda: self._category(card)),
-            neighbours=_shown(lambda: self._neighbours(card)),
-            ad=_shown(lambda: self._ad(card)),
+            timeline=self.shown(lambda: self._timeline(card)),
+            category=self.shown(lambda: self._category(card)),
+            neighbours=self.shown(lambda: self._neighbours(card)),
+            ad=self.shown(lambda: self._ad(card)),
         )
 
     def video_file(self, card: VideoCard) -> Path | None:
@@ -122,6 +128,21 @@ class Gallery:
         except VideoError:
             return None
         return None
+
+    def shown(self, tell: Callable[[], T]) -> Shown[T]:
+        """Tell one part of a page, or why it cannot be told, so that the other parts are there all the same."""
+        try:
+            return Shown(content=tell())
+        except UnavailableError as error:
+            return Shown(problem=error.problem)
+        except MISFITS as error:
+            logger.warning("A part of a page cannot be shown", exc_info=error)
+            return Shown(problem=self.misfit())
+
+    def misfit(self) -> Problem:
+        """Why what is there cannot be used, where an older version has made it."""
+        message = "What the runs have made does not fit together or is from another version."
+        return Problem(message, self.project.command_for_all)
 
     def neighbours_of(self, ranked: pd.DataFrame) -> tuple[Neighbour, ...]:
         """Put videos to names.
@@ -147,10 +168,10 @@ class Gallery:
         frames, videos = self._partitions("frames"), self._partitions("videos")
         pictures = {video_id: stored.record.fingerprint for video_id, stored in videos.usable().items()}
         pictures |= {video_id: f"frames {stored.record.fingerprint}" for video_id, stored in frames.usable().items()}
-        return VideoIndex(manifest, _shown(lambda: self.project.load("video_features")).content, pictures)
+        return VideoIndex(manifest, self.shown(lambda: self.project.load("video_features")).content, pictures)
 
     def _partitions(self, name: str) -> Partitions[Any]:
-        return _shown(lambda: self.project.load(name)).content or Partitions()
+        return self.shown(lambda: self.project.load(name)).content or Partitions()
 
     def _timeline(self, card: VideoCard) -> Timeline:
         space = self.project.load_if_made("object_space")
@@ -216,10 +237,3 @@ def rank_categories(classifier: Any, points: pd.DataFrame) -> tuple[CategoryGues
     """Tell how probably one video is of each category, most probable first."""
     ranked = pd.Series(classifier.predict_proba(points)[0], index=classifier.classes_).sort_values(ascending=False)
     return tuple(CategoryGuess(str(category), float(probability)) for category, probability in ranked.items())
-
-
-def _shown(tell: Callable[[], T]) -> Shown[T]:
-    try:
-        return Shown(content=tell())
-    except UnavailableError as error:
-        return Shown(problem=error.problem)

@@ -20,7 +20,6 @@ from video_recommender.gallery.video_details import (
     CategoryAnswer,
     CategoryGuess,
     NewVideoDetails,
-    Shown,
 )
 from video_recommender.pipelines.detection.object_detection import name_objects
 from video_recommender.pipelines.inference.answer import CategoryProbability, VideoAnswer
@@ -178,17 +177,17 @@ class NewVideoAnalyst:
                 tuple(CategoryGuess(guess.category, guess.probability) for guess in answer.categories)
             ),
             neighbours=self._gallery.neighbours_of(ranked.rename(columns={"video_id": "recommended_video_id"})),
-            ad=self._ad(points, answer.categories),
+            ad=self._gallery.shown(lambda: self._ad(points, answer.categories)),
         )
 
-    def _ad(self, points: DataFrame[VideoPoints], categories: tuple[CategoryProbability, ...]) -> Shown[AdAnswer]:
+    def _ad(self, points: DataFrame[VideoPoints], categories: tuple[CategoryProbability, ...]) -> AdAnswer:
         load = self.project.load_if_made
         believed = {guess.category: guess.probability for guess in categories}
         answer = explain_new_ad(points, believed, load("ad_features"), load("viewer_model"), load("ad_policy"))
-        if answer is not None:
-            return Shown(content=answer)
-        message = "No agent has learnt which ad to show before such videos."
-        return Shown(problem=Problem(message, self.project.command_for("ad_policy")))
+        if answer is None:
+            message = "No agent has learnt which ad to show before such videos."
+            raise UnavailableError(Problem(message, self.project.command_for("ad_policy")))
+        return answer
 
 
 def _empty(schema: type[pa.DataFrameModel]) -> Any:

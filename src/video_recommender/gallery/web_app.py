@@ -20,7 +20,7 @@ from video_recommender.gallery.loopback_guard import LOOPBACK, LoopbackGuard
 from video_recommender.gallery.media_type import media_type_of
 from video_recommender.gallery.new_video import NewVideoAnalyst
 from video_recommender.gallery.page_texts import FILTERS
-from video_recommender.gallery.project_data import Problem, UnavailableError
+from video_recommender.gallery.project_data import UnavailableError
 from video_recommender.gallery.uploads import UploadRefusedError, received
 from video_recommender.gallery.video_index import VideoCard
 
@@ -103,9 +103,7 @@ def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str]
 
     @app.exception_handler(Exception)
     def tell_that_it_does_not_fit(request: Request, _: Exception) -> Response:
-        message = "What the runs have made does not fit together or is from another version."
-        problem = Problem(message, gallery.project.command_for_all)
-        return pages.TemplateResponse(request, _page(request, "unavailable"), {"problem": problem}, 500)
+        return pages.TemplateResponse(request, _page(request, "unavailable"), {"problem": gallery.misfit()}, 500)
 
     @app.exception_handler(RequestValidationError)
     def tell_that_it_is_not_understood(request: Request, _: RequestValidationError) -> Response:
