@@ -124,17 +124,44 @@ def test_what_is_no_video_is_refused_in_words(page, tmp_path) -> None:
     expect(page.locator("#answer").get_by_role("alert")).to_contain_text("not a video")
 
 
-@pytest.mark.parametrize("path", ["/", "/videos/fruit/clip-00", "/videos/views/broken", "/new"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_fit_a_phone_and_have_names_for_everything(browser, served, path, scheme) -> None:
-    with browser.new_context(base_url=served.address, viewport=PHONE, color_scheme=scheme) as context:
-        page = context.new_page()
+def test_pages_fit_a_phone_and_have_names_for_everything(page) -> None:
+    page.set_viewport_size(PHONE)
+    for path in ("/", "/videos/fruit/clip-00", "/videos/views/broken", "/new"):
         page.goto(path)
 
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
         assert page.locator("img:not([alt]), img[alt='']").count() == 0
-        for control in page.locator("button, input, select, video, a").all():
-            named = control.evaluate(
-                "one => one.labels?.length || one.innerText?.trim() || one.getAttribute('aria-label')"
-            )
-            assert named, control.evaluate("one => one.outerHTML")
+        nameless = page.evaluate(
+            """[...document.querySelectorAll("button, input, select, video, a")]
+            .filter(one => !(one.labels?.length || one.textContent.trim() || one.getAttribute("aria-label")))
+            .map(one => one.outerHTML)"""
+        )
+        assert nameless == [], path
+
+
+def test_pages_go_dark_with_the_system(page) -> None:
+    page.goto("/")
+    brightness = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        colour = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        brightness[scheme] = sum(int(part) for part in colour.strip("rgb()").split(","))
+
+    assert brightness["dark"] < 150 < 600 < brightness["light"]
+
+
+def test_a_format_that_the_browser_cannot_play_is_told_with_a_way_out(page) -> None:
+    page.route("**/files/**", lambda route: route.fulfill(body="of another format", content_type="video/mp4"))
+
+    page.goto("/videos/fruit/clip-00")
+
+    expect(page.get_by_role("alert")).to_contain_text("cannot play")
+    expect(page.get_by_role("link", name="Download the video")).to_be_visible()
+
+
+def test_without_a_stage_the_page_names_the_command(page, store) -> None:
+    store.lose("recommendations")
+
+    page.goto("/videos/fruit/clip-00")
+
+    expect(page.get_by_role("region", name="Most alike")).to_contain_text("kedro run --pipelines=recommendation")

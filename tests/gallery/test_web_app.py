@@ -7,6 +7,7 @@ import pytest
 from coloured_films import film
 
 VIDEO = "fruit/clip-00"
+BROKEN = "views/broken"
 SAME_ORIGIN = {"Origin": "http://127.0.0.1:8765"}
 
 
@@ -42,6 +43,21 @@ def test_what_was_typed_is_never_markup(client) -> None:
 
     assert "<script>alert" not in page.text
     assert "<b>" not in page.text
+
+
+def test_names_and_titles_of_videos_may_be_anything(client, store, made) -> None:
+    name = 'views/100 % "new"? <b>#1</b> ñ'
+    manifest = made["video_manifest"].replace(
+        {"video_id": {BROKEN: name}, "title": {"Film 0": "<b>Bold</b> & 'quoted'"}}
+    )
+    store.save("video_manifest", manifest)
+
+    grid = client.get("/").text
+    address = next(part.split('"')[0] for part in grid.split('href="') if part.startswith("/videos/views/100"))
+
+    assert "<b>" not in grid
+    assert client.get(address).status_code == 200
+    assert "<b>" not in client.get(f"/videos/{VIDEO}").text
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "many"])

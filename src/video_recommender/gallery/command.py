@@ -1,6 +1,8 @@
 """`kedro gallery`: serve the gallery on this machine."""
 
+import contextlib
 import logging
+import os
 import socket
 import threading
 import time
@@ -35,7 +37,8 @@ def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: i
     if opens:
         threading.Thread(target=_open_later, args=(address,), daemon=True).start()
     settings = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-    uvicorn.Server(settings).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(settings).run(sockets=[listening])
 
 
 def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: str = "127.0.0.1") -> "FastAPI":
@@ -87,7 +90,9 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         hint = f"try another one: kedro gallery --port {port + 1}"
-        raise click.ClickException(f"{host}:{port} cannot be listened on ({error.strerror}): {hint}") from error
+        raise click.ClickException(
+            f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}): {hint}"
+        ) from error
 
 
 def _in_url(host: str) -> str:

@@ -6,7 +6,6 @@ from threading import Lock
 from typing import Any, Final
 
 import pandas as pd
-import pandera.pandas as pa
 from pandera.typing import DataFrame
 
 from video_recommender.frame_folder import EncodedFrames
@@ -153,14 +152,14 @@ class NewVideoAnalyst:
         model: Any = self.project.load(network)
         if network == "object_segmenter":
             segmented = segment_video(frames, model)
-            nothing = _empty(Detections), _empty(ClassProbabilities)
+            nothing = Detections.empty(), ClassProbabilities.empty()
             return _Seen(*nothing, segmented.objects, segmented.seen_classes, is_segmented=True)
         named = name_objects(frames, model)
         return _Seen(
             named.detections,
             named.class_probabilities,
-            _empty(Segmentations),
-            _empty(SeenClasses),
+            Segmentations.empty(),
+            SeenClasses.empty(),
             is_segmented=False,
         )
 
@@ -188,7 +187,3 @@ class NewVideoAnalyst:
             message = "No agent has learnt which ad to show before such videos."
             raise UnavailableError(Problem(message, self.project.command_for("ad_policy")))
         return answer
-
-
-def _empty(schema: type[pa.DataFrameModel]) -> Any:
-    return schema.validate(pd.DataFrame(columns=list(schema.to_schema().columns)))

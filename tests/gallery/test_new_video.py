@@ -1,0 +1,63 @@
+"""A new video in a project that has chosen another detector."""
+
+import pandas as pd
+import pytest
+from coloured_films import film
+from coloured_pictures import ColourDetector, segmenter_of
+from sklearn.linear_model import LogisticRegression
+
+from video_recommender.gallery.gallery import Sampling
+from video_recommender.gallery.uploads import UploadRefusedError
+from video_recommender.pipelines.feature_engineering.importance import evidence_of_seen_classes
+from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
+from video_recommender.pipelines.preprocessing.sampling import sample_frames
+from video_recommender.pipelines.recommendation.recommender import VideoRecommender
+from video_recommender.pipelines.segmentation.object_segmenter import segment_video
+from video_recommender.video_file import VideoFile
+
+
+@pytest.fixture
+def segmented_store(store, films):
+    """The corpus as a segmenter describes it: tomatoes are taken for cats, limes for dogs."""
+    segmenter, detector = segmenter_of(), ColourDetector()
+    frames = {name: sample_frames(VideoFile(path), Sampling().preprocessing).frames for name, path in films.items()}
+    segmented = {name: segment_video(pictures, segmenter) for name, pictures in frames.items()}
+    classes = pd.Index(["person", "cat", "dog"], name="class_name")
+    ids = pd.Index(sorted(films), name="video_id", dtype=str)
+    evidence = evidence_of_seen_classes(
+        {name: lambda one=one: one.seen_classes for name, one in segmented.items()}, classes
+    )
+    embeddings = pd.DataFrame(detector.class_embeddings, classes, list("abc"))
+    space = ObjectSpace(FeatureOptions(detector="segmenter")).fit(evidence, embeddings)
+    features = space.importances(evidence)
+    points = space.transform(features)
+    store.save("object_segmenter", segmenter)
+    store.save("object_space", space)
+    store.save("video_features", features)
+    store.save("video_points", points)
+    store.save("recommender", VideoRecommender().fit(points))
+    store.save("category_classifier", LogisticRegression().fit(points, [name.split("/")[0] for name in ids]))
+    return store
+
+
+def test_it_is_looked_at_by_the_segmenter_if_the_corpus_was(segmented_store, analyst, tmp_path) -> None:
+    details = analyst.analyse(film(tmp_path / "new.mp4", "tomato", "lime"))
+
+    assert {seen.name for seen in details.timeline.objects} == {"cat", "dog"}
+    assert len(details.neighbours) == 10
+
+
+def test_the_segmenter_is_named_where_it_is_missing(segmented_store, analyst) -> None:
+    segmented_store.lose("object_segmenter")
+
+    assert analyst.problem().command == "kedro run --pipelines=segmentation"
+
+
+def test_a_video_that_promises_pictures_and_has_none_is_refused(analyst, films, tmp_path) -> None:
+    content = bytearray(films["views/clip-00"].read_bytes())
+    media = content.index(b"mdat") + 4
+    content[media : media + 2000] = bytes(len(content[media : media + 2000]))
+    (tmp_path / "hollow").write_bytes(content)
+
+    with pytest.raises(UploadRefusedError):
+        analyst.analyse(tmp_path / "hollow")
