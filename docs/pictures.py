@@ -1,0 +1,183 @@
+"""Draw the pictures of the documentation from what `kedro run` has made of the demo: python docs/pictures.py.
+
+Needs Chromium, which photographs the pages that are written here.
+"""
+
+import base64
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+from PIL import Image, ImageChops
+from sklearn.manifold import TSNE
+
+from video_recommender.datasets import FrameFolderDataset
+from video_recommender.pipelines.segmentation.overlays import draw_objects
+
+DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "data")
+PICTURES = Path(__file__).parent / "images"
+STYLE = """
+<style>
+body { font: 15px "DejaVu Sans", sans-serif; margin: 12px; background: white; color: #222; }
+.row { display: flex; gap: 6px; margin-bottom: 6px; align-items: center; }
+.name { width: 110px; font-weight: bold; }
+figure { margin: 0; width: 132px; } figure img { width: 132px; display: block; border-radius: 3px; }
+figcaption { font-size: 12px; line-height: 1.3; padding: 3px 0 5px; min-height: 32px; }
+.query img { outline: 4px solid #ff6e40; }
+</style>
+"""
+
+
+def draw_all() -> None:
+    """Draw every picture that the data at hand suffices for."""
+    PICTURES.mkdir(exist_ok=True)
+    draw_corpus()
+    draw_detections("animals/clip-001")
+    draw_neighbours("animals/clip-001")
+    draw_segmentation(["interiors/clip-098", "animals/clip-039"])
+    draw_object_space()
+    for name, width, height in [
+        ("confusion_matrix", 640, 600),
+        ("recommendation_comparison", 900, 640),
+        ("learning_curves", 900, 640),
+        ("ad_learning_figure", 900, 640),
+        ("ad_choice_figure", 900, 640),
+    ]:
+        stored = DATA / "08_reporting" / f"{name}.json"
+        if stored.exists():
+            drawn = pio.from_json(stored.read_text(), skip_invalid=True)
+            photograph(figure_page(drawn), name, (width, height), has_photos=False)
+
+
+def draw_corpus() -> None:
+    """Show one frame of six videos per category."""
+    rows = ""
+    for folder in sorted(path for path in (DATA / "02_intermediate/frames").iterdir() if path.is_dir()):
+        if folder.name.startswith("."):
+            continue
+        videos = sorted(path for path in folder.iterdir() if path.is_dir())[:6]
+        rows += f"<div class=row><div class=name>{folder.name}</div>{''.join(map(captioned, map(first, videos)))}</div>"
+    photograph(STYLE + rows, "corpus", (990, 590))
+
+
+def draw_detections(video_id: str) -> None:
+    """Show every other frame of a video and what the network takes it for."""
+    named = pd.read_parquet(DATA / f"03_primary/detections/{video_id}.parquet").iloc[::2].head(12)
+    figures = [
+        captioned(
+            DATA / f"02_intermediate/frames/{video_id}/{row.frame}.jpg",
+            f"frame {row.frame}<br>{row.class_name}, {row.confidence:.2f}",
+        )
+        for row in named.itertuples()
+    ]
+    photograph(STYLE + in_rows(figures), "detections", (860, 400))
+
+
+def draw_neighbours(video_id: str) -> None:
+    """Show a video and the ten that are recommended after it."""
+    recommendations = pd.read_parquet(DATA / "07_model_output/recommendations.parquet").query("video_id == @video_id")
+    figures = [captioned(first(DATA / f"02_intermediate/frames/{video_id}"), f"<b>{video_id}</b>", "query")] + [
+        captioned(
+            first(DATA / f"02_intermediate/frames/{row.recommended_video_id}"),
+            f"{row.rank}. {row.recommended_video_id}<br>{row.similarity:.2f}",
+        )
+        for row in recommendations.itertuples()
+    ]
+    photograph(STYLE + in_rows(figures), "neighbours", (860, 400))
+
+
+def draw_segmentation(video_ids: list[str]) -> None:
+    """Show the objects that are found in some frames of videos."""
+    segmenter = pickle.loads((DATA / "02_intermediate/object_segmenter.pickle").read_bytes())  # made by this project
+    strips = []
+    for video_id in video_ids:
+        frames = FrameFolderDataset(filepath=str(DATA / f"02_intermediate/frames/{video_id}")).load()
+        drawn = [draw_objects(frame.believed(), 300) for frame in segmenter.segment(frames)][:3]
+        strips.append(np.hstack(drawn))
+    Image.fromarray(np.vstack(strips)).save(PICTURES / "segmentation.jpg", quality=82, optimize=True)
+
+
+def draw_object_space() -> None:
+    """Flatten object space, one clip per photo, so that neighbours stay neighbours as well as they can."""
+    manifest = pd.read_parquet(DATA / "01_raw/video_manifest.parquet")
+    of_one_photo = manifest[~manifest["photos"].str.contains(",")].drop_duplicates("photos")["video_id"]
+    points = pd.read_parquet(DATA / "05_model_input/video_points.parquet").loc[of_one_photo]
+    flat = TSNE(metric="cosine", perplexity=8, init="random", random_state=42).fit_transform(points.to_numpy())
+    place = (flat - flat.min(axis=0)) / np.ptp(flat, axis=0) * [880, 580]
+    names = points.index.str.split("/").str[0]
+    colours = dict(zip(sorted(set(names)), ["#2979ff", "#ff6e40", "#00a878", "#9c27b0"], strict=False))
+    page = "".join(
+        f'<div style="position: absolute; left: {left + 20:.0f}px; top: {top + 50:.0f}px">'
+        + picture_tag(first(DATA / f"02_intermediate/frames/{video_id}"), f"width: 56px; border: 5px solid {colour}")
+        + "</div>"
+        for video_id, colour, (left, top) in zip(points.index, names.map(colours), place, strict=True)
+    )
+    legend = "".join(f'<b style="color: {colour}; margin-right: 2em">■ {name}</b>' for name, colour in colours.items())
+    photograph(STYLE + legend + page, "object_space", (980, 790))
+
+
+def first(frames: Path) -> Path:
+    """Choose the frame that stands for a video."""
+    return frames / "1.jpg"
+
+
+def captioned(picture: Path, caption: str = "", css_class: str = "") -> str:
+    """Write a picture with what is said of it."""
+    below = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f'<figure class="{css_class}">{picture_tag(picture)}{below}</figure>'
+
+
+def picture_tag(picture: Path, style: str = "") -> str:
+    """Write a picture that needs no file beside the page."""
+    encoded = base64.b64encode(picture.read_bytes()).decode()
+    return f'<img style="{style}" src="data:image/jpeg;base64,{encoded}">'
+
+
+def in_rows(figures: Iterable[str], per_row: int = 6) -> str:
+    """Put figures side by side."""
+    listed = list(figures)
+    rows = [listed[start : start + per_row] for start in range(0, len(listed), per_row)]
+    return "".join(f"<div class=row>{''.join(row)}</div>" for row in rows)
+
+
+def figure_page(figure: go.Figure) -> str:
+    """Write a page that holds nothing but the figure."""
+    figure.update_layout(width=None, height=None, autosize=True, template="plotly_white", updatemenus=[])
+    page: str = figure.to_html(config={"displayModeBar": False, "responsive": True}, default_height="96vh")
+    return page
+
+
+def photograph(page: str, name: str, size: tuple[int, int], *, has_photos: bool = True) -> None:
+    """Let Chromium show the page and keep what it looks like."""
+    with tempfile.TemporaryDirectory() as folder:
+        shown, seen = Path(folder) / "page.html", Path(folder) / "page.png"
+        shown.write_text(f"<!doctype html><meta charset=utf-8>{page}")
+        command = ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=8000"]
+        window = f"--window-size={size[0]},{size[1]}"
+        subprocess.run(
+            [*command, window, f"--screenshot={seen}", shown.as_uri()], check=True, capture_output=True, timeout=120
+        )
+        picture = without_margins(Image.open(seen).convert("RGB"))
+        if has_photos:
+            picture.save(PICTURES / f"{name}.jpg", quality=82, optimize=True)
+        else:
+            picture.quantize(128).save(PICTURES / f"{name}.png", optimize=True)
+
+
+def without_margins(picture: Image.Image, keep: int = 12) -> Image.Image:
+    """Cut off what is white all around."""
+    white = Image.new("RGB", picture.size, "white")
+    left, top, right, bottom = ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
+    inside = (max(0, left - keep), max(0, top - keep), right + keep, bottom + keep)
+    return picture.crop((*inside[:2], min(inside[2], picture.width), min(inside[3], picture.height)))
+
+
+if __name__ == "__main__":
+    draw_all()
