@@ -22,7 +22,9 @@ for (const video of document.querySelectorAll("video")) {
   };
   video.addEventListener("timeupdate", mark);
   video.addEventListener("seeked", mark);
-  video.addEventListener("error", () => {
+  const tellThatItCannotBePlayed = () => {
     video.parentElement.querySelector("[role=alert]").hidden = false;
-  });
+  };
+  video.addEventListener("error", tellThatItCannotBePlayed);
+  if (video.error) tellThatItCannotBePlayed(); // before this script was there
 }
