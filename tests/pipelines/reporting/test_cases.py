@@ -1,6 +1,6 @@
 import pandas as pd
 
-from video_recommender.pipelines.reporting.cases import extreme_categories, extreme_recommendations
+from video_recommender.pipelines.reporting.cases import Extremes, extreme_categories, extreme_recommendations
 
 
 def test_the_surest_of_each_group_is_shown_and_only_if_it_was_held_out(
@@ -21,6 +21,12 @@ def test_lists_with_most_and_fewest_of_the_same_category_are_shown(
     assert [(shown.video_id, shown.right) for shown in extremes.best] == [("cats/a", 2), ("dogs/a", 2)]
     assert [(shown.video_id, shown.right) for shown in extremes.worst] == [("dogs/b", 0), ("cats/b", 1)]
     assert [near.video_id for near in extremes.worst[0].neighbours] == ["cats/a", "cats/b"]
+
+
+def test_without_categories_no_list_is_better_than_another(recommendations: pd.DataFrame, corpus: pd.DataFrame) -> None:
+    unlabelled = corpus.assign(category=None)
+
+    assert extreme_recommendations(recommendations, unlabelled, cases=2) == Extremes((), ())
 
 
 def test_a_list_without_a_mistake_is_never_among_the_worst(recommendations: pd.DataFrame, corpus: pd.DataFrame) -> None:

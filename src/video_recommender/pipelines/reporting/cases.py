@@ -120,7 +120,7 @@ def extreme_recommendations(
     )
     judged = labelled.assign(is_right=is_right)
     queries = judged.groupby("video_id").agg(right=("is_right", "mean"), similarity=("similarity", "mean"))
-    queries = queries.assign(group=described["group"]).reset_index()
+    queries = queries.join(described["group"]).reset_index()
     ranked = queries.sort_values(["right", "similarity", "video_id"], ascending=[False, False, True])
     best = ranked.drop_duplicates("group").head(cases)
     rest = ranked[~ranked["video_id"].isin(best["video_id"]) & (ranked["right"] < 1)]
