@@ -49,10 +49,10 @@ workers:
 classification:
   candidates: [nearest_neighbours, logistic_regression]
 advertising:
-  agent: {steps: 20000, sessions: 128, batch: 128}
-  table: {steps: 20000}
-  bandit: {steps: 5000}
-  evaluation: {runs: 2, sessions: 100, bound_sessions: 20}
+  agent: {steps: 6000, sessions: 128, batch: 128}
+  table: {steps: 6000}
+  bandit: {steps: 2000}
+  evaluation: {runs: 2, sessions: 100, bound_sessions: 10}
   log: {sessions: 500}
 """
 BUILDS_NETWORK = {
