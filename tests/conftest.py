@@ -1,8 +1,10 @@
-"""What holds for every test."""
+"""What all tests have in common."""
 
 import os
 
-settings.register_profile("untimed", deadline=None)  # machines that run tests are noisy
-settings.load_profile("untimed")
+from hypothesis import settings
 
 os.environ["DO_NOT_TRACK"] = "1"
+
+settings.register_profile("untimed", deadline=None)  # machines that run tests are noisy
+settings.load_profile("untimed")

@@ -47,7 +47,7 @@ def importance_of(evidence: ObjectEvidence, formula: str) -> np.ndarray:
     return measure_importance(evidence, formula, inverse_document_frequency(evidence)).toarray()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(videos=corpus)
 @pytest.mark.parametrize("formula", ["confidence_share", "frame_share"])
 def test_shares_of_a_video_sum_to_one_and_are_zero_without_evidence(
@@ -58,7 +58,7 @@ def test_shares_of_a_video_sum_to_one_and_are_zero_without_evidence(
     assert importance.sum(axis=1) == pytest.approx([float(bool(frames)) for frames in videos])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(videos=corpus)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_an_object_is_important_exactly_where_it_is_seen(formula: str, videos: list[list[tuple[str, float]]]) -> None:
@@ -69,7 +69,7 @@ def test_an_object_is_important_exactly_where_it_is_seen(formula: str, videos: l
     assert ((importance > 0) == np.array(seen)).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(frames=one_video, random=st.randoms(use_true_random=False))
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_the_order_of_frames_does_not_matter(formula: str, frames: list[tuple[str, float]], random) -> None:
@@ -80,7 +80,7 @@ def test_the_order_of_frames_does_not_matter(formula: str, frames: list[tuple[st
     assert importance[0] == pytest.approx(importance[1])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(frames=one_video, another=named_frame)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_one_more_frame_of_an_object_never_makes_it_less_important(

@@ -35,7 +35,7 @@ def space(class_embeddings: pd.DataFrame) -> ObjectSpace:
     return fitted(class_embeddings)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(first=amounts, second=amounts)
 @pytest.mark.parametrize("hellinger", [True, False])
 def test_the_dot_of_two_points_is_the_soft_cosine(
