@@ -1,4 +1,4 @@
-"""What all tests have in common."""
+"""What holds for every test."""
 
 import os
 
