@@ -4,7 +4,7 @@ The first rows are about the example of the assignment, the others about tables 
 categories; with each seed comes another corpus, in which every category is a cloud of points. Shares are of what the
 optimum earns in the same simulated sessions; with `annoyance` and `tastes`, also of what nobody can exceed.
 
-Run: python benchmarks/ad_agent.py                                # half an hour
+Run: python benchmarks/ad_agent.py                                # hours
      python benchmarks/ad_agent.py --seeds 3 --scenarios annoyance --agents deep_q_network q_table
      python benchmarks/ad_agent.py --seeds 3 --agent steps=500000  # other options of the network
 """
@@ -18,6 +18,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from pandera.typing import DataFrame
 from threadpoolctl import threadpool_limits
 
 from video_recommender.pipelines.advertising.ads import AdInventory
@@ -34,6 +35,7 @@ from video_recommender.pipelines.advertising.policies import AdPolicy
 from video_recommender.pipelines.advertising.scenarios import SCENARIOS, draw_inventory, draw_viewers
 from video_recommender.pipelines.advertising.tabular_q_learning import TableOptions, train_q_table
 from video_recommender.pipelines.advertising.viewer_model import ViewerModel
+from video_recommender.schemas import AdPolicyReport
 
 VIDEOS: Final = 300
 FEWEST_CATEGORIES, MOST_CATEGORIES = 2, 8
@@ -61,18 +63,13 @@ def main() -> None:
                 learners = learners_of(seed, overrides, arguments.agents)
                 trained, case_costs = train(model, learners)
                 costs += case_costs
-                report = evaluate_policies(model, {**reference_policies(), **trained}, evaluation)
-                reports.append(report.assign(scenario=scenario, ads=ads, seed=seed))
+                judged = [evaluate_policies(model, {**reference_policies(), **trained}, evaluation)]
                 if arguments.unseen:
-                    report = evaluate_on_unseen_videos(
-                        model,
-                        pd.Series(model.video_ids, list(model.video_ids)),
-                        lambda seen, chosen=learners: train(seen, chosen)[0],
-                        evaluation,
-                    )
+                    judged.append(judge_on_unseen_videos(model, learners, evaluation))
+                for report in judged:
                     reports.append(report.assign(scenario=scenario, ads=ads, seed=seed))
-                shares = ", ".join(f"{row.policy} {row.share_of_optimum:.4f}" for row in report.itertuples())
-                print(f"{scenario}, {ads}, seed {seed}, {len(model.category_names)} categories: {shares}", flush=True)
+                    shares = ", ".join(f"{row.policy} {row.share_of_optimum:.4f}" for row in report.itertuples())
+                    print(f"{scenario}, {ads} ads, seed {seed}, {report['videos'][0]} videos: {shares}", flush=True)
     print(summarise(pd.concat(reports)).to_string(float_format="{:.4f}".format))
     print(f"the network's policy: {decisions_per_second():,.0f} decisions a second, from observations, 14 ads")
     for agent, spent in pd.DataFrame(costs, columns=["agent", "cost"]).groupby("agent")["cost"]:
@@ -117,6 +114,16 @@ def train(
         policies[name] = learn(model)
         costs.append((name, Cost(time.perf_counter() - begun, time.process_time() - begun_cpu)))
     return policies, costs
+
+
+def judge_on_unseen_videos(
+    model: ViewerModel, learners: Mapping[str, Callable[[ViewerModel], AdPolicy]], evaluation: AdEvaluationOptions
+) -> DataFrame[AdPolicyReport]:
+    """Judge agents, and what they must beat, on a third of the videos, of which they have learnt nothing."""
+    groups = pd.Series(model.video_ids, list(model.video_ids))
+    return evaluate_on_unseen_videos(
+        model, groups, lambda seen: {**reference_policies(), **train(seen, learners)[0]}, evaluation
+    )
 
 
 def summarise(reports: pd.DataFrame) -> pd.DataFrame:
