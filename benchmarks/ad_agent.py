@@ -58,7 +58,7 @@ def main() -> None:
     reports, costs = [], []
     for scenario in arguments.scenarios:
         for ads in arguments.ads:
-            for seed in range(arguments.seeds):
+            for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
                 model = draw_case(ads, scenario, seed)
                 learners = learners_of(seed, overrides, arguments.agents)
                 trained, case_costs = train(model, learners)
@@ -155,6 +155,7 @@ def decisions_per_second() -> float:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=100, help="below 100 are those that options were chosen on")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--ads", nargs="+", choices=["assignment", "random"], default=["assignment", "random"])
     parser.add_argument("--agents", nargs="+", default=["deep_q_network", "q_table", "lin_ucb"])

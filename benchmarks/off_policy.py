@@ -101,7 +101,7 @@ def repeat(
         for name, policy in targets.items()
     }
     reports = []
-    for seed in range(arguments.repeats):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.repeats):
         log = log_sessions(model, logged, arguments.sessions, np.random.default_rng(seed))
         reports.append(evaluate_from_log(log, model, targets))
     table = pd.concat(reports, ignore_index=True)
@@ -133,6 +133,7 @@ def summarise(reports: pd.DataFrame) -> pd.DataFrame:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=200, help="logs per scenario and logged policy")
+    parser.add_argument("--first-seed", type=int, default=1000, help="below 1000: limits were chosen on these")
     parser.add_argument("--sessions", type=int, default=2000, help="in each log")
     parser.add_argument("--truth", type=int, default=400_000, help="sessions that tell what a policy earns")
     parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
