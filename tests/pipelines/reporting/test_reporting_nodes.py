@@ -13,7 +13,7 @@ from video_recommender.partitions import PartitionRecord, Partitions, StoredPart
 from video_recommender.pipelines.detection.nodes import DetectionOptions
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
 from video_recommender.pipelines.reporting.nodes import ReportingOptions, write_model_card, write_report
-from video_recommender.pipelines.reporting.thumbnails import SIDE, thumbnail
+from video_recommender.pipelines.reporting.video_pictures import SIDE, thumbnail
 
 REPORT = pd.DataFrame(
     {

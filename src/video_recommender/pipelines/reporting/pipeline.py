@@ -2,13 +2,31 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import write_model_card, write_report
+from .nodes import draw_detection_sheet, draw_frame_sheet, draw_neighbour_sheet, write_model_card, write_report
 
 
 def create_pipeline() -> Pipeline:
-    """Tables, figures and frames in; one page, and a card of the models, out."""
+    """Tables, figures and frames in; one page, a card of the models, and sheets of pictures out."""
     return Pipeline(
         [
+            Node(
+                draw_frame_sheet,
+                inputs=["video_manifest", "frame_manifest", "frames", "params:reporting"],
+                outputs="frame_sheet",
+                name="draw_frame_sheet",
+            ),
+            Node(
+                draw_detection_sheet,
+                inputs=["video_manifest", "frame_manifest", "frames", "detections", "params:reporting"],
+                outputs="detection_sheet",
+                name="draw_detection_sheet",
+            ),
+            Node(
+                draw_neighbour_sheet,
+                inputs=["recommendations", "corpus", "frames"],
+                outputs="neighbour_sheet",
+                name="draw_neighbour_sheet",
+            ),
             Node(
                 write_report,
                 inputs=[

@@ -1,4 +1,4 @@
-"""Small pictures of videos that can be written into a page."""
+"""The picture that stands for a video."""
 
 import base64
 from typing import Final
@@ -14,11 +14,34 @@ QUALITY: Final = 75
 """Of JPEG, 0 to 100."""
 
 
+def middle_frame(frames: int) -> int:
+    """The number of the frame that stands for a video of so many: the one in the middle, from 1 on."""
+    return frames // 2 + 1
+
+
+def middle_picture(frames: FrameFolder | EncodedFrames) -> Picture:
+    """Read the frame in the middle of a video.
+
+    Args:
+        frames: of one video; at most two are decoded.
+
+    Returns:
+        uint8 RGB, shape (height, width, 3).
+
+    Raises:
+        VideoError: if the frame is not a readable picture.
+    """
+    after_first = middle_frame(len(frames.files if isinstance(frames, FrameFolder) else frames)) - 1
+    pictures = frames.pictures(step=max(1, after_first))
+    first = next(pictures)
+    return next(pictures, first)
+
+
 def thumbnail(frames: FrameFolder | EncodedFrames) -> str:
     """Shrink the frame in the middle of a video.
 
     Args:
-        frames: of one video; only one is decoded.
+        frames: of one video.
 
     Returns:
         A JPEG as a `data:` URI (RFC 2397).
@@ -26,10 +49,7 @@ def thumbnail(frames: FrameFolder | EncodedFrames) -> str:
     Raises:
         VideoError: if the frame is not a readable picture.
     """
-    number = max(1, len(frames.files if isinstance(frames, FrameFolder) else frames) // 2)
-    pictures = frames.pictures(step=number)
-    first = next(pictures)
-    return _as_uri(next(pictures, first))
+    return _as_uri(middle_picture(frames))
 
 
 def _as_uri(picture: Picture) -> str:

@@ -1,0 +1,83 @@
+"""Contact sheets: pictures of videos in rows, with what was found out about each below it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from matplotlib.figure import Figure
+
+from video_recommender.frame_folder import Picture
+
+PICTURE_INCHES: Final = 1.3
+CAPTION_INCHES: Final = 0.42
+NAME_INCHES: Final = 1.3
+GAP_INCHES: Final = 0.06
+FRAME_WIDTH: Final = 3
+"""Of the coloured frame around a picture, points."""
+
+
+@dataclass(frozen=True)
+class CaptionedPicture:
+    """One picture of a sheet.
+
+    Attributes:
+        picture: uint8 RGB, shape (height, width, 3).
+        caption: what is said of it, at most two short lines.
+        colour: of a frame around it, as Matplotlib names colours; empty for none.
+    """
+
+    picture: Picture
+    caption: str = ""
+    colour: str = ""
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One row of a sheet.
+
+    Attributes:
+        name: what its pictures have in common.
+        pictures: from left to right.
+    """
+
+    name: str
+    pictures: tuple[CaptionedPicture, ...]
+
+
+def draw_sheet(rows: Sequence[SheetRow]) -> Figure:
+    """Draw pictures in rows; where there are none, say so.
+
+    Args:
+        rows: from top to bottom; they may be of different lengths.
+
+    Returns:
+        The sheet, as large as its pictures need.
+    """
+    columns = max((len(row.pictures) for row in rows), default=0)
+    if not columns:
+        sheet = Figure(figsize=(4, 1))
+        sheet.text(0.5, 0.5, "No video to show", ha="center", va="center")
+        return sheet
+    column_inches, row_inches = PICTURE_INCHES + GAP_INCHES, PICTURE_INCHES + CAPTION_INCHES
+    width, height = NAME_INCHES + columns * column_inches, GAP_INCHES + len(rows) * row_inches
+    sheet = Figure(figsize=(width, height))
+    for number, row in enumerate(rows):
+        top = height - GAP_INCHES - number * row_inches
+        middle = (top - PICTURE_INCHES / 2) / height
+        sheet.text(0.08 / width, middle, row.name, va="center", fontweight="bold", fontsize=9, parse_math=False)
+        for column, shown in enumerate(row.pictures):
+            left = NAME_INCHES + column * column_inches
+            place = (left / width, (top - PICTURE_INCHES) / height, PICTURE_INCHES / width, PICTURE_INCHES / height)
+            _draw_picture(sheet, place, shown)
+    return sheet
+
+
+def _draw_picture(sheet: Figure, place: tuple[float, float, float, float], shown: CaptionedPicture) -> None:
+    axes = sheet.add_axes(place)
+    axes.imshow(shown.picture)
+    axes.margins(0.04)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set(visible=bool(shown.colour), color=shown.colour or "none", linewidth=FRAME_WIDTH)
+    axes.set_xlabel(shown.caption, fontsize=6.5, labelpad=3, parse_math=False)
