@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 import video_recommender
 from video_recommender.pipeline_registry import ON_DEMAND
+from video_recommender.stages import stage_of
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "video_recommender"
@@ -245,7 +246,7 @@ def test_domain_code_loads_no_kedro_by_a_detour_either() -> None:
 
 def test_a_node_is_named_after_its_function_and_says_which_stage_it_belongs_to() -> None:
     for node in all_nodes().values():
-        assert node.name == node.func.__name__
+        assert node.name == f"{stage_of(node)}.{node.func.__name__}"
         assert node.func.__module__ == f"video_recommender.pipelines.{node.func.__module__.split('.')[-2]}.nodes"
         assert node.tags, node.name
 

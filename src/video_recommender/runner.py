@@ -97,4 +97,4 @@ class _Ledger:
 
 
 def _title(node: Node) -> str:
-    return f"{stage_of(node).replace('_', ' '):<20} {node.name.replace('_', ' ')}"
+    return f"{stage_of(node).replace('_', ' '):<20} {node.short_name.replace('_', ' ')}"

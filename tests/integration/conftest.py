@@ -72,7 +72,7 @@ class ExecutedNodes:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        self.names.append(node.name)
+        self.names.append(node.short_name)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,8 @@ class Project:
             for made in layer.iterdir():
                 if made.name not in network:
                     shutil.rmtree(made) if made.is_dir() else made.unlink()
-        ledger.write_text(json.dumps({name: entries[name] for name in BUILDS_NETWORK}))
+        kept = {name: entry for name, entry in entries.items() if name.rpartition(".")[2] in BUILDS_NETWORK}
+        ledger.write_text(json.dumps(kept))
 
     def _session(self, params: dict[str, Any] | None) -> KedroSession:
         return KedroSession.create(project_path=self.root, runtime_params=params, save_on_close=False)

@@ -57,8 +57,8 @@ def test_a_parameter_that_matters_to_a_stage_redoes_that_stage_and_those_after_i
     remade = project.remade(partitions)
 
     nodes = pipelines["__default__"].nodes
-    reads_it = {node.name for node in nodes if f"params:{group}" in node.inputs} - ALWAYS_LOOKS
-    after = {node.name for node in pipelines["__default__"].from_nodes(*names_in(stage)).nodes}
+    reads_it = {node.short_name for node in nodes if f"params:{group}" in node.inputs} - ALWAYS_LOOKS
+    after = {node.short_name for node in pipelines["__default__"].from_nodes(*names_in(stage)).nodes}
     assert reads_it <= executed <= after - BUILDS_NETWORK
     later = partitions.keys() - {"videos"} if stage == "preprocessing" else set()
     assert {dataset: len(video_ids) for dataset, video_ids in remade.items()} == dict.fromkeys(later, 12)
@@ -188,7 +188,7 @@ def complete_partitions(project):
     made, catalog = project.partitions(), project.catalog()
     complete = {}
     for node in pipelines["__default__"].nodes:
-        if node.name in ALWAYS_LOOKS and set(node.outputs) <= made.keys():
+        if node.short_name in ALWAYS_LOOKS and set(node.outputs) <= made.keys():
             finished = set.intersection(*(set(catalog.load(dataset).usable()) for dataset in node.outputs))
             complete |= {(dataset, video): made[dataset][video] for dataset in node.outputs for video in finished}
     return complete

@@ -45,7 +45,7 @@ LOKY = {"workers": {"backend": "loky", "jobs": 2}}
 
 
 def test_every_node_runs_once_and_a_stage_is_finished_before_the_next_begins(first_run):
-    stages = {node.name: stage_of(node) for node in pipelines["__default__"].nodes}
+    stages = {node.short_name: stage_of(node) for node in pipelines["__default__"].nodes}
 
     assert sorted(first_run.executed) == sorted(stages)
     order = [STAGES.index(stages[name]) for name in first_run.executed]

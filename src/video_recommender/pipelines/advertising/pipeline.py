@@ -131,5 +131,7 @@ def create_pipeline() -> Pipeline:
                 name="summarise_advertising",
             ),
         ],
+        namespace="advertising",
+        prefix_datasets_with_namespace=False,
         tags="advertising",
     )

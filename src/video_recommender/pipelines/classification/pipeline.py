@@ -53,5 +53,7 @@ def create_pipeline() -> Pipeline:
                 name="draw_confusion_matrix",
             ),
         ],
+        namespace="classification",
+        prefix_datasets_with_namespace=False,
         tags="classification",
     )

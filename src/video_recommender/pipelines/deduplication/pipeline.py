@@ -29,5 +29,7 @@ def create_pipeline() -> Pipeline:
                 name="select_corpus",
             ),
         ],
+        namespace="deduplication",
+        prefix_datasets_with_namespace=False,
         tags="deduplication",
     )

@@ -68,5 +68,7 @@ def create_pipeline() -> Pipeline:
                 name="gather_embeddings",
             ),
         ],
+        namespace="detection",
+        prefix_datasets_with_namespace=False,
         tags="detection",
     )

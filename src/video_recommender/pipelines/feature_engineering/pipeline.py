@@ -40,5 +40,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(place_videos, inputs=["video_features", "object_space"], outputs="video_points", name="place_videos"),
         ],
+        namespace="feature_engineering",
+        prefix_datasets_with_namespace=False,
         tags="feature_engineering",
     )

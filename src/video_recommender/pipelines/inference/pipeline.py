@@ -59,5 +59,7 @@ def create_pipeline() -> Pipeline:
                 name="answer_for_new_video",
             ),
         ],
+        namespace="inference",
+        prefix_datasets_with_namespace=False,
         tags=["inference", "on_demand"],
     )

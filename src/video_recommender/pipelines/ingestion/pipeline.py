@@ -38,5 +38,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(describe_videos, inputs="videos", outputs="video_manifest", name="describe_videos"),
         ],
+        namespace="ingestion",
+        prefix_datasets_with_namespace=False,
         tags="ingestion",
     )

@@ -18,5 +18,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(summarise_frames, inputs="frames", outputs="frame_manifest", name="summarise_frames"),
         ],
+        namespace="preprocessing",
+        prefix_datasets_with_namespace=False,
         tags="preprocessing",
     )

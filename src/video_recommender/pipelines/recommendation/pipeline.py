@@ -68,5 +68,7 @@ def create_pipeline() -> Pipeline:
                 name="draw_recommendation_comparison",
             ),
         ],
+        namespace="recommendation",
+        prefix_datasets_with_namespace=False,
         tags="recommendation",
     )

@@ -68,5 +68,7 @@ def create_pipeline() -> Pipeline:
                 name="write_model_card",
             ),
         ],
+        namespace="reporting",
+        prefix_datasets_with_namespace=False,
         tags="reporting",
     )

@@ -62,5 +62,7 @@ def create_pipeline() -> Pipeline:
                 name="draw_segmentation_overlays",
             ),
         ],
+        namespace="segmentation",
+        prefix_datasets_with_namespace=False,
         tags="segmentation",
     )

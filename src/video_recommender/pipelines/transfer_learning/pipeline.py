@@ -168,5 +168,7 @@ def create_pipeline() -> Pipeline:
                 name="draw_finetuned_confusion_matrix",
             ),
         ],
+        namespace="transfer_learning",
+        prefix_datasets_with_namespace=False,
         tags="transfer_learning",
     )
