@@ -1,6 +1,12 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
+from video_recommender.frame_folder import FrameFolder
+from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.schemas import CategoryPredictions, Corpus, Recommendations
 
 VIDEOS = ["cats/a", "cats/b", "cats/c", "dogs/a", "dogs/b", "dogs/c"]
@@ -47,3 +53,15 @@ def recommendations() -> pd.DataFrame:
     ]
     columns = ["video_id", "rank", "recommended_video_id", "similarity", "shared_objects"]
     return Recommendations.validate(pd.DataFrame(rows, columns=columns))
+
+
+@pytest.fixture
+def frames(tmp_path: Path, corpus: pd.DataFrame) -> Partitions[FrameFolder]:
+    stored = {}
+    for number, video_id in enumerate(corpus["video_id"]):
+        folder = tmp_path / video_id
+        folder.mkdir(parents=True)
+        for frame in range(1, 4):
+            cv2.imwrite(str(folder / f"{frame}.jpg"), np.full((90, 160, 3), 40 * number + frame, np.uint8))
+        stored[video_id] = StoredPartition(PartitionRecord("made"), lambda folder=folder: FrameFolder(folder))
+    return Partitions(stored)

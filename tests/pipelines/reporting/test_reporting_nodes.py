@@ -1,6 +1,5 @@
 import base64
 import re
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from video_recommender.frame_folder import FrameFolder
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.partitions import Partitions
 from video_recommender.pipelines.detection.nodes import DetectionOptions
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
 from video_recommender.pipelines.reporting.nodes import ReportingOptions, write_model_card, write_report
@@ -24,18 +23,6 @@ REPORT = pd.DataFrame(
         "precision": [0.75, 0.4],
     }
 )
-
-
-@pytest.fixture
-def frames(tmp_path: Path, corpus: pd.DataFrame) -> Partitions[FrameFolder]:
-    stored = {}
-    for number, video_id in enumerate(corpus["video_id"]):
-        folder = tmp_path / video_id
-        folder.mkdir(parents=True)
-        for frame in range(1, 4):
-            cv2.imwrite(str(folder / f"{frame}.jpg"), np.full((90, 160, 3), 40 * number + frame, np.uint8))
-        stored[video_id] = StoredPartition(PartitionRecord("made"), lambda folder=folder: FrameFolder(folder))
-    return Partitions(stored)
 
 
 @pytest.fixture
