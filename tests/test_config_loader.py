@@ -29,3 +29,8 @@ def test_without_secrets_there_are_none(conf):
 
 def test_everything_else_comes_from_the_environment(conf):
     assert loader(conf, "youtube")["parameters"] == {"from": "youtube"}
+
+
+def test_an_unknown_environment_is_refused_with_those_that_there_are(conf):
+    with pytest.raises(ValueError, match=r"no environment yotube .* choose from base, local, youtube"):
+        loader(conf, "yotube")

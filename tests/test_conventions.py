@@ -41,6 +41,7 @@ KNOWS_KEDRO = {
     "pipeline_registry",
     "runner",
     "settings",
+    "refusals",
     "stages",
     "__main__",
 }

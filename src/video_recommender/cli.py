@@ -4,20 +4,25 @@ import logging
 import sys
 import warnings
 from pkgutil import iter_modules
+from traceback import clear_frames
 from typing import Any
 
 import click
 from kedro import KedroDeprecationWarning
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import pipelines as project_pipelines
 from kedro.io import DatasetError
+from kedro.pipeline import Pipeline
 from kedro.validation import ParameterValidationError
 
 from video_recommender import pipelines
 from video_recommender.gallery.command import gallery
+from video_recommender.refusals import full_node_names, in_a_sentence, refused_parameters
 from video_recommender.video_file import VideoError
 
 RUNNER = "video_recommender.runner.IncrementalRunner"
-MENDABLE = (ValueError, DatasetError, ParameterValidationError, OSError, VideoError)
+MENDABLE = (ValueError, DatasetError, OSError, VideoError)
+NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
 
 
 class _Run(click.Command):
@@ -28,13 +33,17 @@ class _Run(click.Command):
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         _refuse_unknown_pipelines(ctx.params["pipelines"] or ctx.params["pipeline"])
         try:
+            _complete_node_names(ctx)
             return super().invoke(ctx)
         except KeyboardInterrupt:
             _close_mlflow_run()  # Kedro's error hooks see no interrupts
             raise
+        except ParameterValidationError as error:
+            raise click.ClickException(refused_parameters(error)) from error
         except MENDABLE as error:
             logging.getLogger(__name__).debug("The run has failed", exc_info=error)
-            raise click.ClickException(str(error)) from error
+            clear_frames(error.__traceback__)  # closes the node that was at work, and so its workers
+            raise click.ClickException(in_a_sentence(error)) from error
 
 
 def _close_mlflow_run() -> None:
@@ -49,6 +58,14 @@ def _refuse_unknown_pipelines(asked: str | list[str] | None) -> None:
         raise click.ClickException(
             f"There is no pipeline {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}"
         )
+
+
+def _complete_node_names(ctx: click.Context) -> None:
+    """Let nodes be called by their function's name alone, as in `--nodes=detect_objects`."""
+    asked = {option: ctx.params[option] for option in NODE_OPTIONS if ctx.params[option]}
+    if asked:
+        known = sum(project_pipelines.values(), start=Pipeline([]))
+        ctx.params.update({option: list(full_node_names(names, known)) for option, names in asked.items()})
 
 
 @click.group()

@@ -1,5 +1,6 @@
 """Where Kedro reads the configuration from."""
 
+from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
@@ -12,6 +13,18 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     With Kedro's own, `--env=youtube` would put `conf/youtube` in the place of `conf/local`.
     """
+
+    def __init__(self, conf_source: str | Path, env: str | None = None, *args: Any, **options: Any) -> None:
+        """Look where the configuration lies.
+
+        Raises:
+            ValueError: if there is none of that environment; the message names those that there are.
+        """
+        folder = Path(conf_source)
+        if env and folder.is_dir() and not (folder / env).is_dir():
+            known = ", ".join(sorted(place.name for place in folder.iterdir() if place.is_dir()))
+            raise ValueError(f"There is no environment {env} in {folder}: choose from {known}")
+        super().__init__(conf_source, env, *args, **options)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Read one kind of configuration, as Kedro does.

@@ -7,7 +7,14 @@ import warnings
 from collections.abc import Iterator
 
 TALKATIVE = ("alembic", "mlflow", "tensorflow")
-HARMLESS = (r".*register_new_resolver\(\) is deprecated", r"Hint: Inferred schema contains integer column")
+REPEATED = ("kedro.validation.parameter_validator",)
+"""They log what they also raise."""
+
+HARMLESS = (
+    r".*register_new_resolver\(\) is deprecated",
+    r"Hint: Inferred schema contains integer column",
+    r"\d+ tasks (have been successfully executed|which were still being processed)",  # when a run is stopped
+)
 
 
 def silence_dependencies() -> None:
@@ -16,6 +23,8 @@ def silence_dependencies() -> None:
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name in REPEATED:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for message in HARMLESS:
         warnings.filterwarnings("ignore", message=message, category=UserWarning)
 
