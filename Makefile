@@ -11,7 +11,7 @@ run: $(VENV)/.installed
 	$(BIN)/kedro run
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=2 --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

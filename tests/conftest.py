@@ -1,7 +1,7 @@
 """What holds for every test."""
 
 import os
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -12,9 +12,13 @@ settings.register_profile("untimed", deadline=None)  # machines that run tests a
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one folder share their finished project, networks and films: they stay in one worker of pytest-xdist."""
-    for item in items:
-        folder = item.path.parent.relative_to(Path(__file__).parent)
-        item.add_marker(pytest.mark.xdist_group(folder.as_posix()))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one folder share a finished project, networks or films: they stay in one worker of pytest-xdist."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class LoadFolderScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.split("::", maxsplit=1)[0].rpartition("/")[0]
+
+    return LoadFolderScheduling(config, log)

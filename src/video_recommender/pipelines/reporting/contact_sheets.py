@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
 
-from matplotlib.figure import Figure
+from PIL.Image import Image
+from PIL.Image import open as open_picture
 
 from video_recommender.frame_folder import Picture
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DOTS_PER_INCH: Final = 110
 PICTURE_INCHES: Final = 1.3
 CAPTION_INCHES: Final = 0.42
 NAME_INCHES: Final = 1.3
@@ -44,23 +51,31 @@ class SheetRow:
     pictures: tuple[CaptionedPicture, ...]
 
 
-def draw_sheet(rows: Sequence[SheetRow]) -> Figure:
+def draw_sheet(rows: Sequence[SheetRow]) -> Image:
     """Draw pictures in rows; where there are none, say so.
 
     Args:
         rows: from top to bottom; they may be of different lengths.
 
     Returns:
-        The sheet, as large as its pictures need.
+        An RGB picture, as large as its pictures need.
     """
+    drawn = BytesIO()
+    _drawn(rows).savefig(drawn, format="png")
+    return open_picture(drawn).convert("RGB")
+
+
+def _drawn(rows: Sequence[SheetRow]) -> "Figure":
+    from matplotlib.figure import Figure  # here, because every run imports the nodes
+
     columns = max((len(row.pictures) for row in rows), default=0)
     if not columns:
-        sheet = Figure(figsize=(4, 1))
+        sheet = Figure(figsize=(4, 1), dpi=DOTS_PER_INCH)
         sheet.text(0.5, 0.5, "No video to show", ha="center", va="center")
         return sheet
     column_inches, row_inches = PICTURE_INCHES + GAP_INCHES, PICTURE_INCHES + CAPTION_INCHES
     width, height = NAME_INCHES + columns * column_inches, GAP_INCHES + len(rows) * row_inches
-    sheet = Figure(figsize=(width, height))
+    sheet = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
     for number, row in enumerate(rows):
         top = height - GAP_INCHES - number * row_inches
         middle = (top - PICTURE_INCHES / 2) / height
@@ -68,14 +83,12 @@ def draw_sheet(rows: Sequence[SheetRow]) -> Figure:
         for column, shown in enumerate(row.pictures):
             left = NAME_INCHES + column * column_inches
             place = (left / width, (top - PICTURE_INCHES) / height, PICTURE_INCHES / width, PICTURE_INCHES / height)
-            _draw_picture(sheet, place, shown)
+            _draw_picture(sheet.add_axes(place), shown)
     return sheet
 
 
-def _draw_picture(sheet: Figure, place: tuple[float, float, float, float], shown: CaptionedPicture) -> None:
-    axes = sheet.add_axes(place)
+def _draw_picture(axes: "Axes", shown: CaptionedPicture) -> None:
     axes.imshow(shown.picture)
-    axes.margins(0.04)
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():

@@ -2,8 +2,8 @@
 
 import pandas as pd
 import plotly.graph_objects as go
-from matplotlib.figure import Figure
 from pandera.typing import DataFrame
+from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, PositiveInt
 
 from video_recommender.frame_folder import FrameFolder
@@ -16,11 +16,12 @@ from video_recommender.pipelines.reporting.cases import (
     extreme_categories,
     extreme_recommendations,
 )
-from video_recommender.pipelines.reporting.contact_sheets import CaptionedPicture, SheetRow, draw_sheet
+from video_recommender.pipelines.reporting.contact_sheets import draw_sheet
 from video_recommender.pipelines.reporting.intervals import estimate_mean
 from video_recommender.pipelines.reporting.model_card import ModelCard, render_card
 from video_recommender.pipelines.reporting.page import CategoryOverview, Report, render
-from video_recommender.pipelines.reporting.video_pictures import middle_frame, middle_picture, thumbnail
+from video_recommender.pipelines.reporting.sheet_rows import rows_of_detections, rows_of_frames, rows_of_neighbours
+from video_recommender.pipelines.reporting.video_pictures import thumbnail
 from video_recommender.schemas import (
     AdChoices,
     AdPolicyReport,
@@ -177,30 +178,16 @@ def draw_frame_sheet(
     frame_manifest: DataFrame[FrameManifest],
     frames: Partitions[FrameFolder],
     options: ReportingOptions,
-) -> Figure:
-    """Show one frame of some videos of each category.
+) -> Image:
+    """Show one frame of some videos of each category: a row per category.
 
     Args:
         video_manifest: category and group of each video.
         frame_manifest: which videos have frames.
         frames: only those that are shown are read.
         options: see `ReportingOptions`.
-
-    Returns:
-        A row per category.
     """
-    categories = _overview(video_manifest, frame_manifest, options.examples)
-    return draw_sheet(
-        [
-            SheetRow(
-                category.name,
-                tuple(
-                    CaptionedPicture(middle_picture(frames[video].load()), _slug(video)) for video in category.examples
-                ),
-            )
-            for category in categories
-        ]
-    )
+    return draw_sheet(rows_of_frames(_overview(video_manifest, frame_manifest, options.examples), frames))
 
 
 def draw_detection_sheet(
@@ -209,8 +196,8 @@ def draw_detection_sheet(
     frames: Partitions[FrameFolder],
     detections: Partitions[DataFrame[Detections]],
     options: ReportingOptions,
-) -> Figure:
-    """Show what the network has taken some frames of each category for.
+) -> Image:
+    """Show what the network has taken some frames of each category for: a row per category.
 
     Args:
         video_manifest: category and group of each video.
@@ -218,66 +205,24 @@ def draw_detection_sheet(
         frames: only those that are shown are read.
         detections: the object in each frame, with its confidence.
         options: see `ReportingOptions`.
-
-    Returns:
-        A row per category.
     """
-    seen = detections.usable()
     categories = _overview(video_manifest, frame_manifest, options.examples)
-    return draw_sheet(
-        [
-            SheetRow(
-                category.name,
-                tuple(
-                    CaptionedPicture(middle_picture(frames[video].load()), _named(seen[video].load()))
-                    for video in category.examples
-                    if video in seen
-                ),
-            )
-            for category in categories
-        ]
-    )
+    return draw_sheet(rows_of_detections(categories, frames, detections.usable()))
 
 
 def draw_neighbour_sheet(
     recommendations: DataFrame[Recommendations],
     corpus: DataFrame[Corpus],
     frames: Partitions[FrameFolder],
-) -> Figure:
-    """Show a video of each category and those that are recommended with it.
+) -> Image:
+    """Show a video of each category and those that are recommended with it: a row per category.
 
     Args:
         recommendations: the nearest videos of each.
         corpus: category of each video.
         frames: only those that are shown are read.
-
-    Returns:
-        A row per category: the video, then its neighbours, the nearest first; in a green frame where the category is
-        the same, in a red one where it is another.
     """
-    category = corpus.set_index("video_id")["category"]
-    known = recommendations[recommendations["video_id"].isin(category.dropna().index)]
-    queries = known.groupby(known["video_id"].map(category))["video_id"].min()
-    rows = []
-    for name, query in queries.items():
-        pictures = [CaptionedPicture(middle_picture(frames[query].load()), _slug(query))]
-        for neighbour in known[known["video_id"] == query].sort_values("rank").itertuples():
-            video = str(neighbour.recommended_video_id)
-            first_shared = str(neighbour.shared_objects).split(", ")[0]
-            colour = "tab:green" if category.get(video) == name else "tab:red"
-            caption = f"{neighbour.rank}. {_slug(video)}, {neighbour.similarity:.2f}\n{first_shared}"
-            pictures.append(CaptionedPicture(middle_picture(frames[video].load()), caption, colour))
-        rows.append(SheetRow(str(name), tuple(pictures)))
-    return draw_sheet(rows)
-
-
-def _slug(video_id: str) -> str:
-    return video_id.rsplit("/", maxsplit=1)[-1]
-
-
-def _named(detections: pd.DataFrame) -> str:
-    row = detections.set_index("frame").loc[middle_frame(len(detections))]
-    return f"{row['class_name']}\n{row['confidence']:.2f}"
+    return draw_sheet(rows_of_neighbours(recommendations, corpus.set_index("video_id")["category"], frames))
 
 
 def _overview(
