@@ -19,7 +19,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
           type: video_recommender.datasets.OptionalDataset
           dataset:
             type: pandas.ParquetDataset
-            filepath: data/02_intermediate/segmented_class_embeddings.parquet
+            filepath: data/03_primary/segmented_class_embeddings.parquet
         ```
 
         >>> from video_recommender.datasets import OptionalDataset
