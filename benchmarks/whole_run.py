@@ -7,8 +7,6 @@ Prints one line:
 """
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,13 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from own_project import USERS_ENVIRONMENT, copy_project
 
-PROJECT = Path(__file__).parents[1]
 CATEGORIES = 4
 SAMPLED_EVERY_S = 0.5
 REPEATED = 3
-USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""Where modules were compiled anew at every start, start-up would take twice as long."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +56,7 @@ def measure(videos: int) -> tuple[Cost, Cost]:
     """Run everything in a project of its own, then three times with nothing to do; the best counts."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        shutil.copytree(PROJECT / "conf", project / "conf")
-        shutil.copyfile(PROJECT / "pyproject.toml", project / "pyproject.toml")
-        shutil.copyfile(PROJECT / ".telemetry", project / ".telemetry")
-        (project / "src").mkdir()
+        copy_project(project)
         command = [
             str(Path(sys.executable).with_name("kedro")),
             "run",

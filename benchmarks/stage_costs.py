@@ -1,0 +1,121 @@
+"""What each stage costs per hour of video: CPU seconds, and megabytes written; and what it costs whatever the corpus.
+
+Renders clips of 1280 × 720 pixels at 30 frames per second, runs the stages one by one on few and on many of them, and
+takes the difference. CPU seconds are told because they depend less than time on what else the machine does:
+
+    python benchmarks/stage_costs.py                       # 16 and 80 clips of 20 seconds
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from own_project import USERS_ENVIRONMENT, copy_project
+
+CATEGORIES = 4
+SECONDS = 20
+CLIPS = """\
+ingestion:
+  clips:
+    seconds: [{seconds}.0, {seconds}.0]
+    sizes: [[1280, 720]]
+    frame_rates: [30]
+    clips_per_category: {per_category}
+"""
+STAGES = (
+    "preprocessing",
+    "deduplication",
+    "detection",
+    "segmentation",
+    "feature_engineering",
+    "classification",
+    "recommendation",
+)
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What one stage took on one corpus.
+
+    Attributes:
+        stage: which.
+        hours: of video.
+        cpu_s: of all its processes, seconds.
+        seconds: from start to end.
+        written_mb: how much larger the data folder is after it, MB.
+    """
+
+    stage: str
+    hours: float
+    cpu_s: float
+    seconds: float
+    written_mb: float
+
+
+def main() -> None:
+    """Run, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, nargs=2, default=[16, 80], metavar=("FEW", "MANY"))
+    few, many = (pd.DataFrame(measure(clips)).set_index("stage") for clips in parser.parse_args().clips)
+    hours = many["hours"] - few["hours"]
+    table = pd.DataFrame(
+        {
+            "CPU s per video-hour": (many["cpu_s"] - few["cpu_s"]) / hours,
+            "MB written per video-hour": (many["written_mb"] - few["written_mb"]) / hours,
+        }
+    )
+    table["CPU s whatever the corpus"] = few["cpu_s"] - table["CPU s per video-hour"] * few["hours"]
+    table["seconds, many"] = many["seconds"]
+    print(table.round(1).to_string())
+
+
+def measure(clips: int) -> list[StageCost]:
+    """Run every stage once in a project of its own."""
+    costs = []
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        copy_project(project)
+        (project / "conf/local").mkdir(exist_ok=True)
+        (project / "conf/local/parameters.yml").write_text(
+            CLIPS.format(seconds=SECONDS, per_category=clips // CATEGORIES)
+        )
+        _run("ingestion", project)
+        for stage in STAGES:
+            before, cpu_before, began = _size_mb(project), _cpu_s(), time.perf_counter()
+            _run(stage, project)
+            costs.append(
+                StageCost(
+                    stage,
+                    clips * SECONDS / 3600,
+                    _cpu_s() - cpu_before,
+                    time.perf_counter() - began,
+                    _size_mb(project) - before,
+                )
+            )
+    return costs
+
+
+def _run(stage: str, project: Path) -> None:
+    command = [str(Path(sys.executable).with_name("kedro")), "run", f"--pipelines={stage}"]
+    told = subprocess.run(command, cwd=project, env=USERS_ENVIRONMENT, capture_output=True, text=True, check=False)
+    if told.returncode:
+        raise SystemExit(f"{stage} has failed:\n{told.stdout[-2000:]}\n{told.stderr[-2000:]}")
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _size_mb(project: Path) -> float:
+    return sum(file.stat().st_size for file in (project / "data").rglob("*") if file.is_file()) / 1e6
+
+
+if __name__ == "__main__":
+    main()
