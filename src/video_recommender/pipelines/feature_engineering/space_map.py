@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from video_recommender.schemas import SpaceMap
 
@@ -34,7 +35,7 @@ def flatten_space(points: pd.DataFrame, perplexity: float = 30.0, seed: int = 0)
     if len(points) < FEWEST_VIDEOS:
         raise ValueError(f"A map needs {FEWEST_VIDEOS} videos, and there are {len(points)}: add more")
     heeded = min(perplexity, (len(points) - 1) / VIDEOS_PER_NEIGHBOUR)
-    flat = TSNE(perplexity=heeded, metric="cosine", init="pca", random_state=seed).fit_transform(
-        points.to_numpy(np.float32)
-    )
+    t_sne = TSNE(perplexity=heeded, metric="cosine", init="pca", random_state=seed)
+    with threadpool_limits(1, "openmp"):  # a thousand short turns: threads that share a core mostly wait for each other
+        flat = t_sne.fit_transform(points.to_numpy(np.float32))
     return SpaceMap.validate(pd.DataFrame(flat, index=points.index, columns=["x", "y"]))
