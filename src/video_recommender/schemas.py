@@ -248,6 +248,16 @@ class VideoPoints(_RowPerVideo):
     """One row per video, a column per axis: its point in object space, of unit length."""
 
 
+class SpaceMap(_RowPerVideo):
+    """One row per video: where it lies on a map of object space. Only who lies near whom means something."""
+
+    x: Series[np.float32]
+    y: Series[np.float32]
+
+    class Config:
+        strict = True
+
+
 class CategoryPredictions(_Table):
     """One row per video: the category that the classifier names, out of fold where the truth is known."""
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from video_recommender.pipelines.advertising.contextual_bandit import BanditOptions, train_contextual_bandit
@@ -137,3 +138,21 @@ assert not {{"tensorflow", "keras"}} & sys.modules.keys()
 def test_a_memory_that_is_too_small_is_refused() -> None:
     with pytest.raises(ValueError, match="replay_size must be at least the number of sessions, 512"):
         AgentOptions(replay_size=100)
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        lambda viewers, watcher: train_deep_q_network(viewers, FEW, watcher),
+        lambda viewers, watcher: train_q_table(viewers, TableOptions(steps=4000), watcher),
+        lambda viewers, watcher: train_contextual_bandit(viewers, BanditOptions(steps=4000), watcher),
+    ],
+    ids=["deep_q_network", "q_table", "lin_ucb"],
+)
+def test_whoever_watches_an_agent_is_told_its_curve_while_it_grows(viewers, train) -> None:
+    told = []
+
+    learnt = train(viewers, told.append)
+
+    assert [len(curve) for curve in told] == list(range(1, len(learnt.learning_curve) + 1))
+    pd.testing.assert_frame_equal(told[-1], learnt.learning_curve)

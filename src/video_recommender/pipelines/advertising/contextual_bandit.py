@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, Posit
 from threadpoolctl import threadpool_limits
 
 from video_recommender.pipelines.advertising.endless_sessions import with_arrivals
-from video_recommender.pipelines.advertising.learning_progress import LearningProgress, LearntPolicy
+from video_recommender.pipelines.advertising.learning_progress import LearningProgress, LearntPolicy, Watcher
 from video_recommender.pipelines.advertising.policies import show_only
 from video_recommender.pipelines.advertising.viewer_model import FloatArray, Sessions, ViewerModel
 
@@ -47,19 +47,22 @@ class LinearPolicy:
         return show_only(earned.argmax(axis=1), len(model.ads))
 
 
-def train_contextual_bandit(model: ViewerModel, options: BanditOptions) -> LearntPolicy[LinearPolicy]:
+def train_contextual_bandit(
+    model: ViewerModel, options: BanditOptions, watcher: Watcher | None = None
+) -> LearntPolicy[LinearPolicy]:
     """Show the ad that may earn most, for all that is known, and learn from what it did earn.
 
     Args:
         model: the viewers; the bandit looks at what it may observe of them and at what the dearest ad earns.
         options: see `BanditOptions`.
+        watcher: see `Watcher`; None: nobody watches.
 
     Returns:
         The policy that tries nothing any more, and how well the bandit did while it learnt.
     """
     rng = np.random.default_rng(options.seed)
     dearest, rounds = float(model.ads.reward.max()), -(-options.steps // options.sessions)
-    progress = LearningProgress("lin_ucb", model, rounds, options.seed)
+    progress = LearningProgress("lin_ucb", model, rounds, options.seed, watcher)
     sessions = model.start_sessions(options.sessions, rng)
     width = _contexts(model.observe(sessions)).shape[1]
     # Ridge regression of each ad's reward: Σ x xᵀ + 1, and Σ x · reward.

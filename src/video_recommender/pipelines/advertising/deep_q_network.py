@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 from video_recommender.console_noise import silent_stderr
 from video_recommender.pipelines.advertising.endless_sessions import with_arrivals
-from video_recommender.pipelines.advertising.learning_progress import LearningProgress
+from video_recommender.pipelines.advertising.learning_progress import LearningProgress, Watcher
 from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
 from video_recommender.pipelines.advertising.replay_memory import ReplayMemory, Transitions
 from video_recommender.pipelines.advertising.viewer_model import Share, ViewerModel
@@ -84,12 +84,13 @@ class TrainedAgent:
     learning_curve: DataFrame[AdLearningCurve]
 
 
-def train_deep_q_network(model: ViewerModel, options: AgentOptions) -> TrainedAgent:
+def train_deep_q_network(model: ViewerModel, options: AgentOptions, watcher: Watcher | None = None) -> TrainedAgent:
     """Let a network try ads on viewers until it knows what each is worth.
 
     Args:
         model: the viewers; the agent looks at what it may observe of them and at what the dearest ad earns.
         options: see `AgentOptions`.
+        watcher: see `Watcher`; None: nobody watches.
 
     Returns:
         See `TrainedAgent`. The same viewers and options give the same agent on the same machine.
@@ -102,7 +103,7 @@ def train_deep_q_network(model: ViewerModel, options: AgentOptions) -> TrainedAg
     rng = np.random.default_rng(options.seed)
     ads, dearest = len(model.ads), float(model.ads.reward.max()) or 1.0
     rounds = -(-options.steps // options.sessions)
-    progress = LearningProgress("deep_q_network", model, rounds, options.seed)
+    progress = LearningProgress("deep_q_network", model, rounds, options.seed, watcher)
     mean, deviation = _observation_scale(model)
 
     network = keras.Sequential(

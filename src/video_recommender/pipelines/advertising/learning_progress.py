@@ -1,7 +1,8 @@
 """How well an agent does while it learns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from video_recommender.schemas import AdLearningCurve
 LOOKS = 20
 SESSIONS_PER_LOOK = 2000
 
+Watcher: TypeAlias = Callable[[DataFrame[AdLearningCurve]], None]
+"""Is told the curve as far as it goes after each look, such as to draw it while it grows."""
 
 Learner = TypeVar("Learner", bound=AdPolicy)
 
@@ -41,13 +44,15 @@ class LearningProgress:
         model: the viewers. Each look has other viewers than those that the agent learns from, but always the same.
         rounds: how many rounds of learning there are.
         seed: where the chance of the looks begins.
+        watcher: see `Watcher`; None: nobody watches.
     """
 
-    def __init__(self, agent: str, model: ViewerModel, rounds: int, seed: int) -> None:
+    def __init__(self, agent: str, model: ViewerModel, rounds: int, seed: int, watcher: Watcher | None = None) -> None:
         self._agent = agent
         self._model = model
         self._due = frozenset(np.linspace(rounds / LOOKS, rounds, LOOKS).round().astype(int).tolist())
         self._seed = seed
+        self._watcher = watcher
         self._steps = 0
         self._sessions = 0
         self._earned = 0.0
@@ -79,6 +84,8 @@ class LearningProgress:
                 "regret": np.nan,
             }
         )
+        if self._watcher:
+            self._watcher(self.curve())
 
     def curve(self) -> DataFrame[AdLearningCurve]:
         """A row per look."""

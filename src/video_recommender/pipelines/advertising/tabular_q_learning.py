@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from video_recommender.pipelines.advertising.endless_sessions import with_arrivals
-from video_recommender.pipelines.advertising.learning_progress import LearningProgress, LearntPolicy
+from video_recommender.pipelines.advertising.learning_progress import LearningProgress, LearntPolicy, Watcher
 from video_recommender.pipelines.advertising.policies import show_only
 from video_recommender.pipelines.advertising.viewer_model import FloatArray, IntArray, Sessions, Share, ViewerModel
 
@@ -63,12 +63,15 @@ def situations(model: ViewerModel, sessions: Sessions) -> tuple[IntArray, IntArr
     return model.video_category[sessions.video], sessions.last_ad, np.minimum(sessions.streak, LONGEST_STREAK)
 
 
-def train_q_table(model: ViewerModel, options: TableOptions) -> LearntPolicy[TablePolicy]:
+def train_q_table(
+    model: ViewerModel, options: TableOptions, watcher: Watcher | None = None
+) -> LearntPolicy[TablePolicy]:
     """Try ads on viewers, and put down in a table what each was worth in each situation.
 
     Args:
         model: the viewers; their videos' categories are looked at, and what they did.
         options: see `TableOptions`.
+        watcher: see `Watcher`; None: nobody watches.
 
     Returns:
         The policy, and how well it did while it learnt.
@@ -78,7 +81,7 @@ def train_q_table(model: ViewerModel, options: TableOptions) -> LearntPolicy[Tab
     values = np.zeros((len(model.category_names), ads + 1, LONGEST_STREAK + 1, ads))
     lessons = np.zeros_like(values)
     policy = TablePolicy(values)
-    progress = LearningProgress("q_table", model, rounds, options.seed)
+    progress = LearningProgress("q_table", model, rounds, options.seed, watcher)
 
     sessions = model.start_sessions(options.sessions, rng)
     for number in range(1, rounds + 1):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -164,6 +164,11 @@ def inverse_document_frequency(evidence: ObjectEvidence) -> NDArray[np.float64]:
     videos, _ = evidence.frames.shape
     videos_with_object = np.bincount(evidence.frames.indices, minlength=len(evidence.class_names))
     return np.asarray(np.log((1 + videos) / (1 + videos_with_object)) + 1)
+
+
+def applicable_formulas(evidence: ObjectEvidence) -> tuple[ImportanceFormula, ...]:
+    """Name the formulas for which the evidence suffices: `area` needs areas."""
+    return tuple(name for name in get_args(ImportanceFormula) if name != "area" or evidence.area is not None)
 
 
 def measure_importance(

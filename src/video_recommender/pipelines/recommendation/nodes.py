@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from video_recommender.partitions import Partitions
-from video_recommender.pipelines.feature_engineering.importance import ImportanceFormula, ObjectEvidence
+from video_recommender.pipelines.feature_engineering.importance import ObjectEvidence, applicable_formulas
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
 from video_recommender.pipelines.recommendation.figures import plot_precision
 from video_recommender.pipelines.recommendation.ranking_metrics import (
@@ -209,13 +208,10 @@ def compare_importances(
     Returns:
         A row per formula and choice of candidates.
     """
-    formulas = [
-        formula for formula in get_args(ImportanceFormula) if formula != "area" or object_evidence.area is not None
-    ]
     labelled = _labelled(object_evidence.video_ids, corpus)
     queries = _draw_queries(len(labelled), options)
     rows = []
-    for formula in formulas:
+    for formula in applicable_formulas(object_evidence):
         space = ObjectSpace(features.model_copy(update={"importance": formula}))
         importances = space.fit(object_evidence, object_classes).importances(object_evidence)
         points = space.transform(importances).loc[labelled.index].to_numpy(np.float32)

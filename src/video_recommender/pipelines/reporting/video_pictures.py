@@ -49,10 +49,18 @@ def thumbnail(frames: FrameFolder | EncodedFrames) -> str:
     Raises:
         VideoError: if the frame is not a readable picture.
     """
-    return _as_uri(middle_picture(frames))
+    return small_picture(middle_picture(frames))
 
 
-def _as_uri(picture: Picture) -> str:
+def small_picture(picture: Picture) -> str:
+    """Shrink a picture.
+
+    Args:
+        picture: uint8 RGB, shape (height, width, 3).
+
+    Returns:
+        A JPEG as a `data:` URI (RFC 2397), its longer side `SIDE` pixels long.
+    """
     height, width = picture.shape[:2]
     scale = SIDE / max(height, width)
     small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
