@@ -72,7 +72,7 @@ class OpenVideo:
             decoded += len(pictures)
             yield from pictures
         if not decoded:
-            raise VideoError("unreadable", f"{self.video.path} holds no picture that can be decoded: {_WAY_OUT}")
+            raise VideoError("unreadable", f"{self.video.name} holds no picture that can be decoded: {_WAY_OUT}")
 
     def packets(self) -> Iterator["av.Packet[VideoStream] | None"]:
         """Read the stream's compressed pictures as far as the file goes, in order of decoding; the last may be None."""
@@ -115,17 +115,17 @@ def open_video(video: VideoFile) -> Iterator[OpenVideo]:
     Raises:
         VideoError: `missing`, `empty`, `unreadable` (not a video) or `audio_only`.
     """
-    path = video.path
+    path, name = video.path, video.name
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise VideoError("missing", f"{path} cannot be found ({error.strerror}): restore it or {_WAY_OUT}") from error
+        raise VideoError("missing", f"{name} cannot be found ({error.strerror}): restore it or {_WAY_OUT}") from error
     if size == 0:
-        raise VideoError("empty", f"{path} is empty (0 bytes): {_WAY_OUT}")
+        raise VideoError("empty", f"{name} is empty (0 bytes): {_WAY_OUT}")
     try:
         container = av.open(path.absolute(), options=_LOCAL_FILES_ONLY, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise VideoError("unreadable", f"{path} cannot be read as a video ({error.strerror}): {_WAY_OUT}") from error
+        raise VideoError("unreadable", f"{name} cannot be read as a video ({error.strerror}): {_WAY_OUT}") from error
     with container:
         yield OpenVideo(video, container, _moving_pictures(container, video))
 
@@ -138,5 +138,5 @@ def _moving_pictures(container: InputContainer, video: VideoFile) -> VideoStream
         stream.codec_context.thread_count = 1
         return stream
     if container.streams.audio:
-        raise VideoError("audio_only", f"{video.path} holds sound but no pictures: {_WAY_OUT}")
-    raise VideoError("unreadable", f"{video.path} holds no pictures: {_WAY_OUT}")
+        raise VideoError("audio_only", f"{video.name} holds sound but no pictures: {_WAY_OUT}")
+    raise VideoError("unreadable", f"{video.name} holds no pictures: {_WAY_OUT}")

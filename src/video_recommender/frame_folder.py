@@ -1,13 +1,14 @@
 """The frames of one video: as JPEGs in memory before they are saved, as a folder afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from upath import UPath
 
+from video_recommender.places import Place
 from video_recommender.video_file import VideoError
 
 Picture = NDArray[np.uint8]
@@ -64,18 +65,20 @@ class FrameFolder:
         path: the folder.
     """
 
-    path: Path
+    path: Place
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> Sequence[Place]:
         """The frames' files in order of time (numerically: 2.jpg comes before 10.jpg)."""
-        return sorted(
-            (file for file in self.path.glob("*.jpg") if file.stem.isdecimal()), key=lambda file: int(file.stem)
-        )
+        try:
+            frames = [file for file in self.path.iterdir() if file.suffix == ".jpg" and file.stem.isdecimal()]
+        except FileNotFoundError:
+            return []
+        return sorted(frames, key=lambda file: int(file.stem))
 
     def read(self) -> EncodedFrames:
         """Read every frame, still compressed."""
-        return EncodedFrames(tuple(file.read_bytes() for file in self.files))
+        return EncodedFrames(tuple(_contents(self.files)))
 
     def pictures(self, step: int = 1) -> Iterator[Picture]:
         """Read and decode the frames one by one, in order of time.
@@ -86,8 +89,9 @@ class FrameFolder:
         Raises:
             VideoError: if one is not a readable picture.
         """
-        for file in self.files[::step]:
-            yield _decode(file.read_bytes(), str(file))
+        files = self.files[::step]
+        for file, jpeg in zip(files, _contents(files), strict=True):
+            yield _decode(jpeg, str(file))
 
     def decode(self) -> Frames:
         """Decode every frame.
@@ -102,6 +106,16 @@ class FrameFolder:
         if not pictures:
             raise VideoError("damaged", f"{self.path} holds no frames: delete it and run preprocessing again")
         return np.stack(pictures)
+
+
+def _contents(files: Sequence[Place]) -> Iterator[bytes]:
+    """Read files: from a disk one by one, from an object store, whose answers take their time, all at once."""
+    objects = [file for file in files if isinstance(file, UPath)]
+    if objects:
+        contents = objects[0].fs.cat([file.path for file in objects])
+        yield from (contents[file.path] for file in objects)
+    else:
+        yield from (file.read_bytes() for file in files)
 
 
 def _decode(jpeg: bytes, name: str) -> Picture:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from fsspec.implementations.local import LocalFileSystem
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
@@ -108,8 +109,13 @@ def _what_was_made(pipeline: Pipeline, catalog: DataCatalog) -> Table:
 
 
 def _place(name: str, catalog: DataCatalog) -> str:
-    place = getattr(catalog[name], "_filepath", None) or getattr(catalog[name], "_path", None)
-    return _relative(Path(place)) if place is not None else ""
+    dataset: Any = catalog[name]
+    place = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
+    if place is None:
+        return ""
+    filesystem = getattr(dataset, "_fs", None)
+    is_local = filesystem is None or isinstance(filesystem, LocalFileSystem)
+    return _relative(Path(place)) if is_local else filesystem.unstrip_protocol(str(place))
 
 
 def _relative(place: Path) -> str:

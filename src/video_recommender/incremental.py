@@ -1,11 +1,19 @@
 """Bring a stage's partitions up to date: delete what has lost its video, make what is new or changed, keep the rest."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from video_recommender.parallel import WorkerOptions, map_videos
-from video_recommender.partitions import Detail, Partition, PartitionRecord, Partitions, PartitionUpdates
+from video_recommender.partitions import (
+    Detail,
+    Keep,
+    Partition,
+    PartitionRecord,
+    Partitions,
+    PartitionUpdates,
+    StoredPartition,
+)
 
 PASSING = frozenset({"failed", "crashed", "damaged", "missing"})
 """What is wrong with a video for reasons that need not be its own."""
@@ -42,6 +50,19 @@ class Made(Generic[R]):
     details: Mapping[str, Detail] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Part:
+    """What of a result goes to one dataset.
+
+    Attributes:
+        stored: what earlier runs have left there.
+        choose: picklable; takes the part out of the content.
+    """
+
+    stored: Partitions[Any]
+    choose: Callable[[Any], Any]
+
+
 def bring_up_to_date(
     planned: Mapping[str, Planned[T]],
     stored: Partitions[Any],
@@ -56,7 +77,7 @@ def bring_up_to_date(
 
     Args:
         planned: every partition that should exist, by `video_id`.
-        stored: what earlier runs have left.
+        stored: what earlier runs have left; the worker that makes a partition keeps it there.
         make: picklable; makes one partition.
         workers: see `WorkerOptions`.
         description: what the progress bar says.
@@ -64,19 +85,65 @@ def bring_up_to_date(
     Yields:
         First the deletions (an empty update if there are none), then one partition at a time as it is made.
     """
-    yield dict.fromkeys(stored.keys() - planned.keys())
-    pending = {video_id: plan for video_id, plan in planned.items() if not _is_done(video_id, plan, stored)}
-    tasks = {video_id: plan.task for video_id, plan in pending.items()}
-    for outcome in map_videos(make, tasks, workers, description):
-        plan = pending[outcome.video_id]
-        made = outcome.result
-        record = PartitionRecord(
-            fingerprint=plan.fingerprint,
-            status=outcome.status,
-            error=outcome.error,
-            details={**plan.details, **(made.details if made else {})},
-        )
-        yield {outcome.video_id: Partition(record, made.content if made else None)}
+    for (updates,) in bring_parts_up_to_date(planned, [Part(stored, _whole)], make, workers, description):
+        yield updates
+
+
+def bring_parts_up_to_date(
+    planned: Mapping[str, Planned[T]],
+    parts: Sequence[Part],
+    make: Callable[[T], Made[R]],
+    workers: WorkerOptions,
+    description: str,
+) -> Iterator[tuple[PartitionUpdates, ...]]:
+    """Do the same where parts of each result go to several datasets.
+
+    Args:
+        planned: every partition that should exist, by `video_id`.
+        parts: a video is made anew unless all of its parts were saved in one step.
+        make: picklable; makes the content of all parts.
+        workers: see `WorkerOptions`.
+        description: what the progress bar says.
+
+    Yields:
+        The same, an update for each part.
+    """
+    complete = parts[0].stored.made_together_with(*(part.stored for part in parts[1:]))
+    yield tuple(dict.fromkeys(complete.keys() - planned.keys()) for _ in parts)
+    tasks = {
+        video_id: _Task(video_id, plan) for video_id, plan in planned.items() if not _is_done(video_id, plan, complete)
+    }
+    make_and_keep = _MakeAndKeep(make, tuple((part.stored.keep, part.choose) for part in parts))
+    for outcome in map_videos(make_and_keep, tasks, workers, description):
+        if outcome.result is not None:
+            yield tuple({outcome.video_id: kept} for kept in outcome.result)
+        else:
+            plan = planned[outcome.video_id]
+            record = PartitionRecord(plan.fingerprint, outcome.status, outcome.error, plan.details)
+            yield tuple({outcome.video_id: Partition(record)} for _ in parts)
+
+
+@dataclass(frozen=True)
+class _Task(Generic[T]):
+    video_id: str
+    plan: Planned[T]
+
+
+@dataclass(frozen=True)
+class _MakeAndKeep(Generic[T, R]):
+    """What a worker does with a video: the results, large as they may be, go from it straight to where they belong."""
+
+    make: Callable[[T], Made[R]]
+    keepers: tuple[tuple[Keep, Callable[[R], Any]], ...]
+
+    def __call__(self, task: _Task[T]) -> tuple[Partition[Any] | StoredPartition[Any], ...]:
+        made = self.make(task.plan.task)
+        record = PartitionRecord(task.plan.fingerprint, details={**task.plan.details, **made.details})
+        return tuple(keep(task.video_id, Partition(record, choose(made.content))) for keep, choose in self.keepers)
+
+
+def _whole(content: R) -> R:
+    return content
 
 
 def _is_done(video_id: str, plan: Planned[Any], stored: Partitions[Any]) -> bool:

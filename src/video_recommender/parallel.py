@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
-from typing import Annotated, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
 
 import joblib
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from video_recommender.video_file import VideoError
@@ -16,6 +16,9 @@ R = TypeVar("R")
 
 RESULTS_IN_MEMORY: Final = 128
 """How many results may wait to be taken: joblib alone would pile up all of them when saving is slower than the work."""
+
+
+CRASHED: Final = "crashed"
 
 
 def _some(jobs: int) -> int:
@@ -29,8 +32,15 @@ class WorkerOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Literal["loky", "sequential"] = "loky"
+    backend: Literal["loky", "sequential", "dask"] = "loky"
     jobs: Annotated[int, AfterValidator(_some)] = -1
+    scheduler: str | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.scheduler is not None and self.backend != "dask":
+            raise ValueError(f"The backend {self.backend} has no scheduler: choose workers.backend=dask")
+        return self
 
 
 @dataclass(frozen=True)
@@ -67,11 +77,21 @@ def map_videos(
     """
     if not tasks:
         return
-    with (
-        joblib.parallel_config(backend=workers.backend, n_jobs=workers.jobs, inner_max_num_threads=_inner(workers)),
-        _progress() as progress,
-    ):
+    with _engine(function, workers), _progress() as progress:
         yield from progress.track(_outcomes(function, tasks), total=len(tasks), description=description)
+
+
+def _engine(function: Callable[[T], R], workers: WorkerOptions) -> joblib.parallel_config:
+    if workers.backend != "dask":
+        threads = 1 if workers.backend == "loky" else None
+        return joblib.parallel_config(workers.backend, n_jobs=workers.jobs, inner_max_num_threads=threads)
+    try:
+        from video_recommender.dask_cluster import SparingDaskBackend, connect
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"The backend dask needs {error.name}: pip install 'video-recommender[cluster]', or choose another backend"
+        ) from error
+    return joblib.parallel_config(SparingDaskBackend(connect(workers.scheduler, workers.jobs), function, _crashed))
 
 
 def _outcomes(function: Callable[[T], R], tasks: Mapping[str, T]) -> Iterator[Outcome[R]]:
@@ -79,14 +99,21 @@ def _outcomes(function: Callable[[T], R], tasks: Mapping[str, T]) -> Iterator[Ou
     limit = max(RESULTS_IN_MEMORY, 4 * joblib.effective_n_jobs())
     while pending:
         begun: set[str] = set()
+        suspects: set[str] = set()
         try:
-            for outcome in joblib.Parallel(return_as="generator_unordered")(_calls(function, pending, begun, limit)):
+            for outcome in joblib.Parallel(return_as="generator_unordered", batch_size=1)(
+                _calls(function, pending, begun, limit)
+            ):
                 begun.discard(outcome.video_id)
-                del pending[outcome.video_id]
-                yield outcome
+                if outcome.status == CRASHED:
+                    suspects.add(outcome.video_id)
+                else:
+                    del pending[outcome.video_id]
+                    yield outcome
         except BrokenExecutor:
-            for video_id in sorted(begun):
-                yield _alone(function, video_id, pending.pop(video_id))
+            suspects |= begun
+        for video_id in sorted(suspects):
+            yield _alone(function, video_id, pending.pop(video_id))
 
 
 def _calls(
@@ -106,14 +133,12 @@ def _alone(function: Callable[[T], R], video_id: str, task: T) -> Outcome[R]:
         # two jobs, because joblib would do one alone in this process
         outcomes: list[Outcome[R]] = joblib.Parallel(n_jobs=2)([joblib.delayed(_guarded)(function, video_id, task)])
     except BrokenExecutor:
-        return Outcome(
-            video_id, status="crashed", error="Its worker process died: the file may be broken, or too large"
-        )
+        return _crashed(function, video_id, task)
     return outcomes[0]
 
 
-def _inner(workers: WorkerOptions) -> int | None:
-    return 1 if workers.backend == "loky" else None
+def _crashed(_function: object, video_id: str, _task: object) -> Outcome[Any]:
+    return Outcome(video_id, status=CRASHED, error="Its worker process died: the file may be broken, or too large")
 
 
 def _guarded(function: Callable[[T], R], video_id: str, task: T) -> Outcome[R]:

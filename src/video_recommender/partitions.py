@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import pandas as pd
 
@@ -65,15 +65,27 @@ class StoredPartition(Generic[T]):
     load: Callable[[], T]
 
 
+Keep: TypeAlias = Callable[[str, Partition[Any]], "Partition[Any] | StoredPartition[Any]"]
+"""Saves the partition of a `video_id` where it was made, and tells what is left to be passed on."""
+
+
+def in_hand(video_id: str, partition: Partition[T]) -> Partition[T]:
+    """Keep a partition in memory: whoever gets it saves it."""
+    del video_id
+    return partition
+
+
 class Partitions(Mapping[str, StoredPartition[T]]):
     """Everything that a stage has saved, by `video_id`, in alphabetical order.
 
     Args:
         stored: the saved partitions by `video_id`.
+        keep: picklable; saves another one beside them, from any worker.
     """
 
-    def __init__(self, stored: Mapping[str, StoredPartition[T]] | None = None) -> None:
+    def __init__(self, stored: Mapping[str, StoredPartition[T]] | None = None, keep: Keep = in_hand) -> None:
         self._stored = dict(sorted((stored or {}).items()))
+        self.keep = keep
 
     def __getitem__(self, video_id: str) -> StoredPartition[T]:
         return self._stored[video_id]
@@ -106,25 +118,8 @@ class Partitions(Mapping[str, StoredPartition[T]]):
         return video_id in self._stored and self._stored[video_id].record.fingerprint == fingerprint
 
 
-PartitionUpdates = dict[str, Partition[Any] | None]
-"""What to save by `video_id`; None deletes a partition whose video is gone."""
-
-
-def part_of(updates: PartitionUpdates, choose: Callable[[Any], Any]) -> PartitionUpdates:
-    """Of results that go to several datasets, take what goes to one of them.
-
-    Args:
-        updates: what was made, deletions included.
-        choose: takes the part out of one content.
-
-    Returns:
-        The same updates with that part as content.
-    """
-    return {
-        video_id: partition
-        and Partition(partition.record, None if partition.content is None else choose(partition.content))
-        for video_id, partition in updates.items()
-    }
+PartitionUpdates = dict[str, Partition[Any] | StoredPartition[Any] | None]
+"""What to save by `video_id`, or what a worker has saved already; None deletes a partition whose video is gone."""
 
 
 def records_table(partitions: Partitions[Any], columns: Sequence[str]) -> pd.DataFrame:

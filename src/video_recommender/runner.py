@@ -1,6 +1,5 @@
 """A Kedro runner that does, like make, only what is not done yet."""
 
-from pathlib import Path
 from typing import Any, TypedDict
 
 from kedro.io import CatalogProtocol, SharedMemoryCatalogProtocol
@@ -11,7 +10,8 @@ from kedro.runner.task import Task
 from pluggy import PluginManager
 
 from video_recommender.code_digests import code_digest
-from video_recommender.fingerprints import fingerprint, fingerprint_file
+from video_recommender.datasets.stored_digest import stored_digest
+from video_recommender.fingerprints import fingerprint
 from video_recommender.stages import PARAMETER_PREFIX, by_stage, module_of, stage_of
 
 LEDGER = "run_ledger"
@@ -92,8 +92,8 @@ class _Ledger:
         dataset = self._catalog[name]
         if hasattr(dataset, "fingerprint"):
             return str(dataset.fingerprint())
-        place = getattr(dataset, "_filepath", None)
-        return fingerprint_file(Path(place)) if place is not None and Path(place).is_file() else None
+        place, filesystem = getattr(dataset, "_filepath", None), getattr(dataset, "_fs", None)
+        return stored_digest(filesystem, place) if place is not None and filesystem is not None else None
 
 
 def _title(node: Node) -> str:

@@ -69,6 +69,14 @@ class DeferredDataset(AbstractDataset[Any, Any]):
         return PurePosixPath(get_protocol_and_path(filepath)[1]) if filepath else None
 
     @property
+    def _fs(self) -> fsspec.AbstractFileSystem | None:
+        if "filepath" not in self._config:
+            return None
+        protocol, _ = get_protocol_and_path(self._config["filepath"])
+        options = {**(self._config.get("credentials") or {}), **(self._config.get("fs_args") or {})}
+        return fsspec.filesystem(protocol, **options)
+
+    @property
     def _dataset(self) -> AbstractDataset[Any, Any]:
         if self._wrapped is None:
             with silent_stderr():
@@ -85,12 +93,10 @@ class DeferredDataset(AbstractDataset[Any, Any]):
             self._dataset.save(data)
 
     def _exists(self) -> bool:
-        filepath = self._config.get("filepath")
-        if not filepath or self._wrapped is not None:
+        filesystem = self._fs
+        if filesystem is None or self._wrapped is not None:
             return self._dataset.exists()
-        protocol, path = get_protocol_and_path(filepath)
-        options = {**(self._config.get("credentials") or {}), **(self._config.get("fs_args") or {})}
-        return bool(fsspec.filesystem(protocol, **options).exists(path))
+        return bool(filesystem.exists(str(self._filepath)))
 
     def _release(self) -> None:
         if self._wrapped is not None:

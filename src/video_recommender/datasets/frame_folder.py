@@ -1,6 +1,6 @@
 """The frames of one video in the catalog."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
@@ -8,6 +8,7 @@ from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
 from video_recommender.frame_folder import EncodedFrames, FrameFolder
+from video_recommender.places import place_at
 
 
 class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
@@ -32,29 +33,30 @@ class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
         """Create the dataset.
 
         Args:
-            filepath: the folder: a local path.
+            filepath: the folder: a path, or the URL of an object store.
             metadata: for other tools, such as kedro-viz.
         """
         protocol, path = get_protocol_and_path(filepath)
+        self._protocol = protocol
         self._filepath = PurePosixPath(path)
         self._fs = fsspec.filesystem(protocol)  # `written_aside` moves what is saved with it
         self.metadata = metadata
 
     def load(self) -> FrameFolder:
         """Tell where the frames lie."""
-        return FrameFolder(Path(self._filepath))
+        return FrameFolder(place_at(f"{self._protocol}://{self._filepath}"))
 
     def save(self, data: EncodedFrames) -> None:
         """Write each frame into its file, in place of all earlier frames."""
-        folder = Path(self._filepath)
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in FrameFolder(folder).files:
-            stale.unlink()
-        for number, jpeg in enumerate(data.jpegs, start=1):
-            (folder / f"{number}.jpg").write_bytes(jpeg)
+        folder = self.load()
+        folder.path.mkdir(parents=True, exist_ok=True)
+        for file in folder.files:
+            if int(file.stem) > len(data):
+                file.unlink()
+        self._fs.pipe({f"{self._filepath}/{number}.jpg": jpeg for number, jpeg in enumerate(data.jpegs, start=1)})
 
     def _exists(self) -> bool:
-        return Path(self._filepath).is_dir()
+        return self.load().path.is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -42,7 +42,7 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         """Create the dataset.
 
         Args:
-            filepath: where the model lies: a local path that ends in `.keras`.
+            filepath: where the model lies: a path, or the URL of an object store, that ends in `.keras`.
             metadata: for other tools, such as kedro-viz.
         """
         protocol, path = get_protocol_and_path(filepath)
@@ -52,15 +52,19 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
 
     def load(self) -> "keras.Model":
         """Read the model."""
-        return _keras().saving.load_model(str(self._filepath))
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "model.keras"
+            self._fs.get_file(str(self._filepath), str(copy))
+            return _keras().saving.load_model(copy)
 
     def save(self, data: "keras.Model") -> None:
         """Write the model."""
         with tempfile.TemporaryDirectory() as folder:
-            dated = Path(folder) / "model.keras"
+            dated, undated = Path(folder) / "model.keras", Path(folder) / "undated.keras"
             _keras().saving.save_model(data, dated)
-            Path(self._filepath).parent.mkdir(parents=True, exist_ok=True)
-            _copy_without_time(dated, Path(self._filepath))
+            _copy_without_time(dated, undated)
+            self._fs.makedirs(str(self._filepath.parent), exist_ok=True)
+            self._fs.put_file(str(undated), str(self._filepath))
 
     def _exists(self) -> bool:
         return bool(self._fs.exists(str(self._filepath)))

@@ -1,11 +1,10 @@
 """A dataset that need not be there."""
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
-from video_recommender.fingerprints import fingerprint_file
+from video_recommender.datasets.stored_digest import stored_digest
 
 
 class OptionalDataset(AbstractDataset[Any, Any]):
@@ -35,7 +34,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
         """Create the dataset.
 
         Args:
-            dataset: definition of the wrapped dataset, as in the catalog: one that keeps a local file.
+            dataset: definition of the wrapped dataset, as in the catalog: one that keeps a file.
             metadata: for other tools, such as kedro-viz.
         """
         wrapped: Any = AbstractDataset.from_config("optional", dict(dataset))
@@ -53,8 +52,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
 
     def fingerprint(self) -> str:
         """Digest the content; also that there is none is worth knowing."""
-        file = Path(self._filepath)
-        return fingerprint_file(file) if file.is_file() else "absent"
+        return stored_digest(self._dataset._fs, self._filepath) or "absent"
 
     def _exists(self) -> bool:
         return bool(self._dataset.exists())

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -84,7 +85,8 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
             metadata: for other tools, such as kedro-viz.
         """
         protocol, root = get_protocol_and_path(path)
-        self._fs = fsspec.filesystem(protocol)
+        # a store is asked each time, because workers on other machines write there too
+        self._fs = fsspec.filesystem(protocol, use_listings_cache=False)
         self._path = PurePosixPath(root)
         self._protocol = protocol
         self._is_local = isinstance(self._fs, LocalFileSystem)  # many times as fast without fsspec's detour
@@ -97,12 +99,7 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
 
     def load(self) -> Partitions[Any]:
         """Read every record; contents stay where they are until asked for."""
-        return Partitions(
-            {
-                video_id: StoredPartition(record, partial(self._load_content, video_id))
-                for video_id, record in self._records()
-            }
-        )
+        return Partitions({video_id: self._stored(video_id, record) for video_id, record in self._records()}, self.keep)
 
     def save(self, data: PartitionUpdates) -> None:
         """Add, replace or delete the partitions that are handed over; leave all others alone.
@@ -114,8 +111,13 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         for video_id, partition in data.items():
             if partition is None:
                 self._delete(video_id)
-            else:
+            elif isinstance(partition, Partition):
                 self._save_one(video_id, partition)
+
+    def keep(self, video_id: str, partition: Partition[Any]) -> StoredPartition[Any]:
+        """Save one partition, perhaps in a worker; to save what is given back changes nothing."""
+        self._save_one(video_id, partition)
+        return self._stored(video_id, partition.record)
 
     def fingerprint(self) -> str:
         """Digest what is kept: equal if and only if every partition came about in the same way."""
@@ -138,7 +140,8 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         else:
             dataset = self._partition(video_id)
             self._fs.makedirs(str(dataset._filepath.parent), exist_ok=True)
-            with written_aside(dataset):
+            # in a store nothing is moved; until the record is there, the content counts for nothing
+            with written_aside(dataset) if self._is_local else nullcontext():
                 dataset.save(content)
         self._write_record(video_id, partition.record)
 
@@ -158,6 +161,9 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         for leftover in (place, *beside(place)):
             if self._fs.lexists(str(leftover)):
                 self._fs.rm(str(leftover), recursive=self._fs.isdir(str(leftover)))
+
+    def _stored(self, video_id: str, record: PartitionRecord) -> StoredPartition[Any]:
+        return StoredPartition(record, partial(self._load_content, video_id))
 
     def _load_content(self, video_id: str) -> Any:
         return self._partition(video_id).load()
@@ -187,8 +193,9 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         for folder, _, names in sorted(walk(root)):
             category = Path(folder).relative_to(root)
             there = self._names(self._path / category)
-            for name in sorted(name for name in names if name.endswith(".json") and not name.startswith(".")):
-                record = _parsed(self._read(f"{folder}/{name}"))
+            records = sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
+            for name, content in zip(records, self._read([f"{folder}/{name}" for name in records]), strict=True):
+                record = _parsed(content)
                 slug = name.removesuffix(".json")
                 is_lost = record.is_ok and f"{slug}{self._suffix}" not in there
                 yield (category / slug).as_posix(), LOST if is_lost else record
@@ -201,18 +208,23 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         except FileNotFoundError:
             return set()
 
-    def _read(self, file: str) -> bytes:
-        return Path(file).read_bytes() if self._is_local else bytes(self._fs.cat_file(file))
+    def _read(self, files: list[str]) -> Iterator[bytes]:
+        if self._is_local:
+            yield from (Path(file).read_bytes() for file in files)
+        elif files:  # all at once: a store takes its time to answer
+            contents = self._fs.cat(files)
+            yield from (contents[self._fs._strip_protocol(file)] for file in files)
 
     def _record_path(self, video_id: str) -> PurePosixPath:
         return self._path / RECORDS / f"{video_id}.json"
 
     def _write_record(self, video_id: str, record: PartitionRecord) -> None:
         place = self._record_path(video_id)
-        aside = place.with_name(f".part-{place.name}")
+        aside = place.with_name(f".part-{place.name}") if self._is_local else place  # a store puts files as a whole
         self._fs.makedirs(str(place.parent), exist_ok=True)
         self._fs.pipe_file(str(aside), json.dumps(asdict(record), ensure_ascii=False).encode())
-        self._fs.mv(str(aside), str(place))
+        if aside != place:
+            self._fs.mv(str(aside), str(place))
 
     def _exists(self) -> bool:
         return bool(self._fs.isdir(str(self._path / RECORDS)))

@@ -1,18 +1,22 @@
 """One video file in the catalog."""
 
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
+from upath import UPath
 
-from video_recommender.video_file import VideoBytes, VideoFile, VideoLink
+from video_recommender.places import Place, place_at
+from video_recommender.video_file import Video, VideoBytes, VideoLink, video_at
 
 
-class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, VideoFile]):
+class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
     """Saves a video, or links to one that lies elsewhere; loads where it lies, never its bytes.
+
+    An object store knows no links: there, a copy is made, by the store itself where the video lies in it already.
 
     The name ends in `.mp4` whatever the container: decoders and players look at the content.
 
@@ -35,17 +39,18 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, VideoFile]):
         """Create the dataset.
 
         Args:
-            filepath: where the video or the link to it lies: a local path.
+            filepath: where the video or the link to it lies: a path, or the URL of an object store.
             metadata: for other tools, such as kedro-viz.
         """
         protocol, path = get_protocol_and_path(filepath)
+        self._protocol = protocol
         self._filepath = PurePosixPath(path)
         self._fs = fsspec.filesystem(protocol)  # `written_aside` moves what is saved with it
         self.metadata = metadata
 
-    def load(self) -> VideoFile:
+    def load(self) -> Video:
         """Tell where the video lies: the linked file itself where it is linked."""
-        return VideoFile(Path(self._filepath).resolve())
+        return video_at(self._place().resolve())
 
     def save(self, data: VideoBytes | VideoLink) -> None:
         """Write the video, or link or copy the one that lies elsewhere.
@@ -53,7 +58,7 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, VideoFile]):
         Raises:
             DatasetError: if the video to link or copy is gone, or lies itself where it is to be catalogued.
         """
-        place = Path(self._filepath)
+        place = self._place()
         if isinstance(data, VideoLink):
             if not data.target.is_file():
                 raise DatasetError(f"{data.target} is gone: put it back, or run ingestion again")
@@ -67,19 +72,29 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, VideoFile]):
             case VideoLink(target, copy):
                 _copy(target, place) if copy else _link(target, place)
 
+    def _place(self) -> Place:
+        return place_at(f"{self._protocol}://{self._filepath}")
+
     def _exists(self) -> bool:
-        return Path(self._filepath).exists()
+        return self._place().exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
 
 
-def _link(target: Path, place: Path) -> None:
+def _link(target: Place, place: Place) -> None:
+    if isinstance(target, UPath) or isinstance(place, UPath):
+        _copy(target, place)
+        return
     try:
         place.symlink_to(target.resolve())
     except OSError:  # Windows grants symbolic links to few users
         _copy(target, place)
 
 
-def _copy(target: Path, place: Path) -> None:
-    shutil.copyfile(target, place)
+def _copy(target: Place, place: Place) -> None:
+    if isinstance(target, UPath) and isinstance(place, UPath) and target.fs == place.fs:
+        target.fs.cp_file(target.path, place.path)  # within the store: no byte passes through this machine
+    else:
+        with target.open("rb") as source, place.open("wb") as copy:
+            shutil.copyfileobj(source, copy)

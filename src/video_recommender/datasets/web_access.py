@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
-from kedro.io.core import get_protocol_and_path
 
+from video_recommender.places import on_a_disk
 from video_recommender.web_access import WebAccess
 
 KNOWN = {"cookies", "proxy"}
@@ -46,7 +46,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         unknown = sorted((credentials or {}).keys() - KNOWN)
         if unknown:
             raise DatasetError(f"The web's credentials hold {', '.join(unknown)}: only cookies and proxy are known")
-        self._path = Path(get_protocol_and_path(path)[1])
+        self._path = on_a_disk(path)
         self._credentials = credentials or {}
         self.metadata = metadata
 

@@ -20,6 +20,7 @@ from kedro_datasets._typing import TablePreview
 
 from video_recommender.fingerprints import fingerprint, fingerprint_bytes
 from video_recommender.photos import Photo
+from video_recommender.places import on_a_disk
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
 WAY_OUT = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
@@ -150,7 +151,7 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
         """
         self._filepath = Path(filepath)
         self._requirements = self._filepath.parent / requirements
-        self._path = Path(path)
+        self._path = on_a_disk(path)
         self.metadata = metadata
 
     def load(self) -> WheelPhotos:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset
 
 PREFIX = ".part-"
@@ -15,6 +16,8 @@ OLD = ".old-"
 @contextmanager
 def written_aside(dataset: AbstractDataset[Any, Any]) -> Iterator[None]:
     """Let a dataset save beside its place and move the result there once it is complete.
+
+    An object store puts every object in place as a whole, and none if saving has failed.
 
     Args:
         dataset: any dataset that keeps one file or folder, as those of `kedro_datasets` do, also inside a
@@ -30,6 +33,10 @@ def written_aside(dataset: AbstractDataset[Any, Any]) -> Iterator[None]:
     filesystem: AbstractFileSystem | None = getattr(keeper, "_fs", None)
     if place is None or filesystem is None or getattr(keeper, "_version", None):
         yield
+        return
+    if not isinstance(filesystem, LocalFileSystem):
+        with filesystem.transaction:
+            yield
         return
     aside, old = beside(place)
     _remove(filesystem, aside)

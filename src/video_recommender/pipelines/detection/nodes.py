@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from operator import attrgetter
 
 import pandas as pd
 from pandera.typing import DataFrame
@@ -9,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import FrameFolder
-from video_recommender.incremental import Made, Planned, bring_up_to_date
+from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates, part_of
+from video_recommender.partitions import Partitions, PartitionUpdates
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
 from video_recommender.pipelines.detection.network import KerasModel, Network, build_network, class_embeddings
 from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
@@ -59,7 +60,7 @@ def detect_objects(
     stored_embeddings: Partitions[DataFrame[MeanEmbedding]],
     object_classifier: LiteRTClassifier,
     workers: WorkerOptions,
-) -> Iterator[tuple[PartitionUpdates, PartitionUpdates, PartitionUpdates]]:
+) -> Iterator[tuple[PartitionUpdates, ...]]:
     """Name the most probable object in every frame.
 
     Args:
@@ -80,14 +81,13 @@ def detect_objects(
         )
         for video_id, stored in frames.usable().items()
     }
-    complete = stored_detections.made_together_with(stored_class_probabilities, stored_embeddings)
+    parts = [
+        Part(stored_detections, attrgetter("detections")),
+        Part(stored_class_probabilities, attrgetter("class_probabilities")),
+        Part(stored_embeddings, attrgetter("embedding")),
+    ]
     detect = partial(_detect, classifier=object_classifier)
-    for updates in bring_up_to_date(planned, complete, detect, workers, "Naming objects in frames"):
-        yield (
-            part_of(updates, lambda named: named.detections),
-            part_of(updates, lambda named: named.class_probabilities),
-            part_of(updates, lambda named: named.embedding),
-        )
+    yield from bring_parts_up_to_date(planned, parts, detect, workers, "Naming objects in frames")
 
 
 def summarise_detections(

@@ -5,15 +5,17 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
 from slugify import slugify
+from upath import UPath
 
 from video_recommender.fingerprints import fingerprint
 from video_recommender.partitions import RECORDS
+from video_recommender.places import Place, place_at
 
 VIDEO_SUFFIXES: Final = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"}
@@ -39,14 +41,15 @@ class FolderVideo:
     """One video file of a folder.
 
     Attributes:
-        path: where it lies, absolute.
+        path: where it lies, absolute, or in an object store.
         category: name of the top sub-folder that it lies in; None for files directly in the folder.
         video_id: `<category slug>/<slug>`: ASCII, safe as a path everywhere, unique also where case does not count.
-        fingerprint: digest of path, size and time of change; it differs when the file was replaced.
+        fingerprint: digest of path, size and time of change, or of what an object store tells of it; it differs when
+            the file was replaced.
         group: what it belongs with: the videos of one folder within a category, else the video alone.
     """
 
-    path: Path
+    path: Place
     category: str | None
     video_id: str
     fingerprint: str
@@ -65,23 +68,15 @@ def list_folder(folder: Path | str) -> list[FolderVideo]:
     group. Hidden files are left out; links are followed, but not in circles.
 
     Args:
-        folder: its sub-folders are the categories.
+        folder: its sub-folders are the categories; a path, or the URL of an object store.
 
     Raises:
         ValueError: if it does not exist, is not a folder, cannot be read, holds no video, or is where this project
             itself keeps videos.
     """
-    root = Path(folder).expanduser().absolute()
-    if not root.exists():
-        raise ValueError(f"The folder {root} does not exist: {_WAY_OUT}")
-    if not root.is_dir():
-        raise ValueError(f"{root} is a file, not a folder: {_WAY_OUT}")
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise ValueError(f"The folder {root} may not be read: change its permissions, or {_WAY_OUT}")
-    if any((above / RECORDS).is_dir() for above in (root.resolve(), *root.resolve().parents)):
-        raise ValueError(f"{root} is where this project keeps its own copies and links: {_WAY_OUT}")
-    files = list(_walk(root, frozenset()))
-    videos = [file.relative_to(root) for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    root = place_at(str(folder))
+    files = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
+    videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         raise ValueError(f"The folder {root} holds no video ({len(files)} other files): {_WAY_OUT}")
     logger.info("%s holds %d videos; %d other files are left out", root, len(videos), len(files) - len(videos))
@@ -91,7 +86,7 @@ def list_folder(folder: Path | str) -> list[FolderVideo]:
             path=root / video,
             category=_category(video),
             video_id=identifiers[video],
-            fingerprint=_listing_fingerprint(root / video),
+            fingerprint=files[video],
             group=_group(video) or identifiers[video],
         )
         for video in videos
@@ -99,7 +94,7 @@ def list_folder(folder: Path | str) -> list[FolderVideo]:
     return sorted(listed, key=lambda video: video.video_id)
 
 
-def video_ids(relative_paths: list[Path]) -> dict[Path, str]:
+def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
     """Give every file a `video_id`, independent of their order.
 
     Args:
@@ -108,13 +103,13 @@ def video_ids(relative_paths: list[Path]) -> dict[Path, str]:
     Returns:
         `<category slug>/<slug>` by path. Names whose slugs are equal all get a digest of their path.
     """
-    by_category: dict[str | None, list[Path]] = {}
+    by_category: dict[str | None, list[PurePath]] = {}
     for path in relative_paths:
         by_category.setdefault(_category(path), []).append(path)
     names = {category: category for category in by_category if category is not None}
     folders: dict[str | None, str] = {None: UNLABELLED}
     folders.update(unique_slugs(names, reserved=frozenset({UNLABELLED})))
-    identifiers: dict[Path, str] = {}
+    identifiers: dict[PurePath, str] = {}
     for category, paths in by_category.items():
         stems = {path.as_posix(): path.stem for path in paths}
         slugs = unique_slugs(stems)
@@ -152,12 +147,40 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")
 
 
-def _category(relative_path: Path) -> str | None:
+def _category(relative_path: PurePath) -> str | None:
     return relative_path.parts[0] if len(relative_path.parts) > 1 else None
 
 
-def _group(relative_path: Path) -> str:
+def _group(relative_path: PurePath) -> str:
     return printable("/".join(relative_path.parts[:2])) if len(relative_path.parts) > 2 else ""
+
+
+def _list_disk(root: Path) -> dict[PurePath, str]:
+    """The files below a folder with their fingerprints."""
+    if not root.exists():
+        raise ValueError(f"The folder {root} does not exist: {_WAY_OUT}")
+    if not root.is_dir():
+        raise ValueError(f"{root} is a file, not a folder: {_WAY_OUT}")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise ValueError(f"The folder {root} may not be read: change its permissions, or {_WAY_OUT}")
+    if any((above / RECORDS).is_dir() for above in (root.resolve(), *root.resolve().parents)):
+        raise ValueError(f"{root} is where this project keeps its own copies and links: {_WAY_OUT}")
+    return {file.relative_to(root): _listing_fingerprint(file) for file in _walk(root, frozenset())}
+
+
+def _list_store(root: UPath) -> dict[PurePath, str]:
+    """The objects below a folder of an object store with their fingerprints; a thousand are told at a time."""
+    objects = root.fs.find(root.path, detail=True)
+    if not objects:
+        raise ValueError(f"The folder {root} does not exist, or is empty: {_WAY_OUT}")
+    files = {PurePosixPath(name).relative_to(root.path): str(told) for name, told in objects.items()}
+    if any(RECORDS in file.parts for file in files):
+        raise ValueError(f"{root} is where this project keeps its own copies and links: {_WAY_OUT}")
+    return {
+        file: fingerprint(str(root / file), told)
+        for file, told in files.items()
+        if not any(part.startswith(".") for part in file.parts)
+    }
 
 
 def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:

@@ -18,12 +18,12 @@ from video_recommender.pipelines.ingestion.probe import VideoProperties, probe_v
 from video_recommender.pipelines.ingestion.sources import IngestionOptions, OfferedVideo, offer_videos
 from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
 from video_recommender.schemas import DownloadReport, VideoManifest
-from video_recommender.video_file import VideoBytes, VideoFile, VideoLink
+from video_recommender.video_file import Video, VideoBytes, VideoFile, VideoLink, video_at
 from video_recommender.web_access import WebAccess
 
 
 def download_videos(
-    web_access: WebAccess, stored_downloads: Partitions[VideoFile], options: IngestionOptions, seed: int
+    web_access: WebAccess, stored_downloads: Partitions[Video], options: IngestionOptions, seed: int
 ) -> Iterator[PartitionUpdates]:
     """Download videos of the web, if that is the chosen source; else leave what was downloaded as it is.
 
@@ -47,7 +47,7 @@ def download_videos(
         yield from download_categories(options.youtube, web_access, records, seed)
 
 
-def summarise_downloads(downloads: Partitions[VideoFile], options: IngestionOptions) -> DataFrame[DownloadReport]:
+def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions) -> DataFrame[DownloadReport]:
     """Tell how far each category has come; without a row where nothing is to be downloaded."""
     asked = options.youtube if options.source == "youtube" else YoutubeOptions()
     return report_downloads({video_id: stored.record for video_id, stored in downloads.items()}, asked)
@@ -55,8 +55,8 @@ def summarise_downloads(downloads: Partitions[VideoFile], options: IngestionOpti
 
 def collect_videos(
     demo_photos: PhotoLibrary,
-    downloads: Partitions[VideoFile],
-    stored_videos: Partitions[VideoFile],
+    downloads: Partitions[Video],
+    stored_videos: Partitions[Video],
     options: IngestionOptions,
     seed: int,
     workers: WorkerOptions,
@@ -82,7 +82,7 @@ def collect_videos(
     yield from bring_up_to_date(planned, stored_videos, _collect, workers, "Collecting videos")
 
 
-def describe_videos(videos: Partitions[VideoFile]) -> DataFrame[VideoManifest]:
+def describe_videos(videos: Partitions[Video]) -> DataFrame[VideoManifest]:
     """List every video with its properties, and mark the files that repeat another one byte for byte.
 
     Raises:
@@ -102,7 +102,7 @@ def _collect(offered: OfferedVideo) -> Made[VideoBytes | VideoLink]:
 
 def _probe(content: VideoBytes | VideoLink) -> VideoProperties:
     if isinstance(content, VideoLink):
-        return probe_video(VideoFile(content.target))
+        return probe_video(video_at(content.target))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "video.mp4")
         file.write_bytes(content.content)

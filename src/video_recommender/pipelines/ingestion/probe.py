@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import av
 
 from video_recommender.decoding import OpenVideo, Orientation, open_video
-from video_recommender.video_file import VideoFile
+from video_recommender.video_file import Video, VideoFile
 
 VERSION = 1
 """Raised when a video would be described differently than before, so that it is described again."""
@@ -31,7 +31,7 @@ class VideoProperties:
     sha256: str
 
 
-def probe_video(video: VideoFile) -> VideoProperties:
+def probe_video(video: Video) -> VideoProperties:
     """Look into a video file; its first picture is decoded to be sure that it can be.
 
     Args:
@@ -40,14 +40,15 @@ def probe_video(video: VideoFile) -> VideoProperties:
     Raises:
         VideoError: `missing`, `empty`, `unreadable` (not a video, or no picture can be decoded) or `audio_only`.
     """
-    with open_video(video) as opened:
-        first = next(opened.decode())
-        width, height = round(first.width * opened.pixel_aspect), first.height
-        if Orientation.of(first).transposed:
-            width, height = height, width
-        duration_s, fps = _duration_and_rate(opened)
-    with video.path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    with video.at_hand() as copy:
+        with open_video(copy) as opened:
+            first = next(opened.decode())
+            width, height = round(first.width * opened.pixel_aspect), first.height
+            if Orientation.of(first).transposed:
+                width, height = height, width
+            duration_s, fps = _duration_and_rate(opened)
+        with copy.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return VideoProperties(duration_s, fps, max(1, width), max(1, height), sha256)
 
 

@@ -15,15 +15,15 @@ from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe,
 from video_recommender.pipelines.ingestion.folder import FolderVideo, list_folder, printable
 from video_recommender.pipelines.ingestion.publication import Publication
 from video_recommender.pipelines.ingestion.web_sources import LEFT_OUT, YoutubeOptions
-from video_recommender.video_file import VideoBytes, VideoError, VideoFile, VideoLink
+from video_recommender.video_file import Video, VideoBytes, VideoError, VideoLink
 
 
 class FolderOptions(BaseModel):
-    """Videos of one's own: a folder with a sub-folder per category."""
+    """Videos of one's own: a folder with a sub-folder per category, on a disk or in an object store."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Path | None = None
+    path: Path | str | None = None
     copy_files: bool = False
 
 
@@ -73,7 +73,7 @@ class OfferedVideo:
 
 
 def offer_videos(
-    options: IngestionOptions, demo_photos: PhotoLibrary, downloads: Partitions[VideoFile], seed: int
+    options: IngestionOptions, demo_photos: PhotoLibrary, downloads: Partitions[Video], seed: int
 ) -> list[OfferedVideo]:
     """List every video that the chosen source can give.
 
@@ -92,7 +92,7 @@ def offer_videos(
         case "demo":
             return _offer_clips(demo_photos.fetch(), "demo", options.clips, seed)
         case "photos":
-            photos = list_photo_folder(_chosen(options.photos.path, "photos"))
+            photos = list_photo_folder(Path(_chosen(options.photos.path, "photos")).expanduser())
             return _offer_clips(photos, "photos", options.clips, seed)
         case "folder":
             videos = list_folder(_chosen(options.folder.path, "folder"))
@@ -135,7 +135,7 @@ def _offer_file(video: FolderVideo, options: FolderOptions) -> OfferedVideo:
     )
 
 
-def _offer_download(video_id: str, stored: StoredPartition[VideoFile]) -> OfferedVideo:
+def _offer_download(video_id: str, stored: StoredPartition[Video]) -> OfferedVideo:
     record = stored.record
     file = stored.load() if record.is_ok else None
     told: dict[str, Any] = {field.name: record.details[field.name] for field in fields(Publication)}
@@ -159,10 +159,10 @@ def _render(recipe: ClipRecipe) -> VideoBytes:
     return VideoBytes(render_clip(recipe))
 
 
-def _chosen(path: Path | None, source: str) -> Path:
+def _chosen(path: Path | str | None, source: str) -> str:
     if path is None:
         raise ValueError(
             f"The source '{source}' needs a folder: "
             f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
         )
-    return path.expanduser()
+    return str(path)

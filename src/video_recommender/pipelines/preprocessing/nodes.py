@@ -13,11 +13,11 @@ from video_recommender.partitions import Detail, Partitions, PartitionUpdates, r
 from video_recommender.pipelines.preprocessing.sampling import VERSION as SAMPLING_VERSION
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
 from video_recommender.schemas import FrameManifest, VideoManifest
-from video_recommender.video_file import VideoFile
+from video_recommender.video_file import Video
 
 
 def extract_frames(
-    videos: Partitions[VideoFile],
+    videos: Partitions[Video],
     video_manifest: DataFrame[VideoManifest],
     stored_frames: Partitions[FrameFolder],
     options: PreprocessingOptions,
@@ -51,7 +51,7 @@ def summarise_frames(frames: Partitions[FrameFolder]) -> DataFrame[FrameManifest
     return FrameManifest.validate(manifest.fillna({"frames": 0}).assign(**texts))
 
 
-def _cut(video: VideoFile, options: PreprocessingOptions) -> Made[EncodedFrames]:
+def _cut(video: Video, options: PreprocessingOptions) -> Made[EncodedFrames]:
     sampled = sample_frames(video, options)
     details: dict[str, Detail] = {"frames": len(sampled.frames)}
     if sampled.shot_numbers:

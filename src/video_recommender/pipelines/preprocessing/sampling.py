@@ -19,7 +19,7 @@ from video_recommender.decoding import OpenVideo, Orientation, open_video
 from video_recommender.frame_folder import EncodedFrames
 from video_recommender.pipelines.preprocessing.picture_times import PictureClock, Shown
 from video_recommender.pipelines.preprocessing.shots import ShotOptions, find_shots
-from video_recommender.video_file import VideoFile
+from video_recommender.video_file import Video, VideoFile
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class SampledFrames:
     times_s: tuple[float, ...] = ()
 
 
-def sample_frames(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
+def sample_frames(video: Video, options: PreprocessingOptions) -> SampledFrames:
     """Take frames from a video, at even steps of time from its first picture on, or from each of its shots.
 
     Args:
@@ -87,7 +87,8 @@ def sample_frames(video: VideoFile, options: PreprocessingOptions) -> SampledFra
     Raises:
         VideoError: if the file is missing, empty, not a video, without pictures, or none of them can be decoded.
     """
-    return _sample_shots(video, options) if options.sampling == "shots" else _sample_at_rate(video, options)
+    with video.at_hand() as copy:
+        return _sample_shots(copy, options) if options.sampling == "shots" else _sample_at_rate(copy, options)
 
 
 def _sample_at_rate(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -12,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import FrameFolder
-from video_recommender.incremental import Made, Planned, bring_up_to_date
+from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates, part_of
+from video_recommender.partitions import Partitions, PartitionUpdates
 from video_recommender.pipelines.segmentation.class_groups import embed_classes, rename_classes
 from video_recommender.pipelines.segmentation.coco_classes import CALIBRATED_CONFIDENCE, COCO_CLASSES
 from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
@@ -104,7 +105,7 @@ def segment_objects(
     stored_seen_classes: Partitions[DataFrame[SeenClasses]],
     object_segmenter: ObjectSegmenter,
     workers: WorkerOptions,
-) -> Iterator[tuple[PartitionUpdates, PartitionUpdates, PartitionUpdates]]:
+) -> Iterator[tuple[PartitionUpdates, ...]]:
     """Find the objects in every n-th frame, and measure them.
 
     Args:
@@ -122,11 +123,13 @@ def segment_objects(
         video_id: Planned(fingerprint(stored.record.fingerprint, object_segmenter.fingerprint), stored.load())
         for video_id, stored in frames.usable().items()
     }
-    complete = stored_segmentations.made_together_with(stored_segmentation_texts, stored_seen_classes)
+    parts = [
+        Part(stored_segmentations, attrgetter("objects")),
+        Part(stored_segmentation_texts, attrgetter("objects")),
+        Part(stored_seen_classes, attrgetter("seen_classes")),
+    ]
     segment = partial(_segment, segmenter=object_segmenter)
-    for updates in bring_up_to_date(planned, complete, segment, workers, "Segmenting objects"):
-        objects = part_of(updates, lambda segmented: segmented.objects)
-        yield objects, objects, part_of(updates, lambda segmented: segmented.seen_classes)
+    yield from bring_parts_up_to_date(planned, parts, segment, workers, "Segmenting objects")
 
 
 def summarise_segmentations(

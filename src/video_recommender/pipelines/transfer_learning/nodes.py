@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -13,9 +14,9 @@ from pandera.typing import DataFrame
 
 from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import EncodedFrames, FrameFolder
-from video_recommender.incremental import Made, Planned, bring_up_to_date
+from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date, bring_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates, part_of
+from video_recommender.partitions import Partitions, PartitionUpdates
 from video_recommender.pipelines.classification.figures import confusion_figure
 from video_recommender.pipelines.classification.nodes import ClassificationOptions
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
@@ -298,7 +299,7 @@ def detect_finetuned_objects(
     stored_finetuned_detections: Partitions[DataFrame[Detections]],
     stored_finetuned_class_probabilities: Partitions[DataFrame[ClassProbabilities]],
     workers: WorkerOptions,
-) -> Iterator[tuple[PartitionUpdates, PartitionUpdates]]:
+) -> Iterator[tuple[PartitionUpdates, ...]]:
     """Name what each frame shows, with a head that has not learnt from the video nor from anything of its group.
 
     Args:
@@ -316,27 +317,22 @@ def detect_finetuned_objects(
     """
     folds = finetuned_heads.folds_of(_group_folders_of_videos(corpus))
     features = frame_features.usable()
-    planned = {}
+    planned, networks = {}, {}
     for video_id, stored in frames.usable().items():
         fold = int(folds.get(video_id, 0))
         head = finetuned_heads.head_of(fold)
+        networks[fold] = _FoldNetwork(head, finetuned_fold_classifiers.get(fold))
         planned[video_id] = Planned(
             fingerprint(DETECTION_VERSION, VIEWS_VERSION, stored.record.fingerprint, head.fingerprint),
-            _FramesToName(
-                video_id,
-                stored.load,
-                features[video_id].load if video_id in features else None,
-                head,
-                finetuned_fold_classifiers.get(fold),
-            ),
+            _FramesToName(video_id, stored.load, features[video_id].load if video_id in features else None, fold),
             {"fold": fold},
         )
-    complete = stored_finetuned_detections.made_together_with(stored_finetuned_class_probabilities)
-    for updates in bring_up_to_date(planned, complete, _name, workers, "Naming classes in frames"):
-        yield (
-            part_of(updates, lambda named: named.detections),
-            part_of(updates, lambda named: named.class_probabilities),
-        )
+    parts = [
+        Part(stored_finetuned_detections, attrgetter("detections")),
+        Part(stored_finetuned_class_probabilities, attrgetter("class_probabilities")),
+    ]
+    name = partial(_name, networks=networks)
+    yield from bring_parts_up_to_date(planned, parts, name, workers, "Naming classes in frames")
 
 
 def gather_finetuned_evidence(
@@ -422,16 +418,22 @@ class _FramesToName:
     video_id: str
     frames: Callable[[], FrameFolder]
     features: Callable[[], Features] | None
+    fold: int
+
+
+@dataclass(frozen=True)
+class _FoldNetwork:
     head: ClassificationHead
     classifier: LiteRTClassifier | None
 
 
-def _name(task: _FramesToName) -> Made[VideoDetections]:
-    if task.classifier is not None:
-        named = name_objects(task.frames(), task.classifier)
+def _name(task: _FramesToName, networks: Mapping[int, _FoldNetwork]) -> Made[VideoDetections]:
+    network = networks[task.fold]
+    if network.classifier is not None:
+        named = name_objects(task.frames(), network.classifier)
     else:
-        described = [task.head.describe(task.features())] if task.features else []
-        named = summarise_descriptions(described, task.head.output_names, task.video_id)
+        described = [network.head.describe(task.features())] if task.features else []
+        named = summarise_descriptions(described, network.head.output_names, task.video_id)
     return Made(named, {"frames": len(named.detections)})
 
 
