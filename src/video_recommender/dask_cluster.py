@@ -28,6 +28,7 @@ def connect(scheduler: str | None, jobs: int) -> Client:
     Raises:
         ConnectionError: if nobody answers there.
     """
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # Dask speaks of every worker that comes or goes
     address = scheduler or dask.config.get("scheduler-address", None)
     key = address or f"local {jobs}"
     client = _clients.get(key)
@@ -104,7 +105,8 @@ def _itself(function: object) -> object:
 def _local_cluster(jobs: int) -> LocalCluster:
     cores = dask.system.CPU_COUNT
     workers = jobs if jobs > 0 else max(1, cores + 1 + jobs)
-    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0")
+    with dask.config.set({"distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error"}):
+        return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:8787")
 
 
 def _reach(address: str) -> Client:

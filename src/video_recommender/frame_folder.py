@@ -72,7 +72,7 @@ class FrameFolder:
         """The frames' files in order of time (numerically: 2.jpg comes before 10.jpg)."""
         try:
             frames = [file for file in self.path.iterdir() if file.suffix == ".jpg" and file.stem.isdecimal()]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # an object store knows no folders without files
             return []
         return sorted(frames, key=lambda file: int(file.stem))
 

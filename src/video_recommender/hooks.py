@@ -114,8 +114,9 @@ def _place(name: str, catalog: DataCatalog) -> str:
     if place is None:
         return ""
     filesystem = getattr(dataset, "_fs", None)
-    is_local = filesystem is None or isinstance(filesystem, LocalFileSystem)
-    return _relative(Path(place)) if is_local else filesystem.unstrip_protocol(str(place))
+    if filesystem is None or isinstance(filesystem, LocalFileSystem):
+        return _relative(Path(place))
+    return str(filesystem.unstrip_protocol(str(place)))
 
 
 def _relative(place: Path) -> str:

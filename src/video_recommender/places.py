@@ -32,5 +32,7 @@ def on_a_disk(url: str) -> Path:
     """
     place = place_at(url)
     if isinstance(place, UPath):
-        raise ValueError(f"{url} must be on a disk of this machine: name a folder as `disk` in globals.yml")
+        raise ValueError(  # noqa: TRY004 - a person can mend it
+            f"{url} must be on a disk of this machine: name a folder as `disk` in globals.yml"
+        )
     return place

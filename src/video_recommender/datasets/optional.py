@@ -40,6 +40,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
         wrapped: Any = AbstractDataset.from_config("optional", dict(dataset))
         self._dataset = wrapped
         self._filepath = wrapped._filepath
+        self._fs = wrapped._fs
         self.metadata = metadata
 
     def load(self) -> Any:
@@ -52,7 +53,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
 
     def fingerprint(self) -> str:
         """Digest the content; also that there is none is worth knowing."""
-        return stored_digest(self._dataset._fs, self._filepath) or "absent"
+        return stored_digest(self._fs, self._filepath) or "absent"
 
     def _exists(self) -> bool:
         return bool(self._dataset.exists())

@@ -1,7 +1,7 @@
 """Saving under another name first, so that whoever looks finds the old content or the new, never half of it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -35,7 +35,7 @@ def written_aside(dataset: AbstractDataset[Any, Any]) -> Iterator[None]:
         yield
         return
     if not isinstance(filesystem, LocalFileSystem):
-        with filesystem.transaction:
+        with nullcontext() if filesystem._intrans else filesystem.transaction:
             yield
         return
     aside, old = beside(place)

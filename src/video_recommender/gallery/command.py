@@ -74,7 +74,10 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
         SegmentationOptions.model_validate(parameters["segmentation"]).every_nth_frame,
     )
     inference = InferenceOptions.model_validate(parameters["inference"])
-    data_root = root / str(context.config_loader["globals"]["data"])
+    data = str(context.config_loader["globals"]["data"])
+    if "://" in data:
+        raise click.ClickException(f"The gallery shows what lies on a disk: copy {data} to one and name it as `data`")
+    data_root = root / data
     thumbnails = ThumbnailCache(data_root / "08_reporting" / "gallery_thumbnails")
     videos = Gallery(ProjectData(stored, env or ""), thumbnails, sampling)
     analyst = NewVideoAnalyst(videos, sampling, inference, UploadCeilings(megabytes=max_upload_mb))

@@ -1,0 +1,68 @@
+"""On a Dask cluster, with everything in an object store, a run gives the same as on one machine."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+from object_store import BUCKET, object_store
+
+DATA = f"{BUCKET}/data"
+MODELS = ["02_intermediate/object_classifier.pickle", "02_intermediate/object_segmenter.pickle"]
+NODES = ["collect_videos", "describe_videos", "extract_frames", "detect_objects", "segment_objects"]
+MADE = ["02_intermediate/frames", "03_primary/detections", "03_primary/class_probabilities", "03_primary/embeddings"]
+MADE += ["03_primary/segmentations", "03_primary/segmentations_csv", "03_primary/seen_classes"]
+CONF = {
+    "globals.yml": f"data: s3://{DATA}\ndisk: data\n",
+    "parameters.yml": """\
+ingestion:
+  source: folder
+  folder: {path: videos}
+workers:
+  backend: dask
+  jobs: 2
+""",
+}
+
+
+@pytest.fixture
+def store():
+    with object_store() as store:
+        yield store
+
+
+def test_killed_worker_of_a_cluster_costs_nothing_and_an_object_store_holds_the_same_to_the_byte(project, store):
+    for model in MODELS:
+        store.pipe_file(f"{DATA}/{model}", (project.data / model).read_bytes())
+    (project.root / "conf" / "cluster").mkdir()
+    for name, content in CONF.items():
+        (project.root / "conf" / "cluster" / name).write_text(content)
+
+    run = project.start("--env=cluster", f"--nodes={','.join(NODES)}")
+    wait_until(lambda: len(store.glob(f"{DATA}/02_intermediate/frames/*/*/1.jpg")) >= 2, run)
+    os.kill(workers_of(run)[0].pid, signal.SIGKILL)
+    told, _ = run.communicate(timeout=120)
+
+    assert run.returncode == 0, told
+    assert "Dask's dashboard: http://" in told
+    assert "12 of 12 videos went through" in told
+    here = {place: content for place, content in project.files().items() if place.startswith(tuple(MADE))}
+    there = {place: store.cat_file(f"{DATA}/{place}") for place in here if store.exists(f"{DATA}/{place}")}
+    assert len(here) > 200
+    assert there == here
+    assert sum(len(store.find(f"{DATA}/{folder}")) for folder in MADE) == len(here), "something is doubled"
+
+
+def workers_of(run):
+    """The processes that Dask has started for a run."""
+    started = psutil.Process(run.pid).children(recursive=True)
+    return [process for process in started if "spawn_main" in " ".join(process.cmdline())]
+
+
+def wait_until(condition, run):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert run.poll() is None, run.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,30 @@
+"""An object store on this machine that speaks S3."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import fsspec
+import pytest
+from fsspec import AbstractFileSystem
+from moto.server import ThreadedMotoServer
+
+BUCKET = "corpus"
+
+
+@contextmanager
+def object_store() -> Iterator[AbstractFileSystem]:
+    """Start one with an empty bucket; this process and those that it starts are configured for it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "anybody")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "not secret")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        fsspec.get_filesystem_class("s3").clear_instance_cache()  # they hold on to a store that has gone
+        store = fsspec.filesystem("s3", use_listings_cache=False)
+        store.mkdir(BUCKET)
+        yield store
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    server.stop()
