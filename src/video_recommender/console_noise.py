@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator
 
 TALKATIVE = ("alembic", "mlflow", "tensorflow")
-<<<<<<< HEAD
 REPEATED = ("kedro.validation.parameter_validator",)
 """They log what they also raise."""
 
@@ -16,9 +15,6 @@ HARMLESS = (
     r"Hint: Inferred schema contains integer column",
     r"\d+ tasks (have been successfully executed|which were still being processed)",  # when a run is stopped
 )
-=======
-HARMLESS = (r".*register_new_resolver\(\) is deprecated", r"Hint: Inferred schema contains integer column")
->>>>>>> 8dc786f (Dask says only what is wrong; places of an object store are told with their protocol)
 
 
 def silence_dependencies() -> None:
