@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import cloudpickle
 import pytest
 from pydantic import ValidationError
 
@@ -15,6 +16,7 @@ from video_recommender.video_file import VideoError
 # Functions for workers are defined inside the tests: they travel by value, for workers cannot import a test.
 WORKERS = WorkerOptions(jobs=2)
 HERE = WorkerOptions(backend="sequential")
+CLUSTER = WorkerOptions(backend="dask", jobs=2)
 INTERRUPTED = """
 import os, signal, sys, time
 from pathlib import Path
@@ -36,7 +38,7 @@ def outcomes_of(function, tasks, workers):
     return {outcome.video_id: outcome for outcome in map_videos(function, tasks, workers, "Testing")}
 
 
-@pytest.mark.parametrize("workers", [WORKERS, HERE], ids=["workers", "here"])
+@pytest.mark.parametrize("workers", [WORKERS, HERE, CLUSTER], ids=["workers", "here", "cluster"])
 def test_one_bad_video_never_stops_the_others(workers):
     def work(number):
         if number == 1:
@@ -55,13 +57,14 @@ def test_one_bad_video_never_stops_the_others(workers):
     }
 
 
-def test_video_that_kills_its_worker_is_marked_and_all_others_are_done():
+@pytest.mark.parametrize("workers", [WORKERS, CLUSTER], ids=["workers", "cluster"])
+def test_video_that_kills_its_worker_is_marked_and_all_others_are_done(workers):
     def work(number):
         if number == 7:
             os.kill(os.getpid(), signal.SIGSEGV)
         return number
 
-    outcomes = outcomes_of(work, {f"pets/{number}": number for number in range(24)}, WORKERS)
+    outcomes = outcomes_of(work, {f"pets/{number}": number for number in range(24)}, workers)
 
     crashed = outcomes.pop("pets/7")
     assert crashed.status == "crashed"
@@ -69,26 +72,28 @@ def test_video_that_kills_its_worker_is_marked_and_all_others_are_done():
     assert sorted(outcome.result for outcome in outcomes.values()) == [*range(7), *range(8, 24)]
 
 
-def test_video_whose_worker_died_by_chance_is_done_after_all(tmp_path):
+@pytest.mark.parametrize("workers", [WORKERS, CLUSTER], ids=["workers", "cluster"])
+def test_video_whose_worker_died_by_chance_is_done_after_all(tmp_path, workers):
     def work(number):
         if number == 2 and not (tmp_path / "died").exists():
             (tmp_path / "died").touch()
             os._exit(1)
         return number
 
-    outcomes = outcomes_of(work, {f"pets/{number}": number for number in range(6)}, WORKERS)
+    outcomes = outcomes_of(work, {f"pets/{number}": number for number in range(6)}, workers)
 
     assert [outcomes[f"pets/{number}"].result for number in range(6)] == list(range(6))
 
 
-def test_workers_do_not_run_ahead_of_whoever_takes_the_results(tmp_path, monkeypatch):
+@pytest.mark.parametrize("workers", [WORKERS, CLUSTER], ids=["workers", "cluster"])
+def test_workers_do_not_run_ahead_of_whoever_takes_the_results(tmp_path, monkeypatch, workers):
     monkeypatch.setattr(parallel, "RESULTS_IN_MEMORY", 12)
 
     def work(number):
         (tmp_path / str(number)).touch()
         return bytes(300_000)
 
-    outcomes = map_videos(work, {f"pets/{number}": number for number in range(300)}, WORKERS, "Testing")
+    outcomes = map_videos(work, {f"pets/{number}": number for number in range(300)}, workers, "Testing")
     taken = [next(outcomes)]
     done = -1
     while done != (done := len(list(tmp_path.iterdir()))):
@@ -101,17 +106,63 @@ def test_workers_do_not_run_ahead_of_whoever_takes_the_results(tmp_path, monkeyp
 
 
 @pytest.mark.filterwarnings("ignore:.*tasks which were still being processed")
-def test_results_come_while_others_are_still_at_work(tmp_path):
+@pytest.mark.parametrize("workers", [WORKERS, CLUSTER], ids=["workers", "cluster"])
+def test_results_come_while_others_are_still_at_work(tmp_path, workers):
     def work(number):
         (tmp_path / str(number)).touch()
         time.sleep(0.05)
 
-    outcomes = map_videos(work, {f"pets/{number}": number for number in range(40)}, WORKERS, "Testing")
+    outcomes = map_videos(work, {f"pets/{number}": number for number in range(40)}, workers, "Testing")
     next(outcomes)
     begun = len(list(tmp_path.iterdir()))
     outcomes.close()
 
     assert begun < 40
+
+
+class Model:
+    """Counts how often it is unpacked."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __setstate__(self, state):
+        self.folder = state["folder"]
+        (self.folder / str(time.monotonic_ns())).touch()
+
+
+def test_a_cluster_sends_a_model_to_each_worker_once_not_with_each_video(tmp_path):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    model = Model(tmp_path)
+
+    def work(number, model=model):
+        return number
+
+    outcomes = outcomes_of(work, {f"pets/{number}": number for number in range(40)}, CLUSTER)
+
+    assert len(outcomes) == 40
+    assert 1 <= len(list(tmp_path.iterdir())) <= 4
+
+
+def test_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr("video_recommender.dask_cluster.ANSWER_S", 1)
+    nowhere = WorkerOptions(backend="dask", scheduler="tcp://127.0.0.1:1")
+
+    with pytest.raises(ConnectionError, match=r"No Dask scheduler answers at tcp://127.0.0.1:1: start one"):
+        outcomes_of(len, {"pets/cat": "cat"}, nowhere)
+
+
+def test_missing_dask_is_said_in_a_sentence_with_the_way_out(monkeypatch):
+    monkeypatch.setitem(sys.modules, "video_recommender.dask_cluster", None)
+    monkeypatch.delattr("video_recommender.dask_cluster", raising=False)
+
+    with pytest.raises(ValueError, match=r"pip install 'video-recommender\[cluster\]'"):
+        outcomes_of(len, {"pets/cat": "cat"}, CLUSTER)
+
+
+def test_scheduler_without_a_cluster_is_refused():
+    with pytest.raises(ValidationError, match=r"choose workers\.backend=dask"):
+        WorkerOptions(scheduler="tcp://10.0.0.1:8786")
 
 
 def test_no_videos_need_no_workers():

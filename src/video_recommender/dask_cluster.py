@@ -13,6 +13,9 @@ from joblib._dask import DaskDistributedBackend
 PATIENCE_S: Final = 60
 """How long to wait for the first worker: a cluster that grows when it is asked for has to start a machine."""
 
+ANSWER_S: Final = 10
+"""How long to wait for the scheduler."""
+
 logger = logging.getLogger(__name__)
 _clients: dict[str, Client] = {}
 
@@ -111,7 +114,7 @@ def _local_cluster(jobs: int) -> LocalCluster:
 
 def _reach(address: str) -> Client:
     try:
-        return Client(address, timeout=10)
+        return Client(address, timeout=ANSWER_S)
     except (OSError, ValueError) as error:
         raise ConnectionError(
             f"No Dask scheduler answers at {address}: start one with `dask scheduler`, or correct workers.scheduler"

@@ -87,9 +87,9 @@ def _engine(function: Callable[[T], R], workers: WorkerOptions) -> joblib.parall
         return joblib.parallel_config(workers.backend, n_jobs=workers.jobs, inner_max_num_threads=threads)
     try:
         from video_recommender.dask_cluster import SparingDaskBackend, connect
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise ValueError(
-            f"The backend dask needs {error.name}: pip install 'video-recommender[cluster]', or choose another backend"
+            f"The backend dask is missing ({error}): pip install 'video-recommender[cluster]', or choose another"
         ) from error
     return joblib.parallel_config(SparingDaskBackend(connect(workers.scheduler, workers.jobs), function, _crashed))
 

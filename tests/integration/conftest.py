@@ -106,7 +106,7 @@ class Project:
         return subprocess.Popen(
             [sys.executable, "-m", "kedro", "run", *arguments],
             cwd=self.root,
-            env=ENVIRONMENT,
+            env={**os.environ, **ENVIRONMENT},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -184,7 +184,7 @@ class FirstRun:
     finished: Path
 
 
-ENVIRONMENT = {**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "200"}
+ENVIRONMENT = {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "200"}
 
 
 def _records(folder: Path) -> dict[str, tuple[int, int]]:
