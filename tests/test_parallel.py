@@ -29,7 +29,8 @@ def work(number):
     (folder / str(os.getpid())).touch()
     time.sleep(0.2)
 
-for _ in map_videos(work, {f"pets/{n}": n for n in range(10_000)}, WorkerOptions(jobs=2), "Working"):
+workers = WorkerOptions(jobs=2, backend=sys.argv[2])
+for _ in map_videos(work, {f"pets/{n}": n for n in range(10_000)}, workers, "Working"):
     pass
 """
 
@@ -176,10 +177,10 @@ def test_mistyped_worker_option_is_refused(wrong):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize("whom", ["parent", "group"])
-def test_interrupted_run_leaves_no_workers_behind(tmp_path, whom):
+@pytest.mark.parametrize(("whom", "backend"), [("parent", "loky"), ("group", "loky"), ("group", "dask")])
+def test_interrupted_run_leaves_no_workers_behind(tmp_path, whom, backend):
     run = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path), backend],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ HARMLESS = (
     r".*register_new_resolver\(\) is deprecated",
     r"Hint: Inferred schema contains integer column",
     r"\d+ tasks (have been successfully executed|which were still being processed)",  # when a run is stopped
+    r"Port \d+ is already in use",  # Dask's dashboard takes another, and the run tells which
 )
 
 

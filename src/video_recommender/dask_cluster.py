@@ -52,8 +52,6 @@ class SparingDaskBackend(DaskDistributedBackend):  # type: ignore[misc]  # jobli
         give_up: takes the arguments of a call that was given up; what it returns is taken for the call's result.
     """
 
-    supports_inner_max_num_threads = False
-
     def __init__(self, client: Client, function: object, give_up: Callable[..., Any]) -> None:
         super().__init__(client=client, wait_for_workers_timeout=PATIENCE_S)
         # the result of a task, not scattered data, because Dask can make it anew when those who hold it have died

@@ -101,9 +101,7 @@ def _outcomes(function: Callable[[T], R], tasks: Mapping[str, T]) -> Iterator[Ou
         begun: set[str] = set()
         suspects: set[str] = set()
         try:
-            for outcome in joblib.Parallel(return_as="generator_unordered", batch_size=1)(
-                _calls(function, pending, begun, limit)
-            ):
+            for outcome in joblib.Parallel(return_as="generator_unordered")(_calls(function, pending, begun, limit)):
                 begun.discard(outcome.video_id)
                 if outcome.status == CRASHED:
                     suspects.add(outcome.video_id)
