@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -10,12 +10,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path, parse_dataset_definition
 from kedro.utils import load_obj
 from kedro_datasets._typing import TablePreview
+from kedro_datasets.pandas import ParquetDataset
+from pyarrow.parquet import ParquetFile
 
 from video_recommender.datasets.write_aside import beside, written_aside
 from video_recommender.fingerprints import fingerprint
@@ -101,7 +105,8 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
             {
                 video_id: StoredPartition(record, partial(self._load_content, video_id))
                 for video_id, record in self._records()
-            }
+            },
+            self._read_tables if self._partition_type is ParquetDataset and not self._partition_config else None,
         )
 
     def save(self, data: PartitionUpdates) -> None:
@@ -161,6 +166,20 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
 
     def _load_content(self, video_id: str) -> Any:
         return self._partition(video_id).load()
+
+    def _read_tables(self, video_ids: Sequence[str]) -> pd.DataFrame:
+        """Read Parquet without a data set of pandas for each file, which would take ten times as long."""
+        places = [str(self._place(video_id)) for video_id in video_ids]
+        contents = map(self._read, places) if self._is_local else self._fs.cat(places).values()
+        tables = [ParquetFile(pa.BufferReader(content)).read(use_threads=False) for content in contents]
+        rows = pa.concat_tables(tables).combine_chunks()
+        for number, field in enumerate(rows.schema):
+            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+                rows = rows.set_column(number, field.name, rows[field.name].dictionary_encode())
+        table: pd.DataFrame = rows.replace_schema_metadata().to_pandas()
+        owners = np.repeat(np.arange(len(video_ids)), [len(rows) for rows in tables])
+        table.insert(0, "video_id", pd.Categorical.from_codes(owners, categories=pd.Index(video_ids, dtype="str")))
+        return table
 
     def _partition(self, video_id: str) -> Any:
         place = str(self._place(video_id))

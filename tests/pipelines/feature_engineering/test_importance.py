@@ -1,8 +1,5 @@
 """How important each object is in each video."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,10 +34,9 @@ def as_detections(frames: list[tuple[str, float]]) -> pd.DataFrame:
 
 
 def evidence_of(*videos: list[tuple[str, float]]) -> ObjectEvidence:
-    loaders: dict[str, Callable[[], pd.DataFrame]] = {
-        f"kind/{number}": partial(as_detections, frames) for number, frames in enumerate(videos)
-    }
-    return evidence_of_detections(loaders, CLASS_NAMES)
+    names = [f"kind/{number}" for number in range(len(videos))]
+    tables = (as_detections(frames).assign(video_id=name) for name, frames in zip(names, videos, strict=True))
+    return evidence_of_detections(tables, pd.Index(names, dtype=str), CLASS_NAMES)
 
 
 def importance_of(evidence: ObjectEvidence, formula: str) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The space in which videos lie near each other when they show alike objects."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ from video_recommender.schemas import (
 )
 
 Terms = NDArray[np.float32]
-Positions = NDArray[np.int64]
+Positions = NDArray[np.integer[Any]]
 
 SMALLEST_SHARE = 0.02
 """A pair of objects that makes less than this part of a similarity does not explain it."""
@@ -136,10 +136,11 @@ class ObjectSpace:
         Raises:
             ValueError: if a class is unknown to the network.
         """
-        if self.options.evidence == "detections":
-            return self.importances(evidence_of_detections({video_id: lambda: detections}, self.class_names_))
-        class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
         video_ids = pd.Index([video_id], dtype=str)
+        if self.options.evidence == "detections":
+            seen = detections.assign(video_id=video_id)
+            return self.importances(evidence_of_detections([seen], video_ids, self.class_names_))
+        class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
         return self.importances(evidence_of_probabilities(class_evidence, video_ids, self.class_names_))
 
     def importances_of_segmented_video(
@@ -158,9 +159,12 @@ class ObjectSpace:
         Raises:
             ValueError: if a class is unknown to the segmenter.
         """
+        video_ids = pd.Index([video_id], dtype=str)
         if self.options.evidence == "detections":
-            return self.importances(evidence_of_segmentations({video_id: lambda: segmentations}, self.class_names_))
-        return self.importances(evidence_of_seen_classes({video_id: lambda: seen_classes}, self.class_names_))
+            objects = segmentations.assign(video_id=video_id)
+            return self.importances(evidence_of_segmentations([objects], video_ids, self.class_names_))
+        seen = seen_classes.assign(video_id=video_id)
+        return self.importances(evidence_of_seen_classes([seen], video_ids, self.class_names_))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
         """Place videos in object space.

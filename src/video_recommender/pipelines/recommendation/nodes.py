@@ -12,7 +12,11 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from video_recommender.partitions import Partitions
-from video_recommender.pipelines.feature_engineering.importance import ImportanceFormula, ObjectEvidence
+from video_recommender.pipelines.feature_engineering.importance import (
+    ImportanceFormula,
+    ObjectEvidence,
+    probability_matrix,
+)
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
 from video_recommender.pipelines.recommendation.figures import plot_precision
 from video_recommender.pipelines.recommendation.ranking_metrics import (
@@ -123,14 +127,22 @@ def count_objects(detections: Partitions[DataFrame[Detections]]) -> DataFrame[Ob
         detections: per video, the most probable object in each frame.
 
     Returns:
-        int64, a row per video that shows something (index `video_id`), a column per object.
+        int32, a row per video that shows something (index `video_id`), a column per object.
     """
-    tables = {video_id: stored.load()["class_name"] for video_id, stored in detections.usable().items()}
-    shown = pd.concat({"": pd.Series(dtype="str"), **tables}, names=["video_id", "frame"])
-    counts = pd.crosstab(
-        shown.index.get_level_values("video_id"), shown.to_numpy(), rownames=["video_id"], colnames=["class_name"]
+    names = ["video_id", "class_name"]
+    counted = [
+        block.groupby(names, observed=True).size().rename("frames").reset_index().astype(dict.fromkeys(names, "str"))
+        for block in detections.usable().blocks()
+    ]
+    cells = pd.concat([pd.DataFrame({name: pd.Series(dtype="str") for name in names}), *counted])
+    rows, videos = cells["video_id"].factorize(sort=True)
+    columns, objects = cells["class_name"].factorize(sort=True)
+    counts = np.zeros((len(videos), len(objects)), np.int32)
+    if len(cells):
+        counts[rows, columns] = cells["frames"]
+    return ObjectCounts.validate(
+        pd.DataFrame(counts, index=videos.rename("video_id"), columns=objects.rename("class_name"))
     )
-    return ObjectCounts.validate(counts)
 
 
 def compare_recommenders(
@@ -300,9 +312,5 @@ def _aligned(described: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32
 
 
 def _probabilities(class_evidence: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32]:
-    videos = video_ids.get_indexer(pd.Index(class_evidence["video_id"]))
-    classes, names = class_evidence["class_name"].factorize()
-    vectors = np.zeros((len(video_ids), len(names)), np.float32)
-    known = videos >= 0
-    vectors[videos[known], classes[known]] = class_evidence["probability"].to_numpy(np.float32)[known]
-    return vectors
+    classes = pd.Index(class_evidence["class_name"].unique())
+    return probability_matrix(class_evidence, video_ids, classes).astype(np.float32).toarray()

@@ -37,9 +37,10 @@ class SeenObjects:
     def evidence(self, options: FeatureOptions) -> ObjectEvidence:
         """How much was seen of each object in each video."""
         usable, class_names = self.detections.usable(), pd.Index(self.class_embeddings.index)
+        video_ids = pd.Index(usable, dtype=str)
         if options.evidence == "detections":
-            return evidence_of_detections({video_id: stored.load for video_id, stored in usable.items()}, class_names)
-        return evidence_of_probabilities(self.class_evidence, pd.Index(list(usable), dtype=str), class_names)
+            return evidence_of_detections(usable.blocks(), video_ids, class_names)
+        return evidence_of_probabilities(self.class_evidence, video_ids, class_names)
 
 
 def judge_detector(
