@@ -18,6 +18,14 @@ from video_recommender.pipelines.feature_engineering.importance import (
     probability_matrix,
 )
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
+from video_recommender.pipelines.recommendation.exact_search import (
+    Labels,
+    Scores,
+    cosine_scores,
+    find_neighbours,
+    group_labels,
+    random_scores,
+)
 from video_recommender.pipelines.recommendation.figures import plot_precision
 from video_recommender.pipelines.recommendation.ranking_metrics import (
     JudgedLists,
@@ -27,15 +35,7 @@ from video_recommender.pipelines.recommendation.ranking_metrics import (
     ndcg_at_k,
     precision_at_k,
 )
-from video_recommender.pipelines.recommendation.recommender import (
-    Labels,
-    Scores,
-    VideoRecommender,
-    cosine_scores,
-    find_neighbours,
-    group_labels,
-    random_scores,
-)
+from video_recommender.pipelines.recommendation.recommender import VideoRecommender
 from video_recommender.pipelines.recommendation.title_similarity import title_scores
 from video_recommender.schemas import (
     ClassEmbeddings,
@@ -64,17 +64,21 @@ class RecommendationOptions(BaseModel):
 
     neighbours: PositiveInt = 10
     exclude_same_group: bool = False
+    index_from: PositiveInt | None = 20_000
     shared_objects: PositiveInt = 3
     evaluated_videos: PositiveInt = 5000
     seed: int = 0
 
 
-def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> VideoRecommender:
+def fit_recommender(
+    video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: RecommendationOptions
+) -> VideoRecommender:
     """Remember every video's point and group.
 
     Args:
         video_points: where each video lies.
         corpus: the group of each, and which can be recommended: near duplicates that are kept out cannot.
+        options: see `RecommendationOptions`.
 
     Returns:
         Recommends for these videos and for new ones.
@@ -82,7 +86,14 @@ def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
     described = corpus.set_index("video_id")
     kept_out = described[~described["is_used"]]
     recommendable = video_points.drop(index=kept_out.index, errors="ignore")
-    return VideoRecommender().fit(recommendable, described["group"], kept_out["repeats"])
+    recommender = VideoRecommender(options.index_from).fit(recommendable, described["group"], kept_out["repeats"])
+    if recommender.index_ is not None:
+        logger.info(
+            "An index proposes neighbours among %d videos; it finds %.1f %% of the ten nearest",
+            len(recommendable),
+            100 * recommender.recall_,
+        )
+    return recommender
 
 
 def recommend_videos(

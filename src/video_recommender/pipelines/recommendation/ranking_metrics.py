@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from video_recommender.pipelines.recommendation.recommender import Matrix, unit_rows
+from video_recommender.pipelines.recommendation.exact_search import Matrix, unit_rows
 
 LISTS_PER_BLOCK = 256
 

@@ -16,7 +16,7 @@ from video_recommender.pipelines.feature_engineering.importance import (
 )
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
 from video_recommender.pipelines.recommendation.ranking_metrics import JudgedLists, precision_at_k
-from video_recommender.pipelines.recommendation.recommender import cosine_scores, find_neighbours, group_labels
+from video_recommender.pipelines.recommendation.exact_search import cosine_scores, find_neighbours, group_labels
 from video_recommender.schemas import ClassEmbeddings, ClassEvidence, Corpus, Detections
 
 
