@@ -1,10 +1,10 @@
 """Every step on 1,000, 10,000 and 100,000 videos: seconds, memory, and how both grow with their number.
 
-The videos are drawn (see synthetic_corpus.py): only their partitions, records and manifests are on disk, as a run would
-have left them, in a project of their own per size. They take about 4.5 GB for 100,000 videos, and are kept in the folder
-that is named, so that they are made once. Each step is a node of the pipelines, run in a process of its own with the
-datasets of the catalog: its inputs are loaded, its outputs checked and saved. The network and what it knows of classes
-are those that `kedro run --pipelines=detection` has left in data/.
+The videos are drawn (see synthetic_corpus.py): only their partitions, records and manifests are on disk, as a run
+would have left them, in a project of their own per size. They take about 4.5 GB for 100,000 videos, and are kept in the
+folder that is named, so that they are made once. Each step is a node of the pipelines, run in a process of its own with
+the datasets of the catalog: its inputs are loaded, its outputs checked and saved. The network and what it knows of
+classes are those that `kedro run --pipelines=detection` has left in data/.
 
     python benchmarks/many_videos.py /tmp/many                      # all steps at three sizes
     python benchmarks/many_videos.py /tmp/many --videos 1000 --steps gather_class_evidence
@@ -217,7 +217,9 @@ def write_block(block: SyntheticVideos, class_names: Any, data: Path, network: s
         probabilities = block.probabilities[number]
         ranked = np.argsort(-probabilities, kind="stable")
         ranked = ranked[probabilities[ranked] > 0]
-        features = np.maximum(random.standard_normal(FRAME_EMBEDDING) * 0.3 + np.resize(probabilities, FRAME_EMBEDDING), 0)
+        features = np.maximum(
+            random.standard_normal(FRAME_EMBEDDING) * 0.3 + np.resize(probabilities, FRAME_EMBEDDING), 0
+        )
         contents = {
             "detections": {
                 "frame": np.arange(1, frames + 1),
@@ -254,10 +256,12 @@ def write_block(block: SyntheticVideos, class_names: Any, data: Path, network: s
 
 def write_manifests(videos: pd.DataFrame, data: Path) -> None:
     """Write the manifests of ingestion and preprocessing, and that no video repeats another."""
-    unknown = {column: None for column in VideoManifest.to_schema().columns}
+    unknown = dict.fromkeys(VideoManifest.to_schema().columns)
     told = {"status": "ok", "error": "", "duration_s": videos["frames"] / 3, "fps": 25.0, "width": 480, "height": 270}
     told |= {"sha256": videos["fingerprint"], "source": "drawn", "photos": ""}
-    manifest = pd.DataFrame(unknown, index=videos.index).assign(**videos.drop(columns=["frames", "fingerprint"]), **told)
+    manifest = pd.DataFrame(unknown, index=videos.index).assign(
+        **videos.drop(columns=["frames", "fingerprint"]), **told
+    )
     cut = videos[["video_id", "frames", "fingerprint"]].assign(
         status="ok", error="", shots=None, shot_numbers="", times_s=""
     )

@@ -1,8 +1,8 @@
 """A corpus of any size without videos: what a network might have seen in each, drawn from categories and groups.
 
-A category is a cloud of classes around one of them, the commoner the nearer, as in Zipf's law; a group (an uploader) has
-a taste within its category; a video shows one to four objects, some of them what any video may show. The network takes
-each object for others that are like it, more or less clearly. So categories overlap, and groups look alike.
+A category is a cloud of classes around one of them, the commoner the nearer, as in Zipf's law; a group (an uploader)
+has a taste within its category; a video shows one to four objects, some of them what any video may show. The network
+takes each object for others that are like it, more or less clearly. So categories overlap, and groups look alike.
 """
 
 from collections.abc import Iterator
@@ -107,7 +107,8 @@ class SyntheticCorpus:
         probabilities[probabilities < PROBABILITY_FLOOR] = 0
         return SyntheticVideos(
             tuple(
-                f"category-{category:02}/video-{start + number:07}" for number, category in enumerate(categories.tolist())
+                f"category-{category:02}/video-{start + number:07}"
+                for number, category in enumerate(categories.tolist())
             ),
             categories,
             groups,

@@ -131,7 +131,9 @@ class Partitions(Mapping[str, StoredPartition[T]]):
         numbers = [number for number, table in enumerate(tables) for _ in range(len(table))]
         rows = pd.concat(tables, ignore_index=True)
         texts = {
-            name: pd.Categorical(column, categories=pd.Index(column.unique(), dtype="str")) for name, column in rows.items() if is_string_dtype(column)
+            name: pd.Categorical(column, categories=pd.Index(column.unique(), dtype="str"))
+            for name, column in rows.items()
+            if is_string_dtype(column)
         }
         rows = rows.assign(**texts)
         rows.insert(0, "video_id", pd.Categorical.from_codes(numbers, categories=pd.Index(names, dtype="str")))

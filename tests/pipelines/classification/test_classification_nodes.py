@@ -257,3 +257,23 @@ def test_a_misspelt_candidate_is_refused_by_name() -> None:
         ClassificationOptions(candidates=["nearest_neighbors"])
     with pytest.raises(ValidationError, match="folds"):
         ClassificationOptions(folds=1)
+
+
+def test_of_very_many_videos_whole_groups_are_learnt_from_and_two_of_every_category(make_corpus) -> None:
+    corpus = make_corpus({"food": [4] * 40, "pets": [4] * 40, "rooms": [2, 2]})
+
+    found = classify(corpus, learnt_videos=60)
+
+    groups = corpus[1].set_index("video_id")["group"]
+    learnt = groups[found.comparison.predictions_of_chosen["video_id"].unique()]
+    assert 52 <= len(learnt) <= 60
+    assert learnt.value_counts().eq(groups.value_counts().loc[learnt.unique()]).all()
+    assert found.predictions["fold"].notna().sum() == len(learnt)
+    assert found.predictions.groupby("category")["fold"].count().to_dict()["rooms"] == 4
+    assert len(found.predictions) == len(groups)
+
+
+def test_all_videos_are_learnt_from_unless_there_are_more_than_that(corpus: Corpus, classified: Classified) -> None:
+    found = classify(corpus, learnt_videos=60)
+
+    pd.testing.assert_frame_equal(found.predictions, classified.predictions)

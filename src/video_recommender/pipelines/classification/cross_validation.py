@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,9 @@ from video_recommender.pipelines.classification.category_models import (
 from video_recommender.schemas import Corpus, VideoPoints
 
 logger = logging.getLogger(__name__)
+
+LEAST_GROUPS: Final = 2
+"""Of each category, however few videos are learnt from: one to learn from where the other is held out."""
 
 Folds = NDArray[np.int64]
 """The fold in which each video is held out, from 1; all zero where nothing can be measured."""
@@ -80,6 +84,28 @@ def labelled_videos(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
     usable = usable_videos(video_points, corpus)
     labelled = usable[usable["category"].notna() & usable["is_used"]]
     return LabelledVideos(video_points.loc[labelled.index], labelled["category"], labelled["group"])
+
+
+def draw_videos(videos: LabelledVideos, at_most: int, seed: int) -> LabelledVideos:
+    """Draw the videos to learn from where there are very many: whole groups, so that nothing of the others is learnt.
+
+    Args:
+        videos: whose category is known.
+        at_most: how many to draw; a few more where that takes two groups of every category, which are always drawn.
+        seed: of the draw.
+
+    Returns:
+        The drawn videos in their order; all of them if they are not more than that.
+    """
+    if len(videos) <= at_most:
+        return videos
+    pairs = pd.DataFrame({"category": videos.categories, "group": videos.groups}).drop_duplicates()
+    pairs = pairs.sample(frac=1, random_state=seed)
+    is_needed = pairs.groupby("category").cumcount() < LEAST_GROUPS
+    groups = pd.concat([pairs[is_needed], pairs[~is_needed]])["group"].drop_duplicates()
+    fits = videos.groups.value_counts()[groups].cumsum().to_numpy() <= at_most
+    chosen = videos.groups.isin(groups[fits | groups.isin(pairs["group"][is_needed])])
+    return LabelledVideos(videos.points[chosen], videos.categories[chosen], videos.groups[chosen])
 
 
 def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:

@@ -6,14 +6,16 @@ from typing import Annotated
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from video_recommender.pipelines.classification import category_models
 from video_recommender.pipelines.classification.category_models import CandidateName, CategoryModel
 from video_recommender.pipelines.classification.category_scores import measure_models, report_per_category
 from video_recommender.pipelines.classification.cross_validation import (
     CandidateComparison,
+    LabelledVideos,
     compare_models,
+    draw_videos,
     labelled_videos,
     usable_videos,
 )
@@ -34,13 +36,14 @@ class ClassificationOptions(BaseModel):
         "linear_svm",
     )
     folds: Annotated[int, Field(ge=2)] = 5
+    learnt_videos: PositiveInt = 10_000
     seed: Annotated[int, Field(ge=0)] = 0
 
 
 def compare_candidates(
     video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions
 ) -> CandidateComparison:
-    """Predict every labelled video with candidates that have not seen its group, and choose the best candidate.
+    """Predict labelled videos with candidates that have not seen their group, and choose the best candidate.
 
     Args:
         video_points: where each video lies in object space, float32, unit length.
@@ -50,7 +53,7 @@ def compare_candidates(
     Returns:
         See `CandidateComparison`.
     """
-    videos = labelled_videos(video_points, corpus)
+    videos = _videos_to_learn_from(video_points, corpus, options)
     return compare_models(videos, options.candidates, options.folds, options.seed)
 
 
@@ -60,8 +63,8 @@ def train_category_classifier(
     candidate_comparison: CandidateComparison,
     options: ClassificationOptions,
 ) -> CategoryModel:
-    """Fit the chosen candidate to every labelled video."""
-    videos = labelled_videos(video_points, corpus)
+    """Fit the chosen candidate to the same videos."""
+    videos = _videos_to_learn_from(video_points, corpus, options)
     if not len(videos):
         logger.warning(
             "No video has a category, so each is called '%s': put videos into one folder per category",
@@ -82,7 +85,7 @@ def predict_categories(
 
     Returns:
         Out-of-fold predictions where the category is known and could be measured; the trained classifier's, with an
-        empty fold, for the rest, such as near duplicates that are kept out.
+        empty fold, for the rest: near duplicates that are kept out, and what is more than is learnt from.
     """
     usable = usable_videos(video_points, corpus)
     held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")
@@ -120,3 +123,9 @@ def report_categories(category_predictions: DataFrame[CategoryPredictions]) -> D
 def draw_confusion_matrix(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:
     """Draw which categories are taken for which."""
     return confusion_figure(category_predictions)
+
+
+def _videos_to_learn_from(
+    video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions
+) -> LabelledVideos:
+    return draw_videos(labelled_videos(video_points, corpus), options.learnt_videos, options.seed)

@@ -48,8 +48,8 @@ def evidence_of_detections(
     """Count, per video and object, the frames that show it and sum their confidence.
 
     Args:
-        detections: `Detections` with the column `video_id`, in blocks as from `Partitions.blocks`: a video's rows are in
-            one of them. Each is read once and let go.
+        detections: `Detections` with the column `video_id`, in blocks as from `Partitions.blocks`: all rows of a video
+            are in one of them. Each is read once and let go.
         video_ids: the videos to describe, in order.
         class_names: every class that the network knows.
 
@@ -127,9 +127,7 @@ def evidence_of_probabilities(
     return ObjectEvidence(video_ids.rename("video_id"), class_names, frames=expected, confidence=expected)
 
 
-def probability_matrix(
-    class_evidence: DataFrame[ClassEvidence], video_ids: pd.Index, class_names: pd.Index
-) -> Matrix:
+def probability_matrix(class_evidence: DataFrame[ClassEvidence], video_ids: pd.Index, class_names: pd.Index) -> Matrix:
     """Put mean probabilities into a matrix.
 
     Args:
@@ -185,8 +183,9 @@ def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -
     """
     positions = positions_in(class_names, names)
     if (positions < 0).any():
+        unknown = pd.Index(names)[positions < 0][0]
         raise ValueError(
-            f"The class '{pd.Index(names)[positions < 0][0]}' is not one of the {len(class_names)} classes of the network: run "
+            f"The class '{unknown}' is not one of the {len(class_names)} classes of the network: run "
             "detection and feature_engineering again with the same network"
         )
     return positions

@@ -18,7 +18,7 @@ from video_recommender.pipelines.recommendation.neighbour_index import Neighbour
 POOL: Final = 2
 """Candidates for each neighbour that is wanted, for the index knows similarities only roughly."""
 
-BREADTHS: Final = (64, 128, 256, 512, 1024)
+BREADTHS: Final = (32, 64, 128, 256, 512, 1024)
 WANTED_RECALL: Final = 0.995
 """A little above the 0.99 that is promised, because it is measured on a sample."""
 

@@ -1,6 +1,6 @@
 """The nearest of many vectors: exact, in blocks, the same answer every time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +42,21 @@ class Neighbours:
     similarities: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Exclusion:
+    """Which candidates may not be neighbours of which queries: those with the same label.
+
+    Attributes:
+        of_queries: shape (queries,).
+        of_candidates: shape (candidates,).
+    """
+
+    of_queries: Labels
+    of_candidates: Labels
+
+
 def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labels, k: int) -> Neighbours:
     """Find the k candidates that score highest, for every query.
-
-    Each score and the candidate's row number are packed into one integer, so that a plain selection of the largest
-    integers is exact and breaks ties by the lower row number. Memory does not grow with queries × candidates.
 
     Args:
         scores: see `Scores`.
@@ -57,15 +67,33 @@ def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labe
     Returns:
         See `Neighbours`.
     """
-    queries, candidates = len(query_labels), max(len(candidate_labels), 1)
-    best = np.full((queries, k), NO_NEIGHBOUR)
-    for columns in _blocks(len(candidate_labels), CANDIDATES_PER_BLOCK):
+    return find_neighbours_among(scores, [Exclusion(query_labels, candidate_labels)], k)[0]
+
+
+def find_neighbours_among(scores: Scores, exclusions: Sequence[Exclusion], k: int) -> list[Neighbours]:
+    """Find the k candidates that score highest, for every query, with one choice of candidates and another.
+
+    Each score and the candidate's row number are packed into one integer, so that a plain selection of the largest
+    integers is exact and breaks ties by the lower row number. Memory does not grow with queries × candidates.
+
+    Args:
+        scores: see `Scores`; they are computed once for all choices.
+        exclusions: which candidates may not be neighbours of which queries; at least one.
+        k: how many neighbours, at least 1.
+
+    Returns:
+        See `Neighbours`; in the order of the exclusions.
+    """
+    queries, candidates = len(exclusions[0].of_queries), len(exclusions[0].of_candidates)
+    best = [np.full((queries, k), NO_NEIGHBOUR) for _ in exclusions]
+    for columns in _blocks(candidates, CANDIDATES_PER_BLOCK):
         score = scores(columns)
         for rows in _blocks(queries, QUERIES_PER_BLOCK):
-            keys = _packed(score(rows), np.arange(columns.start, columns.stop), candidates)
-            keys[query_labels[rows, np.newaxis] == candidate_labels[columns]] = NO_NEIGHBOUR
-            best[rows] = _largest(np.hstack([best[rows], keys]), k)
-    return _unpacked(best, candidates)
+            scored = score(rows)
+            for kept, labels in zip(best, exclusions, strict=True):
+                is_excluded = labels.of_queries[rows, np.newaxis] == labels.of_candidates[columns]
+                kept[rows] = _merged(kept[rows], scored, is_excluded, columns.start, candidates)
+    return [_unpacked(kept, candidates) for kept in best]
 
 
 def best_of(
@@ -142,11 +170,33 @@ def _packed(scores: NDArray[np.float64], positions: NDArray[np.int64], candidate
     return keys
 
 
+def _merged(
+    best: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    is_excluded: NDArray[np.bool_],
+    start: int,
+    candidates: int,
+) -> NDArray[np.int64]:
+    """The best of those so far and of a block of candidates, of which few are better than the worst so far."""
+    worst = best.min(axis=1, keepdims=True)
+    floor = np.where(worst == NO_NEIGHBOUR, -np.inf, (worst // candidates - 1) / STEPS_PER_UNIT)
+    rows, columns = np.nonzero((scores >= floor) & ~is_excluded)
+    if not len(rows):
+        return best
+    better = np.bincount(rows, minlength=len(best))
+    places = np.arange(len(rows)) - np.repeat(better.cumsum() - better, better)
+    keys = np.full((len(best), best.shape[1] + better.max()), NO_NEIGHBOUR)
+    keys[:, : best.shape[1]] = best
+    keys[rows, best.shape[1] + places] = _packed(scores[rows, columns], columns + start, candidates)
+    return _largest(keys, best.shape[1])
+
+
 def _largest(keys: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     return np.partition(keys, -k, axis=1)[:, -k:]
 
 
 def _unpacked(best: NDArray[np.int64], candidates: int) -> Neighbours:
+    candidates = max(candidates, 1)
     best = np.sort(best, axis=1)[:, ::-1]
     found = best != NO_NEIGHBOUR
     return Neighbours(

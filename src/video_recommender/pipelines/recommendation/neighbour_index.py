@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
 if TYPE_CHECKING:
-    import faiss
+    pass
 
 LINKS: Final = 32
 """Of each point in the graph; more find more, and take more memory."""
-BUILD_BREADTH: Final = 100
+BUILD_BREADTH: Final = 128
 """How many points are looked at to find the links of a new one."""
 
 RANGE_SAMPLE: Final = 10_000
@@ -26,9 +26,9 @@ Positions = NDArray[np.int64]
 class NeighbourIndex:
     """A graph in which every point is linked to near ones, walked greedily: HNSW (Malkov and Yashunin 2018), by FAISS.
 
-    Building takes n log n steps and a query log n. The graph keeps its own copy of the points, each coordinate in 8 bits:
-    what it proposes is to be ranked by the points themselves. It is built by one thread, since several would link the
-    points in another order each time: the same points give the same bytes.
+    Building takes n log n steps and a query log n. The graph keeps its own copy of the points, each coordinate in 8
+    bits: what it proposes is to be ranked by the points themselves. It is built by one thread, since several would link
+    the points in another order each time: the same points give the same bytes.
 
     Args:
         points: float32, shape (videos, axes), of any length: only their direction counts.

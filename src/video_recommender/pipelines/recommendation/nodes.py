@@ -1,7 +1,7 @@
 """Name the ten videos nearest to each video, and tell how good they are."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import get_args
 
 import numpy as np
@@ -19,10 +19,11 @@ from video_recommender.pipelines.feature_engineering.importance import (
 )
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
 from video_recommender.pipelines.recommendation.exact_search import (
+    Exclusion,
     Labels,
     Scores,
     cosine_scores,
-    find_neighbours,
+    find_neighbours_among,
     group_labels,
     random_scores,
 )
@@ -30,7 +31,9 @@ from video_recommender.pipelines.recommendation.figures import plot_precision
 from video_recommender.pipelines.recommendation.ranking_metrics import (
     JudgedLists,
     catalogue_coverage,
+    draw_queries,
     intra_list_diversity,
+    judge_lists,
     map_at_k,
     ndcg_at_k,
     precision_at_k,
@@ -183,7 +186,7 @@ def compare_recommenders(
     """
     labelled = _labelled(video_points.index, corpus)
     points = video_points.loc[labelled.index].to_numpy(np.float32)
-    queries = _draw_queries(len(labelled), options)
+    queries = draw_queries(len(labelled), options.evaluated_videos, options.seed)
     systems: dict[str, Callable[[], Scores]] = {
         "object_space": lambda: _cosines(points, queries),
         "embeddings": lambda: _cosines(_aligned(video_embeddings, labelled.index), queries),
@@ -194,9 +197,7 @@ def compare_recommenders(
     }
     rows = []
     for system, scores in systems.items():
-        for candidates, labels in _exclusions(labelled).items():
-            positions = find_neighbours(scores(), labels[queries], labels, options.neighbours).positions
-            lists = _judge(positions, queries, labelled["category"], labels)
+        for candidates, positions, lists in _judged(scores(), queries, labelled, options.neighbours):
             rows.append(
                 {
                     "system": system,
@@ -236,16 +237,13 @@ def compare_importances(
         formula for formula in get_args(ImportanceFormula) if formula != "area" or object_evidence.area is not None
     ]
     labelled = _labelled(object_evidence.video_ids, corpus)
-    queries = _draw_queries(len(labelled), options)
+    queries = draw_queries(len(labelled), options.evaluated_videos, options.seed)
     rows = []
     for formula in formulas:
         space = ObjectSpace(features.model_copy(update={"importance": formula}))
         importances = space.fit(object_evidence, object_classes).importances(object_evidence)
         points = space.transform(importances).loc[labelled.index].to_numpy(np.float32)
-        for candidates, labels in _exclusions(labelled).items():
-            scores = _cosines(points, queries)
-            positions = find_neighbours(scores, labels[queries], labels, options.neighbours).positions
-            lists = _judge(positions, queries, labelled["category"], labels)
+        for candidates, _, lists in _judged(_cosines(points, queries), queries, labelled, options.neighbours):
             rows.append(
                 {
                     "detector": features.detector,
@@ -295,23 +293,21 @@ def _labelled(video_ids: pd.Index, corpus: pd.DataFrame) -> pd.DataFrame:
     return described[described["category"].notna()]
 
 
-def _draw_queries(videos: int, options: RecommendationOptions) -> NDArray[np.int64]:
-    return np.sort(np.random.default_rng(options.seed).permutation(videos)[: options.evaluated_videos])
-
-
 def _exclusions(labelled: pd.DataFrame) -> dict[str, Labels]:
     """By choice of candidates, labels of which no video may be recommended another with its own."""
     return {"all": np.arange(len(labelled)), "other_groups": group_labels(labelled.index, labelled["group"])}
 
 
-def _judge(
-    positions: NDArray[np.int64], queries: NDArray[np.int64], category: pd.Series, labels: Labels
-) -> JudgedLists:
-    kinds = category.factorize()[0]
-    same_category = category.groupby(kinds).transform("size").to_numpy(np.int64)
-    same_label = category.groupby([kinds, labels]).transform("size").to_numpy(np.int64)
-    hits = (positions >= 0) & (kinds[positions] == kinds[queries, np.newaxis])
-    return JudgedLists(hits, (same_category - same_label)[queries])
+def _judged(
+    scores: Scores, queries: NDArray[np.int64], labelled: pd.DataFrame, k: int
+) -> Iterator[tuple[str, NDArray[np.int64], JudgedLists]]:
+    """By choice of candidates: the row numbers of what is recommended, and how good that is."""
+    exclusions = _exclusions(labelled)
+    pairs = [Exclusion(labels[queries], labels) for labels in exclusions.values()]
+    found = find_neighbours_among(scores, pairs, k)
+    for (candidates, labels), neighbours in zip(exclusions.items(), found, strict=True):
+        lists = judge_lists(neighbours.positions, queries, labelled["category"], labels)
+        yield candidates, neighbours.positions, lists
 
 
 def _cosines(vectors: NDArray[np.float32], queries: NDArray[np.int64]) -> Scores:

@@ -1,7 +1,6 @@
 """The nearest videos in object space, the same answer every time."""
 
-import logging
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
