@@ -56,7 +56,6 @@ from video_recommender.schemas import (
 
 logger = logging.getLogger(__name__)
 
-PAIRS_PER_BLOCK = 8192
 METRICS = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
 
 
@@ -123,14 +122,12 @@ def recommend_videos(
     )
     if recommended.empty:
         logger.warning("There is nothing to recommend for %d video(s): add more videos", len(video_points))
-    shared: list[str] = []
-    for start in range(0, len(recommended), PAIRS_PER_BLOCK):
-        pairs = recommended.iloc[start : start + PAIRS_PER_BLOCK]
-        shared += object_space.shared_objects(
-            video_features.loc[pairs["video_id"]],
-            video_features.loc[pairs["recommended_video_id"]],
-            top=options.shared_objects,
-        )
+    strongest = object_space.strongest_objects(video_features)
+    rows = (video_features.index.get_indexer(recommended[name]) for name in ("video_id", "recommended_video_id"))
+    shared = [
+        object_space.shared_by(strongest[first], strongest[second], options.shared_objects)
+        for first, second in zip(*rows, strict=True)
+    ]
     return Recommendations.validate(recommended.assign(shared_objects=pd.Series(shared, dtype="str")))
 
 
