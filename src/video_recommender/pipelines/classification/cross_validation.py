@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from video_recommender.pipelines.classification.category_models import (
     MAJORITY,
+    SLOW_TO_LEARN,
     CandidateName,
     ModelName,
     can_learn,
@@ -26,7 +27,7 @@ from video_recommender.schemas import Corpus, VideoPoints
 logger = logging.getLogger(__name__)
 
 LEAST_GROUPS: Final = 2
-"""Of each category, however few videos are learnt from: one to learn from where the other is held out."""
+"""Of each category, however few videos are drawn: one to learn from where the other is held out."""
 
 Folds = NDArray[np.int64]
 """The fold in which each video is held out, from 1; all zero where nothing can be measured."""
@@ -87,7 +88,7 @@ def labelled_videos(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
 
 
 def draw_videos(videos: LabelledVideos, at_most: int, seed: int) -> LabelledVideos:
-    """Draw the videos to learn from where there are very many: whole groups, so that nothing of the others is learnt.
+    """Draw some of very many videos, in whole groups.
 
     Args:
         videos: whose category is known.
@@ -169,6 +170,7 @@ def compare_models(
     for name in candidates:
         if name not in able:
             logger.warning("%s is left out: it takes at least two videos of every category to train it", name)
+    able = _not_too_slow(able, len(videos))
     models: list[ModelName] = [MAJORITY, *able]
     predictions = [_held_out_predictions(name, videos, held_out_in, fold, seed) for name in models for fold in numbers]
     if not predictions:
@@ -190,6 +192,15 @@ def macro_f1(predictions: pd.DataFrame) -> float:
             zero_division=0,
         )
     )
+
+
+def _not_too_slow(candidates: Sequence[CandidateName], videos: int) -> list[CandidateName]:
+    """Leave out what would take too long, unless nothing else is asked for."""
+    fast = [name for name in candidates if videos <= SLOW_TO_LEARN.get(name, videos)]
+    for name in candidates:
+        if fast and name not in fast:
+            logger.warning("%s is left out: with more than %d videos it takes too long", name, SLOW_TO_LEARN[name])
+    return fast or list(candidates)
 
 
 def _deal(videos: LabelledVideos, folds: int, seed: int) -> Folds:

@@ -13,7 +13,6 @@ from video_recommender.pipelines.classification.category_models import Candidate
 from video_recommender.pipelines.classification.category_scores import measure_models, report_per_category
 from video_recommender.pipelines.classification.cross_validation import (
     CandidateComparison,
-    LabelledVideos,
     compare_models,
     draw_videos,
     labelled_videos,
@@ -36,7 +35,7 @@ class ClassificationOptions(BaseModel):
         "linear_svm",
     )
     folds: Annotated[int, Field(ge=2)] = 5
-    learnt_videos: PositiveInt = 10_000
+    compared_videos: PositiveInt = 20_000
     seed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -53,7 +52,7 @@ def compare_candidates(
     Returns:
         See `CandidateComparison`.
     """
-    videos = _videos_to_learn_from(video_points, corpus, options)
+    videos = draw_videos(labelled_videos(video_points, corpus), options.compared_videos, options.seed)
     return compare_models(videos, options.candidates, options.folds, options.seed)
 
 
@@ -63,8 +62,10 @@ def train_category_classifier(
     candidate_comparison: CandidateComparison,
     options: ClassificationOptions,
 ) -> CategoryModel:
-    """Fit the chosen candidate to the same videos."""
-    videos = _videos_to_learn_from(video_points, corpus, options)
+    """Fit the chosen candidate to every labelled video, or to a sample of them if that would take too long."""
+    videos = labelled_videos(video_points, corpus)
+    if candidate_comparison.chosen in category_models.LEARNS_FROM_A_SAMPLE:
+        videos = draw_videos(videos, options.compared_videos, options.seed)
     if not len(videos):
         logger.warning(
             "No video has a category, so each is called '%s': put videos into one folder per category",
@@ -85,7 +86,7 @@ def predict_categories(
 
     Returns:
         Out-of-fold predictions where the category is known and could be measured; the trained classifier's, with an
-        empty fold, for the rest: near duplicates that are kept out, and what is more than is learnt from.
+        empty fold, for the rest: near duplicates that are kept out, and videos on which candidates are not compared.
     """
     usable = usable_videos(video_points, corpus)
     held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")
@@ -123,9 +124,3 @@ def report_categories(category_predictions: DataFrame[CategoryPredictions]) -> D
 def draw_confusion_matrix(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:
     """Draw which categories are taken for which."""
     return confusion_figure(category_predictions)
-
-
-def _videos_to_learn_from(
-    video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions
-) -> LabelledVideos:
-    return draw_videos(labelled_videos(video_points, corpus), options.learnt_videos, options.seed)
