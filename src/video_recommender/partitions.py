@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api.types import is_string_dtype, union_categoricals
 
 T = TypeVar("T")
@@ -129,14 +131,11 @@ class Partitions(Mapping[str, StoredPartition[T]]):
     def _read_one_by_one(self, names: Sequence[str]) -> pd.DataFrame:
         tables: list[Any] = [self._stored[name].load() for name in names]
         numbers = [number for number, table in enumerate(tables) for _ in range(len(table))]
-        rows = pd.concat(tables, ignore_index=True)
-        texts = {
-            name: pd.Categorical(column, categories=pd.Index(column.unique(), dtype="str"))
-            for name, column in rows.items()
-            if is_string_dtype(column)
-        }
-        rows = rows.assign(**texts)
-        rows.insert(0, "video_id", pd.Categorical.from_codes(numbers, categories=pd.Index(names, dtype="str")))
+        rows: pd.DataFrame = pd.concat(tables, ignore_index=True)
+        for name, column in rows.items():
+            if is_string_dtype(column):
+                rows[name] = pd.Categorical(column, categories=pd.Index(column.unique(), dtype="str"))
+        rows.insert(0, "video_id", owners(names, numbers))
         return rows
 
     def made_together_with(self, *others: "Partitions[Any]") -> "Partitions[T]":
@@ -199,6 +198,19 @@ def records_table(partitions: Partitions[Any], columns: Sequence[str]) -> pd.Dat
         for video_id, stored in partitions.items()
     ]
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def owners(video_ids: Sequence[str], numbers: Sequence[int] | NDArray[np.int64]) -> "pd.Series[Any]":
+    """Tell of which video each row is, as the column `video_id` of `Partitions.blocks`.
+
+    Args:
+        video_ids: the videos of a block.
+        numbers: of each row, the place of its video among these.
+
+    Returns:
+        Categorical, one per row.
+    """
+    return pd.Series(pd.Categorical.from_codes(numbers, categories=pd.Index(list(video_ids), dtype="str")))
 
 
 def _joined(parts: list["pd.Series[Any]"]) -> "pd.Series[Any]":

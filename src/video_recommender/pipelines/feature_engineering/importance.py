@@ -164,8 +164,8 @@ def positions_in(index: pd.Index, names: "pd.Series[str] | pd.Index") -> NDArray
     """
     if isinstance(names.dtype, pd.CategoricalDtype):
         categorical = pd.Categorical(names)
-        return positions_in(index, categorical.categories)[categorical.codes]
-    return index.get_indexer(pd.Index(names)).astype(np.int32)
+        return np.asarray(positions_in(index, categorical.categories)[categorical.codes])
+    return np.asarray(index.get_indexer(pd.Index(names)), np.int32)
 
 
 def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -> NDArray[np.int32]:

@@ -15,7 +15,7 @@ from video_recommender.pipelines.recommendation.exact_search import (
 )
 from video_recommender.pipelines.recommendation.neighbour_index import NeighbourIndex, Positions
 
-POOL: Final = 2
+POOL: Final = 4
 """Candidates for each neighbour that is wanted, for the index knows similarities only roughly."""
 
 BREADTHS: Final = (32, 64, 128, 256, 512, 1024)

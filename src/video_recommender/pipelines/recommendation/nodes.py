@@ -123,7 +123,9 @@ def recommend_videos(
     if recommended.empty:
         logger.warning("There is nothing to recommend for %d video(s): add more videos", len(video_points))
     strongest = object_space.strongest_objects(video_features)
-    rows = (video_features.index.get_indexer(recommended[name]) for name in ("video_id", "recommended_video_id"))
+    rows = (
+        video_features.index.get_indexer(pd.Index(recommended[name])) for name in ("video_id", "recommended_video_id")
+    )
     shared = [
         object_space.shared_by(strongest[first], strongest[second], options.shared_objects)
         for first, second in zip(*rows, strict=True)
@@ -146,13 +148,12 @@ def count_objects(detections: Partitions[DataFrame[Detections]]) -> DataFrame[Ob
         for block in detections.usable().blocks()
     ]
     cells = pd.concat([pd.DataFrame({name: pd.Series(dtype="str") for name in names}), *counted])
-    rows, videos = cells["video_id"].factorize(sort=True)
-    columns, objects = cells["class_name"].factorize(sort=True)
+    (rows, videos), (columns, objects) = (cells[name].factorize(sort=True) for name in names)
     counts = np.zeros((len(videos), len(objects)), np.int32)
     if len(cells):
         counts[rows, columns] = cells["frames"]
     return ObjectCounts.validate(
-        pd.DataFrame(counts, index=videos.rename("video_id"), columns=objects.rename("class_name"))
+        pd.DataFrame(counts, pd.Index(videos, name="video_id"), pd.Index(objects, name="class_name"))
     )
 
 
@@ -315,6 +316,7 @@ def _aligned(described: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32
     return described.reindex(video_ids, fill_value=0).to_numpy(np.float32)
 
 
-def _probabilities(class_evidence: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32]:
+def _probabilities(class_evidence: DataFrame[ClassEvidence], video_ids: pd.Index) -> NDArray[np.float32]:
     classes = pd.Index(class_evidence["class_name"].unique())
-    return probability_matrix(class_evidence, video_ids, classes).astype(np.float32).toarray()
+    vectors: NDArray[np.float32] = probability_matrix(class_evidence, video_ids, classes).astype(np.float32).toarray()
+    return vectors
