@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -34,9 +33,6 @@ from video_recommender.partitions import (
     StoredPartition,
     owners,
 )
-
-READERS = 16
-"""Threads that wait for files of another machine; a local disk answers one as fast."""
 
 LOST = PartitionRecord(fingerprint="", status="unfinished", error="Its content is gone: run the stage again")
 
@@ -111,7 +107,9 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
                 video_id: StoredPartition(record, partial(self._load_content, video_id))
                 for video_id, record in self._records()
             },
-            self._read_tables if self._partition_type is ParquetDataset and not self._partition_config else None,
+            read_tables=self._read_tables
+            if self._partition_type is ParquetDataset and not self._partition_config
+            else None,
         )
 
     def save(self, data: PartitionUpdates) -> None:
@@ -174,10 +172,8 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
 
     def _read_tables(self, video_ids: Sequence[str]) -> pd.DataFrame:
         """Read Parquet without a data set of pandas for each file, which would take ten times as long."""
-        places = [str(self._place(video_id)) for video_id in video_ids]
-        with ThreadPoolExecutor(READERS) as pool:
-            contents = map(self._read, places) if self._is_local else pool.map(self._read, places)
-            tables = [ParquetFile(pa.BufferReader(content)).read(use_threads=False) for content in contents]
+        contents = self._read([str(self._place(video_id)) for video_id in video_ids])
+        tables = [ParquetFile(pa.BufferReader(content)).read(use_threads=False) for content in contents]
         rows = pa.concat_tables(tables).combine_chunks()
         for number, field in enumerate(rows.schema):
             if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
@@ -211,8 +207,9 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         for folder, _, names in sorted(walk(root)):
             category = Path(folder).relative_to(root)
             there = self._names(self._path / category)
-            for name in sorted(name for name in names if name.endswith(".json") and not name.startswith(".")):
-                record = _parsed(self._read(f"{folder}/{name}"))
+            records = sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
+            for name, content in zip(records, self._read([f"{folder}/{name}" for name in records]), strict=True):
+                record = _parsed(content)
                 slug = name.removesuffix(".json")
                 is_lost = record.is_ok and f"{slug}{self._suffix}" not in there
                 yield (category / slug).as_posix(), LOST if is_lost else record
@@ -225,8 +222,12 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         except FileNotFoundError:
             return set()
 
-    def _read(self, file: str) -> bytes:
-        return Path(file).read_bytes() if self._is_local else bytes(self._fs.cat_file(file))
+    def _read(self, files: list[str]) -> Iterator[bytes]:
+        if self._is_local:
+            yield from (Path(file).read_bytes() for file in files)
+        elif files:  # all at once: a store takes its time to answer
+            contents = self._fs.cat(files)
+            yield from (contents[self._fs._strip_protocol(file)] for file in files)
 
     def _record_path(self, video_id: str) -> PurePosixPath:
         return self._path / RECORDS / f"{video_id}.json"
