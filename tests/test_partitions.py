@@ -1,5 +1,7 @@
+import pandas as pd
 import pytest
 
+from video_recommender import partitions as module
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
 
 
@@ -57,3 +59,26 @@ def test_content_is_read_only_when_asked_for():
 
 def test_no_partitions_are_an_empty_mapping():
     assert dict(Partitions()) == {}
+
+
+def test_tables_of_all_partitions_are_read_in_blocks_and_put_into_one_with_each_name_kept_once(monkeypatch):
+    monkeypatch.setattr(module, "PARTITIONS_PER_BLOCK", 2)
+    tables = {"a/1": ["cat", "dog"], "a/2": [], "a/3": ["dog", "cat", "emu"]}
+    stored = Partitions(
+        {
+            name: StoredPartition(
+                PartitionRecord("1"), lambda rows=rows: pd.DataFrame({"seen": pd.Series(rows, dtype="str")})
+            )
+            for name, rows in tables.items()
+        }
+    )
+
+    blocks, table = list(stored.blocks()), stored.table(["seen", "video_id"])
+
+    assert [block["video_id"].tolist() for block in blocks] == [["a/1"] * 2, ["a/3"] * 3]
+    assert table.astype("str").to_dict("list") == {
+        "seen": ["cat", "dog", "dog", "cat", "emu"],
+        "video_id": ["a/1"] * 2 + ["a/3"] * 3,
+    }
+    assert table["seen"].cat.categories.tolist() == ["cat", "dog", "emu"]
+    assert Partitions().table(["seen"]).columns.tolist() == ["seen"]

@@ -202,8 +202,9 @@ class ClassEmbeddings(pa.DataFrameModel):
 class ClassEvidence(_Table):
     """One row per video and object: the object's mean probability over the video's frames (long form, sparse)."""
 
-    video_id: Series[str]
-    class_name: Series[str]
+    video_id: Series[pd.CategoricalDtype]
+    """Categorical, as the next one: there are hundreds of rows per video, and each name is kept once."""
+    class_name: Series[pd.CategoricalDtype]
     probability: Series[float] = pa.Field(ge=0, le=1)
 
 
@@ -236,8 +237,8 @@ class VideoFeatures(_RowPerVideo):
     @classmethod
     def importances_are_finite_and_not_negative(cls, table: pd.DataFrame) -> bool:
         """Every importance is a finite number from 0."""
-        values = table.to_numpy(dtype=float)
-        return bool((values >= 0).all() and (values < float("inf")).all())
+        values = table.to_numpy()
+        return not values.size or bool(values.min() >= 0 and values.max() < float("inf"))
 
 
 class ObjectCounts(_RowPerVideo):

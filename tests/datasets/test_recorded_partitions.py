@@ -13,7 +13,7 @@ from kedro.runner import SequentialRunner
 
 from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.frame_folder import EncodedFrames
-from video_recommender.partitions import Partition, PartitionRecord
+from video_recommender.partitions import Partition, PartitionRecord, Partitions
 from video_recommender.video_file import VideoBytes, VideoLink
 
 TABLE = pd.DataFrame({"frame": [1, 2], "class_name": ["cat", "dog"], "confidence": [0.5, 1.0]}).astype(
@@ -303,6 +303,21 @@ def test_partitions_may_lie_on_another_file_system():
     assert list(stored) == ["pets/cat"]
     assert stored.has("pets/cat", "2")
     assert stored["pets/cat"].load() == {"frames": 3}
+
+
+@pytest.mark.parametrize("place", ["tables", "memory:///tables"])
+def test_many_tables_read_at_once_are_those_read_one_by_one(tmp_path, place):
+    tables = tables_in(place if "://" in place else tmp_path / place)
+    tables.save(
+        {"pets/a": made(TABLE), "pets/b": made(TABLE.iloc[:0]), "pets/c": failed(), "pets/d": made(TABLE[::-1])}
+    )
+
+    stored = tables.load().usable()
+
+    (at_once,), (one_by_one,) = stored.blocks(), Partitions(dict(stored)).blocks()
+    pd.testing.assert_frame_equal(at_once, one_by_one)
+    assert at_once["video_id"].tolist() == ["pets/a", "pets/a", "pets/d", "pets/d"]
+    assert at_once["class_name"].tolist() == ["cat", "dog", "dog", "cat"]
 
 
 @pytest.mark.parametrize("videos", [[], ["cat", "dog"]], ids=["nothing to do", "two videos"])

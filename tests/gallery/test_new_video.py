@@ -24,9 +24,8 @@ def segmented_store(store, films):
     segmented = {name: segment_video(pictures, segmenter) for name, pictures in frames.items()}
     classes = pd.Index(["person", "cat", "dog"], name="class_name")
     ids = pd.Index(sorted(films), name="video_id", dtype=str)
-    evidence = evidence_of_seen_classes(
-        {name: lambda one=one: one.seen_classes for name, one in segmented.items()}, classes
-    )
+    seen = (one.seen_classes.assign(video_id=name) for name, one in segmented.items())
+    evidence = evidence_of_seen_classes(seen, pd.Index(segmented, dtype=str), classes)
     embeddings = pd.DataFrame(detector.class_embeddings, classes, list("abc"))
     space = ObjectSpace(FeatureOptions(detector="segmenter")).fit(evidence, embeddings)
     features = space.importances(evidence)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict
@@ -11,12 +11,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path, parse_dataset_definition
 from kedro.utils import load_obj
 from kedro_datasets._typing import TablePreview
+from kedro_datasets.pandas import ParquetDataset
+from pyarrow.parquet import ParquetFile
 
 from video_recommender.datasets.write_aside import beside, written_aside
 from video_recommender.fingerprints import fingerprint
@@ -28,6 +32,7 @@ from video_recommender.partitions import (
     Partitions,
     PartitionUpdates,
     StoredPartition,
+    owners,
 )
 
 LOST = PartitionRecord(fingerprint="", status="unfinished", error="Its content is gone: run the stage again")
@@ -99,7 +104,12 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
 
     def load(self) -> Partitions[Any]:
         """Read every record; contents stay where they are until asked for."""
-        return Partitions({video_id: self._stored(video_id, record) for video_id, record in self._records()}, self.keep)
+        has_plain_tables = self._partition_type is ParquetDataset and not self._partition_config
+        return Partitions(
+            {video_id: self._stored(video_id, record) for video_id, record in self._records()},
+            self.keep,
+            self._read_tables if has_plain_tables else None,
+        )
 
     def save(self, data: PartitionUpdates) -> None:
         """Add, replace or delete the partitions that are handed over; leave all others alone.
@@ -167,6 +177,18 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
 
     def _load_content(self, video_id: str) -> Any:
         return self._partition(video_id).load()
+
+    def _read_tables(self, video_ids: Sequence[str]) -> pd.DataFrame:
+        """Read Parquet without a data set of pandas for each file, which would take ten times as long."""
+        contents = self._read([str(self._place(video_id)) for video_id in video_ids])
+        tables = [ParquetFile(pa.BufferReader(content)).read(use_threads=False) for content in contents]
+        rows = pa.concat_tables(tables).combine_chunks()
+        for number, field in enumerate(rows.schema):
+            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+                rows = rows.set_column(number, field.name, rows[field.name].dictionary_encode())
+        table: pd.DataFrame = rows.replace_schema_metadata().to_pandas()
+        table.insert(0, "video_id", owners(video_ids, np.repeat(np.arange(len(tables)), [len(one) for one in tables])))
+        return table
 
     def _partition(self, video_id: str) -> Any:
         place = str(self._place(video_id))

@@ -13,6 +13,7 @@ import pytest
 from kedro_datasets.plotly import JSONDataset
 from pydantic import ValidationError
 
+from video_recommender.pipelines.classification import category_models
 from video_recommender.pipelines.classification.category_models import CategoryModel
 from video_recommender.pipelines.classification.cross_validation import CandidateComparison
 from video_recommender.pipelines.classification.nodes import (
@@ -257,3 +258,38 @@ def test_a_misspelt_candidate_is_refused_by_name() -> None:
         ClassificationOptions(candidates=["nearest_neighbors"])
     with pytest.raises(ValidationError, match="folds"):
         ClassificationOptions(folds=1)
+
+
+def test_candidates_are_compared_on_whole_groups_of_very_many_videos_and_on_two_of_every_category(make_corpus) -> None:
+    corpus = make_corpus({"food": [4] * 40, "pets": [4] * 40, "rooms": [2, 2]})
+
+    found = classify(corpus, compared_videos=60)
+
+    groups = corpus[1].set_index("video_id")["group"]
+    compared = groups[found.comparison.predictions_of_chosen["video_id"].unique()]
+    assert 52 <= len(compared) <= 60
+    assert compared.value_counts().eq(groups.value_counts().loc[compared.unique()]).all()
+    assert found.predictions["fold"].notna().sum() == len(compared)
+    assert found.predictions.groupby("category")["fold"].count().to_dict()["rooms"] == 4
+    assert len(found.predictions) == len(groups)
+
+
+def test_candidates_are_compared_on_all_videos_unless_there_are_more_than_that(
+    corpus: Corpus, classified: Classified
+) -> None:
+    found = classify(corpus, compared_videos=60)
+
+    pd.testing.assert_frame_equal(found.predictions, classified.predictions)
+
+
+def test_a_candidate_that_is_slow_with_many_videos_is_left_out_unless_it_is_the_only_one(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(category_models.SLOW_TO_LEARN, "linear_svm", 59)
+
+    among_others = classify(corpus, candidates=["nearest_neighbours", "linear_svm"])
+    alone = classify(corpus, candidates=["linear_svm"])
+
+    assert "accuracy_linear_svm" not in among_others.metrics
+    assert "linear_svm is left out: with more than 59 videos" in caplog.text
+    assert alone.comparison.chosen == "linear_svm"

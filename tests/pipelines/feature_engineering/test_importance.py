@@ -1,8 +1,5 @@
 """How important each object is in each video."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,10 +34,9 @@ def as_detections(frames: list[tuple[str, float]]) -> pd.DataFrame:
 
 
 def evidence_of(*videos: list[tuple[str, float]]) -> ObjectEvidence:
-    loaders: dict[str, Callable[[], pd.DataFrame]] = {
-        f"kind/{number}": partial(as_detections, frames) for number, frames in enumerate(videos)
-    }
-    return evidence_of_detections(loaders, CLASS_NAMES)
+    names = [f"kind/{number}" for number in range(len(videos))]
+    tables = (as_detections(frames).assign(video_id=name) for name, frames in zip(names, videos, strict=True))
+    return evidence_of_detections(tables, pd.Index(names, dtype=str), CLASS_NAMES)
 
 
 def importance_of(evidence: ObjectEvidence, formula: str) -> np.ndarray:
@@ -143,3 +139,32 @@ def test_an_unknown_object_is_refused_by_name() -> None:
 
 def test_a_corpus_without_videos_has_no_importances() -> None:
     assert importance_of(evidence_of(), "tf_idf").shape == (0, 5)
+
+
+@settings(max_examples=30)
+@given(videos=corpus)
+def test_sparse_sums_of_many_blocks_are_those_of_a_plain_table(videos: list[list[tuple[str, float]]]) -> None:
+    evidence = evidence_of(*videos)
+
+    frames = pd.concat(
+        [as_detections(rows).assign(video_id=f"kind/{number}") for number, rows in enumerate(videos)],
+        ignore_index=True,
+    )
+    plain = frames.pivot_table(index="video_id", columns="class_name", values="confidence", aggfunc=["size", "sum"])
+    for name, sums in (("size", evidence.frames), ("sum", evidence.confidence)):
+        expected = plain.get(name, pd.DataFrame()).reindex(index=evidence.video_ids, columns=CLASS_NAMES).fillna(0)
+        np.testing.assert_allclose(sums.toarray(), expected.to_numpy(float), rtol=1e-6)
+
+
+def test_probabilities_are_found_by_category_as_they_are_by_name() -> None:
+    class_evidence = pd.DataFrame(
+        {"video_id": ["k/1", "k/0", "k/gone"], "class_name": ["sofa", "beagle", "sofa"], "probability": [0.4, 0.3, 0.2]}
+    )
+    video_ids = pd.Index(["k/0", "k/1", "k/dark"])
+
+    by_name = evidence_of_probabilities(class_evidence, video_ids, CLASS_NAMES)
+    categorical = class_evidence.astype({"video_id": "category", "class_name": "category"})
+    by_category = evidence_of_probabilities(categorical, video_ids, CLASS_NAMES)
+
+    np.testing.assert_array_equal(by_category.frames.toarray(), by_name.frames.toarray())
+    assert by_name.frames.toarray()[:, [0, 2]].tolist() == [[0.3, 0], [0, 0.4], [0, 0]]

@@ -29,7 +29,7 @@ METRICS = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_covera
 
 
 def recommendations_of(corpus, options: RecommendationOptions = OPTIONS) -> pd.DataFrame:
-    recommender = fit_recommender(corpus.points, corpus.manifest)
+    recommender = fit_recommender(corpus.points, corpus.manifest, options)
     return recommend_videos(recommender, corpus.points, corpus.features, corpus.space, options)
 
 
@@ -75,7 +75,7 @@ def test_every_video_gets_ten_others_in_order(corpus) -> None:
 
 def test_an_unlabelled_video_is_recommended_for_too(corpus) -> None:
     unlabelled = with_categories(corpus, None)
-    recommender = fit_recommender(corpus.points, unlabelled)
+    recommender = fit_recommender(corpus.points, unlabelled, OPTIONS)
 
     recommended = recommend_videos(recommender, corpus.points, corpus.features, corpus.space, OPTIONS)
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +8,9 @@ from hypothesis.extra import numpy as arrays
 from video_recommender.pipelines.recommendation.ranking_metrics import (
     JudgedLists,
     catalogue_coverage,
+    draw_queries,
     intra_list_diversity,
+    judge_lists,
     map_at_k,
     ndcg_at_k,
     precision_at_k,
@@ -104,3 +107,23 @@ def test_alike_videos_have_no_diversity() -> None:
 
 def test_coverage_counts_each_recommended_video_once() -> None:
     assert catalogue_coverage(np.array([[0, 1], [1, -1]]), videos=8) == 2 / 8
+
+
+def test_a_recommended_video_is_relevant_if_it_has_the_category_and_could_be_found_if_it_is_of_another_group() -> None:
+    random = np.random.default_rng(0)
+    categories, groups = pd.Series(random.choice(["a", "b", "c"], 50), dtype="str"), random.integers(0, 12, 50)
+    queries = draw_queries(50, at_most=20, seed=1)
+    is_relevant = (categories.to_numpy()[queries, np.newaxis] == categories.to_numpy()) & (
+        groups[queries, np.newaxis] != groups
+    )
+    positions = np.argsort(-(is_relevant + random.random((20, 50))), axis=1)[:, :4]
+
+    lists = judge_lists(positions, queries, categories, groups)
+
+    np.testing.assert_array_equal(lists.hits, np.take_along_axis(is_relevant, positions, axis=1))
+    np.testing.assert_array_equal(lists.relevant, is_relevant.sum(axis=1))
+
+
+def test_all_videos_are_judged_unless_there_are_more_than_are_wanted() -> None:
+    assert draw_queries(5, at_most=9, seed=0).tolist() == [0, 1, 2, 3, 4]
+    assert len(draw_queries(100, at_most=9, seed=0)) == len(set(draw_queries(100, at_most=9, seed=0))) == 9

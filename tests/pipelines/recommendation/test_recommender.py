@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from video_recommender.pipelines.recommendation import recommender as module
+from video_recommender.pipelines.recommendation import exact_search as module
 from video_recommender.pipelines.recommendation.recommender import VideoRecommender
 
 

@@ -1,6 +1,7 @@
 """The models that may learn to name a video's category, and how one is fitted to any corpus, however small."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,12 @@ CALIBRATION_FOLDS = 3
 INVERSE_REGULARISATION = 0.01
 """A hundredth of scikit-learn's: there are often more axes (1280) than videos to learn from, and weak regularisation
 would make every probability 0 or 1."""
+
+SLOW_TO_LEARN: Final[Mapping[CandidateName, int]] = {"linear_svm": 3000}
+"""With more videos than this, to compare it takes minutes where logistic regression takes seconds and is as good."""
+
+LEARNS_FROM_A_SAMPLE: Final[frozenset[ModelName]] = frozenset({"nearest_neighbours", "linear_svm"})
+"""What would take quadratic time, to learn or to name the categories of all videos, if it learnt from all of them."""
 
 COORDINATES_FOR_THREADS = 10_000_000
 """Below this many coordinates, threads of BLAS and OpenMP wait for each other more than they work."""

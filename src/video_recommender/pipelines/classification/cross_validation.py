@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from video_recommender.pipelines.classification.category_models import (
     MAJORITY,
+    SLOW_TO_LEARN,
     CandidateName,
     ModelName,
     can_learn,
@@ -23,6 +25,9 @@ from video_recommender.pipelines.classification.category_models import (
 from video_recommender.schemas import Corpus, VideoPoints
 
 logger = logging.getLogger(__name__)
+
+LEAST_GROUPS: Final = 2
+"""Of each category, however few videos are drawn: one to learn from where the other is held out."""
 
 Folds = NDArray[np.int64]
 """The fold in which each video is held out, from 1; all zero where nothing can be measured."""
@@ -80,6 +85,28 @@ def labelled_videos(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
     usable = usable_videos(video_points, corpus)
     labelled = usable[usable["category"].notna() & usable["is_used"]]
     return LabelledVideos(video_points.loc[labelled.index], labelled["category"], labelled["group"])
+
+
+def draw_videos(videos: LabelledVideos, at_most: int, seed: int) -> LabelledVideos:
+    """Draw some of very many videos, in whole groups.
+
+    Args:
+        videos: whose category is known.
+        at_most: how many to draw; a few more where that takes two groups of every category, which are always drawn.
+        seed: of the draw.
+
+    Returns:
+        The drawn videos in their order; all of them if they are not more than that.
+    """
+    if len(videos) <= at_most:
+        return videos
+    pairs = pd.DataFrame({"category": videos.categories, "group": videos.groups}).drop_duplicates()
+    pairs = pairs.sample(frac=1, random_state=seed)
+    is_needed = pairs.groupby("category").cumcount() < LEAST_GROUPS
+    groups = pd.concat([pairs[is_needed], pairs[~is_needed]])["group"].drop_duplicates()
+    fits = videos.groups.value_counts()[groups].cumsum().to_numpy() <= at_most
+    chosen = videos.groups.isin(groups[fits | groups.isin(pairs["group"][is_needed])])
+    return LabelledVideos(videos.points[chosen], videos.categories[chosen], videos.groups[chosen])
 
 
 def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:
@@ -143,6 +170,7 @@ def compare_models(
     for name in candidates:
         if name not in able:
             logger.warning("%s is left out: it takes at least two videos of every category to train it", name)
+    able = _not_too_slow(able, len(videos))
     models: list[ModelName] = [MAJORITY, *able]
     predictions = [_held_out_predictions(name, videos, held_out_in, fold, seed) for name in models for fold in numbers]
     if not predictions:
@@ -164,6 +192,15 @@ def macro_f1(predictions: pd.DataFrame) -> float:
             zero_division=0,
         )
     )
+
+
+def _not_too_slow(candidates: Sequence[CandidateName], videos: int) -> list[CandidateName]:
+    """Leave out what would take too long, unless nothing else is asked for."""
+    fast = [name for name in candidates if videos <= SLOW_TO_LEARN.get(name, videos)]
+    for name in candidates:
+        if fast and name not in fast:
+            logger.warning("%s is left out: with more than %d videos it takes too long", name, SLOW_TO_LEARN[name])
+    return fast or list(candidates)
 
 
 def _deal(videos: LabelledVideos, folds: int, seed: int) -> Folds:

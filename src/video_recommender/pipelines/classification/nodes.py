@@ -6,7 +6,7 @@ from typing import Annotated
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from video_recommender.pipelines.classification import category_models
 from video_recommender.pipelines.classification.category_models import CandidateName, CategoryModel
@@ -14,6 +14,7 @@ from video_recommender.pipelines.classification.category_scores import measure_m
 from video_recommender.pipelines.classification.cross_validation import (
     CandidateComparison,
     compare_models,
+    draw_videos,
     labelled_videos,
     usable_videos,
 )
@@ -34,13 +35,14 @@ class ClassificationOptions(BaseModel):
         "linear_svm",
     )
     folds: Annotated[int, Field(ge=2)] = 5
+    compared_videos: PositiveInt = 20_000
     seed: Annotated[int, Field(ge=0)] = 0
 
 
 def compare_candidates(
     video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions
 ) -> CandidateComparison:
-    """Predict every labelled video with candidates that have not seen its group, and choose the best candidate.
+    """Predict labelled videos with candidates that have not seen their group, and choose the best candidate.
 
     Args:
         video_points: where each video lies in object space, float32, unit length.
@@ -50,7 +52,7 @@ def compare_candidates(
     Returns:
         See `CandidateComparison`.
     """
-    videos = labelled_videos(video_points, corpus)
+    videos = draw_videos(labelled_videos(video_points, corpus), options.compared_videos, options.seed)
     return compare_models(videos, options.candidates, options.folds, options.seed)
 
 
@@ -60,8 +62,10 @@ def train_category_classifier(
     candidate_comparison: CandidateComparison,
     options: ClassificationOptions,
 ) -> CategoryModel:
-    """Fit the chosen candidate to every labelled video."""
+    """Fit the chosen candidate to every labelled video, or to a sample of them if that would take too long."""
     videos = labelled_videos(video_points, corpus)
+    if candidate_comparison.chosen in category_models.LEARNS_FROM_A_SAMPLE:
+        videos = draw_videos(videos, options.compared_videos, options.seed)
     if not len(videos):
         logger.warning(
             "No video has a category, so each is called '%s': put videos into one folder per category",
@@ -82,7 +86,7 @@ def predict_categories(
 
     Returns:
         Out-of-fold predictions where the category is known and could be measured; the trained classifier's, with an
-        empty fold, for the rest, such as near duplicates that are kept out.
+        empty fold, for the rest: near duplicates that are kept out, and videos on which candidates are not compared.
     """
     usable = usable_videos(video_points, corpus)
     held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")

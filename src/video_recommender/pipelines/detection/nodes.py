@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from operator import attrgetter
 
+import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict
@@ -102,18 +103,15 @@ def gather_class_evidence(
     class_probabilities: Partitions[DataFrame[ClassProbabilities]],
 ) -> DataFrame[ClassEvidence]:
     """Put every video's mean class probabilities into one table."""
-    tables = [stored.load().assign(video_id=video_id) for video_id, stored in class_probabilities.usable().items()]
-    columns = list(ClassEvidence.to_schema().columns)
-    return ClassEvidence.validate(
-        pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
-    )
+    return ClassEvidence.validate(class_probabilities.usable().table(list(ClassEvidence.to_schema().columns)))
 
 
 def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataFrame[VideoEmbeddings]:
     """Put every video's mean embedding into one table: what recommendations are compared with."""
-    rows = {video_id: stored.load()["value"].to_numpy() for video_id, stored in embeddings.usable().items()}
-    table = pd.DataFrame.from_dict(rows, orient="index").add_prefix("feature_")
-    return VideoEmbeddings.validate(table.set_index(pd.Index(list(rows), name="video_id", dtype=str)))
+    usable = embeddings.usable()
+    rows = [block["value"].to_numpy().reshape(block["video_id"].nunique(), -1) for block in usable.blocks()]
+    table = pd.DataFrame(np.concatenate(rows) if rows else None).add_prefix("feature_")
+    return VideoEmbeddings.validate(table.set_index(pd.Index(usable, name="video_id", dtype=str)))
 
 
 def _detect(folder: FrameFolder, classifier: LiteRTClassifier) -> Made[VideoDetections]:

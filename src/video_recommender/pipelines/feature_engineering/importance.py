@@ -1,6 +1,6 @@
 """How important each object is in each video."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from scipy import sparse
 
-from video_recommender.schemas import ClassEvidence, Detections, SeenClasses, Segmentations
+from video_recommender.schemas import ClassEvidence
 
 Detector = Literal["classifier", "finetuned", "segmenter"]
 EvidenceSource = Literal["probabilities", "detections"]
@@ -43,12 +43,14 @@ class ObjectEvidence:
 
 
 def evidence_of_detections(
-    detections: Mapping[str, Callable[[], DataFrame[Detections]]], class_names: pd.Index
+    detections: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index
 ) -> ObjectEvidence:
     """Count, per video and object, the frames that show it and sum their confidence.
 
     Args:
-        detections: what reads the detections of a video, by `video_id`; each is read once and let go.
+        detections: `Detections` with the column `video_id`, in blocks as from `Partitions.blocks`: all rows of a video
+            are in one of them. Each is read once and let go.
+        video_ids: the videos to describe, in order.
         class_names: every class that the network knows.
 
     Returns:
@@ -57,11 +59,11 @@ def evidence_of_detections(
     Raises:
         ValueError: if a class is unknown to the network.
     """
-    return _sum_up(detections, class_names, lambda table: table.assign(frames=1.0), has_areas=False)
+    return _sum_up(detections, video_ids, class_names, lambda table: table.assign(frames=1.0), has_areas=False)
 
 
 def evidence_of_segmentations(
-    segmentations: Mapping[str, Callable[[], DataFrame[Segmentations]]], class_names: pd.Index
+    segmentations: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index
 ) -> ObjectEvidence:
     """Count, per video and class, the frames that show it, and sum their confidence and area.
 
@@ -69,7 +71,8 @@ def evidence_of_segmentations(
     all of them, at most the whole picture.
 
     Args:
-        segmentations: what reads the objects of a video, by `video_id`; each is read once and let go.
+        segmentations: `Segmentations` with the column `video_id`, in blocks as in `evidence_of_detections`.
+        video_ids: the videos to describe, in order.
         class_names: every class that the segmenter knows.
 
     Returns:
@@ -78,16 +81,17 @@ def evidence_of_segmentations(
     Raises:
         ValueError: if a class is unknown to the segmenter.
     """
-    return _sum_up(segmentations, class_names, _per_frame, has_areas=True)
+    return _sum_up(segmentations, video_ids, class_names, _per_frame, has_areas=True)
 
 
 def evidence_of_seen_classes(
-    seen_classes: Mapping[str, Callable[[], DataFrame[SeenClasses]]], class_names: pd.Index
+    seen_classes: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index
 ) -> ObjectEvidence:
     """Take what was seen of each class, be it doubtfully: its mean score as the expected share of frames that show it.
 
     Args:
-        seen_classes: what reads the classes of a video, by `video_id`; each is read once and let go.
+        seen_classes: `SeenClasses` with the column `video_id`, in blocks as in `evidence_of_detections`.
+        video_ids: the videos to describe, in order.
         class_names: every class that the segmenter knows.
 
     Returns:
@@ -100,7 +104,7 @@ def evidence_of_seen_classes(
     def prepare(table: pd.DataFrame) -> pd.DataFrame:
         return table.assign(frames=table["probability"], confidence=table["probability"])
 
-    return _sum_up(seen_classes, class_names, prepare, has_areas=True)
+    return _sum_up(seen_classes, video_ids, class_names, prepare, has_areas=True)
 
 
 def evidence_of_probabilities(
@@ -119,17 +123,52 @@ def evidence_of_probabilities(
     Raises:
         ValueError: if a class is unknown to the network.
     """
-    rows = video_ids.get_indexer(pd.Index(class_evidence["video_id"]))
-    columns = class_positions(pd.Index(class_evidence["class_name"]), class_names)
-    probability = class_evidence["probability"].to_numpy(float)
-    wanted = rows >= 0
-    shape = (len(video_ids), len(class_names))
-    expected = Matrix((probability[wanted], (rows[wanted], columns[wanted])), shape=shape)
-    expected.eliminate_zeros()
+    expected = probability_matrix(class_evidence, video_ids, class_names)
     return ObjectEvidence(video_ids.rename("video_id"), class_names, frames=expected, confidence=expected)
 
 
-def class_positions(names: pd.Index, class_names: pd.Index) -> NDArray[np.int64]:
+def probability_matrix(class_evidence: DataFrame[ClassEvidence], video_ids: pd.Index, class_names: pd.Index) -> Matrix:
+    """Put mean probabilities into a matrix.
+
+    Args:
+        class_evidence: mean probabilities; rows of other videos than `video_ids` are left out.
+        video_ids: the rows.
+        class_names: the columns.
+
+    Returns:
+        Shape (videos, classes).
+
+    Raises:
+        ValueError: if a class is not among the columns.
+    """
+    rows = positions_in(video_ids, class_evidence["video_id"])
+    columns = class_positions(class_evidence["class_name"], class_names)
+    probability = class_evidence["probability"].to_numpy(float)
+    wanted = rows >= 0
+    if not wanted.all():
+        rows, columns, probability = rows[wanted], columns[wanted], probability[wanted]
+    matrix = Matrix((probability, (rows, columns)), shape=(len(video_ids), len(class_names)))
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def positions_in(index: pd.Index, names: "pd.Series[str] | pd.Index") -> NDArray[np.int32]:
+    """Find the positions of names in an index; -1 for those that it lacks.
+
+    Args:
+        index: of unique names.
+        names: text, or categorical: then each category is looked up once.
+
+    Returns:
+        int32, shape (names,).
+    """
+    if isinstance(names.dtype, pd.CategoricalDtype):
+        categorical = pd.Categorical(names)
+        return np.asarray(positions_in(index, categorical.categories)[categorical.codes])
+    return np.asarray(index.get_indexer(pd.Index(names)), np.int32)
+
+
+def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -> NDArray[np.int32]:
     """Find the positions of classes among those that the network knows.
 
     Args:
@@ -137,15 +176,16 @@ def class_positions(names: pd.Index, class_names: pd.Index) -> NDArray[np.int64]
         class_names: every class that the network knows.
 
     Returns:
-        int64, shape (names,).
+        int32, shape (names,).
 
     Raises:
         ValueError: if a class is unknown to the network.
     """
-    positions: NDArray[np.int64] = class_names.get_indexer(names)
+    positions = positions_in(class_names, names)
     if (positions < 0).any():
+        unknown = pd.Index(names)[positions < 0][0]
         raise ValueError(
-            f"The class '{names[positions < 0][0]}' is not one of the {len(class_names)} classes of the network: run "
+            f"The class '{unknown}' is not one of the {len(class_names)} classes of the network: run "
             "detection and feature_engineering again with the same network"
         )
     return positions
@@ -203,39 +243,42 @@ def measure_importance(
 
 
 def _per_frame(objects: pd.DataFrame) -> pd.DataFrame:
-    by_class = objects.groupby(["frame", "class_name"], as_index=False)
+    by_class = objects.groupby(["video_id", "frame", "class_name"], as_index=False, observed=True)
     seen = by_class.agg({"confidence": "max", "area_pct": "sum"})
     return seen.assign(frames=1.0, area_pct=seen["area_pct"].clip(upper=100))
 
 
 def _sum_up(
-    tables: Mapping[str, Callable[[], pd.DataFrame]],
+    blocks: Iterable[pd.DataFrame],
+    video_ids: pd.Index,
     class_names: pd.Index,
     prepare: Callable[[pd.DataFrame], pd.DataFrame],
     *,
     has_areas: bool,
 ) -> ObjectEvidence:
-    """Sum `frames`, `confidence` and perhaps `area_pct` of each table by `class_name`."""
-    columns: list[NDArray[np.int64]] = []
+    """Sum `frames`, `confidence` and perhaps `area_pct` by `video_id` and `class_name`."""
+    shape = (len(video_ids), len(class_names))
+    cells: list[NDArray[np.int64]] = []
     amounts: dict[str, list[NDArray[np.float64]]] = {"frames": [], "confidence": []}
     if has_areas:
         amounts["area_pct"] = []
-    for load in tables.values():
-        table = prepare(load())
-        found, position = np.unique(class_positions(pd.Index(table["class_name"]), class_names), return_inverse=True)
-        columns.append(found)
+    for block in blocks:
+        table = prepare(block)
+        rows = positions_in(video_ids, table["video_id"]).astype(np.int64)
+        columns = class_positions(table["class_name"], class_names)
+        found, position = np.unique(rows * len(class_names) + columns, return_inverse=True)
+        cells.append(found)
         for name, summed in amounts.items():
             summed.append(np.bincount(position, table[name].to_numpy(np.float64), len(found)).astype(np.float64))
-    row_ends = np.cumsum([0, *map(len, columns)])
-    shape = (len(tables), len(class_names))
+    places = np.divmod(_joined(cells, np.int64), len(class_names))
 
     def matrix(parts: list[NDArray[np.float64]]) -> Matrix:
-        summed = Matrix((_joined(parts, np.float64), _joined(columns, np.int64), row_ends), shape=shape)
+        summed = Matrix((_joined(parts, np.float64), places), shape=shape)
         summed.eliminate_zeros()
         return summed
 
     frames, confidence, *area = map(matrix, amounts.values())
-    return ObjectEvidence(pd.Index(list(tables), name="video_id", dtype=str), class_names, frames, confidence, *area)
+    return ObjectEvidence(video_ids.rename("video_id"), class_names, frames, confidence, *area)
 
 
 def _joined(parts: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

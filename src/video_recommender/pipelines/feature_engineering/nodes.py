@@ -1,6 +1,5 @@
 """Turn each video's objects into a point in object space."""
 
-from collections.abc import Callable
 from typing import TypeVar
 
 import pandas as pd
@@ -77,9 +76,11 @@ def gather_evidence(
                 raise ValueError(_what_to_run("segmenter", "segmentation"))
             class_names = pd.Index(segmented_class_embeddings.index)
             if options.evidence == "detections":
-                evidence = evidence_of_segmentations(_loaders(segmentations, "segmentation_manifest"), class_names)
+                objects = _usable(segmentations, "segmentation_manifest")
+                evidence = evidence_of_segmentations(objects.blocks(), pd.Index(objects, dtype=str), class_names)
             else:
-                evidence = evidence_of_seen_classes(_loaders(seen_classes, "segmentation_manifest"), class_names)
+                seen = _usable(seen_classes, "segmentation_manifest")
+                evidence = evidence_of_seen_classes(seen.blocks(), pd.Index(seen, dtype=str), class_names)
             return evidence, segmented_class_embeddings
 
 
@@ -107,17 +108,18 @@ def _evidence_of_frames(
     options: FeatureOptions,
 ) -> ObjectEvidence:
     class_names = pd.Index(class_embeddings.index)
-    loaders = _loaders(detections, "detection_manifest")
+    usable = _usable(detections, "detection_manifest")
+    video_ids = pd.Index(usable, dtype=str)
     if options.evidence == "detections":
-        return evidence_of_detections(loaders, class_names)
-    return evidence_of_probabilities(class_evidence, pd.Index(list(loaders), dtype=str), class_names)
+        return evidence_of_detections(usable.blocks(), video_ids, class_names)
+    return evidence_of_probabilities(class_evidence, video_ids, class_names)
 
 
-def _loaders(tables: Partitions[T], manifest: str) -> dict[str, Callable[[], T]]:
-    loaders = {video_id: stored.load for video_id, stored in tables.usable().items()}
-    if not loaders:
+def _usable(tables: Partitions[T], manifest: str) -> Partitions[T]:
+    usable = tables.usable()
+    if not usable:
         raise ValueError(f"Not one video has detections: see the column `error` of {manifest}")
-    return loaders
+    return usable
 
 
 def _what_to_run(detector: Detector, pipeline: str) -> str:

@@ -1,6 +1,7 @@
 """The space in which videos lie near each other when they show alike objects."""
 
-from typing import Self
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ from video_recommender.schemas import (
 )
 
 Terms = NDArray[np.float32]
-Positions = NDArray[np.int64]
+Positions = NDArray[np.integer[Any]]
 
 SMALLEST_SHARE = 0.02
 """A pair of objects that makes less than this part of a similarity does not explain it."""
@@ -58,6 +59,19 @@ class FeatureOptions(BaseModel):
         if self.importance == "area" and self.detector != "segmenter":
             raise ValueError("features.importance=area needs features.detector=segmenter: only that tells areas")
         return self
+
+
+@dataclass(frozen=True)
+class StrongestObjects:
+    """The most important objects of one video, at most 64, most important first.
+
+    Attributes:
+        classes: numbers of their classes.
+        terms: their importance, damped as for the soft cosine.
+    """
+
+    classes: Positions
+    terms: Terms
 
 
 class ObjectSpace:
@@ -136,10 +150,11 @@ class ObjectSpace:
         Raises:
             ValueError: if a class is unknown to the network.
         """
-        if self.options.evidence == "detections":
-            return self.importances(evidence_of_detections({video_id: lambda: detections}, self.class_names_))
-        class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
         video_ids = pd.Index([video_id], dtype=str)
+        if self.options.evidence == "detections":
+            seen = detections.assign(video_id=video_id)
+            return self.importances(evidence_of_detections([seen], video_ids, self.class_names_))
+        class_evidence = ClassEvidence.validate(class_probabilities.assign(video_id=video_id))
         return self.importances(evidence_of_probabilities(class_evidence, video_ids, self.class_names_))
 
     def importances_of_segmented_video(
@@ -158,9 +173,12 @@ class ObjectSpace:
         Raises:
             ValueError: if a class is unknown to the segmenter.
         """
+        video_ids = pd.Index([video_id], dtype=str)
         if self.options.evidence == "detections":
-            return self.importances(evidence_of_segmentations({video_id: lambda: segmentations}, self.class_names_))
-        return self.importances(evidence_of_seen_classes({video_id: lambda: seen_classes}, self.class_names_))
+            objects = segmentations.assign(video_id=video_id)
+            return self.importances(evidence_of_segmentations([objects], video_ids, self.class_names_))
+        seen = seen_classes.assign(video_id=video_id)
+        return self.importances(evidence_of_seen_classes([seen], video_ids, self.class_names_))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
         """Place videos in object space.
@@ -201,37 +219,47 @@ class ObjectSpace:
         Raises:
             ValueError: if an object is unknown to the network, or the tables differ in length.
         """
-        positions_a = class_positions(importances_a.columns, self.class_names_)
-        positions_b = class_positions(importances_b.columns, self.class_names_)
-        rows_a, rows_b = importances_a.to_numpy(np.float32), importances_b.to_numpy(np.float32)
-        return [
-            self._shared(positions_a, self._damped(row_a), positions_b, self._damped(row_b), top)
-            for row_a, row_b in zip(rows_a, rows_b, strict=True)
-        ]
+        strongest = zip(self.strongest_objects(importances_a), self.strongest_objects(importances_b), strict=True)
+        return [self.shared_by(objects_a, objects_b, top) for objects_a, objects_b in strongest]
 
-    def _shared(self, positions_a: Positions, terms_a: Terms, positions_b: Positions, terms_b: Terms, top: int) -> str:
-        present_a, present_b = _strongest(terms_a), _strongest(terms_b)
-        objects_a, objects_b = positions_a[present_a], positions_b[present_b]
-        pairs = terms_a[present_a, np.newaxis] * terms_b[present_b]
-        pairs *= self.class_similarity_[np.ix_(objects_a, objects_b)]
+    def strongest_objects(self, importances: DataFrame[VideoFeatures]) -> list[StrongestObjects]:
+        """Find what `shared_by` looks at in each video, once for all pairs that the video is in.
+
+        Args:
+            importances: as `importances` gives it.
+
+        Returns:
+            One per row.
+
+        Raises:
+            ValueError: if an object is unknown to the network.
+        """
+        positions = class_positions(importances.columns, self.class_names_)
+        found = []
+        for row in importances.to_numpy(np.float32):
+            terms = self._damped(row)
+            ranked = np.argsort(-terms, kind="stable")[:STRONGEST]
+            present = ranked[terms[ranked] > 0]
+            found.append(StrongestObjects(positions[present], terms[present]))
+        return found
+
+    def shared_by(self, first: StrongestObjects, second: StrongestObjects, top: int = 3) -> str:
+        """Name the objects that make two videos alike, as in `shared_objects`."""
+        pairs = first.terms[:, np.newaxis] * second.terms
+        pairs *= self.class_similarity_[np.ix_(first.classes, second.classes)]
         similarity = pairs.sum()
         if similarity <= 0:
             return ""
         named: list[str] = []
         while pairs.size and len(named) < top:
-            first, second = divmod(int(pairs.argmax()), pairs.shape[1])
-            if pairs[first, second] <= SMALLEST_SHARE * similarity:
+            row, column = divmod(int(pairs.argmax()), pairs.shape[1])
+            if pairs[row, column] <= SMALLEST_SHARE * similarity:
                 break
-            name, other = self.class_names_[objects_a[first]], self.class_names_[objects_b[second]]
+            name, other = self.class_names_[first.classes[row]], self.class_names_[second.classes[column]]
             named.append(name if name == other else f"{name} ~ {other}")
-            pairs[first, :] = -np.inf
-            pairs[:, second] = -np.inf
+            pairs[row, :] = -np.inf
+            pairs[:, column] = -np.inf
         return ", ".join(named)
 
     def _damped(self, amounts: Terms) -> Terms:
         return np.sqrt(amounts) if self.options.hellinger else amounts
-
-
-def _strongest(terms: Terms) -> Positions:
-    ranked = np.argsort(-terms, kind="stable")[:STRONGEST]
-    return ranked[terms[ranked] > 0]

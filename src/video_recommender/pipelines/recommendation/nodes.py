@@ -1,7 +1,7 @@
 """Name the ten videos nearest to each video, and tell how good they are."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -11,26 +11,33 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from video_recommender.partitions import Partitions
-from video_recommender.pipelines.feature_engineering.importance import ObjectEvidence, applicable_formulas
+from video_recommender.pipelines.feature_engineering.importance import (
+    ObjectEvidence,
+    applicable_formulas,
+    probability_matrix,
+)
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
+from video_recommender.pipelines.recommendation.exact_search import (
+    Exclusion,
+    Labels,
+    Scores,
+    cosine_scores,
+    find_neighbours_among,
+    group_labels,
+    random_scores,
+)
 from video_recommender.pipelines.recommendation.figures import plot_precision
 from video_recommender.pipelines.recommendation.ranking_metrics import (
     JudgedLists,
     catalogue_coverage,
+    draw_queries,
     intra_list_diversity,
+    judge_lists,
     map_at_k,
     ndcg_at_k,
     precision_at_k,
 )
-from video_recommender.pipelines.recommendation.recommender import (
-    Labels,
-    Scores,
-    VideoRecommender,
-    cosine_scores,
-    find_neighbours,
-    group_labels,
-    random_scores,
-)
+from video_recommender.pipelines.recommendation.recommender import VideoRecommender
 from video_recommender.pipelines.recommendation.title_similarity import title_scores
 from video_recommender.schemas import (
     ClassEmbeddings,
@@ -48,7 +55,6 @@ from video_recommender.schemas import (
 
 logger = logging.getLogger(__name__)
 
-PAIRS_PER_BLOCK = 8192
 METRICS = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
 
 
@@ -59,17 +65,21 @@ class RecommendationOptions(BaseModel):
 
     neighbours: PositiveInt = 10
     exclude_same_group: bool = False
+    index_from: PositiveInt | None = 20_000
     shared_objects: PositiveInt = 3
     evaluated_videos: PositiveInt = 5000
     seed: int = 0
 
 
-def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> VideoRecommender:
+def fit_recommender(
+    video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: RecommendationOptions
+) -> VideoRecommender:
     """Remember every video's point and group.
 
     Args:
         video_points: where each video lies.
         corpus: the group of each, and which can be recommended: near duplicates that are kept out cannot.
+        options: see `RecommendationOptions`.
 
     Returns:
         Recommends for these videos and for new ones.
@@ -77,7 +87,14 @@ def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
     described = corpus.set_index("video_id")
     kept_out = described[~described["is_used"]]
     recommendable = video_points.drop(index=kept_out.index, errors="ignore")
-    return VideoRecommender().fit(recommendable, described["group"], kept_out["repeats"])
+    recommender = VideoRecommender(options.index_from).fit(recommendable, described["group"], kept_out["repeats"])
+    if recommender.index_ is not None:
+        logger.info(
+            "An index proposes neighbours among %d videos; it finds %.1f %% of the ten nearest",
+            len(recommendable),
+            100 * recommender.recall_,
+        )
+    return recommender
 
 
 def recommend_videos(
@@ -104,14 +121,14 @@ def recommend_videos(
     )
     if recommended.empty:
         logger.warning("There is nothing to recommend for %d video(s): add more videos", len(video_points))
-    shared: list[str] = []
-    for start in range(0, len(recommended), PAIRS_PER_BLOCK):
-        pairs = recommended.iloc[start : start + PAIRS_PER_BLOCK]
-        shared += object_space.shared_objects(
-            video_features.loc[pairs["video_id"]],
-            video_features.loc[pairs["recommended_video_id"]],
-            top=options.shared_objects,
-        )
+    strongest = object_space.strongest_objects(video_features)
+    rows = (
+        video_features.index.get_indexer(pd.Index(recommended[name])) for name in ("video_id", "recommended_video_id")
+    )
+    shared = [
+        object_space.shared_by(strongest[first], strongest[second], options.shared_objects)
+        for first, second in zip(*rows, strict=True)
+    ]
     return Recommendations.validate(recommended.assign(shared_objects=pd.Series(shared, dtype="str")))
 
 
@@ -122,14 +139,21 @@ def count_objects(detections: Partitions[DataFrame[Detections]]) -> DataFrame[Ob
         detections: per video, the most probable object in each frame.
 
     Returns:
-        int64, a row per video that shows something (index `video_id`), a column per object.
+        int32, a row per video that shows something (index `video_id`), a column per object.
     """
-    tables = {video_id: stored.load()["class_name"] for video_id, stored in detections.usable().items()}
-    shown = pd.concat({"": pd.Series(dtype="str"), **tables}, names=["video_id", "frame"])
-    counts = pd.crosstab(
-        shown.index.get_level_values("video_id"), shown.to_numpy(), rownames=["video_id"], colnames=["class_name"]
+    names = ["video_id", "class_name"]
+    counted = [
+        block.groupby(names, observed=True).size().rename("frames").reset_index().astype(dict.fromkeys(names, "str"))
+        for block in detections.usable().blocks()
+    ]
+    cells = pd.concat([pd.DataFrame({name: pd.Series(dtype="str") for name in names}), *counted])
+    (rows, videos), (columns, objects) = (cells[name].factorize(sort=True) for name in names)
+    counts = np.zeros((len(videos), len(objects)), np.int32)
+    if len(cells):
+        counts[rows, columns] = cells["frames"]
+    return ObjectCounts.validate(
+        pd.DataFrame(counts, pd.Index(videos, name="video_id"), pd.Index(objects, name="class_name"))
     )
-    return ObjectCounts.validate(counts)
 
 
 def compare_recommenders(
@@ -159,7 +183,7 @@ def compare_recommenders(
     """
     labelled = _labelled(video_points.index, corpus)
     points = video_points.loc[labelled.index].to_numpy(np.float32)
-    queries = _draw_queries(len(labelled), options)
+    queries = draw_queries(len(labelled), options.evaluated_videos, options.seed)
     systems: dict[str, Callable[[], Scores]] = {
         "object_space": lambda: _cosines(points, queries),
         "embeddings": lambda: _cosines(_aligned(video_embeddings, labelled.index), queries),
@@ -170,9 +194,7 @@ def compare_recommenders(
     }
     rows = []
     for system, scores in systems.items():
-        for candidates, labels in _exclusions(labelled).items():
-            positions = find_neighbours(scores(), labels[queries], labels, options.neighbours).positions
-            lists = _judge(positions, queries, labelled["category"], labels)
+        for candidates, positions, lists in _judged(scores(), queries, labelled, options.neighbours):
             rows.append(
                 {
                     "system": system,
@@ -209,16 +231,13 @@ def compare_importances(
         A row per formula and choice of candidates.
     """
     labelled = _labelled(object_evidence.video_ids, corpus)
-    queries = _draw_queries(len(labelled), options)
+    queries = draw_queries(len(labelled), options.evaluated_videos, options.seed)
     rows = []
     for formula in applicable_formulas(object_evidence):
         space = ObjectSpace(features.model_copy(update={"importance": formula}))
         importances = space.fit(object_evidence, object_classes).importances(object_evidence)
         points = space.transform(importances).loc[labelled.index].to_numpy(np.float32)
-        for candidates, labels in _exclusions(labelled).items():
-            scores = _cosines(points, queries)
-            positions = find_neighbours(scores, labels[queries], labels, options.neighbours).positions
-            lists = _judge(positions, queries, labelled["category"], labels)
+        for candidates, _, lists in _judged(_cosines(points, queries), queries, labelled, options.neighbours):
             rows.append(
                 {
                     "detector": features.detector,
@@ -268,23 +287,21 @@ def _labelled(video_ids: pd.Index, corpus: pd.DataFrame) -> pd.DataFrame:
     return described[described["category"].notna()]
 
 
-def _draw_queries(videos: int, options: RecommendationOptions) -> NDArray[np.int64]:
-    return np.sort(np.random.default_rng(options.seed).permutation(videos)[: options.evaluated_videos])
-
-
 def _exclusions(labelled: pd.DataFrame) -> dict[str, Labels]:
     """By choice of candidates, labels of which no video may be recommended another with its own."""
     return {"all": np.arange(len(labelled)), "other_groups": group_labels(labelled.index, labelled["group"])}
 
 
-def _judge(
-    positions: NDArray[np.int64], queries: NDArray[np.int64], category: pd.Series, labels: Labels
-) -> JudgedLists:
-    kinds = category.factorize()[0]
-    same_category = category.groupby(kinds).transform("size").to_numpy(np.int64)
-    same_label = category.groupby([kinds, labels]).transform("size").to_numpy(np.int64)
-    hits = (positions >= 0) & (kinds[positions] == kinds[queries, np.newaxis])
-    return JudgedLists(hits, (same_category - same_label)[queries])
+def _judged(
+    scores: Scores, queries: NDArray[np.int64], labelled: pd.DataFrame, k: int
+) -> Iterator[tuple[str, NDArray[np.int64], JudgedLists]]:
+    """By choice of candidates: the row numbers of what is recommended, and how good that is."""
+    exclusions = _exclusions(labelled)
+    pairs = [Exclusion(labels[queries], labels) for labels in exclusions.values()]
+    found = find_neighbours_among(scores, pairs, k)
+    for (candidates, labels), neighbours in zip(exclusions.items(), found, strict=True):
+        lists = judge_lists(neighbours.positions, queries, labelled["category"], labels)
+        yield candidates, neighbours.positions, lists
 
 
 def _cosines(vectors: NDArray[np.float32], queries: NDArray[np.int64]) -> Scores:
@@ -295,10 +312,7 @@ def _aligned(described: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32
     return described.reindex(video_ids, fill_value=0).to_numpy(np.float32)
 
 
-def _probabilities(class_evidence: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32]:
-    videos = video_ids.get_indexer(pd.Index(class_evidence["video_id"]))
-    classes, names = class_evidence["class_name"].factorize()
-    vectors = np.zeros((len(video_ids), len(names)), np.float32)
-    known = videos >= 0
-    vectors[videos[known], classes[known]] = class_evidence["probability"].to_numpy(np.float32)[known]
+def _probabilities(class_evidence: DataFrame[ClassEvidence], video_ids: pd.Index) -> NDArray[np.float32]:
+    classes = pd.Index(class_evidence["class_name"].unique())
+    vectors: NDArray[np.float32] = probability_matrix(class_evidence, video_ids, classes).astype(np.float32).toarray()
     return vectors

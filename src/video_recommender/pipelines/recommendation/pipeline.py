@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 fit_recommender,
-                inputs=["video_points", "corpus"],
+                inputs=["video_points", "corpus", "params:recommendation"],
                 outputs="recommender",
                 name="fit_recommender",
             ),

@@ -7,9 +7,10 @@ judged and is left out of the means.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from video_recommender.pipelines.recommendation.recommender import Matrix, unit_rows
+from video_recommender.pipelines.recommendation.exact_search import Labels, Matrix, unit_rows
 
 LISTS_PER_BLOCK = 256
 
@@ -35,6 +36,41 @@ class JudgedLists:
     def judgeable(self) -> "JudgedLists":
         """The lists that had something to find."""
         return JudgedLists(self.hits[self.relevant > 0], self.relevant[self.relevant > 0])
+
+
+def draw_queries(videos: int, at_most: int, seed: int) -> NDArray[np.int64]:
+    """Draw the videos whose lists are judged.
+
+    Args:
+        videos: how many there are.
+        at_most: how many to draw, so that the time for it grows no faster than the number of videos.
+        seed: of the draw.
+
+    Returns:
+        Their row numbers in ascending order.
+    """
+    return np.sort(np.random.default_rng(seed).permutation(videos)[:at_most])
+
+
+def judge_lists(
+    positions: NDArray[np.int64], queries: NDArray[np.int64], categories: pd.Series, labels: Labels
+) -> JudgedLists:
+    """Tell which of the recommended videos are of the query's category.
+
+    Args:
+        positions: row numbers of the recommended videos, shape (queries, k); -1 where a list is shorter.
+        queries: row numbers of the videos for which they are recommended.
+        categories: of all videos.
+        labels: of all videos; no video is recommended another with its own.
+
+    Returns:
+        See `JudgedLists`.
+    """
+    kinds = categories.factorize()[0]
+    same_category = categories.groupby(kinds).transform("size").to_numpy(np.int64)
+    same_label = categories.groupby([kinds, labels]).transform("size").to_numpy(np.int64)
+    hits = (positions >= 0) & (kinds[positions] == kinds[queries, np.newaxis])
+    return JudgedLists(hits, (same_category - same_label)[queries])
 
 
 def precision_at_k(lists: JudgedLists) -> float:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from video_recommender.pipelines.recommendation.recommender import BlockScores, Scores
+from video_recommender.pipelines.recommendation.exact_search import BlockScores, Scores
 
 WORD: Final = r"\b[^\W\d_]{2,}\b"
 """Two letters and more; numbers tell nothing."""

@@ -15,8 +15,9 @@ from video_recommender.pipelines.feature_engineering.importance import (
     evidence_of_probabilities,
 )
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
-from video_recommender.pipelines.recommendation.ranking_metrics import JudgedLists, precision_at_k
-from video_recommender.pipelines.recommendation.recommender import cosine_scores, find_neighbours, group_labels
+from video_recommender.pipelines.recommendation.exact_search import cosine_scores, find_neighbours, group_labels
+from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
+from video_recommender.pipelines.recommendation.ranking_metrics import draw_queries, judge_lists, precision_at_k
 from video_recommender.schemas import ClassEmbeddings, ClassEvidence, Corpus, Detections
 
 
@@ -37,9 +38,10 @@ class SeenObjects:
     def evidence(self, options: FeatureOptions) -> ObjectEvidence:
         """How much was seen of each object in each video."""
         usable, class_names = self.detections.usable(), pd.Index(self.class_embeddings.index)
+        video_ids = pd.Index(usable, dtype=str)
         if options.evidence == "detections":
-            return evidence_of_detections({video_id: stored.load for video_id, stored in usable.items()}, class_names)
-        return evidence_of_probabilities(self.class_evidence, pd.Index(list(usable), dtype=str), class_names)
+            return evidence_of_detections(usable.blocks(), video_ids, class_names)
+        return evidence_of_probabilities(self.class_evidence, video_ids, class_names)
 
 
 def judge_detector(
@@ -47,7 +49,7 @@ def judge_detector(
     corpus: DataFrame[Corpus],
     features: FeatureOptions,
     classification: ClassificationOptions,
-    neighbours: int,
+    recommendation: RecommendationOptions,
 ) -> dict[str, float]:
     """Place videos in the object space of a detector, and judge what is learnt from there as the whole project does.
 
@@ -56,7 +58,7 @@ def judge_detector(
         corpus: category and group of each video.
         features: how objects become points.
         classification: candidates and folds; the same corpus and seed give the same folds for every detector.
-        neighbours: how many videos are recommended.
+        recommendation: how many videos are recommended, and how many lists are judged.
 
     Returns:
         `category_accuracy` of held-out videos and `precision_at_<neighbours>_other_groups`; what cannot be measured is
@@ -70,15 +72,14 @@ def judge_detector(
     ).predictions_of_chosen
     judged = {
         "category_accuracy": float((predictions["category"] == predictions["predicted_category"]).mean()),
-        f"precision_at_{neighbours}_other_groups": _precision_among_other_groups(videos, neighbours),
+        f"precision_at_{recommendation.neighbours}_other_groups": _precision_among_other_groups(videos, recommendation),
     }
     return {name: value for name, value in judged.items() if not np.isnan(value)}
 
 
-def _precision_among_other_groups(videos: LabelledVideos, neighbours: int) -> float:
+def _precision_among_other_groups(videos: LabelledVideos, options: RecommendationOptions) -> float:
     points, groups = videos.points.to_numpy(np.float32), group_labels(videos.points.index, videos.groups)
-    positions = find_neighbours(cosine_scores(points, points), groups, groups, neighbours).positions
-    kinds = videos.categories.factorize()[0]
-    is_relevant = (kinds[:, np.newaxis] == kinds) & (groups[:, np.newaxis] != groups)
-    hits = (positions >= 0) & (kinds[positions] == kinds[:, np.newaxis])
-    return precision_at_k(JudgedLists(hits, is_relevant.sum(axis=1)))
+    queries = draw_queries(len(points), options.evaluated_videos, options.seed)
+    scores = cosine_scores(points[queries], points)
+    positions = find_neighbours(scores, groups[queries], groups, options.neighbours).positions
+    return precision_at_k(judge_lists(positions, queries, videos.categories, groups))

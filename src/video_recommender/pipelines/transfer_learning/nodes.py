@@ -386,7 +386,7 @@ def measure_transfer_learning(
     judged = {
         f"{detector}_{name}": value
         for detector, objects in seen.items()
-        for name, value in judge_detector(objects, corpus, chosen, classification, recommendation.neighbours).items()
+        for name, value in judge_detector(objects, corpus, chosen, classification, recommendation).items()
     }
     named = pd.concat([stored.load()["class_name"] for stored in finetuned_detections.usable().values()])
     return {

@@ -1,0 +1,322 @@
+"""Every step on 1,000, 10,000 and 100,000 videos: seconds, memory, and how both grow with their number.
+
+The videos are drawn (see synthetic_corpus.py): only their partitions, records and manifests are on disk, as a run
+would have left them, in a project of their own per size. They take about 4.5 GB for 100,000 videos, and are kept in the
+folder that is named, so that they are made once. Each step is a node of the pipelines, run in a process of its own with
+the datasets of the catalog: its inputs are loaded, its outputs checked and saved. The network and what it knows of
+classes are those that `kedro run --pipelines=detection` has left in data/.
+
+    python benchmarks/many_videos.py /tmp/many                      # all steps at three sizes
+    python benchmarks/many_videos.py /tmp/many --videos 1000 --steps gather_class_evidence
+    python benchmarks/many_videos.py /tmp/many --videos 100000 --added 100   # what 100 videos more cost
+
+Growth is the exponent e of n^e between neighbouring sizes: 1 is proportional, 2 quadratic.
+"""
+
+import argparse
+import json
+import logging
+import math
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from synthetic_corpus import SyntheticCorpus, SyntheticVideos
+
+from video_recommender.fingerprints import fingerprint
+from video_recommender.partitions import RECORDS, PartitionRecord
+from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
+from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
+from video_recommender.schemas import FrameManifest, NearDuplicates, VideoManifest
+
+PROJECT = Path(__file__).parents[1]
+LIST, ANSWER = "list detections", "answer for a new video"
+STEPS = (
+    LIST,
+    "detect_objects",
+    "summarise_detections",
+    "gather_class_evidence",
+    "gather_embeddings",
+    "select_corpus",
+    "gather_evidence",
+    "fit_object_space",
+    "measure_importances",
+    "place_videos",
+    "compare_candidates",
+    "train_category_classifier",
+    "predict_categories",
+    "measure_classification",
+    "report_categories",
+    "draw_confusion_matrix",
+    "fit_recommender",
+    "recommend_videos",
+    "count_objects",
+    "compare_recommenders",
+    "compare_importances",
+    "summarise_recommendations",
+    ANSWER,
+)
+WHAT_IT_IS = {"detect_objects": "detect_objects (nothing to do)"}
+FRAME_EMBEDDING = 1280
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one step took.
+
+    Attributes:
+        seconds: to load its inputs, do its work and save its outputs; start-up is not counted.
+        peak_mib: most memory that the process has held, start-up included.
+    """
+
+    seconds: float
+    peak_mib: float
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = _parse()
+    if arguments.child:
+        print(json.dumps(asdict(measure_here(arguments.child, arguments.folder))))
+        return
+    costs: dict[int, dict[str, Cost]] = {}
+    for videos in arguments.videos:
+        project = arguments.folder / str(videos)
+        make_project(project, videos)
+        if arguments.added:
+            add_videos(project, videos, arguments.added)
+            continue
+        costs[videos] = {}
+        for step in arguments.steps:
+            costs[videos][step] = measure(step, project)
+            print(f"{videos} {step}: {costs[videos][step]}", file=sys.stderr, flush=True)
+    if costs:
+        print(table(costs))
+
+
+def table(costs: dict[int, dict[str, Cost]]) -> str:
+    """The costs as a table in Markdown, with the exponents of growth."""
+    sizes = list(costs)
+    heads = ["step", *(f"{videos:,} s" for videos in sizes), *(f"{videos:,} MiB" for videos in sizes), "growth"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for step in costs[sizes[0]]:
+        taken = [costs[videos][step] for videos in sizes]
+        growth = [
+            f"{math.log(after.seconds / before.seconds) / math.log(large / small):.2f}"
+            for before, after, small, large in zip(taken, taken[1:], sizes, sizes[1:], strict=False)
+        ]
+        cells = [
+            WHAT_IT_IS.get(step, step),
+            *(f"{cost.seconds:.1f}" if cost.seconds >= 1 else f"{cost.seconds:.2g}" for cost in taken),
+            *(f"{cost.peak_mib:.0f}" for cost in taken),
+            ", ".join(growth),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def measure(step: str, project: Path) -> Cost:
+    """Run one step in a process of its own."""
+    command = [sys.executable, __file__, str(project), "--child", step]
+    run = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
+    if run.returncode:
+        raise SystemExit(f"{step} has failed in {project}")
+    return Cost(**json.loads(run.stdout.splitlines()[-1]))
+
+
+def measure_here(step: str, project: Path) -> Cost:
+    """Run one step in this process."""
+    from kedro.framework.project import pipelines
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    logging.disable(logging.INFO)
+    with KedroSession.create(project_path=project) as session:
+        catalog = session.load_context().catalog
+        pipelines.set_requested(["__default__"])
+        nodes = {node.name: node for node in pipelines["__default__"].nodes}
+        began = time.perf_counter()
+        if step == LIST:
+            dataset = catalog["detections"]
+            dataset.load()
+            dataset.fingerprint()
+        elif step == ANSWER:
+            recommender = catalog.load("recommender")
+            point = recommender.points_[:1].mean(axis=0, keepdims=True)
+            recommender.recommend(pd.DataFrame(point, index=["new/video"], columns=recommender.axes_))
+        else:
+            _run(nodes[step], catalog)
+        seconds = time.perf_counter() - began
+    return Cost(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _run(node: Any, catalog: Any) -> None:
+    made = node.func(*(catalog.load(name) for name in node.inputs))
+    outputs = node.outputs
+    if hasattr(made, "__next__"):
+        for update in made:
+            for name, part in zip(outputs, update if len(outputs) > 1 else (update,), strict=True):
+                catalog.save(name, part)
+        return
+    for name, part in zip(outputs, made if len(outputs) > 1 else (made,), strict=True):
+        catalog.save(name, part)
+
+
+def make_project(project: Path, videos: int) -> None:
+    """Lay out a project in which detection has run on so many videos, unless it is there."""
+    if (project / "made").exists():
+        shutil.rmtree(project / "conf")
+        shutil.copytree(PROJECT / "conf", project / "conf")
+        return
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.copytree(PROJECT / "conf", project / "conf")
+    shutil.copyfile(PROJECT / "pyproject.toml", project / "pyproject.toml")
+    shutil.copyfile(PROJECT / ".telemetry", project / ".telemetry")
+    (project / "src").mkdir()
+    kept = project / "data/02_intermediate"
+    kept.mkdir(parents=True)
+    for name in ("object_classifier.pickle", "class_embeddings.parquet"):
+        source = PROJECT / "data/02_intermediate" / name
+        if not source.exists():
+            raise SystemExit(f"There is no {source}: run `kedro run --pipelines=detection` first")
+        shutil.copyfile(source, kept / name)
+    began = time.perf_counter()
+    corpus = SyntheticCorpus(pd.read_parquet(kept / "class_embeddings.parquet"), videos)
+    classifier: LiteRTClassifier = pd.read_pickle(kept / "object_classifier.pickle")
+    described = joblib.Parallel(n_jobs=-1, return_as="generator")(
+        joblib.delayed(write_block)(block, corpus.class_names, project / "data", classifier.fingerprint)
+        for block in corpus.blocks()
+    )
+    manifest = pd.concat(described, ignore_index=True).sort_values("video_id", ignore_index=True)
+    write_manifests(manifest, project / "data")
+    (project / "made").touch()
+    print(f"{videos} videos made in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+def write_block(block: SyntheticVideos, class_names: Any, data: Path, network: str) -> pd.DataFrame:
+    """Write the partitions and records of a thousand videos as the datasets would, but without their checks.
+
+    Through the datasets it would take an hour for 100,000 videos, most of it in pandera.
+    """
+    rows = []
+    for number, video_id in enumerate(block.video_ids):
+        random = np.random.default_rng([block.groups[number], number])
+        frames = int(random.integers(12, 25))
+        shown = random.choice(block.objects[number], frames, p=block.shares[number])
+        probabilities = block.probabilities[number]
+        ranked = np.argsort(-probabilities, kind="stable")
+        ranked = ranked[probabilities[ranked] > 0]
+        features = np.maximum(
+            random.standard_normal(FRAME_EMBEDDING) * 0.3 + np.resize(probabilities, FRAME_EMBEDDING), 0
+        )
+        contents = {
+            "detections": {
+                "frame": np.arange(1, frames + 1),
+                "class_name": pa.array(class_names[shown], pa.large_string()),
+                "confidence": random.beta(4, 3, frames).astype(np.float32),
+            },
+            "class_probabilities": {
+                "class_name": pa.array(class_names[ranked], pa.large_string()),
+                "probability": np.minimum(probabilities[ranked].astype(np.float64), 1),
+            },
+            "embeddings": {"value": features.astype(np.float32)},
+        }
+        of_frames = fingerprint("frames", video_id)
+        _record(data / "02_intermediate/frames", video_id, PartitionRecord(of_frames, details={"frames": frames}))
+        (data / "02_intermediate/frames" / video_id).mkdir(parents=True)
+        record = PartitionRecord(fingerprint(DETECTION_VERSION, of_frames, network), details={"frames": frames})
+        for name, columns in contents.items():
+            place = data / "03_primary" / name / f"{video_id}.parquet"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.table(columns), place)
+            _record(data / "03_primary" / name, video_id, record)
+        rows.append(
+            {
+                "video_id": video_id,
+                "category": video_id.split("/")[0],
+                "title": ", ".join(dict.fromkeys(class_names[block.objects[number][:2]])),
+                "group": f"uploader-{block.groups[number]}",
+                "frames": frames,
+                "fingerprint": of_frames,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_manifests(videos: pd.DataFrame, data: Path) -> None:
+    """Write the manifests of ingestion and preprocessing, and that no video repeats another."""
+    unknown = dict.fromkeys(VideoManifest.to_schema().columns)
+    told = {"status": "ok", "error": "", "duration_s": videos["frames"] / 3, "fps": 25.0, "width": 480, "height": 270}
+    told |= {"sha256": videos["fingerprint"], "source": "drawn", "photos": ""}
+    manifest = pd.DataFrame(unknown, index=videos.index).assign(
+        **videos.drop(columns=["frames", "fingerprint"]), **told
+    )
+    cut = videos[["video_id", "frames", "fingerprint"]].assign(
+        status="ok", error="", shots=None, shot_numbers="", times_s=""
+    )
+    for schema, rows, place in (
+        (VideoManifest, manifest, "01_raw/video_manifest"),
+        (FrameManifest, cut[list(FrameManifest.to_schema().columns)], "02_intermediate/frame_manifest"),
+        (NearDuplicates, pd.DataFrame(columns=list(NearDuplicates.to_schema().columns)), "03_primary/near_duplicates"),
+    ):
+        file = data / f"{place}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        schema.validate(rows).to_parquet(file)
+
+
+def add_videos(project: Path, videos: int, added: int) -> None:
+    """Measure detection where nothing is to do, and with so many videos more, whose frames are copies of the demo's."""
+    frames = project / "data/02_intermediate/frames"
+    demo = sorted(folder for folder in (PROJECT / "data/02_intermediate/frames").glob("*/*") if folder.is_dir())
+    demo = [folder for folder in demo if folder.parent.name != RECORDS]
+    alone = project.with_name("alone")
+    make_project(alone, 0) if not alone.exists() else None
+    names = [f"added/video-{number:04}" for number in range(added)]
+    nothing = measure("detect_objects", project)
+    for number, video_id in enumerate(names):
+        source = demo[number % len(demo)]
+        for place in (frames, alone / "data/02_intermediate/frames"):
+            shutil.copytree(source, place / video_id)
+            record = PartitionRecord(fingerprint("added", video_id), details={"frames": len(list(source.iterdir()))})
+            _record(place, video_id, record)
+    more, by_themselves = measure("detect_objects", project), measure("detect_objects", alone)
+    print(
+        f"detection of {added} videos: {by_themselves.seconds:.1f} s alone; beside {videos} that are done "
+        f"{more.seconds:.1f} s, of which {nothing.seconds:.1f} s to see that these are done"
+    )
+    for video_id in names:
+        shutil.rmtree(frames / video_id)
+        (frames / RECORDS / f"{video_id}.json").unlink()
+    measure("detect_objects", project)
+    shutil.rmtree(alone)
+
+
+def _record(folder: Path, video_id: str, record: PartitionRecord) -> None:
+    place = folder / RECORDS / f"{video_id}.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(asdict(record)))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the drawn videos are kept")
+    parser.add_argument("--videos", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)
+    parser.add_argument("--added", type=int, default=0, help="measure what so many videos more cost instead")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Ten nearest neighbours, exact and by an index: time, memory and recall at several sizes, and where the index pays.
+
+Two corpora: `drawn`, of categories and groups (see synthetic_corpus.py), whose points lie far from each other; and
+`demo`, mixtures of two or three of the demo's clips, whose points lie in tight clusters. The points are those of object
+space, so `kedro run` must have made data/. Each line is measured in a process of its own, on one core. Systems:
+
+    exact   all are compared (find_neighbours)
+    hnsw    what the recommender does (NeighbourIndex): a graph over coordinates in 8 bits, ranked by exact similarity
+    ivf     FAISS's IndexIVFScalarQuantizer with 4 √n cells over coordinates in 8 bits, ranked likewise
+
+    python benchmarks/nearest_neighbours.py
+    python benchmarks/nearest_neighbours.py --videos 1000000 --systems exact hnsw --queries 1000
+
+recall@10: of the ten nearest that an exact search finds, how many are found. ms: per query, of a thousand at once and
+one by one. all: building, and then asking for every video, in seconds.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
+from synthetic_corpus import SyntheticCorpus
+
+from video_recommender.pipelines.detection.object_detection import PROBABILITY_FLOOR
+from video_recommender.pipelines.recommendation.approximate_search import WANTED_RECALL, find_near, fit_index
+from video_recommender.pipelines.recommendation.exact_search import best_of, cosine_scores, find_neighbours, unit_rows
+
+DATA = Path(__file__).parents[1] / "data"
+K = 10
+POOL = 21
+SINGLE = 200
+ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+Points = NDArray[np.float32]
+Ask = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+"""From row numbers of queries to row numbers of their ten nearest."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one system does with one corpus.
+
+    Attributes:
+        build_s: to build the index and to learn how thoroughly it must be searched.
+        thoroughness: how thoroughly: HNSW's efSearch or IVF's nprobe.
+        recall: recall@10.
+        batch_ms: per query, of a thousand at once.
+        single_ms: per query, one by one.
+        index_mib: size of the index.
+        peak_mib: most memory that the process has held, the points included.
+    """
+
+    build_s: float
+    thoroughness: int
+    recall: float
+    batch_ms: float
+    single_ms: float
+    index_mib: float
+    peak_mib: float
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = _parse()
+    if arguments.child:
+        system, corpus = arguments.child
+        print(json.dumps(asdict(measure(system, corpus, arguments.videos[0], arguments.queries))))
+        return
+    print(
+        "| corpus | videos | system | build s | searched | recall@10 | ms | ms, single | index MiB | peak MiB | all s |"
+    )
+    print("|" + "---|" * 11)
+    for corpus in arguments.corpora:
+        for videos in arguments.videos:
+            for system in arguments.systems:
+                command = [sys.executable, __file__, "--child", system, corpus, "--videos", str(videos)]
+                command += ["--queries", str(arguments.queries)]
+                run = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=os.environ | ONE_CORE)
+                found = Measured(**json.loads(run.stdout.splitlines()[-1]))
+                print(
+                    f"| {corpus} | {videos:,} | {system} | {found.build_s:.1f} | {found.thoroughness} "
+                    f"| {found.recall:.4f} | {found.batch_ms:.2f} | {found.single_ms:.2f} | {found.index_mib:.0f} "
+                    f"| {found.peak_mib:.0f} | {found.build_s + videos * found.batch_ms / 1000:.0f} |",
+                    flush=True,
+                )
+
+
+def measure(system: str, corpus: str, videos: int, queries: int) -> Measured:
+    """Build one system and ask it."""
+    points = {"drawn": drawn_points, "demo": demo_points}[corpus](videos)
+    asked = np.sort(np.random.default_rng(7).permutation(videos)[:queries])
+    began = time.perf_counter()
+    ask, thoroughness, index_bytes = {"exact": build_exact, "hnsw": build_hnsw, "ivf": build_ivf}[system](points)
+    build_s = time.perf_counter() - began
+    began = time.perf_counter()
+    found = ask(asked)
+    batch_ms = 1000 * (time.perf_counter() - began) / len(asked)
+    single = asked[:: max(1, len(asked) // (SINGLE if system != "exact" else 5))]
+    began = time.perf_counter()
+    for row in single:
+        ask(np.array([row]))
+    single_ms = 1000 * (time.perf_counter() - began) / len(single)
+    truth = found if system == "exact" else build_exact(points)[0](asked)
+    recall = np.mean([len(np.intersect1d(mine, right)) for mine, right in zip(found, truth, strict=True)]) / K
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Measured(build_s, thoroughness, float(recall), batch_ms, single_ms, index_bytes / 2**20, peak_mib)
+
+
+def build_exact(points: Points) -> tuple[Ask, int, int]:
+    """Nothing to build."""
+    every = np.arange(len(points))
+    return lambda rows: find_neighbours(cosine_scores(points[rows], points), rows, every, K).positions, len(points), 0
+
+
+def build_hnsw(points: Points) -> tuple[Ask, int, int]:
+    """What the recommender builds for a large corpus."""
+    index, _ = fit_index(points)
+    ask = lambda rows: find_near(index, points, points[rows], rows, None, K).positions  # noqa: E731
+    return ask, index.breadth, index.__getstate__()["bytes"].nbytes
+
+
+def build_ivf(points: Points) -> tuple[Ask, int, int]:
+    """The alternative, searched as thoroughly as it takes for the same recall on a sample."""
+    import faiss
+
+    axes, cells = points.shape[1], int(4 * len(points) ** 0.5)
+    coarse = faiss.IndexFlatIP(axes)
+    index = faiss.IndexIVFScalarQuantizer(
+        coarse, axes, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+    )
+    index.cp.niter, index.cp.max_points_per_centroid = 10, 64
+    index.train(points)
+    index.add(points)
+
+    def ask(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        found = []
+        for start in range(0, len(rows), 128):
+            block = rows[start : start + 128]
+            proposed = index.search(points[block], POOL)[1]
+            candidates = unit_rows(points[proposed.ravel()]).reshape(*proposed.shape, -1)
+            scores = (candidates @ unit_rows(points[block])[:, :, np.newaxis])[:, :, 0]
+            is_excluded = (proposed < 0) | (proposed == block[:, np.newaxis])
+            found.append(best_of(scores, proposed, is_excluded, len(points), K).positions)
+        return np.concatenate(found)
+
+    sample = np.sort(np.random.default_rng(0).permutation(len(points))[:500])
+    truth = build_exact(points)[0](sample)
+    for probes in (4, 8, 16, 32, 64, 128, 256, 512):
+        index.nprobe = probes
+        mine = ask(sample)
+        if np.mean([len(np.intersect1d(*pair)) for pair in zip(mine, truth, strict=True)]) >= WANTED_RECALL * K:
+            break
+    return ask, index.nprobe, faiss.serialize_index(index).nbytes
+
+
+def drawn_points(videos: int) -> Points:
+    """Points of a drawn corpus."""
+    class_points = _class_points()
+    blocks = SyntheticCorpus(_class_embeddings(), videos).blocks()
+    return _filled(videos, (np.sqrt(block.probabilities) @ class_points for block in blocks))
+
+
+def demo_points(videos: int) -> Points:
+    """Points of clips that show what two or three of the demo's clips of one category show, each in its own way."""
+    class_points, classes = _class_points(), _class_embeddings().index
+    evidence = pd.read_parquet(DATA / "03_primary/class_evidence.parquet").astype({"video_id": "str"})
+    owners, clips = evidence["video_id"].factorize()
+    shown = np.zeros((len(clips), len(classes)), np.float32)
+    shown[owners, classes.get_indexer(evidence["class_name"].astype("str"))] = evidence["probability"]
+    kinds = np.array([clip.split("/")[0] for clip in clips])
+    by_kind = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+
+    def mixtures() -> Iterator[Points]:
+        for start in range(0, videos, 1000):
+            random = np.random.default_rng([1, start])
+            count = min(1000, videos - start)
+            mixed = np.stack([random.choice(by_kind[random.integers(len(by_kind))], 3) for _ in range(count)])
+            shares = random.dirichlet([0.5] * 3, count)[..., np.newaxis]
+            seen = (shown[mixed] * shares).sum(axis=1) * random.lognormal(0, 0.5, (count, len(classes)))
+            seen /= seen.sum(axis=1, keepdims=True)
+            seen[seen < PROBABILITY_FLOOR] = 0
+            yield np.sqrt(seen.astype(np.float32)) @ class_points
+
+    return _filled(videos, mixtures())
+
+
+def _filled(videos: int, blocks: Iterator[Points]) -> Points:
+    points, start = np.empty((0, 0), np.float32), 0
+    for block in blocks:
+        if not start:
+            points = np.empty((videos, block.shape[1]), np.float32)
+        points[start : start + len(block)] = normalize(block)
+        start += len(block)
+    return points
+
+
+def _class_embeddings() -> pd.DataFrame:
+    return pd.read_parquet(DATA / "02_intermediate/class_embeddings.parquet")
+
+
+def _class_points() -> Points:
+    rows = _class_embeddings().to_numpy(np.float32)
+    return normalize(rows - rows.mean(axis=0))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, nargs="+", default=[3000, 10_000, 30_000, 100_000])
+    parser.add_argument("--corpora", nargs="+", default=["drawn", "demo"], choices=["drawn", "demo"])
+    parser.add_argument("--systems", nargs="+", default=["exact", "hnsw", "ivf"], choices=["exact", "hnsw", "ivf"])
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""A corpus of any size without videos: what a network might have seen in each, drawn from categories and groups.
+
+A category is a cloud of classes around one of them, the commoner the nearer, as in Zipf's law; a group (an uploader)
+has a taste within its category; a video shows one to four objects, some of them what any video may show. The network
+takes each object for others that are like it, more or less clearly. So categories overlap, and groups look alike.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from video_recommender.pipelines.detection.object_detection import PROBABILITY_FLOOR
+
+VIDEOS_PER_BLOCK = 1000
+VIDEOS_PER_GROUP = 20
+CLOUD = 80
+"""Classes of a category."""
+TASTE = 12
+"""Classes of a group."""
+OBJECTS = 4
+"""At most in a video."""
+EVERYDAY = 0.25
+"""Of the objects of a video, how many could be in any video."""
+SHARPNESS = (6.0, 14.0)
+"""How clearly the network tells an object from others: the slope of the similarity, drawn for each video."""
+NOISE = 0.8
+"""Of the logarithm of each probability."""
+
+
+@dataclass(frozen=True)
+class SyntheticVideos:
+    """A block of videos.
+
+    Attributes:
+        video_ids: `<category>/video-<number>`.
+        categories: number of each video's category.
+        groups: number of each video's group.
+        objects: class numbers of the objects, shape (videos, 4), most seen first.
+        shares: how much of the video shows each of them, shape (videos, 4).
+        probabilities: mean probability of each class, float32, shape (videos, classes); 0 below the floor.
+    """
+
+    video_ids: tuple[str, ...]
+    categories: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    objects: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    probabilities: NDArray[np.float32]
+
+
+class SyntheticCorpus:
+    """Draws videos; the same seed and number of videos give the same ones.
+
+    Args:
+        class_embeddings: rows of the network's last layer, index `class_name`.
+        videos: how many in all.
+        categories: how many kinds of them.
+        seed: where chance begins.
+    """
+
+    def __init__(self, class_embeddings: pd.DataFrame, videos: int, categories: int = 20, seed: int = 0) -> None:
+        rows = class_embeddings.to_numpy(np.float64)
+        rows = rows - rows.mean(axis=0)
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        self.class_names = class_embeddings.index.to_numpy(str)
+        self.videos = videos
+        self._similarity = rows @ rows.T
+        self._seed = seed
+        random = np.random.default_rng(seed)
+        self._everyday = _zipf(random.permutation(len(rows)), len(rows))
+        centres = random.choice(len(rows), categories, replace=False)
+        clouds = [_zipf(np.argsort(-self._similarity[centre])[:CLOUD], len(rows)) for centre in centres]
+        groups = max(videos // VIDEOS_PER_GROUP, 2 * categories)
+        self._category_of_group = np.arange(groups) % categories
+        popularity = 1 / np.arange(1, groups + 1) ** 0.5
+        self._popularity = popularity / popularity.sum()
+        self._tastes = np.stack([self._taste(random, clouds[category]) for category in self._category_of_group])
+
+    def blocks(self) -> Iterator[SyntheticVideos]:
+        """Draw all videos, a thousand at a time."""
+        for start in range(0, self.videos, VIDEOS_PER_BLOCK):
+            count = min(VIDEOS_PER_BLOCK, self.videos - start)
+            yield self._draw(np.random.default_rng([self._seed, start]), start, count)
+
+    def _taste(self, random: np.random.Generator, cloud: NDArray[np.float64]) -> NDArray[np.float32]:
+        taste = np.zeros(len(cloud), np.float32)
+        liked = random.choice(len(cloud), TASTE, replace=False, p=cloud)
+        taste[liked] = random.dirichlet(np.full(TASTE, 0.5))
+        return taste
+
+    def _draw(self, random: np.random.Generator, start: int, count: int) -> SyntheticVideos:
+        groups = random.choice(len(self._popularity), count, p=self._popularity)
+        categories = self._category_of_group[groups]
+        own = (random.random((count, OBJECTS, 1)) > self._tastes[groups].cumsum(axis=1)[:, np.newaxis]).sum(axis=2)
+        any_ = random.choice(len(self._everyday), (count, OBJECTS), p=self._everyday)
+        objects = np.where(random.random((count, OBJECTS)) < EVERYDAY, any_, np.minimum(own, len(self._everyday) - 1))
+        shares = np.sort(random.dirichlet(np.full(OBJECTS, 0.5), count))[:, ::-1]
+        slopes = random.uniform(*SHARPNESS, (count, 1))
+        probabilities = np.zeros((count, len(self._everyday)))
+        for place in range(OBJECTS):
+            seen = np.exp(slopes * (self._similarity[objects[:, place]] - 1))
+            seen *= random.lognormal(0, NOISE, seen.shape)
+            probabilities += shares[:, place : place + 1] * seen / seen.sum(axis=1, keepdims=True)
+        probabilities[probabilities < PROBABILITY_FLOOR] = 0
+        return SyntheticVideos(
+            tuple(
+                f"category-{category:02}/video-{start + number:07}"
+                for number, category in enumerate(categories.tolist())
+            ),
+            categories,
+            groups,
+            objects,
+            shares,
+            probabilities.astype(np.float32),
+        )
+
+
+def _zipf(ranked: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    weights = np.zeros(classes)
+    weights[ranked] = 1 / np.arange(1, len(ranked) + 1)
+    return weights / weights.sum()

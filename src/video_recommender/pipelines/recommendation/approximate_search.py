@@ -1,0 +1,122 @@
+"""The nearest of very many vectors: an index proposes candidates, which are ranked by their exact similarity."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from video_recommender.pipelines.recommendation.exact_search import (
+    Labels,
+    Neighbours,
+    best_of,
+    cosine_scores,
+    find_neighbours,
+    unit_rows,
+)
+from video_recommender.pipelines.recommendation.neighbour_index import NeighbourIndex, Positions
+
+POOL: Final = 4
+"""Candidates for each neighbour that is wanted, for the index knows similarities only roughly."""
+
+BREADTHS: Final = (32, 64, 128, 256, 512, 1024)
+WANTED_RECALL: Final = 0.995
+"""A little above the 0.99 that is promised, because it is measured on a sample."""
+
+SAMPLED_QUERIES: Final = 500
+SAMPLED_NEIGHBOURS: Final = 10
+SAME: Final = 1e-8
+"""Similarities that differ by less are equally good."""
+
+QUERIES_PER_BLOCK: Final = 128
+
+
+def fit_index(points: NDArray[np.float32], seed: int = 0) -> tuple[NeighbourIndex, float]:
+    """Build an index and search it as thoroughly as it takes for it to find what an exact search finds.
+
+    Args:
+        points: shape (videos, axes), of any length.
+        seed: draws the points on which that is measured.
+
+    Returns:
+        The index, and its recall: of the ten nearest of a point, how many are found, or others that are as near. With
+        points in no order at all it may lie below `WANTED_RECALL` however thoroughly the index is searched.
+    """
+    index = NeighbourIndex(points)
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(points))[:SAMPLED_QUERIES])
+    queries = points[drawn]
+    exact = find_neighbours(cosine_scores(queries, points), drawn, np.arange(len(points)), SAMPLED_NEIGHBOURS)
+    recall = 0.0
+    for breadth in BREADTHS:
+        found = find_near(index.with_breadth(breadth), points, queries, drawn, None, SAMPLED_NEIGHBOURS)
+        recall = float((found.similarities >= exact.similarities[:, -1:] - SAME).mean())
+        if recall >= WANTED_RECALL:
+            break
+    return index, recall
+
+
+def find_near(
+    index: NeighbourIndex,
+    points: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    query_labels: Labels,
+    labels: Labels | None,
+    k: int,
+) -> Neighbours:
+    """Find k candidates that score highest, for every query, or nearly so: `find_neighbours` without all comparisons.
+
+    Similarities are exact, and among the proposed candidates ties are broken as there. Where fewer than k are proposed
+    that may be a query's neighbours, all are compared.
+
+    Args:
+        index: of the points.
+        points: the candidates, shape (candidates, axes).
+        queries: shape (queries, axes).
+        query_labels: shape (queries,).
+        labels: of the candidates; None: the label of each is its row number.
+        k: how many neighbours, at least 1.
+
+    Returns:
+        See `Neighbours`.
+    """
+    crowds = _crowds(query_labels, labels)
+    near = Neighbours(np.full((len(queries), k), -1), np.full((len(queries), k), np.nan))
+    for rows, members in crowds:
+        for start in range(0, len(rows), QUERIES_PER_BLOCK):
+            block = rows[start : start + QUERIES_PER_BLOCK]
+            best = _nearest_proposed(index, points, queries[block], members, query_labels[block], k)
+            near.positions[block], near.similarities[block] = best.positions, best.similarities
+    carriers = np.zeros(len(queries), np.int64)
+    for rows, members in crowds:
+        carriers[rows] = (query_labels[rows] >= 0) if members is None else len(members)
+    is_short = (near.positions >= 0).sum(axis=1) < np.minimum(len(points) - carriers, k)
+    if is_short.any():
+        every = np.arange(len(points)) if labels is None else labels
+        exact = find_neighbours(cosine_scores(queries[is_short], points), query_labels[is_short], every, k)
+        near.positions[is_short], near.similarities[is_short] = exact.positions, exact.similarities
+    return near
+
+
+def _crowds(query_labels: Labels, labels: Labels | None) -> list[tuple[NDArray[np.int64], Positions | None]]:
+    """Rows of queries, and which candidates carry their label; None for queries whose label is their own row number."""
+    if labels is None:
+        return [(np.arange(len(query_labels)), None)]
+    order = np.argsort(labels, kind="stable")
+    wanted, crowd = np.unique(query_labels, return_inverse=True)
+    first, last = (np.searchsorted(labels[order], wanted, side) for side in ("left", "right"))
+    rows = np.split(np.argsort(crowd, kind="stable"), np.bincount(crowd).cumsum()[:-1])
+    return [(rows[number], order[first[number] : last[number]]) for number in range(len(wanted))]
+
+
+def _nearest_proposed(
+    index: NeighbourIndex,
+    points: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    members: Positions | None,
+    own: Labels,
+    k: int,
+) -> Neighbours:
+    proposed = index.propose(queries, POOL * k + 1, without=members)
+    candidates = unit_rows(points[proposed.ravel()]).reshape(*proposed.shape, -1)
+    scores = (candidates @ unit_rows(queries)[:, :, np.newaxis])[:, :, 0]
+    is_excluded = (proposed < 0) | (proposed == own[:, np.newaxis] if members is None else False)
+    return best_of(scores, proposed, is_excluded, len(points), k)
