@@ -7,9 +7,6 @@ import warnings
 from collections.abc import Iterator
 
 TALKATIVE = ("alembic", "mlflow", "tensorflow")
-REPEATED = ("kedro.validation.parameter_validator",)
-"""They log what they also raise."""
-
 HARMLESS = (
     r".*register_new_resolver\(\) is deprecated",
     r"Hint: Inferred schema contains integer column",
@@ -24,8 +21,6 @@ def silence_dependencies() -> None:
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
-    for name in REPEATED:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     for message in HARMLESS:
         warnings.filterwarnings("ignore", message=message, category=UserWarning)
 
