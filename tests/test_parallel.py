@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from video_recommender import parallel
+from video_recommender.disk_full import is_disk_full
 from video_recommender.parallel import Outcome, WorkerOptions, map_videos
 from video_recommender.video_file import VideoError
 
@@ -56,6 +58,22 @@ def test_one_bad_video_never_stops_the_others(workers):
         "pets/emu": Outcome("pets/emu", None, "failed", "ZeroDivisionError: a mistake of ours"),
         "pets/fox": Outcome("pets/fox", 30),
     }
+
+
+@pytest.mark.parametrize("workers", [WORKERS, HERE, CLUSTER], ids=["workers", "here", "cluster"])
+def test_a_full_disk_stops_everything_for_no_other_video_would_fare_better(workers):
+    def work(number):
+        if number == 2:
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            except OSError as full:
+                raise RuntimeError("could not be saved") from full
+        return number
+
+    with pytest.raises(OSError, match="pets/2: could not be saved") as caught:
+        outcomes_of(work, {f"pets/{number}": number for number in range(5)}, workers)
+
+    assert is_disk_full(caught.value)
 
 
 @pytest.mark.parametrize("workers", [WORKERS, CLUSTER], ids=["workers", "cluster"])

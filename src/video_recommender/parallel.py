@@ -1,5 +1,6 @@
 """The one place that knows about workers: a map over videos in which no video can stop the others."""
 
+import errno
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import joblib
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from video_recommender.disk_full import is_disk_full
 from video_recommender.video_file import VideoError
 
 T = TypeVar("T")
@@ -66,14 +68,17 @@ def map_videos(
     """Apply a function to every video, on all workers, and show how far it has come.
 
     Args:
-        function: picklable; whatever it raises becomes that video's status and error. A video that ends its worker
-            process (a crash in a decoder, no memory left) gets the status `crashed`.
+        function: picklable; whatever it raises becomes that video's status and error, but for a full disk. A video
+            that ends its worker process (a crash in a decoder, no memory left) gets the status `crashed`.
         tasks: what to hand to the function, by `video_id`: paths and small tables, never pictures.
         workers: see `WorkerOptions`.
         description: what the progress bar says.
 
     Yields:
         An outcome per video, as soon as it is known, in any order.
+
+    Raises:
+        OSError: if the disk is full: no other video would fare better.
     """
     if not tasks:
         return
@@ -144,7 +149,12 @@ def _guarded(function: Callable[[T], R], video_id: str, task: T) -> Outcome[R]:
         return Outcome(video_id, function(task))
     except VideoError as error:
         return Outcome(video_id, status=error.status, error=_storable(error.message))
-    except Exception as error:  # noqa: BLE001 - one bad video never stops a run; the manifest row tells what it was
+    except Exception as error:
+        if is_disk_full(error):
+            raise OSError(
+                errno.ENOSPC, f"{video_id}: {error}"
+            ) from error  # alone, for causes are lost between processes
+        # one bad video never stops a run; the manifest row tells what it was
         return Outcome(video_id, status="failed", error=_storable(f"{type(error).__name__}: {error}"))
 
 

@@ -1,6 +1,5 @@
 """What a user asked for and cannot get, in a sentence that names it and the way out."""
 
-import errno
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -9,7 +8,8 @@ from typing import Final
 from kedro.pipeline import Pipeline
 from kedro.validation import ParameterValidationError
 
-DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+from video_recommender.disk_full import is_disk_full
+
 _GROUP: Final = re.compile(r"^- Parameter '(?P<group>[^']+)': (?P<problems>.*?)(?=^- Parameter |\Z)", re.M | re.S)
 _PROBLEM: Final = re.compile(
     r"^(?P<name>\S.*)\n  (?P<message>.+?) \[type=(?P<type>\w+), input_value=(?P<given>.*), input_type=\w+\]$", re.M
@@ -48,19 +48,13 @@ def in_a_sentence(error: Exception) -> str:
     Args:
         error: what has stopped the run.
     """
-    if any(getattr(cause, "errno", None) in DISK_FULL for cause in _chain(error)):
+    if is_disk_full(error):
         told = " ".join(str(error).split())
         return (
             f"The disk is full ({told}): make room, or name a folder on another disk as `data` in "
             "conf/local/globals.yml. Then run again: what is complete has been kept"
         )
     return str(error)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def full_node_names(asked: Sequence[str], pipeline: Pipeline) -> Iterator[str]:
