@@ -34,7 +34,7 @@ class WorkerOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Literal["loky", "sequential", "dask"] = "loky"
+    backend: Literal["loky", "threading", "sequential", "dask"] = "loky"
     jobs: Annotated[int, AfterValidator(_some)] = -1
     scheduler: str | None = None
 

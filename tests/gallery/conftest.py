@@ -24,7 +24,7 @@ from video_recommender.gallery.uploads import UploadCeilings
 from video_recommender.gallery.web_app import create_app
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.advertising.example_viewers import assignment_ads
-from video_recommender.pipelines.detection.litert_classifier import FrameDescriptions
+from video_recommender.pipelines.detection.frame_classifier import FrameDescriptions
 from video_recommender.pipelines.detection.object_detection import name_objects
 from video_recommender.pipelines.feature_engineering.importance import evidence_of_probabilities
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace

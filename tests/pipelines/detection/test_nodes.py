@@ -6,8 +6,9 @@ import pytest
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.pipelines.detection.litert_classifier import FrameDescriptions
+from video_recommender.pipelines.detection.frame_classifier import FrameDescriptions
 from video_recommender.pipelines.detection.nodes import (
+    DetectionOptions,
     detect_objects,
     gather_class_evidence,
     gather_embeddings,
@@ -15,6 +16,7 @@ from video_recommender.pipelines.detection.nodes import (
 )
 from video_recommender.schemas import ClassEvidence, DetectionManifest, FrameManifest, VideoEmbeddings
 
+EVERY_FRAME = DetectionOptions()
 HERE = WorkerOptions(backend="sequential")
 COLOURS = {"tomato": (220, 20, 20), "frog": (20, 220, 20), "sky": (20, 20, 220)}
 DAMAGED = "damaged"
@@ -59,10 +61,10 @@ def frames_of(tmp_path):
     return write
 
 
-def detect(frames, stored=NOTHING_STORED, classifier=None):
+def detect(frames, stored=NOTHING_STORED, classifier=None, options=EVERY_FRAME):
     """The updates of the three datasets, each as one: detections, class probabilities, embeddings."""
     detections, probabilities, embeddings = {}, {}, {}
-    for update in detect_objects(frames, *stored, classifier or ColourClassifier(), HERE):
+    for update in detect_objects(frames, *stored, classifier or ColourClassifier(), options, HERE):
         for whole, part in zip((detections, probabilities, embeddings), update, strict=True):
             whole.update(part)
     return detections, probabilities, embeddings
@@ -138,6 +140,16 @@ def test_another_network_looks_at_all_videos_again(frames_of):
     detections, *_ = detect(frames, stored, ColourClassifier("2"))
 
     assert detections.keys() == {"pets/cat", "pets/dog"}
+
+
+def test_frames_that_are_reused_make_other_detections_and_no_reuse_leaves_them_as_they_were(frames_of):
+    frames = frames_of(cat=["tomato", "frog"])
+    every, reused = detect(frames), detect(frames, options=DetectionOptions(reuse_below=255))
+
+    assert every[0]["pets/cat"].content["class_name"].tolist() == ["tomato", "frog"]
+    assert reused[0]["pets/cat"].content["class_name"].tolist() == ["tomato", "tomato"]
+    assert reused[0]["pets/cat"].record.fingerprint != every[0]["pets/cat"].record.fingerprint
+    assert detect(frames, [kept(updates) for updates in every]) == ({}, {}, {})
 
 
 def test_videos_without_frames_are_not_looked_at(frames_of):

@@ -1,34 +1,24 @@
 """A network compiled for the CPU: names the object in a picture without TensorFlow."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.console_noise import silent_stderr
-from video_recommender.fingerprints import fingerprint, fingerprint_bytes
+from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import Frames
 from video_recommender.litert_interpreter import load_interpreter
-from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
+from video_recommender.pipelines.detection.frame_classifier import (
+    FrameDescriptions,
+    fingerprint_weights,
+    fit_to_network,
+    names_of_outputs,
+)
 from video_recommender.pipelines.detection.network import KerasModel, Network, with_embedding
 
 VERSION = 1
 """Raised when the same network would give other probabilities than before."""
-
-
-@dataclass(frozen=True)
-class FrameDescriptions:
-    """What a network makes of frames.
-
-    Attributes:
-        probabilities: float32, shape (n, classes); each row sums to 1.
-        embeddings: float32, shape (n, features): what the last layer classifies.
-    """
-
-    probabilities: NDArray[np.float32]
-    embeddings: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -77,21 +67,15 @@ class LiteRTClassifier:
         # One at a time: on a CPU, batches of 4 and 8 were 1 to 10 % slower.
         for frame, row in zip(frames, outputs, strict=True):
             # Written in place; no reference to the tensor's memory may outlive the line.
-            interpreter.tensor(source["index"])()[0] = self._resize(frame)
+            interpreter.tensor(source["index"])()[0] = fit_to_network(frame, self.input_size)
             interpreter.invoke()
             row[:] = interpreter.tensor(target["index"])()[0]
         return FrameDescriptions(*np.split(outputs, [len(self.class_names)], axis=1))
 
-    def _resize(self, frame: Frames) -> Frames:
-        height, width = self.input_size
-        if frame.shape[:2] == (height, width):
-            return frame
-        shrinks = frame.shape[0] >= height and frame.shape[1] >= width
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(frame, (width, height), interpolation=method).astype(np.uint8, copy=False)
 
-
-def compile_for_cpu(model: KerasModel, network: Network, class_names: Sequence[str] | None = None) -> LiteRTClassifier:
+def compile_for_cpu(
+    model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
+) -> LiteRTClassifier:
     """Compile a network for LiteRT, in float32: quantised weights are no faster on current x86 processors.
 
     Args:
@@ -105,15 +89,12 @@ def compile_for_cpu(model: KerasModel, network: Network, class_names: Sequence[s
     Raises:
         ValueError: if the model has another number of outputs than there are names.
     """
-    names = tuple(class_names or imagenet_class_names())
+    names = names_of_outputs(model, network, class_names)
     _batch, height, width, _channels = model.input_shape
-    if model.output_shape[-1] != len(names):
-        raise ValueError(f"{network} tells {model.output_shape[-1]} classes apart, but {len(names)} names were given")
-    weights = fingerprint_bytes(b"".join(np.ascontiguousarray(array).tobytes() for array in model.get_weights()))
     return LiteRTClassifier(
         network=network,
         class_names=names,
-        fingerprint=fingerprint(VERSION, network, weights, list(names)),
+        fingerprint=fingerprint(VERSION, network, fingerprint_weights(model), list(names)),
         input_size=(height, width),
         flatbuffer=np.frombuffer(_convert(with_embedding(model)), np.uint8),
     )

@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from functools import partial
 from operator import attrgetter
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date
 from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import Partitions, PartitionUpdates
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
+from video_recommender.pipelines.detection.keras_classifier import load_into_keras, workers_for
+from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu
 from video_recommender.pipelines.detection.network import KerasModel, Network, build_network, class_embeddings
 from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
 from video_recommender.pipelines.detection.object_detection import VideoDetections, name_objects
@@ -37,6 +40,8 @@ class DetectionOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: Network = "efficientnet-lite0"
+    engine: Literal["litert", "keras"] = "litert"
+    reuse_below: PositiveFloat | None = None
 
 
 def build_object_network(options: DetectionOptions) -> KerasModel:
@@ -44,9 +49,10 @@ def build_object_network(options: DetectionOptions) -> KerasModel:
     return build_network(options.network)
 
 
-def compile_object_classifier(object_network: KerasModel, options: DetectionOptions) -> LiteRTClassifier:
-    """Compile the network once for the CPU, so that a worker names objects without TensorFlow."""
-    return compile_for_cpu(object_network, options.network)
+def compile_object_classifier(object_network: KerasModel, options: DetectionOptions) -> FrameClassifier:
+    """Compile the network once for the CPU, so that a worker names objects without TensorFlow; or leave it to Keras."""
+    make = load_into_keras if options.engine == "keras" else compile_for_cpu
+    return make(object_network, options.network)
 
 
 def read_class_embeddings(object_network: KerasModel) -> DataFrame[ClassEmbeddings]:
@@ -59,7 +65,8 @@ def detect_objects(
     stored_detections: Partitions[DataFrame[Detections]],
     stored_class_probabilities: Partitions[DataFrame[ClassProbabilities]],
     stored_embeddings: Partitions[DataFrame[MeanEmbedding]],
-    object_classifier: LiteRTClassifier,
+    object_classifier: FrameClassifier,
+    options: DetectionOptions,
     workers: WorkerOptions,
 ) -> Iterator[tuple[PartitionUpdates, ...]]:
     """Name the most probable object in every frame.
@@ -69,16 +76,19 @@ def detect_objects(
         stored_detections: the detections that earlier runs have left.
         stored_class_probabilities: the mean class probabilities that earlier runs have left.
         stored_embeddings: the mean embeddings that earlier runs have left.
-        object_classifier: the network, compiled for the CPU.
+        object_classifier: the network, ready to run.
+        options: see `DetectionOptions`.
         workers: see `WorkerOptions`.
 
     Yields:
         One video's detections, mean class probabilities and mean embedding at a time, so that they are saved as soon
         as they are known.
     """
+    reuse = () if options.reuse_below is None else (options.reuse_below,)
     planned = {
         video_id: Planned(
-            fingerprint(DETECTION_VERSION, stored.record.fingerprint, object_classifier.fingerprint), stored.load()
+            fingerprint(DETECTION_VERSION, stored.record.fingerprint, object_classifier.fingerprint, *reuse),
+            stored.load(),
         )
         for video_id, stored in frames.usable().items()
     }
@@ -87,7 +97,8 @@ def detect_objects(
         Part(stored_class_probabilities, attrgetter("class_probabilities")),
         Part(stored_embeddings, attrgetter("embedding")),
     ]
-    detect = partial(_detect, classifier=object_classifier)
+    detect = partial(_detect, classifier=object_classifier, reuse_below=options.reuse_below)
+    workers = workers_for(object_classifier, workers)
     yield from bring_parts_up_to_date(planned, parts, detect, workers, "Naming objects in frames")
 
 
@@ -114,6 +125,6 @@ def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataF
     return VideoEmbeddings.validate(table.set_index(pd.Index(usable, name="video_id", dtype=str)))
 
 
-def _detect(folder: FrameFolder, classifier: LiteRTClassifier) -> Made[VideoDetections]:
-    named = name_objects(folder, classifier)
+def _detect(folder: FrameFolder, classifier: FrameClassifier, reuse_below: float | None) -> Made[VideoDetections]:
+    named = name_objects(folder, classifier, reuse_below)
     return Made(named, {"frames": len(named.detections)})

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.frame_folder import EncodedFrames, FrameFolder, Frames
-from video_recommender.pipelines.detection.litert_classifier import FrameDescriptions, LiteRTClassifier
+from video_recommender.pipelines.detection.frame_classifier import FrameClassifier, FrameDescriptions
+from video_recommender.pipelines.detection.frame_reuse import describe_changed
 from video_recommender.schemas import ClassProbabilities, Detections, MeanEmbedding
 from video_recommender.video_file import VideoError
 
@@ -40,12 +41,16 @@ class VideoDetections:
     embedding: DataFrame[MeanEmbedding]
 
 
-def name_objects(frames: FrameFolder | EncodedFrames | Frames, classifier: LiteRTClassifier) -> VideoDetections:
-    """Name the objects in a video, running the network once over each frame.
+def name_objects(
+    frames: FrameFolder | EncodedFrames | Frames, classifier: FrameClassifier, reuse_below: float | None = None
+) -> VideoDetections:
+    """Name the objects in a video, running the network at most once over each frame.
 
     Args:
         frames: the video's frames in order of time: a folder, JPEGs, or uint8 RGB, shape (n, height, width, 3).
         classifier: network with its class names.
+        reuse_below: a frame that differs less from the last one that the network has read, in mean grey levels (0 to
+            255), takes over what was seen there; None runs the network over every frame.
 
     Returns:
         See `VideoDetections`.
@@ -55,8 +60,10 @@ def name_objects(frames: FrameFolder | EncodedFrames | Frames, classifier: LiteR
     """
     pictures = iter(frames) if isinstance(frames, np.ndarray) else frames.pictures()
     # Decoding and inference take turns in batches, not frame by frame: they drive each other out of the CPU's cache.
-    batches = iter(lambda: list(islice(pictures, BATCH_FRAMES)), [])
-    described = (classifier.describe(np.stack(batch)) for batch in batches)
+    batches = (np.stack(batch) for batch in iter(lambda: list(islice(pictures, BATCH_FRAMES)), []))
+    described = (
+        map(classifier.describe, batches) if reuse_below is None else describe_changed(batches, classifier, reuse_below)
+    )
     return summarise_descriptions(described, classifier.class_names, _name(frames))
 
 
@@ -101,9 +108,7 @@ def summarise_descriptions(
     )
 
 
-def detect_objects_in_folder(
-    folder: FrameFolder | EncodedFrames, classifier: LiteRTClassifier
-) -> DataFrame[Detections]:
+def detect_objects_in_folder(folder: FrameFolder | EncodedFrames, classifier: FrameClassifier) -> DataFrame[Detections]:
     """Name the most probable object in each frame of a folder.
 
     Args:

@@ -43,6 +43,7 @@ def create_pipeline() -> Pipeline:
                     "stored_class_probabilities",
                     "stored_embeddings",
                     "object_classifier",
+                    "params:detection",
                     "params:workers",
                 ],
                 outputs=["detections", "class_probabilities", "embeddings"],

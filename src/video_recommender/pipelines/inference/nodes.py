@@ -16,7 +16,7 @@ from video_recommender.pipelines.advertising.first_ads import choose_first_ad
 from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
 from video_recommender.pipelines.advertising.viewer_model import ViewerModel
 from video_recommender.pipelines.classification.category_models import CategoryModel
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
+from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
 from video_recommender.pipelines.detection.object_detection import name_objects
 from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
 from video_recommender.pipelines.inference.answer import (
@@ -73,8 +73,8 @@ def sample_new_video(inference: InferenceOptions, preprocessing: PreprocessingOp
 
 def name_objects_in_new_video(
     new_video_frames: FrameFolder,
-    object_classifier: LiteRTClassifier,
-    finetuned_classifier: LiteRTClassifier | None,
+    object_classifier: FrameClassifier,
+    finetuned_classifier: FrameClassifier | None,
     object_space: ObjectSpace,
 ) -> tuple[DataFrame[Detections], DataFrame[ClassProbabilities]]:
     """Name the object in each of its frames, and the mean probability of each object, as in the corpus."""

@@ -10,7 +10,7 @@ from pandera.typing import DataFrame
 from scipy.special import softmax
 
 from video_recommender.fingerprints import fingerprint, fingerprint_bytes
-from video_recommender.pipelines.detection.litert_classifier import FrameDescriptions
+from video_recommender.pipelines.detection.frame_classifier import FrameDescriptions
 from video_recommender.pipelines.transfer_learning.object_points import ObjectPoints
 from video_recommender.schemas import ClassEmbeddings
 

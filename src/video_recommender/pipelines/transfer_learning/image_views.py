@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.frame_folder import FrameFolder, Frames, Picture
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
+from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
 from video_recommender.video_file import VideoError
 
 VERSION = 1
@@ -39,12 +39,12 @@ class ImagesToView:
     seed: int
 
 
-def describe_views(task: ImagesToView, classifier: LiteRTClassifier) -> Features:
+def describe_views(task: ImagesToView, classifier: FrameClassifier) -> Features:
     """Run the network over images and changed copies of them.
 
     Args:
         task: the images.
-        classifier: the network, compiled for the CPU.
+        classifier: the network, ready to run.
 
     Returns:
         Shape (images, 1 + views, features); the image itself comes first.
@@ -75,7 +75,7 @@ def views_of(images: Frames, views: int, seed: int) -> Iterator[Iterator[Picture
         yield iter([image, *(_changed(image, random) for _ in range(views))])
 
 
-def describe_frames_of(folder: FrameFolder, classifier: LiteRTClassifier) -> Features:
+def describe_frames_of(folder: FrameFolder, classifier: FrameClassifier) -> Features:
     """Run the network over all frames of one video.
 
     Returns:

@@ -19,6 +19,8 @@ from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import Partitions, PartitionUpdates
 from video_recommender.pipelines.classification.figures import confusion_figure
 from video_recommender.pipelines.classification.nodes import ClassificationOptions
+from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
+from video_recommender.pipelines.detection.keras_classifier import workers_for
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
 from video_recommender.pipelines.detection.network import KerasModel
 from video_recommender.pipelines.detection.nodes import gather_class_evidence
@@ -140,7 +142,7 @@ def list_skipped_images(training_images: Partitions[FrameFolder]) -> DataFrame[S
 def describe_training_images(
     training_images: Partitions[FrameFolder],
     stored_training_features: Partitions[Features],
-    object_classifier: LiteRTClassifier,
+    object_classifier: FrameClassifier,
     options: TransferLearningOptions,
     workers: WorkerOptions,
 ) -> Iterator[PartitionUpdates]:
@@ -149,7 +151,7 @@ def describe_training_images(
     Args:
         training_images: what to look at.
         stored_training_features: what earlier runs have left.
-        object_classifier: the network, compiled for the CPU.
+        object_classifier: the network, ready to run.
         options: how many views, and the seed of their changes.
         workers: see `WorkerOptions`.
 
@@ -171,13 +173,14 @@ def describe_training_images(
         for key, stored in training_images.usable().items()
     }
     describe = partial(_describe_views, classifier=object_classifier)
+    workers = workers_for(object_classifier, workers)
     yield from bring_up_to_date(planned, stored_training_features, describe, workers, "Looking at images")
 
 
 def describe_frames(
     frames: Partitions[FrameFolder],
     stored_frame_features: Partitions[Features],
-    object_classifier: LiteRTClassifier,
+    object_classifier: FrameClassifier,
     options: TransferLearningOptions,
     workers: WorkerOptions,
 ) -> Iterator[PartitionUpdates]:
@@ -186,7 +189,7 @@ def describe_frames(
     Args:
         frames: per video, the folder of its frames.
         stored_frame_features: what earlier runs have left.
-        object_classifier: the network, compiled for the CPU.
+        object_classifier: the network, ready to run.
         options: where the last block is tuned, each fold has a network of its own, and this is left as it is.
         workers: see `WorkerOptions`.
 
@@ -204,6 +207,7 @@ def describe_frames(
         for video_id, stored in frames.usable().items()
     }
     describe = partial(_describe_frames, classifier=object_classifier)
+    workers = workers_for(object_classifier, workers)
     yield from bring_up_to_date(planned, stored_frame_features, describe, workers, "Looking at frames")
 
 
@@ -478,11 +482,11 @@ def _read(task: ImageTask) -> Made[EncodedFrames]:
     return Made(task.read())
 
 
-def _describe_views(task: ImagesToView, classifier: LiteRTClassifier) -> Made[Features]:
+def _describe_views(task: ImagesToView, classifier: FrameClassifier) -> Made[Features]:
     return Made(describe_views(task, classifier))
 
 
-def _describe_frames(folder: FrameFolder, classifier: LiteRTClassifier) -> Made[Features]:
+def _describe_frames(folder: FrameFolder, classifier: FrameClassifier) -> Made[Features]:
     return Made(describe_frames_of(folder, classifier))
 
 

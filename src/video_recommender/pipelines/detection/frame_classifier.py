@@ -1,0 +1,77 @@
+"""What every network that looks at frames offers, whatever runs it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from video_recommender.fingerprints import fingerprint_bytes
+from video_recommender.frame_folder import Frames, Picture
+from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
+from video_recommender.pipelines.detection.network import KerasModel, Network
+
+
+@dataclass(frozen=True)
+class FrameDescriptions:
+    """What a network makes of frames.
+
+    Attributes:
+        probabilities: float32, shape (n, classes); each row sums to 1.
+        embeddings: float32, shape (n, features): what the last layer classifies.
+    """
+
+    probabilities: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+
+
+class FrameClassifier(Protocol):
+    """A network with the names of its classes; it can be pickled."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of its outputs."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one where the same frames may give other numbers."""
+
+    def describe(self, frames: Frames) -> FrameDescriptions:
+        """Tell how probable each class is in each frame, and what the network's last layer has looked at.
+
+        Args:
+            frames: uint8 RGB, shape (n, height, width, 3), at least one; of any size.
+        """
+
+
+def fit_to_network(frame: Picture, size: tuple[int, int]) -> Picture:
+    """Resize a frame if the network reads another size.
+
+    Args:
+        frame: the frame.
+        size: height and width that the network reads, pixels.
+    """
+    height, width = size
+    if frame.shape[:2] == (height, width):
+        return frame
+    shrinks = frame.shape[0] >= height and frame.shape[1] >= width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(frame, (width, height), interpolation=method).astype(np.uint8, copy=False)
+
+
+def names_of_outputs(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Pair a network's outputs with their names: ImageNet's if none are given.
+
+    Raises:
+        ValueError: if the model has another number of outputs than there are names.
+    """
+    names = class_names or imagenet_class_names()
+    if model.output_shape[-1] != len(names):
+        raise ValueError(f"{network} tells {model.output_shape[-1]} classes apart, but {len(names)} names were given")
+    return names
+
+
+def fingerprint_weights(model: KerasModel) -> str:
+    """Digest a network's weights into 32 hexadecimal digits."""
+    return fingerprint_bytes(b"".join(np.ascontiguousarray(array).tobytes() for array in model.get_weights()))
