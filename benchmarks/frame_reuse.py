@@ -1,0 +1,185 @@
+"""What is spared and what is lost when frames that hardly differ take over what was seen in an earlier one.
+
+Three kinds of film: the frames that `kedro run` has left in data/; a slide show and a still camera, which are encoded
+here from photos, with noise, and cut into frames as any video is. The network reads every frame once, and each
+threshold is judged by what it said. Then the two ways of `name_objects` are timed on the same frames, in turns.
+
+    python benchmarks/frame_reuse.py
+    python benchmarks/choices.py detection.reuse_below=2
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import joblib
+import numpy as np
+import skimage.data
+from numpy.typing import NDArray
+
+from video_recommender.frame_folder import EncodedFrames, FrameFolder, Frames, Picture
+from video_recommender.pipelines.detection.frame_classifier import FrameDescriptions
+from video_recommender.pipelines.detection.frame_reuse import describe_changed
+from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.pipelines.detection.network import build_network
+from video_recommender.pipelines.detection.object_detection import name_objects
+from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
+from video_recommender.video_file import VideoFile
+
+DEMO = Path(__file__).parents[1] / "data/02_intermediate/frames"
+NETWORK = "efficientnet-lite0"
+THRESHOLDS = (0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
+HEIGHT, WIDTH, RATE = 480, 640, 30
+NOISE = 2.0
+"""Standard deviation of the grain of a camera, grey levels."""
+
+Video = FrameFolder | EncodedFrames
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What reuse does to one video.
+
+    Attributes:
+        frames: how many it has.
+        read: how many the network reads.
+        renamed: how many change their class.
+        evidence: mean absolute difference of the mean probabilities, over the classes that have at least 0.01.
+    """
+
+    frames: int
+    read: int
+    renamed: int
+    evidence: float
+
+
+class Recorded:
+    """Gives what a network has said of each frame, and counts how often it is asked."""
+
+    def __init__(self, classifier: LiteRTClassifier, frames: Frames) -> None:
+        self.class_names, self.fingerprint = classifier.class_names, classifier.fingerprint
+        self.every = classifier.describe(frames)
+        self._rows = {frame.tobytes(): row for row, frame in enumerate(frames)}
+        self.asked = 0
+
+    def describe(self, frames: Frames) -> FrameDescriptions:
+        """Look up frames."""
+        self.asked += len(frames)
+        rows = [self._rows[frame.tobytes()] for frame in frames]
+        return FrameDescriptions(self.every.probabilities[rows], self.every.embeddings[rows])
+
+
+def main() -> None:
+    """Print a line per film and threshold."""
+    arguments = _parse()
+    classifier = compile_for_cpu(build_network(NETWORK), NETWORK)
+    demo: list[Video] = [FrameFolder(path) for path in sorted(DEMO.glob("[!.]*/*"))[:: arguments.every_nth_video]]
+    films = {"demo": demo, "slide show": [_film(_slides())], "still camera": [_film(_surveillance())]}
+    for name, videos in films.items():
+        judged = joblib.Parallel(n_jobs=-1)(joblib.delayed(_judge)(video, classifier) for video in videos)
+        timed = videos[:: max(1, len(videos) // 20)]
+        for number, below in enumerate(THRESHOLDS):
+            losses = [losses[number] for losses in judged]
+            frames = sum(loss.frames for loss in losses)
+            print(
+                f"{name}, {len(videos)} videos, {frames} frames, below {below}: "
+                f"{1 - sum(loss.read for loss in losses) / frames:.1%} skipped, "
+                f"{_speed_up(timed, classifier, below):.2f} times as fast, "
+                f"{sum(loss.renamed for loss in losses) / frames:.2%} renamed, "
+                f"evidence differs by {np.mean([loss.evidence for loss in losses]):.5f}",
+                flush=True,
+            )
+
+
+def _judge(video: Video, classifier: LiteRTClassifier) -> list[Loss]:
+    frames = video.decode()
+    recorded = Recorded(classifier, frames)
+    return [_loss(frames, recorded, below) for below in THRESHOLDS]
+
+
+def _loss(frames: Frames, recorded: Recorded, below: float) -> Loss:
+    recorded.asked = 0
+    (reused,) = describe_changed([frames], recorded, below)
+    every = recorded.every.probabilities
+    before, after = every.mean(axis=0), reused.probabilities.mean(axis=0)
+    return Loss(
+        frames=len(frames),
+        read=recorded.asked,
+        renamed=int((every.argmax(axis=1) != reused.probabilities.argmax(axis=1)).sum()),
+        evidence=float(np.abs(before - after)[np.maximum(before, after) >= 0.01].mean()),
+    )
+
+
+def _speed_up(videos: list[Video], classifier: LiteRTClassifier, below: float, rounds: int = 2) -> float:
+    sides = [
+        partial(name_objects, classifier=classifier),
+        partial(name_objects, classifier=classifier, reuse_below=below),
+    ]
+    seconds = [float("inf"), float("inf")]
+    for _round in range(rounds):
+        for number, side in enumerate(sides):
+            start = time.perf_counter()
+            for video in videos:
+                side(video)
+            seconds[number] = min(seconds[number], time.perf_counter() - start)
+    return seconds[0] / seconds[1]
+
+
+def _film(pictures: Iterator[NDArray[np.float64]]) -> EncodedFrames:
+    """Encode pictures with the grain of a camera, and cut the film into frames as preprocessing does."""
+    random = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "film.mp4")
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=Fraction(RATE))
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            for picture in pictures:
+                grainy = (picture + random.normal(0, NOISE, picture.shape)).clip(0, 255).astype(np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(grainy, format="rgb24")))
+            container.mux(stream.encode())
+        return sample_frames(VideoFile(path), PreprocessingOptions()).frames
+
+
+def _slides(seconds: int = 5) -> Iterator[NDArray[np.float64]]:
+    """Each photo stands for some seconds."""
+    for photo in PHOTOS:
+        picture = _photo(photo)
+        for _frame in range(seconds * RATE):
+            yield picture.astype(np.float64)
+
+
+def _surveillance(seconds: int = 40) -> Iterator[NDArray[np.float64]]:
+    """A room in which nothing moves but the light, and through which a cat is carried twice."""
+    room, cat = _photo("coffee"), cv2.resize(_photo("chelsea"), (WIDTH // 3, HEIGHT // 3), interpolation=cv2.INTER_AREA)
+    for frame in range(seconds * RATE):
+        picture = room * (1 + 0.05 * np.sin(2 * np.pi * frame / (seconds * RATE)))
+        visit = frame % (20 * RATE) - 8 * RATE
+        if 0 <= visit < 4 * RATE:
+            left = (WIDTH - WIDTH // 3) * visit // (4 * RATE)
+            picture[HEIGHT // 3 : HEIGHT // 3 + len(cat), left : left + cat.shape[1]] = cat
+        yield picture
+
+
+def _photo(name: str) -> Picture:
+    photo: Picture = getattr(skimage.data, name)()
+    return cv2.resize(photo, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _parse() -> argparse.Namespace:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every-nth-video", type=int, default=1, help="of the demo")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
