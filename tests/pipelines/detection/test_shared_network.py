@@ -1,4 +1,5 @@
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -73,8 +74,9 @@ def test_threads_that_wait_are_answered_together_and_each_gets_its_own() -> None
         first = threads.submit(ask, numbered(0))
         is_busy.wait(10)
         others = [threads.submit(ask, numbered(number, number + 100)) for number in range(1, 5)]
-        while len(ask._waiting) < 4:
-            threading.Event().wait(0.001)
+        deadline = time.monotonic() + 10
+        while len(ask._waiting) < 4 and time.monotonic() < deadline:
+            time.sleep(0.001)
         go_on.set()
 
     assert sizes == [1, 8]
