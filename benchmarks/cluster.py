@@ -32,7 +32,7 @@ from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import Partition
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
-from video_recommender.pipelines.detection.nodes import detect_objects
+from video_recommender.pipelines.detection.nodes import DetectionOptions, detect_objects
 from video_recommender.pipelines.preprocessing.nodes import extract_frames
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
 from video_recommender.video_file import VideoLink
@@ -104,7 +104,9 @@ def _run(
     for update in extract_frames(videos.load(), manifest, frames.load(), PreprocessingOptions(), workers):
         frames.save(update)
     cut = time.perf_counter()
-    for updates in detect_objects(frames.load(), *(table.load() for table in tables), classifier, workers):
+    for updates in detect_objects(
+        frames.load(), *(table.load() for table in tables), classifier, DetectionOptions(), workers
+    ):
         for table, update in zip(tables, updates, strict=True):
             table.save(update)
     seconds = Seconds(cut - began, time.perf_counter() - cut)

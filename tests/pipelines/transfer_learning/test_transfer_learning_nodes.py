@@ -13,7 +13,7 @@ from video_recommender.partitions import Partitions
 from video_recommender.pipelines.classification.nodes import ClassificationOptions
 from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu
 from video_recommender.pipelines.detection.network import build_network, class_embeddings
-from video_recommender.pipelines.detection.nodes import detect_objects, gather_class_evidence
+from video_recommender.pipelines.detection.nodes import DetectionOptions, detect_objects, gather_class_evidence
 from video_recommender.pipelines.detection.object_detection import name_objects
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
 from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
@@ -63,7 +63,9 @@ def learnt(styles):
     named = list(
         nodes.detect_finetuned_objects(frames, frame_features, corpus, heads, {}, Partitions(), Partitions(), HERE)
     )
-    objects = list(detect_objects(frames, Partitions(), Partitions(), Partitions(), classifier, HERE))
+    objects = list(
+        detect_objects(frames, Partitions(), Partitions(), Partitions(), classifier, DetectionOptions(), HERE)
+    )
     return SimpleNamespace(
         network=network,
         images=images,
