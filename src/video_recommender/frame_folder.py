@@ -112,7 +112,7 @@ def _contents(files: Sequence[Place]) -> Iterator[bytes]:
     """Read files: from a disk one by one, from an object store, whose answers take their time, all at once."""
     objects = [file for file in files if isinstance(file, UPath)]
     if objects:
-        contents = objects[0].fs.cat([file.path for file in objects])
+        contents = objects[0].fs.cat([file.path for file in objects], max_concurrency=1)  # each in one piece
         yield from (contents[file.path] for file in objects)
     else:
         yield from (file.read_bytes() for file in files)

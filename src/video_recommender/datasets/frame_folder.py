@@ -1,6 +1,6 @@
 """The frames of one video in the catalog."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
@@ -49,7 +49,8 @@ class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
     def save(self, data: EncodedFrames) -> None:
         """Write each frame into its file, in place of all earlier frames."""
         folder = self.load()
-        folder.path.mkdir(parents=True, exist_ok=True)
+        if isinstance(folder.path, Path):
+            folder.path.mkdir(parents=True, exist_ok=True)
         for file in folder.files:
             if int(file.stem) > len(data):
                 file.unlink()

@@ -149,7 +149,7 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
             self._remove_content(video_id)
         else:
             dataset = self._partition(video_id)
-            self._fs.makedirs(str(dataset._filepath.parent), exist_ok=True)
+            self._make_folder(dataset._filepath.parent)
             # in a store nothing is moved; until the record is there, the content counts for nothing
             with written_aside(dataset) if self._is_local else nullcontext():
                 dataset.save(content)
@@ -233,17 +233,21 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
     def _read(self, files: list[str]) -> Iterator[bytes]:
         if self._is_local:
             yield from (Path(file).read_bytes() for file in files)
-        elif files:  # all at once: a store takes its time to answer
-            contents = self._fs.cat(files)
+        elif files:  # all at once, because a store takes its time to answer; each in one piece
+            contents = self._fs.cat(files, max_concurrency=1)
             yield from (contents[self._fs._strip_protocol(file)] for file in files)
 
     def _record_path(self, video_id: str) -> PurePosixPath:
         return self._path / RECORDS / f"{video_id}.json"
 
+    def _make_folder(self, folder: PurePosixPath) -> None:
+        if self._is_local:  # a store has none, and would only be asked for its bucket
+            self._fs.makedirs(str(folder), exist_ok=True)
+
     def _write_record(self, video_id: str, record: PartitionRecord) -> None:
         place = self._record_path(video_id)
         aside = place.with_name(f".part-{place.name}") if self._is_local else place  # a store puts files as a whole
-        self._fs.makedirs(str(place.parent), exist_ok=True)
+        self._make_folder(place.parent)
         self._fs.pipe_file(str(aside), json.dumps(asdict(record), ensure_ascii=False).encode())
         if aside != place:
             self._fs.mv(str(aside), str(place))

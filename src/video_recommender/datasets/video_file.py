@@ -1,7 +1,7 @@
 """One video file in the catalog."""
 
 import shutil
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
@@ -64,8 +64,9 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
                 raise DatasetError(f"{data.target} is gone: put it back, or run ingestion again")
             if data.target.resolve() == place.absolute():
                 raise DatasetError(f"{data.target} would be overwritten by a link to itself: move it to another folder")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)  # writing through an earlier link would alter its target
+        if isinstance(place, Path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)  # writing through an earlier link would alter its target
         match data:
             case VideoBytes(content):
                 place.write_bytes(content)
