@@ -228,6 +228,19 @@ def wait_until(condition):
         time.sleep(0.02)
 
 
+def test_idle_workers_end_and_leave_their_memory_to_the_next_stage(monkeypatch):
+    monkeypatch.setattr(parallel, "IDLE_WORKER_TIMEOUT_S", 0.2)
+
+    def process_id(_task):
+        return os.getpid()
+
+    first = outcomes_of(process_id, {"pets/cat": 1, "pets/dog": 2}, WORKERS)
+
+    wait_until(lambda: not any(is_alive(outcome.result) for outcome in first.values()))
+    again = outcomes_of(process_id, {"pets/cat": 1, "pets/dog": 2}, WORKERS)
+    assert {outcome.status for outcome in again.values()} == {"ok"}
+
+
 def test_no_workers_at_all_are_refused():
     with pytest.raises(ValidationError, match="Nobody would work"):
         WorkerOptions(jobs=0)

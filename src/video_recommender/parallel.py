@@ -19,6 +19,9 @@ R = TypeVar("R")
 RESULTS_IN_MEMORY: Final = 128
 """How many results may wait to be taken: joblib alone would pile up all of them when saving is slower than the work."""
 
+IDLE_WORKER_TIMEOUT_S: Final = 5
+"""Workers of an earlier stage hold up to 0.4 GB each. Idle for so long, as while a network is compiled, they end; a
+stage that follows at once still finds them ready."""
 
 CRASHED: Final = "crashed"
 
@@ -87,9 +90,12 @@ def map_videos(
 
 
 def _engine(function: Callable[[T], R], workers: WorkerOptions) -> joblib.parallel_config:
+    if workers.backend == "loky":
+        return joblib.parallel_config(
+            "loky", n_jobs=workers.jobs, inner_max_num_threads=1, idle_worker_timeout=IDLE_WORKER_TIMEOUT_S
+        )
     if workers.backend != "dask":
-        threads = 1 if workers.backend == "loky" else None
-        return joblib.parallel_config(workers.backend, n_jobs=workers.jobs, inner_max_num_threads=threads)
+        return joblib.parallel_config(workers.backend, n_jobs=workers.jobs)
     try:
         from video_recommender.dask_cluster import SparingDaskBackend, connect
     except ImportError as error:
