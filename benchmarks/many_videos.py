@@ -66,6 +66,7 @@ STEPS = (
     "summarise_recommendations",
     ANSWER,
 )
+CLASSIFIER, CLASS_EMBEDDINGS = "02_intermediate/object_classifier.pickle", "03_primary/class_embeddings.parquet"
 WHAT_IT_IS = {"detect_objects": "detect_objects (nothing to do)"}
 FRAME_EMBEDDING = 1280
 
@@ -184,16 +185,15 @@ def make_project(project: Path, videos: int) -> None:
     shutil.copyfile(PROJECT / "pyproject.toml", project / "pyproject.toml")
     shutil.copyfile(PROJECT / ".telemetry", project / ".telemetry")
     (project / "src").mkdir()
-    kept = project / "data/02_intermediate"
-    kept.mkdir(parents=True)
-    for name in ("object_classifier.pickle", "class_embeddings.parquet"):
-        source = PROJECT / "data/02_intermediate" / name
+    for name in (CLASSIFIER, CLASS_EMBEDDINGS):
+        source = PROJECT / "data" / name
         if not source.exists():
             raise SystemExit(f"There is no {source}: run `kedro run --pipelines=detection` first")
-        shutil.copyfile(source, kept / name)
+        (project / "data" / name).parent.mkdir(parents=True)
+        shutil.copyfile(source, project / "data" / name)
     began = time.perf_counter()
-    corpus = SyntheticCorpus(pd.read_parquet(kept / "class_embeddings.parquet"), videos)
-    classifier: LiteRTClassifier = pd.read_pickle(kept / "object_classifier.pickle")
+    corpus = SyntheticCorpus(pd.read_parquet(project / "data" / CLASS_EMBEDDINGS), videos)
+    classifier: LiteRTClassifier = pd.read_pickle(project / "data" / CLASSIFIER)
     described = joblib.Parallel(n_jobs=-1, return_as="generator")(
         joblib.delayed(write_block)(block, corpus.class_names, project / "data", classifier.fingerprint)
         for block in corpus.blocks()

@@ -2,11 +2,24 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """Where modules were compiled anew at every start, start-up would take twice as long."""
+
+CATEGORIES = 4
+SECONDS = 20
+CLIPS = """\
+ingestion:
+  clips:
+    seconds: [{seconds}.0, {seconds}.0]
+    sizes: [[1280, 720]]
+    frame_rates: [30]
+    clips_per_category: {per_category}
+"""
 
 
 def copy_project(folder: Path) -> None:
@@ -15,3 +28,36 @@ def copy_project(folder: Path) -> None:
     shutil.copyfile(PROJECT / "pyproject.toml", folder / "pyproject.toml")
     shutil.copyfile(PROJECT / ".telemetry", folder / ".telemetry")
     (folder / "src").mkdir()
+
+
+def render_clips(project: Path, clips: int) -> None:
+    """Render clips as long and large as what a telephone films: 20 seconds of 1280 × 720 pixels, 30 frames per second.
+
+    Args:
+        project: as from `copy_project`; they go to its `data/01_raw/videos`.
+        clips: how many, over four categories.
+    """
+    (project / "conf/local").mkdir(exist_ok=True)
+    (project / "conf/local/parameters.yml").write_text(CLIPS.format(seconds=SECONDS, per_category=clips // CATEGORIES))
+    run_pipelines(project, "ingestion")
+
+
+def run_pipelines(project: Path, pipelines: str, *arguments: str) -> str:
+    """Run pipelines of a project; what it has printed.
+
+    Args:
+        project: where.
+        pipelines: their names, separated by commas.
+        arguments: further ones for `kedro run`.
+    """
+    return run_command(
+        [str(Path(sys.executable).with_name("kedro")), "run", f"--pipelines={pipelines}", *arguments], project
+    )
+
+
+def run_command(command: list[str], folder: Path) -> str:
+    """Run a command in a folder; what it has printed."""
+    told = subprocess.run(command, cwd=folder, env=USERS_ENVIRONMENT, capture_output=True, text=True, check=False)
+    if told.returncode:
+        raise SystemExit(f"{' '.join(command)} has failed:\n{told.stdout[-2000:]}\n{told.stderr[-2000:]}")
+    return told.stdout

@@ -8,26 +8,14 @@ takes the difference. CPU seconds are told because they depend less than time on
 
 import argparse
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from own_project import USERS_ENVIRONMENT, copy_project
+from own_project import SECONDS, copy_project, render_clips, run_pipelines
 
-CATEGORIES = 4
-SECONDS = 20
-CLIPS = """\
-ingestion:
-  clips:
-    seconds: [{seconds}.0, {seconds}.0]
-    sizes: [[1280, 720]]
-    frame_rates: [30]
-    clips_per_category: {per_category}
-"""
 STAGES = (
     "preprocessing",
     "deduplication",
@@ -81,14 +69,10 @@ def measure(clips: int) -> list[StageCost]:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         copy_project(project)
-        (project / "conf/local").mkdir(exist_ok=True)
-        (project / "conf/local/parameters.yml").write_text(
-            CLIPS.format(seconds=SECONDS, per_category=clips // CATEGORIES)
-        )
-        _run("ingestion", project)
+        render_clips(project, clips)
         for stage in STAGES:
             before, cpu_before, began = _size_mb(project), _cpu_s(), time.perf_counter()
-            _run(stage, project)
+            run_pipelines(project, stage)
             costs.append(
                 StageCost(
                     stage,
@@ -99,13 +83,6 @@ def measure(clips: int) -> list[StageCost]:
                 )
             )
     return costs
-
-
-def _run(stage: str, project: Path) -> None:
-    command = [str(Path(sys.executable).with_name("kedro")), "run", f"--pipelines={stage}"]
-    told = subprocess.run(command, cwd=project, env=USERS_ENVIRONMENT, capture_output=True, text=True, check=False)
-    if told.returncode:
-        raise SystemExit(f"{stage} has failed:\n{told.stdout[-2000:]}\n{told.stderr[-2000:]}")
 
 
 def _cpu_s() -> float:

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from own_project import USERS_ENVIRONMENT, copy_project
+from own_project import CATEGORIES, USERS_ENVIRONMENT, copy_project
 
-CATEGORIES = 4
 SAMPLED_EVERY_S = 0.5
 REPEATED = 3
 
