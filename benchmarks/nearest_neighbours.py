@@ -206,7 +206,7 @@ def _filled(videos: int, blocks: Iterator[Points]) -> Points:
 
 
 def _class_embeddings() -> pd.DataFrame:
-    return pd.read_parquet(DATA / "02_intermediate/class_embeddings.parquet")
+    return pd.read_parquet(DATA / "03_primary/class_embeddings.parquet")
 
 
 def _class_points() -> Points:
