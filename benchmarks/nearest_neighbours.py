@@ -5,11 +5,11 @@ Two corpora: `drawn`, of categories and groups (see synthetic_corpus.py), whose 
 space, so `kedro run` must have made data/. Each line is measured in a process of its own, on one core. Systems:
 
     exact   all are compared (find_neighbours)
-    hnsw    what the recommender does (NeighbourIndex): a graph over coordinates in 8 bits, ranked by exact similarity
+    index   what the recommender does (NeighbourIndex): cells, codes of 4 bits, then 8 bits, ranked by exact similarity
     ivf     FAISS's IndexIVFScalarQuantizer with 4 √n cells over coordinates in 8 bits, ranked likewise
 
     python benchmarks/nearest_neighbours.py
-    python benchmarks/nearest_neighbours.py --videos 1000000 --systems exact hnsw --queries 1000
+    python benchmarks/nearest_neighbours.py --videos 1000000 --systems exact index --queries 1000
 
 recall@10: of the ten nearest that an exact search finds, how many are found. ms: per query, of a thousand at once and
 one by one. all: building, and then asking for every video, in seconds.
@@ -53,7 +53,7 @@ class Measured:
 
     Attributes:
         build_s: to build the index and to learn how thoroughly it must be searched.
-        thoroughness: how thoroughly: HNSW's efSearch or IVF's nprobe.
+        thoroughness: how thoroughly: cells that are read.
         recall: recall@10.
         batch_ms: per query, of a thousand at once.
         single_ms: per query, one by one.
@@ -101,7 +101,7 @@ def measure(system: str, corpus: str, videos: int, queries: int) -> Measured:
     points = {"drawn": drawn_points, "demo": demo_points}[corpus](videos)
     asked = np.sort(np.random.default_rng(7).permutation(videos)[:queries])
     began = time.perf_counter()
-    ask, thoroughness, index_bytes = {"exact": build_exact, "hnsw": build_hnsw, "ivf": build_ivf}[system](points)
+    ask, thoroughness, index_bytes = {"exact": build_exact, "index": build_index, "ivf": build_ivf}[system](points)
     build_s = time.perf_counter() - began
     began = time.perf_counter()
     found = ask(asked)
@@ -123,7 +123,7 @@ def build_exact(points: Points) -> tuple[Ask, int, int]:
     return lambda rows: find_neighbours(cosine_scores(points[rows], points), rows, every, K).positions, len(points), 0
 
 
-def build_hnsw(points: Points) -> tuple[Ask, int, int]:
+def build_index(points: Points) -> tuple[Ask, int, int]:
     """What the recommender builds for a large corpus."""
     index, _ = fit_index(points)
     ask = lambda rows: find_near(index, points, points[rows], rows, None, K).positions  # noqa: E731
@@ -218,7 +218,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, nargs="+", default=[3000, 10_000, 30_000, 100_000])
     parser.add_argument("--corpora", nargs="+", default=["drawn", "demo"], choices=["drawn", "demo"])
-    parser.add_argument("--systems", nargs="+", default=["exact", "hnsw", "ivf"], choices=["exact", "hnsw", "ivf"])
+    parser.add_argument("--systems", nargs="+", default=["exact", "index", "ivf"], choices=["exact", "index", "ivf"])
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()

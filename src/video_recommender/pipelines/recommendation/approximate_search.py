@@ -18,8 +18,8 @@ from video_recommender.pipelines.recommendation.neighbour_index import Neighbour
 POOL: Final = 4
 """Candidates for each neighbour that is wanted, for the index knows similarities only roughly."""
 
-BREADTHS: Final = (32, 64, 128, 256, 512, 1024)
-WANTED_RECALL: Final = 0.995
+BREADTHS: Final = (16, 32, 64, 128, 256, 512)
+WANTED_RECALL: Final = 0.992
 """A little above the 0.99 that is promised, because it is measured on a sample."""
 
 SAMPLED_QUERIES: Final = 500

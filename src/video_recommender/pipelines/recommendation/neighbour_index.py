@@ -9,11 +9,12 @@ from threadpoolctl import threadpool_limits
 
 AXES: Final = 512
 """To how many axes points are reduced. Of points that are mixtures of 1,000 objects, little lies outside of so many."""
-LINKS: Final = 32
-"""Of each point in the graph; more find more, and take more memory."""
-BUILD_BREADTH: Final = 256
-"""How many points are looked at to find the links of a new one."""
-SAMPLE: Final = 20_000
+AXES_PER_CODE: Final = 4
+CELLS_PER_ROOT: Final = 4
+"""Cells for each unit of the square root of the number of points."""
+ROUGH: Final = 8
+"""Points that codes choose, to be compared by 8-bit coordinates, for each that is proposed."""
+SAMPLE: Final = 100_000
 """Points from which the axes, and the range of each coordinate, are learnt."""
 POINTS_PER_BLOCK: Final = 16_384
 
@@ -21,18 +22,17 @@ Positions = NDArray[np.int64]
 
 
 class NeighbourIndex:
-    """A graph in which every point is linked to near ones, walked greedily: HNSW (Malkov and Yashunin 2018), by FAISS.
+    """Cells around centres, of which the nearest are read: IVF with product codes (Jégou et al. 2011), by FAISS.
 
-    Building takes n log n steps and a query log n. The graph keeps its own copy of the points, reduced to the axes
-    along which they lie and with each coordinate in 8 bits: what it proposes is to be ranked by the points themselves.
-    It is built by one thread, since several would link the points in another order each time: the same points give the
-    same bytes.
+    A code holds four axes in 4 bits (fast scan, André et al. 2015); what codes choose is compared by coordinates in 8
+    bits. What is proposed is to be ranked by the points themselves. It is built by one thread: the same points give
+    the same bytes.
 
     Args:
         points: float32, shape (videos, axes), of any length: only their direction counts.
 
     Attributes:
-        breadth: how many points a query looks at beyond which it walks no further; more find more and take longer.
+        breadth: how many cells a query reads; more find more and take longer.
     """
 
     def __init__(self, points: NDArray[np.float32]) -> None:
@@ -40,7 +40,7 @@ class NeighbourIndex:
         with threadpool_limits(1):
             sample = normalize(points[:: -(-len(points) // SAMPLE)])
             self._rotation = _leading_axes(sample)
-            self._index = _empty_index(self._reduced(sample))
+            self._index = _empty_index(self._reduced(sample), len(points))
             for start in range(0, len(points), POINTS_PER_BLOCK):
                 self._index.add(self._reduced(normalize(points[start : start + POINTS_PER_BLOCK])))
 
@@ -70,19 +70,23 @@ class NeighbourIndex:
         faiss = _faiss()
         excluded = faiss.IDSelectorBatch(np.empty(0, np.int64) if without is None else without)
         others = faiss.IDSelectorNot(excluded)
-        parameters = faiss.SearchParametersHNSW(
-            efSearch=max(self.breadth, count), sel=None if without is None else others
-        )
+        inner = faiss.SearchParametersIVF(nprobe=self.breadth, sel=None if without is None else others)
+        parameters = faiss.IndexRefineSearchParameters(k_factor=ROUGH, base_index_params=inner)
         found: Positions = self._index.search(self._reduced(normalize(queries)), count, params=parameters)[1]
         return found
 
     def _reduced(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Coordinates along the leading axes; one more holds what is left, so that the points are of unit length."""
-        if self._rotation is None:
-            return points
-        leading = points @ self._rotation
+        leading = points if self._rotation is None else points @ self._rotation
         left = np.sqrt(np.clip((points**2).sum(axis=1) - (leading**2).sum(axis=1), 0, None))
-        return np.column_stack([leading, left])
+        reduced = np.column_stack([leading, left, np.zeros((len(points), -(leading.shape[1] + 1) % AXES_PER_CODE))])
+        turned: NDArray[np.float32] = reduced.astype(np.float32) @ _turn(reduced.shape[1])
+        return turned
+
+
+def _turn(axes: int) -> NDArray[np.float32]:
+    """A random rotation: codes serve all axes alike, so that no axis should hold more than another."""
+    return np.linalg.qr(np.random.default_rng(0).standard_normal((axes, axes)))[0].astype(np.float32)
 
 
 def _leading_axes(points: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -93,11 +97,21 @@ def _leading_axes(points: NDArray[np.float32]) -> NDArray[np.float32] | None:
     return np.ascontiguousarray(vectors[:, :-AXES:-1], dtype=np.float32)
 
 
-def _empty_index(sample: NDArray[np.float32]) -> Any:
+def _empty_index(sample: NDArray[np.float32], points: int) -> Any:
     faiss = _faiss()
-    index = faiss.IndexHNSWSQ(sample.shape[1], faiss.ScalarQuantizer.QT_8bit, LINKS, faiss.METRIC_INNER_PRODUCT)
-    index.hnsw.efConstruction = BUILD_BREADTH
-    index.train(sample)
+    axes, cells = sample.shape[1], max(1, min(int(CELLS_PER_ROOT * points**0.5), points // 32))
+    coarse = faiss.IndexFlatIP(axes)
+    cells_index = faiss.IndexIVFPQFastScan(coarse, axes, cells, axes // AXES_PER_CODE, 4, faiss.METRIC_INNER_PRODUCT)
+    cells_index.by_residual = True
+    cells_index.cp.niter, cells_index.cp.max_points_per_centroid, cells_index.cp.min_points_per_centroid = 8, 64, 1
+    fine = faiss.IndexScalarQuantizer(axes, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
+    cells_index.train(sample)
+    fine.train(sample)
+    index = faiss.IndexRefine(cells_index, fine)
+    index.own_fields = index.own_refine_index = True
+    for part in (coarse, cells_index, fine):
+        part.this.disown()
+    cells_index.own_fields = True
     return index
 
 
