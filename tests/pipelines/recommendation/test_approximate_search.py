@@ -103,3 +103,22 @@ def test_videos_without_any_object_get_neighbours_too() -> None:
 
     assert len(recommended) == 300
     assert (recommended["similarity"] == 0).all()
+
+
+@pytest.mark.parametrize(("videos", "axes"), [(1, 32), (2, 1), (12, 3), (40, 2), (300, 1)])
+def test_a_small_corpus_may_have_an_index_too(videos: int, axes: int) -> None:
+    points = POINTS.iloc[:videos, :axes]
+
+    found, exact = (VideoRecommender(index_from).fit(points).recommend(points) for index_from in (1, None))
+
+    pd.testing.assert_series_equal(found["video_id"], exact["video_id"])
+    np.testing.assert_allclose(found["similarity"], exact["similarity"], atol=1e-3)
+
+
+@pytest.mark.parametrize("k", [1, 10])
+def test_a_query_alone_is_answered_as_among_others(indexed, k: int) -> None:
+    together = indexed.recommend(POINTS.head(100), k)
+
+    alone = pd.concat([indexed.recommend(POINTS.iloc[[row]], k) for row in range(100)], ignore_index=True)
+
+    assert (alone["recommended_video_id"] == together["recommended_video_id"]).mean() > 0.99

@@ -9,10 +9,14 @@ from threadpoolctl import threadpool_limits
 
 AXES: Final = 512
 """To how many axes points are reduced. Of points that are mixtures of 1,000 objects, little lies outside of so many."""
-AXES_PER_CODE: Final = 4
+AXES_PER_CODE: Final = 2
+CODES: Final = 16
+"""What 4 bits tell apart."""
 CELLS_PER_ROOT: Final = 4
 """Cells for each unit of the square root of the number of points."""
-ROUGH: Final = 8
+POINTS_PER_CELL: Final = 32
+"""At least, on average."""
+ROUGH: Final = 4
 """Points that codes choose, to be compared by 8-bit coordinates, for each that is proposed."""
 SAMPLE: Final = 100_000
 """Points from which the axes, and the range of each coordinate, are learnt."""
@@ -22,11 +26,12 @@ Positions = NDArray[np.int64]
 
 
 class NeighbourIndex:
-    """Cells around centres, of which the nearest are read: IVF with product codes (Jégou et al. 2011), by FAISS.
+    """Cells around centres, of which a query reads the nearest: IVF with product codes (Jégou et al. 2011), by FAISS.
 
-    A code holds four axes in 4 bits (fast scan, André et al. 2015); what codes choose is compared by coordinates in 8
-    bits. What is proposed is to be ranked by the points themselves. It is built by one thread: the same points give
-    the same bytes.
+    A code holds two axes in 4 bits, for the processor to compare sixteen at a time (André et al. 2015); what the codes
+    choose is compared by coordinates in 8 bits. What is proposed is to be ranked by the points themselves. Building
+    takes n √n steps, of which each is tiny, and a query √n. It is built by one thread: the same points give the same
+    bytes.
 
     Args:
         points: float32, shape (videos, axes), of any length: only their direction counts.
@@ -40,15 +45,17 @@ class NeighbourIndex:
         with threadpool_limits(1):
             sample = normalize(points[:: -(-len(points) // SAMPLE)])
             self._rotation = _leading_axes(sample)
+            self._turn = _turn(min(points.shape[1], AXES - 1) + 1)
             self._index = _empty_index(self._reduced(sample), len(points))
             for start in range(0, len(points), POINTS_PER_BLOCK):
                 self._index.add(self._reduced(normalize(points[start : start + POINTS_PER_BLOCK])))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"breadth": self.breadth, "rotation": self._rotation, "bytes": _faiss().serialize_index(self._index)}
+        index = _faiss().serialize_index(self._index)
+        return {"breadth": self.breadth, "rotation": self._rotation, "turn": self._turn, "bytes": index}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.breadth, self._rotation = state["breadth"], state["rotation"]
+        self.breadth, self._rotation, self._turn = state["breadth"], state["rotation"], state["turn"]
         self._index = _faiss().deserialize_index(state["bytes"])
 
     def with_breadth(self, breadth: int) -> Self:
@@ -79,14 +86,13 @@ class NeighbourIndex:
         """Coordinates along the leading axes; one more holds what is left, so that the points are of unit length."""
         leading = points if self._rotation is None else points @ self._rotation
         left = np.sqrt(np.clip((points**2).sum(axis=1) - (leading**2).sum(axis=1), 0, None))
-        reduced = np.column_stack([leading, left, np.zeros((len(points), -(leading.shape[1] + 1) % AXES_PER_CODE))])
-        turned: NDArray[np.float32] = reduced.astype(np.float32) @ _turn(reduced.shape[1])
-        return turned
+        return leading @ self._turn[: leading.shape[1]] + left[:, np.newaxis] * self._turn[leading.shape[1]]
 
 
 def _turn(axes: int) -> NDArray[np.float32]:
-    """A random rotation: codes serve all axes alike, so that no axis should hold more than another."""
-    return np.linalg.qr(np.random.default_rng(0).standard_normal((axes, axes)))[0].astype(np.float32)
+    """A random rotation, into whole codes: these serve all axes alike, so that none should hold more than another."""
+    whole = -(-axes // AXES_PER_CODE) * AXES_PER_CODE
+    return np.linalg.qr(np.random.default_rng(0).standard_normal((whole, whole)))[0].astype(np.float32)
 
 
 def _leading_axes(points: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -99,19 +105,21 @@ def _leading_axes(points: NDArray[np.float32]) -> NDArray[np.float32] | None:
 
 def _empty_index(sample: NDArray[np.float32], points: int) -> Any:
     faiss = _faiss()
-    axes, cells = sample.shape[1], max(1, min(int(CELLS_PER_ROOT * points**0.5), points // 32))
+    axes = sample.shape[1]
+    cells = max(1, min(int(CELLS_PER_ROOT * points**0.5), points // POINTS_PER_CELL))
     coarse = faiss.IndexFlatIP(axes)
-    cells_index = faiss.IndexIVFPQFastScan(coarse, axes, cells, axes // AXES_PER_CODE, 4, faiss.METRIC_INNER_PRODUCT)
-    cells_index.by_residual = True
-    cells_index.cp.niter, cells_index.cp.max_points_per_centroid, cells_index.cp.min_points_per_centroid = 8, 64, 1
+    coded = faiss.IndexIVFPQFastScan(coarse, axes, cells, axes // AXES_PER_CODE, 4, faiss.METRIC_INNER_PRODUCT)
+    coded.by_residual = True
+    for clustering in (coded.cp, coded.pq.cp):
+        clustering.niter, clustering.max_points_per_centroid, clustering.min_points_per_centroid = 8, 64, 1
     fine = faiss.IndexScalarQuantizer(axes, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
-    cells_index.train(sample)
-    fine.train(sample)
-    index = faiss.IndexRefine(cells_index, fine)
-    index.own_fields = index.own_refine_index = True
-    for part in (coarse, cells_index, fine):
+    for part in (coded, fine):
+        part.train(np.resize(sample, (max(len(sample), CODES), axes)))
+    index = faiss.IndexRefine(coded, fine)
+    # FAISS frees what belongs to an index together with it, and Python must not
+    index.own_fields = index.own_refine_index = coded.own_fields = True
+    for part in (coarse, coded, fine):
         part.this.disown()
-    cells_index.own_fields = True
     return index
 
 
