@@ -146,7 +146,7 @@ def measure_here(step: str, project: Path) -> Cost:
     with KedroSession.create(project_path=project) as session:
         catalog = session.load_context().catalog
         pipelines.set_requested(["__default__"])
-        nodes = {node.name: node for node in pipelines["__default__"].nodes}
+        nodes = {node.short_name: node for node in pipelines["__default__"].nodes}
         began = time.perf_counter()
         if step == LIST:
             dataset = catalog["detections"]

@@ -65,7 +65,7 @@ class RecommendationOptions(BaseModel):
 
     neighbours: PositiveInt = 10
     exclude_same_group: bool = False
-    index_from: PositiveInt | None = 20_000
+    index_from: PositiveInt | None = 10_000
     shared_objects: PositiveInt = 3
     evaluated_videos: PositiveInt = 5000
     seed: int = 0

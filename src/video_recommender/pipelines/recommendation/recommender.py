@@ -52,7 +52,7 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     index_: NeighbourIndex | None
     recall_: float
 
-    def __init__(self, index_from: int | None = 20_000) -> None:
+    def __init__(self, index_from: int | None = 10_000) -> None:
         self.index_from = index_from
 
     def fit(
