@@ -1,6 +1,8 @@
 """Preprocessing against ffmpeg with one process per core, side by side: how many times as fast is ours?
 
-Run: python benchmarks/preprocessing_throughput.py --videos 60
+Run:
+    python benchmarks/preprocessing_throughput.py --videos 60
+    python benchmarks/preprocessing_throughput.py --videos 60 --rate 0.5 --group 30  # groups of pictures are left out
 """
 
 import argparse
@@ -39,12 +41,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         clips = joblib.Parallel(n_jobs=-1, backend="multiprocessing")(
-            joblib.delayed(render_clip)(root, number) for number in range(arguments.videos)
+            joblib.delayed(render_clip)(root, number, arguments.group) for number in range(arguments.videos)
         )
         ours, theirs = [], []
         for number in range(arguments.rounds):
-            ours.append(seconds_of(partial(preprocess, clips, root / f"ours{number}")))
-            theirs.append(seconds_of(partial(run_ffmpeg, clips, root / f"ffmpeg{number}")))
+            ours.append(seconds_of(partial(preprocess, clips, root / f"ours{number}", arguments.rate)))
+            theirs.append(seconds_of(partial(run_ffmpeg, clips, root / f"ffmpeg{number}", arguments.rate)))
         frames = [len(list((root / side).rglob("*.jpg"))) for side in ("ours0", "ffmpeg0")]
     print(
         f"preprocessing ÷ ffmpeg: {min(theirs) / min(ours):.2f} (target ≥ 1.0; {arguments.videos} clips; "
@@ -53,15 +55,15 @@ def main() -> None:
     )
 
 
-def render_clip(root: Path, number: int) -> VideoFile:
-    """Pan over a photo, with noise: 5 to 8 s of H.264, of one of four sizes and three rates."""
+def render_clip(root: Path, number: int, group: int) -> VideoFile:
+    """Pan over a photo, with noise: 5 to 8 s of H.264, of one of four sizes and three rates; groups of so many pictures."""
     (width, height), rate, seconds = SIZES[number % 4], RATES[number % 3], 5 + number // 4 % 4
     photo = (data.chelsea, data.coffee, data.rocket, data.astronaut)[number // 2 % 4]()
     wide = cv2.resize(photo, (int(width * 1.3), int(height * 1.3)), interpolation=cv2.INTER_AREA)
     noise = np.random.default_rng(number).integers(0, 12, (height + 32, width, 3), np.uint8)
     path = root / f"{number:03}.mp4"
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast"})
+        stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "g": str(group)})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for index, step in enumerate(np.linspace(0, 1, rate * seconds)):
             left, top = int(step * (wide.shape[1] - width)), int(step * (wide.shape[0] - height))
@@ -79,10 +81,10 @@ def seconds_of(work: partial[None]) -> float:
     return time.perf_counter() - start
 
 
-def preprocess(clips: list[VideoFile], target: Path) -> None:
+def preprocess(clips: list[VideoFile], target: Path, rate: float) -> None:
     """Sample the clips on all cores and save a folder of frames for each, through the pipeline's own dataset."""
     dataset = RecordedPartitionedDataset(path=str(target), dataset="video_recommender.datasets.FrameFolderDataset")
-    sample = partial(sample_frames, options=PreprocessingOptions())
+    sample = partial(sample_frames, options=PreprocessingOptions(frames_per_second=rate))
     tasks = {clip.path.stem: clip for clip in clips}
     with redirect_stdout(io.StringIO()):
         for outcome in map_videos(sample, tasks, WorkerOptions(), "frames"):
@@ -91,22 +93,24 @@ def preprocess(clips: list[VideoFile], target: Path) -> None:
             dataset.save({outcome.video_id: Partition(PartitionRecord(""), outcome.result.frames)})
 
 
-def run_ffmpeg(clips: list[VideoFile], target: Path) -> None:
+def run_ffmpeg(clips: list[VideoFile], target: Path, rate: float) -> None:
     """Do the same with ffmpeg, one process per core."""
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
-        list(pool.map(partial(_ffmpeg, target), clips))
+        list(pool.map(partial(_ffmpeg, target, rate), clips))
 
 
-def _ffmpeg(target: Path, clip: VideoFile) -> None:
+def _ffmpeg(target: Path, rate: float, clip: VideoFile) -> None:
     folder = target / clip.path.stem
     folder.mkdir(parents=True)
     quiet = ["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", "-i", str(clip.path)]
-    subprocess.run([*quiet, "-vf", "fps=3,scale=224:224", "-q:v", "3", str(folder / "%d.jpg")], check=True)
+    subprocess.run([*quiet, "-vf", f"fps={rate:g},scale=224:224", "-q:v", "3", str(folder / "%d.jpg")], check=True)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=60)
+    parser.add_argument("--rate", type=float, default=3.0, help="frames per second that are taken")
+    parser.add_argument("--group", type=int, default=250, help="pictures from one that stands alone to the next")
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()
 

@@ -15,7 +15,12 @@ from av.video.stream import VideoStream
 
 from video_recommender.video_file import VideoError, VideoFile
 
-PacketFilter: TypeAlias = Callable[["av.Packet[VideoStream]"], bool]
+Packet: TypeAlias = "av.Packet[VideoStream]"
+"""A compressed picture."""
+
+PacketFilter: TypeAlias = Callable[[Packet], bool]
+
+Packets: TypeAlias = "Iterator[Packet | None]"
 
 DISCONTINUITY_S: Final = 10.0
 """In a broadcast stream, a leap of the clock longer than this is a splice, not a pause (as FFmpeg has it)."""
@@ -48,12 +53,15 @@ class OpenVideo:
         """Whether the clock of such a file may leap, as that of a broadcast does."""
         return bool(self.container.format.flags & cast(int, Flags.ts_discont.value))
 
-    def decode(self, is_needless: PacketFilter | None = None) -> Iterator[av.VideoFrame]:
+    def decode(
+        self, is_needless: PacketFilter | None = None, thin_out: Callable[[Packets], Packets] | None = None
+    ) -> Iterator[av.VideoFrame]:
         """Decode the pictures in order of time; whatever is broken is left out.
 
         Args:
             is_needless: tells of a compressed picture that it is not wanted for itself. It is left out if no other
                 picture refers to it, so that the others stay what they are.
+            thin_out: leaves out compressed pictures to which none that is wanted refers.
 
         Yields:
             Pictures in the file's own pixel format.
@@ -62,7 +70,8 @@ class OpenVideo:
             VideoError: `unreadable`, if there is not one picture to be had.
         """
         decoded = 0
-        for packet in self.packets():
+        packets = self.packets()
+        for packet in packets if thin_out is None else thin_out(packets):
             if is_needless is not None and packet is not None:
                 self.stream.codec_context.skip_frame = "NONREF" if is_needless(packet) else "DEFAULT"
             try:
@@ -74,7 +83,7 @@ class OpenVideo:
         if not decoded:
             raise VideoError("unreadable", f"{self.video.name} holds no picture that can be decoded: {_WAY_OUT}")
 
-    def packets(self) -> Iterator["av.Packet[VideoStream] | None"]:
+    def packets(self) -> Packets:
         """Read the stream's compressed pictures as far as the file goes, in order of decoding; the last may be None."""
         try:
             yield from self.container.demux(self.stream)

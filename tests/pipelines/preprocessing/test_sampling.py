@@ -11,14 +11,8 @@ from skimage import data
 from skimage.transform import resize
 
 from video_recommender.frame_folder import EncodedFrames
-from video_recommender.pipelines.preprocessing.sampling import (
-    TOLERANCE_S,
-    PreprocessingOptions,
-    Shown,
-    pick_frames,
-    sample_frames,
-    samples_before,
-)
+from video_recommender.pipelines.preprocessing.needless_pictures import TOLERANCE_S, samples_before
+from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, Shown, pick_frames, sample_frames
 from video_recommender.video_file import VideoError, VideoFile
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -296,10 +290,12 @@ def test_max_frames_takes_the_beginning(tmp_path):
         {"x264-params": "intra-refresh=1:bframes=3:b-adapt=0"},
         {"flags": "+ildct+ilme"},
         {"tune": "zerolatency"},
+        {"g": "7", "bf": "2"},
+        {"g": "1"},
     ],
     ids=str,
 )
-@pytest.mark.parametrize("rate", [3, 7.3])
+@pytest.mark.parametrize("rate", [0.8, 3, 7.3])
 def test_leaving_out_needless_pictures_changes_no_frame(tmp_path, encoder, rate):
     base = photo(160, 120)
     pictures = [np.roll(base, (number, 2 * number), axis=(0, 1)) for number in range(60)]

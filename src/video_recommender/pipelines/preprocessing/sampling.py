@@ -1,6 +1,5 @@
 """Turn a video into a few small square pictures per second."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,12 +10,16 @@ import av
 import cv2
 import numpy as np
 from av.filter import Graph
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt
 
 from video_recommender.decoding import OpenVideo, Orientation, open_video
 from video_recommender.frame_folder import EncodedFrames
+from video_recommender.pipelines.preprocessing.needless_pictures import (
+    TOLERANCE_S,
+    NeedlessPictures,
+    samples_before,
+)
 from video_recommender.pipelines.preprocessing.picture_times import PictureClock, Shown
 from video_recommender.pipelines.preprocessing.shots import ShotOptions, find_shots
 from video_recommender.video_file import Video, VideoFile
@@ -25,9 +28,6 @@ T = TypeVar("T")
 
 VERSION: Final = 2
 """Raised when the same video and options would give other frames than before, so that they are cut again."""
-
-TOLERANCE_S: Final = 0.001
-"""Containers round time stamps, Matroska to the millisecond: a picture this little late is on time."""
 
 
 class PreprocessingOptions(BaseModel):
@@ -157,53 +157,14 @@ def pick_frames(shown: Iterable[Shown[T]], rate: float) -> Iterator[tuple[T, int
             yield last.picture, due - taken
 
 
-def samples_before(elapsed_s: float, rate: float) -> int:
-    """Count the samples that are taken before a picture appears.
-
-    Of two pictures with the same count, only the later one can be on screen when a sample is taken.
-
-    Args:
-        elapsed_s: when it appears, in seconds after the first one.
-        rate: samples per second.
-    """
-    return max(0, math.ceil((elapsed_s - TOLERANCE_S) * rate))
-
-
 def _shown_pictures(opened: OpenVideo, rate: float) -> Iterator[Shown[av.VideoFrame]]:
     clock = PictureClock(opened)
-    needless = _NeedlessPictures(opened, rate)
-    for picture in opened.decode(needless if needless.can_tell else None):
+    needless = NeedlessPictures(opened, rate)
+    decoded = opened.decode(needless.is_needless, needless.without_tails) if needless.can_tell else opened.decode()
+    for picture in decoded:
         shown = clock.time(picture)
         needless.begin(shown.start_s)
         yield shown
-
-
-class _NeedlessPictures:
-    """Tells, before it is decoded, that a picture cannot be on screen when a sample is taken.
-
-    That is so if a later picture appears before the next sample, and can be trusted in H.264, where each picture says
-    whether others refer to it.
-    """
-
-    def __init__(self, opened: OpenVideo, rate: float) -> None:
-        self.can_tell = opened.stream.codec_context.name == "h264" and not opened.may_be_spliced
-        self._first_s: float | None = None
-        self._rate = rate
-        self._latest: dict[int, float] = {}
-
-    def begin(self, first_s: float) -> None:
-        """Tell when the first picture appears, in seconds; later calls change nothing."""
-        if self._first_s is None:
-            self._first_s = first_s
-
-    def __call__(self, packet: "av.Packet[VideoStream]") -> bool:
-        if self._first_s is None or packet.pts is None or packet.time_base is None:
-            return False
-        start_s = float(packet.pts * packet.time_base)
-        slot = samples_before(start_s - self._first_s, self._rate)
-        latest_s = self._latest.setdefault(slot, start_s)
-        self._latest[slot] = max(latest_s, start_s)
-        return start_s < latest_s
 
 
 class _JpegEncoder:

@@ -139,5 +139,6 @@ def _nearest_proposed(
 def _rough_cosines(candidates: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float32]:
     """In float32, up to the length of the query: to choose which candidates are worth 64 bits."""
     lengths = np.sqrt(np.einsum("qca,qca->qc", candidates, candidates))
-    products: NDArray[np.float32] = (candidates @ queries[:, :, np.newaxis])[:, :, 0]
-    return products / np.maximum(lengths, np.finfo(np.float32).tiny)
+    cosines: NDArray[np.float32] = (candidates @ queries[:, :, np.newaxis])[:, :, 0]
+    cosines /= np.maximum(lengths, np.finfo(np.float32).tiny)
+    return cosines

@@ -86,7 +86,9 @@ class NeighbourIndex:
         """Coordinates along the leading axes; one more holds what is left, so that the points are of unit length."""
         leading = points if self._rotation is None else points @ self._rotation
         left = np.sqrt(np.clip((points**2).sum(axis=1) - (leading**2).sum(axis=1), 0, None))
-        return leading @ self._turn[: leading.shape[1]] + left[:, np.newaxis] * self._turn[leading.shape[1]]
+        axes = leading.shape[1]
+        turned: NDArray[np.float32] = leading @ self._turn[:axes] + left[:, np.newaxis] * self._turn[axes]
+        return turned
 
 
 def _turn(axes: int) -> NDArray[np.float32]:
