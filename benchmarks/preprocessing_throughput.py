@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def render_clip(root: Path, number: int, group: int) -> VideoFile:
-    """Pan over a photo, with noise: 5 to 8 s of H.264, of one of four sizes and three rates; groups of so many pictures."""
+    """Pan over a photo, with noise: 5 to 8 s of H.264, of one of four sizes and three rates, in groups of pictures."""
     (width, height), rate, seconds = SIZES[number % 4], RATES[number % 3], 5 + number // 4 % 4
     photo = (data.chelsea, data.coffee, data.rocket, data.astronaut)[number // 2 % 4]()
     wide = cv2.resize(photo, (int(width * 1.3), int(height * 1.3)), interpolation=cv2.INTER_AREA)
