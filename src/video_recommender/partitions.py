@@ -82,6 +82,8 @@ PARTITIONS_PER_BLOCK: Final = 1000
 
 ReadTables: TypeAlias = Callable[[Sequence[str]], pd.DataFrame]
 """Reads the tables of some partitions into one, as `Partitions.blocks` gives it."""
+BeginReading: TypeAlias = Callable[[], ReadTables]
+"""Looks at what is there now, once before many are read."""
 
 
 class Partitions(Mapping[str, StoredPartition[T]]):
@@ -90,18 +92,18 @@ class Partitions(Mapping[str, StoredPartition[T]]):
     Args:
         stored: the saved partitions by `video_id`.
         keep: picklable; saves another one beside them, from any worker.
-        read_tables: a faster way to read many than one after the other; None where there is none.
+        begin_reading: a faster way to read many than one after the other; None where there is none.
     """
 
     def __init__(
         self,
         stored: Mapping[str, StoredPartition[T]] | None = None,
         keep: Keep = in_hand,
-        read_tables: ReadTables | None = None,
+        begin_reading: BeginReading | None = None,
     ) -> None:
         self._stored = dict(sorted((stored or {}).items()))
         self.keep = keep
-        self._read_tables = read_tables
+        self._begin_reading = begin_reading
 
     def __getitem__(self, video_id: str) -> StoredPartition[T]:
         return self._stored[video_id]
@@ -115,7 +117,7 @@ class Partitions(Mapping[str, StoredPartition[T]]):
     def usable(self) -> "Partitions[T]":
         """Those that have content."""
         usable = {video_id: stored for video_id, stored in self.items() if stored.record.is_ok}
-        return Partitions(usable, self.keep, self._read_tables)
+        return Partitions(usable, self.keep, self._begin_reading)
 
     def blocks(self) -> Iterator[pd.DataFrame]:
         """Read all contents, which are tables, a thousand at a time, so that memory does not grow with their number.
@@ -125,9 +127,9 @@ class Partitions(Mapping[str, StoredPartition[T]]):
             text are categorical: a name that comes often is kept once.
         """
         names = list(self)
+        read = self._begin_reading() if self._begin_reading else self._read_one_by_one
         for start in range(0, len(names), PARTITIONS_PER_BLOCK):
-            block = names[start : start + PARTITIONS_PER_BLOCK]
-            yield self._read_tables(block) if self._read_tables else self._read_one_by_one(block)
+            yield read(names[start : start + PARTITIONS_PER_BLOCK])
 
     def table(self, columns: Sequence[str]) -> pd.DataFrame:
         """Put all contents, which are tables, into one.
@@ -164,7 +166,7 @@ class Partitions(Mapping[str, StoredPartition[T]]):
             for video_id, stored in self.items()
             if all(other.has(video_id, stored.record.fingerprint) for other in others)
         }
-        return Partitions({**unfinished, **agreed}, self.keep, self._read_tables)
+        return Partitions({**unfinished, **agreed}, self.keep, self._begin_reading)
 
     def has(self, video_id: str, fingerprint: str) -> bool:
         """Whether this partition was already made from exactly this input."""

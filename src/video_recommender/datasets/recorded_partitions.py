@@ -20,8 +20,9 @@ from kedro.io.core import get_protocol_and_path, parse_dataset_definition
 from kedro.utils import load_obj
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
-from pyarrow.parquet import ParquetFile
 
+from video_recommender.datasets.record_copy import COPIES, FolderRecords, parse_record, prefix_of, read_records
+from video_recommender.datasets.table_copies import CopiedTables, is_text, read_parquet
 from video_recommender.datasets.write_aside import beside, written_aside
 from video_recommender.fingerprints import fingerprint
 from video_recommender.partitions import (
@@ -31,6 +32,7 @@ from video_recommender.partitions import (
     PartitionRecord,
     Partitions,
     PartitionUpdates,
+    ReadTables,
     StoredPartition,
     owners,
 )
@@ -108,7 +110,7 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         return Partitions(
             {video_id: self._stored(video_id, record) for video_id, record in self._records()},
             self.keep,
-            self._read_tables if has_plain_tables else None,
+            self._begin_reading if has_plain_tables else None,
         )
 
     def save(self, data: PartitionUpdates) -> None:
@@ -178,17 +180,13 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
     def _load_content(self, video_id: str) -> Any:
         return self._partition(video_id).load()
 
-    def _read_tables(self, video_ids: Sequence[str]) -> pd.DataFrame:
-        """Read Parquet without a data set of pandas for each file, which would take ten times as long."""
-        contents = self._read([str(self._place(video_id)) for video_id in video_ids])
-        tables = [ParquetFile(pa.BufferReader(content)).read(use_threads=False) for content in contents]
-        rows = pa.concat_tables(tables).combine_chunks()
-        for number, field in enumerate(rows.schema):
-            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-                rows = rows.set_column(number, field.name, rows[field.name].dictionary_encode())
-        table: pd.DataFrame = rows.replace_schema_metadata().to_pandas()
-        table.insert(0, "video_id", owners(video_ids, np.repeat(np.arange(len(tables)), [len(one) for one in tables])))
-        return table
+    def _begin_reading(self) -> ReadTables:
+        copies = Path(self._path) / RECORDS / COPIES
+        read = CopiedTables(Path(self._path), self._suffix, copies).read if self._is_local else self._fetch_tables
+        return lambda video_ids: _as_block(video_ids, read(video_ids))
+
+    def _fetch_tables(self, video_ids: Sequence[str]) -> list[pa.Table]:
+        return [read_parquet(content) for content in self._fetch([str(self._place(name)) for name in video_ids])]
 
     def _partition(self, video_id: str) -> Any:
         place = str(self._place(video_id))
@@ -210,17 +208,24 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         return validated
 
     def _records(self) -> Iterator[tuple[str, PartitionRecord]]:
-        root = str(self._path / RECORDS)
-        walk = os.walk if self._is_local else self._fs.walk
-        for folder, _, names in sorted(walk(root)):
-            category = Path(folder).relative_to(root)
-            there = self._names(self._path / category)
-            records = sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
-            for name, content in zip(records, self._read([f"{folder}/{name}" for name in records]), strict=True):
-                record = _parsed(content)
-                slug = name.removesuffix(".json")
+        root = self._path / RECORDS
+        for prefix, records in read_records(Path(root)) if self._is_local else self._fetch_records(str(root)):
+            there = self._names(self._path / prefix)
+            for slug, record in records.items():
                 is_lost = record.is_ok and f"{slug}{self._suffix}" not in there
-                yield (category / slug).as_posix(), LOST if is_lost else record
+                yield f"{prefix}{slug}", LOST if is_lost else record
+
+    def _fetch_records(self, root: str) -> Iterator[tuple[str, FolderRecords]]:
+        for folder, _, names in sorted(self._fs.walk(root)):
+            records = sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
+            contents = self._fetch([f"{folder}/{name}" for name in records])
+            yield (
+                prefix_of(PurePosixPath(folder).relative_to(root)),
+                {
+                    name.removesuffix(".json"): parse_record(content)
+                    for name, content in zip(records, contents, strict=True)
+                },
+            )
 
     def _names(self, folder: PurePosixPath) -> set[str]:
         try:
@@ -230,12 +235,10 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         except FileNotFoundError:
             return set()
 
-    def _read(self, files: list[str]) -> Iterator[bytes]:
-        if self._is_local:
-            yield from (Path(file).read_bytes() for file in files)
-        elif files:  # all at once, because a store takes its time to answer; each in one piece
-            contents = self._fs.cat(files, max_concurrency=1)
-            yield from (contents[self._fs._strip_protocol(file)] for file in files)
+    def _fetch(self, files: list[str]) -> Iterator[bytes]:
+        """Read all at once, because a store takes its time to answer; each in one piece."""
+        contents = self._fs.cat(files, max_concurrency=1) if files else {}
+        yield from (contents[self._fs._strip_protocol(file)] for file in files)
 
     def _record_path(self, video_id: str) -> PurePosixPath:
         return self._path / RECORDS / f"{video_id}.json"
@@ -259,8 +262,11 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
         return {"path": str(self._path), "dataset": self._partition_type.__name__, "filename_suffix": self._suffix}
 
 
-def _parsed(record: bytes) -> PartitionRecord:
-    try:
-        return PartitionRecord(**json.loads(record))
-    except (ValueError, TypeError):
-        return UNFINISHED
+def _as_block(video_ids: Sequence[str], tables: Sequence[pa.Table]) -> pd.DataFrame:
+    rows = pa.concat_tables(tables).combine_chunks()
+    for number, field in enumerate(rows.schema):
+        if is_text(field.type):
+            rows = rows.set_column(number, field.name, rows[field.name].dictionary_encode())
+    table: pd.DataFrame = rows.to_pandas()
+    table.insert(0, "video_id", owners(video_ids, np.repeat(np.arange(len(tables)), [len(one) for one in tables])))
+    return table

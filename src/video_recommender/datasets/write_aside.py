@@ -1,9 +1,11 @@
 """Saving under another name first, so that whoever looks finds the old content or the new, never half of it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
+from uuid import uuid4
 
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
@@ -51,6 +53,25 @@ def written_aside(dataset: AbstractDataset[Any, Any]) -> Iterator[None]:
     finally:
         keeper._filepath = place
         _remove(filesystem, aside)
+
+
+def replace_file(place: Path, content: bytes | memoryview) -> None:
+    """Write a file that others may read and write at the same time: each finds one whole version.
+
+    Args:
+        place: where; its folder is made if need be.
+        content: what.
+    """
+    place.parent.mkdir(exist_ok=True)
+    aside = place.with_name(f"{PREFIX}{uuid4().hex}-{place.name}")
+    try:
+        with aside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or after a power cut there might be a name without its content
+        aside.replace(place)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def beside(place: PurePosixPath) -> tuple[PurePosixPath, PurePosixPath]:
