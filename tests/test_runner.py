@@ -9,7 +9,7 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import ParquetDataset
 
 import video_recommender
-from video_recommender import code_digests
+from video_recommender import code_digests, runner
 from video_recommender.catalog import WriteAsideCatalog
 from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.partitions import Partition, PartitionRecord
@@ -135,6 +135,19 @@ def test_nodes_that_know_themselves_what_to_do_are_always_run(project, tag):
     project.run()
 
     assert project.run() == ["total"]
+
+
+@pytest.mark.parametrize("tag", ["per_video", "on_demand"])
+def test_nothing_is_digested_for_a_node_that_is_never_skipped(project, tag, monkeypatch):
+    project.kept = ["numbers", "halves", "run_ledger"]
+    project.tags = {"halve": [tag]}
+    nodes = project.nodes()[:1]
+    monkeypatch.setattr(project, "nodes", lambda: nodes)
+    digested = []
+    monkeypatch.setattr(runner, "stored_digest", lambda _, place: digested.append(place.name))
+
+    assert project.run() == ["halve"]
+    assert digested == []
 
 
 def test_failing_node_does_not_make_earlier_ones_forgotten(project, monkeypatch):

@@ -36,13 +36,15 @@ class IncrementalRunner(SequentialRunner):
     ) -> None:
         ledger = _Ledger(catalog)
         for node in by_stage(pipeline):
-            if node.tags.isdisjoint(NEVER_SKIPPED) and ledger.is_up_to_date(node):
+            may_be_skipped = node.tags.isdisjoint(NEVER_SKIPPED)
+            if may_be_skipped and ledger.is_up_to_date(node):
                 self._logger.info("%s: up to date", _title(node))
             else:
                 self._logger.info("%s", _title(node))
                 ledger.forget(node)
                 Task(node, catalog, self._is_async, hook_manager, run_id).execute()
-                ledger.remember(node)
+                if may_be_skipped:
+                    ledger.remember(node)
 
 
 class _Entry(TypedDict):
