@@ -66,7 +66,8 @@ STEPS = (
     "summarise_recommendations",
     ANSWER,
 )
-CLASSIFIER, CLASS_EMBEDDINGS = "02_intermediate/object_classifier.pickle", "03_primary/class_embeddings.parquet"
+CLASSIFIER = "data/02_intermediate/object_classifier.pickle"
+CLASS_EMBEDDINGS = "data/03_primary/class_embeddings.parquet"
 WHAT_IT_IS = {"detect_objects": "detect_objects (nothing to do)"}
 FRAME_EMBEDDING = 1280
 
@@ -185,15 +186,14 @@ def make_project(project: Path, videos: int) -> None:
     shutil.copyfile(PROJECT / "pyproject.toml", project / "pyproject.toml")
     shutil.copyfile(PROJECT / ".telemetry", project / ".telemetry")
     (project / "src").mkdir()
-    for name in (CLASSIFIER, CLASS_EMBEDDINGS):
-        source = PROJECT / "data" / name
-        if not source.exists():
-            raise SystemExit(f"There is no {source}: run `kedro run --pipelines=detection` first")
-        (project / "data" / name).parent.mkdir(parents=True)
-        shutil.copyfile(source, project / "data" / name)
+    for place in (CLASSIFIER, CLASS_EMBEDDINGS):
+        if not (PROJECT / place).exists():
+            raise SystemExit(f"There is no {PROJECT / place}: run `kedro run --pipelines=detection` first")
+        (project / place).parent.mkdir(parents=True)
+        shutil.copyfile(PROJECT / place, project / place)
     began = time.perf_counter()
-    corpus = SyntheticCorpus(pd.read_parquet(project / "data" / CLASS_EMBEDDINGS), videos)
-    classifier: LiteRTClassifier = pd.read_pickle(project / "data" / CLASSIFIER)
+    corpus = SyntheticCorpus(pd.read_parquet(project / CLASS_EMBEDDINGS), videos)
+    classifier: LiteRTClassifier = pd.read_pickle(project / CLASSIFIER)
     described = joblib.Parallel(n_jobs=-1, return_as="generator")(
         joblib.delayed(write_block)(block, corpus.class_names, project / "data", classifier.fingerprint)
         for block in corpus.blocks()
