@@ -70,6 +70,19 @@ CLASSIFIER = "data/02_intermediate/object_classifier.pickle"
 CLASS_EMBEDDINGS = "data/03_primary/class_embeddings.parquet"
 WHAT_IT_IS = {"detect_objects": "detect_objects (nothing to do)"}
 FRAME_EMBEDDING = 1280
+FRAMES = "data/02_intermediate/frames"
+AFTER_ADDING = (
+    "detect_objects",
+    "summarise_detections",
+    "gather_class_evidence",
+    "gather_embeddings",
+    "gather_evidence",
+    "fit_object_space",
+    "measure_importances",
+    "place_videos",
+)
+FROM_ONE_FILE = frozenset({"fit_object_space", "measure_importances", "place_videos"})
+"""Steps that read no small files, so that it hardly matters whether the operating system still knows these."""
 
 
 @dataclass(frozen=True)
@@ -276,30 +289,48 @@ def write_manifests(videos: pd.DataFrame, data: Path) -> None:
 
 
 def add_videos(project: Path, videos: int, added: int) -> None:
-    """Measure detection where nothing is to do, and with so many videos more, whose frames are copies of the demo's."""
-    frames = project / "data/02_intermediate/frames"
-    demo = sorted(folder for folder in (PROJECT / "data/02_intermediate/frames").glob("*/*") if folder.is_dir())
-    demo = [folder for folder in demo if folder.parent.name != RECORDS]
+    """Measure what so many videos more cost, whose frames are copies of the demo's: by themselves, and beside the rest.
+
+    Before the steps that are measured cold, the operating system forgets the files it has read, if it lets us.
+    """
     alone = project.with_name("alone")
-    make_project(alone, 0) if not alone.exists() else None
+    shutil.rmtree(alone, ignore_errors=True)
+    make_project(alone, 0)
+    for step in (LIST, *AFTER_ADDING):  # what the last run has left
+        measure(step, project)
+    demo = sorted(folder for folder in (PROJECT / "data/02_intermediate/frames").glob("[!.]*/*") if folder.is_dir())
     names = [f"added/video-{number:04}" for number in range(added)]
-    nothing = measure("detect_objects", project)
     for number, video_id in enumerate(names):
         source = demo[number % len(demo)]
-        for place in (frames, alone / "data/02_intermediate/frames"):
-            shutil.copytree(source, place / video_id)
+        for frames in (project / FRAMES, alone / FRAMES):
+            shutil.copytree(source, frames / video_id)
             record = PartitionRecord(fingerprint("added", video_id), details={"frames": len(list(source.iterdir()))})
-            _record(place, video_id, record)
-    more, by_themselves = measure("detect_objects", project), measure("detect_objects", alone)
+            _record(frames, video_id, record)
     print(
-        f"detection of {added} videos: {by_themselves.seconds:.1f} s alone; beside {videos} that are done "
-        f"{more.seconds:.1f} s, of which {nothing.seconds:.1f} s to see that these are done"
+        f"| step | {added} alone | beside {videos:,}, cold | beside {videos:,}, warm |\n|---|---|---|---|", flush=True
     )
+    for step in (*AFTER_ADDING, LIST, "detect_objects"):
+        is_cold = step not in FROM_ONE_FILE and forget_files()
+        by_themselves, more = measure(step, alone), measure(step, project)
+        again = measure(step, project) if step != AFTER_ADDING[0] else None
+        cold, warm = (more, again) if is_cold else (None, again or more)
+        cells = [f"{cost.seconds:.1f} s" if cost else "" for cost in (by_themselves, cold, warm)]
+        print(f"| {step} | {' | '.join(cells)} |", flush=True)
     for video_id in names:
-        shutil.rmtree(frames / video_id)
-        (frames / RECORDS / f"{video_id}.json").unlink()
+        shutil.rmtree(project / FRAMES / video_id)
+        (project / FRAMES / RECORDS / f"{video_id}.json").unlink()
     measure("detect_objects", project)
     shutil.rmtree(alone)
+
+
+def forget_files() -> bool:
+    """Let the operating system forget the files that it has read; tell whether it did."""
+    subprocess.run(["sync"], check=True)
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+    except OSError:
+        return False
+    return True
 
 
 def _record(folder: Path, video_id: str, record: PartitionRecord) -> None:

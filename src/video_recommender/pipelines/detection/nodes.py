@@ -14,7 +14,7 @@ from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date
 from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates
+from video_recommender.partitions import Partitions, PartitionUpdates, StoredPartition
 from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
 from video_recommender.pipelines.detection.keras_classifier import load_into_keras, workers_for
 from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu
@@ -88,7 +88,7 @@ def detect_objects(
     planned = {
         video_id: Planned(
             fingerprint(DETECTION_VERSION, stored.record.fingerprint, object_classifier.fingerprint, *reuse),
-            stored.load(),
+            stored,  # the worker that needs it loads it, which takes long for a hundred thousand that are done
         )
         for video_id, stored in frames.usable().items()
     }
@@ -125,6 +125,8 @@ def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataF
     return VideoEmbeddings.validate(table.set_index(pd.Index(usable, name="video_id", dtype=str)))
 
 
-def _detect(folder: FrameFolder, classifier: FrameClassifier, reuse_below: float | None) -> Made[VideoDetections]:
-    named = name_objects(folder, classifier, reuse_below)
+def _detect(
+    frames: StoredPartition[FrameFolder], classifier: FrameClassifier, reuse_below: float | None
+) -> Made[VideoDetections]:
+    named = name_objects(frames.load(), classifier, reuse_below)
     return Made(named, {"frames": len(named.detections)})
