@@ -81,6 +81,8 @@ AFTER_ADDING = (
     "measure_importances",
     "place_videos",
 )
+COPYING = ("detect_objects", "gather_class_evidence", "gather_embeddings")
+"""Steps that copy what they read of many small files, so that the next run need not open these."""
 FROM_ONE_FILE = frozenset({"fit_object_space", "measure_importances", "place_videos"})
 """Steps that read no small files, so that it hardly matters whether the operating system still knows these."""
 
@@ -295,8 +297,8 @@ def add_videos(project: Path, videos: int, added: int) -> None:
     """
     alone = project.with_name("alone")
     shutil.rmtree(alone, ignore_errors=True)
-    make_project(alone, 0)
-    for step in (LIST, *AFTER_ADDING):  # what the last run has left
+    make_project(alone, 1)  # one video that is done, because without any there are no tables
+    for step in COPYING:  # as the last run has left it
         measure(step, project)
     demo = sorted(folder for folder in (PROJECT / "data/02_intermediate/frames").glob("[!.]*/*") if folder.is_dir())
     names = [f"added/video-{number:04}" for number in range(added)]

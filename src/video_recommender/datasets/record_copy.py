@@ -83,7 +83,8 @@ def _folders(root: Path) -> list[Path]:
     found = [str(root)]
     for folder in found:
         with suppress(FileNotFoundError):
-            found += [entry.path for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
+            folders = (entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+            found += [entry.path for entry in folders if entry.name != COPIES]
     return [Path(folder) for folder in sorted(found)]
 
 

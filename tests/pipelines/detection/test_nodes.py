@@ -89,6 +89,19 @@ def frame_manifest_of(**videos):
     return FrameManifest.validate(table.assign(shot_numbers="", times_s=""))
 
 
+def test_frames_of_videos_that_are_done_are_not_looked_for(frames_of):
+    frames = frames_of(cat=["tomato"], dog=["frog"])
+    stored = tuple(map(kept, detect(frames)))
+
+    def look_for():
+        raise AssertionError("it is done")
+
+    done = {name: StoredPartition(frames[name].record, look_for) for name in frames}
+    made, _, _ = detect(Partitions({**done, **frames_of(emu=["sky"])}), stored)
+
+    assert list(made) == ["pets/emu"]
+
+
 def test_what_is_seen_in_a_video_goes_to_three_datasets_under_one_record(frames_of):
     detections, probabilities, embeddings = (
         updates["pets/cat"] for updates in detect(frames_of(cat=["tomato", "tomato", "frog"]))
