@@ -53,12 +53,13 @@ def read_records(root: Path) -> Iterator[tuple[str, FolderRecords]]:
         records = {}
         for name in sorted(name for name in seen.files if name.endswith(SUFFIX)):
             slug, told = name.removesuffix(SUFFIX), seen.files[name]
-            video_id, state = prefix + slug, " ".join(map(str, told))
+            video_id, state = prefix + slug, f"{told.modified_ns} {told.changed_ns} {told.size} {told.inode}"
             is_copied = copied.states.get(video_id) == state
-            content = copied.contents[video_id].encode() if is_copied else (folder / name).read_bytes()
+            content = copied.contents[video_id] if is_copied else (folder / name).read_bytes()
             records[slug] = parse_record(content)
             if is_copied or (records[slug] is not UNFINISHED and told.is_settled(seen.seen_ns)):
-                current.states[video_id], current.contents[video_id] = state, content.decode()
+                current.states[video_id] = state
+                current.contents[video_id] = content if isinstance(content, str) else content.decode()
                 opened += not is_copied
         yield prefix, records
     if opened >= COPIED_FROM:
@@ -71,7 +72,7 @@ def prefix_of(category: PurePath) -> str:
     return f"{category.as_posix()}/" if category.name else ""
 
 
-def parse_record(content: bytes) -> PartitionRecord:
+def parse_record(content: str | bytes) -> PartitionRecord:
     """Understand a record; a damaged one counts as unfinished."""
     try:
         return PartitionRecord(**json.loads(content))
