@@ -311,7 +311,7 @@ def add_videos(project: Path, videos: int, added: int) -> None:
     print(
         f"| step | {added} alone | beside {videos:,}, cold | beside {videos:,}, warm |\n|---|---|---|---|", flush=True
     )
-    for step in (*AFTER_ADDING, LIST, "detect_objects"):
+    for step in (*AFTER_ADDING, LIST):
         is_cold = step not in FROM_ONE_FILE and forget_files()
         by_themselves, more = measure(step, alone), measure(step, project)
         again = measure(step, project) if step != AFTER_ADDING[0] else None
