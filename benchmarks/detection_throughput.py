@@ -23,6 +23,7 @@ import numpy as np
 import skimage.data
 from ai_edge_litert.interpreter import Interpreter
 
+from video_recommender import parallel
 from video_recommender.frame_folder import FrameFolder, Frames
 from video_recommender.parallel import WorkerOptions, map_videos
 from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
@@ -38,6 +39,8 @@ CORES = joblib.cpu_count()
 def main() -> None:
     """Print frames per second of each side, their ratios, and how far LiteRT and Keras agree."""
     arguments = _parse()
+    # workers are started in the first round, and stay while the others take their turn
+    parallel.IDLE_WORKER_TIMEOUT_S = 300
     network = build_network(arguments.network)
     classifier = compile_for_cpu(network, arguments.network)
     in_keras = load_into_keras(network, arguments.network)

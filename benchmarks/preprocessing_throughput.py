@@ -22,6 +22,7 @@ import joblib
 import numpy as np
 from skimage import data
 
+from video_recommender import parallel
 from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.parallel import WorkerOptions, map_videos
 from video_recommender.partitions import Partition, PartitionRecord
@@ -38,6 +39,8 @@ def main() -> None:
         print("preprocessing ÷ ffmpeg: skipped, because ffmpeg is not installed")
         return
     arguments = _parse()
+    # workers are started in the first round, and stay while the others take their turn
+    parallel.IDLE_WORKER_TIMEOUT_S = 300
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         clips = joblib.Parallel(n_jobs=-1, backend="multiprocessing")(
