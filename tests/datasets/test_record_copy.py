@@ -1,13 +1,12 @@
 """Many records are read from one copy, and never as they were before a change."""
 
 import os
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from video_recommender.datasets import RecordedPartitionedDataset, file_state, record_copy
+from video_recommender.datasets import RecordedPartitionedDataset, record_copy
 from video_recommender.partitions import Partition, PartitionRecord
 
 VIDEOS = 4
@@ -23,13 +22,6 @@ def made(fingerprint="1", **details):
 
 def records_of(folder):
     return {video_id: stored.record for video_id, stored in tables_in(folder).load().items()}
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """Let ten seconds pass between what is done and what is looked at."""
-    now = time.time_ns
-    monkeypatch.setattr(file_state.time, "time_ns", lambda: now() + 10_000_000_000)
 
 
 @pytest.fixture

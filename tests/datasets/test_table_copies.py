@@ -1,13 +1,11 @@
 """Many tables are read from few copies, and come as they would from their own files."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from video_recommender import partitions
-from video_recommender.datasets import RecordedPartitionedDataset, file_state, table_copies
+from video_recommender.datasets import RecordedPartitionedDataset, table_copies
 from video_recommender.partitions import Partition, PartitionRecord, Partitions
 
 
@@ -41,13 +39,6 @@ def check(folder):
         pd.testing.assert_frame_equal(block, expected)
     columns = ["video_id", "class_name", "confidence"]
     pd.testing.assert_frame_equal(stored.table(columns), Partitions(dict(stored)).table(columns))
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """Let ten seconds pass between what is done and what is looked at."""
-    now = time.time_ns
-    monkeypatch.setattr(file_state.time, "time_ns", lambda: now() + 10_000_000_000)
 
 
 @pytest.fixture
