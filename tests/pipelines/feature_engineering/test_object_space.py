@@ -139,6 +139,22 @@ def test_shared_objects_are_named_with_the_greatest_first(space: ObjectSpace) ->
     assert space.shared_objects(first, second, top=1) == ["sofa"]
 
 
+def test_many_pairs_are_explained_each_by_itself(space: ObjectSpace) -> None:
+    videos = features_from({"a/a": {"beagle": 0.2, "sofa": 0.8}, "b/b": {"sofa": 0.7, "labrador": 0.3}})
+    first, second = [0, 1, 1] * 50, [1, 1, 0] * 50
+
+    shared = space.shared_objects(videos.iloc[first], videos.iloc[second])
+
+    assert shared == ["sofa, beagle ~ labrador", "sofa, labrador", "sofa, labrador ~ beagle"] * 50
+
+
+def test_as_many_first_as_second_videos_are_needed(space: ObjectSpace) -> None:
+    videos = features_from({"a/a": {"sofa": 1}, "b/b": {"sofa": 1}})
+
+    with pytest.raises(ValueError, match="2 videos cannot be paired with 1"):
+        space.shared_objects(videos, videos.iloc[:1])
+
+
 def test_videos_with_nothing_in_common_share_no_objects(space: ObjectSpace) -> None:
     sofas = features_from({"a/a": {"sofa": 1}, "a/b": {"sofa": 1}})
     others = features_from({"b/b": {"beagle": 1, "banana": 0}, "b/dark": {"beagle": 0, "banana": 0}})

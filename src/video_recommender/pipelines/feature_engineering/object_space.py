@@ -42,6 +42,8 @@ SMALLEST_SHARE = 0.02
 """A pair of objects that makes less than this part of a similarity does not explain it."""
 STRONGEST = 64
 """Objects of a video that are looked at for an explanation, so that its cost does not grow with a long tail."""
+PAIRS_PER_BLOCK = 64
+"""Pairs of videos that are explained at a time: what their objects have in common fits into a cache."""
 
 
 class FeatureOptions(BaseModel):
@@ -63,14 +65,15 @@ class FeatureOptions(BaseModel):
 
 @dataclass(frozen=True)
 class StrongestObjects:
-    """The most important objects of one video, at most 64, most important first.
+    """The most important objects of each video, at most 64, most important first.
 
     Attributes:
-        classes: numbers of their classes.
-        terms: their importance, damped as for the soft cosine.
+        classes: numbers of their classes, shape (videos, objects).
+        terms: float32, shape (videos, objects): their importance, damped as for the soft cosine; 0 where a video has
+            fewer.
     """
 
-    classes: Positions
+    classes: NDArray[np.int64]
     terms: Terms
 
 
@@ -219,47 +222,87 @@ class ObjectSpace:
         Raises:
             ValueError: if an object is unknown to the network, or the tables differ in length.
         """
-        strongest = zip(self.strongest_objects(importances_a), self.strongest_objects(importances_b), strict=True)
-        return [self.shared_by(objects_a, objects_b, top) for objects_a, objects_b in strongest]
+        if len(importances_a) != len(importances_b):
+            raise ValueError(
+                f"{len(importances_a)} videos cannot be paired with {len(importances_b)}: give as many of both"
+            )
+        first, second = self.strongest_objects(importances_a), self.strongest_objects(importances_b)
+        rows = np.arange(len(importances_a))
+        return self.shared_by(first, rows, second, rows, top)
 
-    def strongest_objects(self, importances: DataFrame[VideoFeatures]) -> list[StrongestObjects]:
+    def strongest_objects(self, importances: DataFrame[VideoFeatures]) -> StrongestObjects:
         """Find what `shared_by` looks at in each video, once for all pairs that the video is in.
 
         Args:
             importances: as `importances` gives it.
 
         Returns:
-            One per row.
+            In the order of the rows.
 
         Raises:
             ValueError: if an object is unknown to the network.
         """
         positions = class_positions(importances.columns, self.class_names_)
-        found = []
-        for row in importances.to_numpy(np.float32):
-            terms = self._damped(row)
-            ranked = np.argsort(-terms, kind="stable")[:STRONGEST]
-            present = ranked[terms[ranked] > 0]
-            found.append(StrongestObjects(positions[present], terms[present]))
-        return found
+        rows = importances.to_numpy(np.float32)
+        ranked = np.array([np.argsort(-row, kind="stable")[:STRONGEST] for row in rows], dtype=np.int64)
+        ranked = ranked.reshape(len(rows), min(STRONGEST, len(positions)))
+        return StrongestObjects(
+            positions[ranked].astype(np.int64), self._damped(np.take_along_axis(rows, ranked, axis=1))
+        )
 
-    def shared_by(self, first: StrongestObjects, second: StrongestObjects, top: int = 3) -> str:
-        """Name the objects that make two videos alike, as in `shared_objects`."""
-        pairs = first.terms[:, np.newaxis] * second.terms
-        pairs *= self.class_similarity_[np.ix_(first.classes, second.classes)]
-        similarity = pairs.sum()
-        if similarity <= 0:
-            return ""
+    def shared_by(
+        self,
+        strongest_a: StrongestObjects,
+        rows_a: Positions,
+        strongest_b: StrongestObjects,
+        rows_b: Positions,
+        top: int = 3,
+    ) -> list[str]:
+        """Name the objects that make pairs of videos alike, as in `shared_objects`.
+
+        Args:
+            strongest_a: the strongest objects of some videos.
+            rows_a: the first video of each pair, by its row among these.
+            strongest_b: the strongest objects of the same videos or of others.
+            rows_b: the second video of each pair, by its row among these.
+            top: at most how many to name.
+
+        Returns:
+            As `shared_objects` gives it.
+        """
         named: list[str] = []
-        while pairs.size and len(named) < top:
-            row, column = divmod(int(pairs.argmax()), pairs.shape[1])
-            if pairs[row, column] <= SMALLEST_SHARE * similarity:
-                break
-            name, other = self.class_names_[first.classes[row]], self.class_names_[second.classes[column]]
-            named.append(name if name == other else f"{name} ~ {other}")
-            pairs[row, :] = -np.inf
-            pairs[:, column] = -np.inf
-        return ", ".join(named)
+        for start in range(0, len(rows_a), PAIRS_PER_BLOCK):
+            block = slice(start, start + PAIRS_PER_BLOCK)
+            named += self._name_shared(strongest_a, rows_a[block], strongest_b, rows_b[block], top)
+        return named
+
+    def _name_shared(
+        self,
+        strongest_a: StrongestObjects,
+        rows_a: Positions,
+        strongest_b: StrongestObjects,
+        rows_b: Positions,
+        top: int,
+    ) -> list[str]:
+        classes_a, classes_b = strongest_a.classes[rows_a], strongest_b.classes[rows_b]
+        cells = classes_a[:, :, np.newaxis] * len(self.class_similarity_) + classes_b[:, np.newaxis, :]
+        parts = self.class_similarity_.take(cells)
+        parts *= strongest_a.terms[rows_a, :, np.newaxis]
+        parts *= strongest_b.terms[rows_b, np.newaxis, :]
+        least = SMALLEST_SHARE * parts.sum(axis=(1, 2)).clip(0)
+        pairs = np.arange(len(rows_a))
+        names = self.class_names_.to_numpy(dtype=object)
+        named: list[list[str]] = [[] for _ in pairs]
+        for _ in range(min(top, *parts.shape[1:])):
+            rows, columns = np.divmod(parts.reshape(len(pairs), -1).argmax(axis=1), parts.shape[2])
+            counts = parts[pairs, rows, columns] > least
+            ours, theirs = names[classes_a[pairs, rows]], names[classes_b[pairs, columns]]
+            for pair in np.flatnonzero(counts):
+                same = ours[pair] == theirs[pair]
+                named[pair].append(ours[pair] if same else f"{ours[pair]} ~ {theirs[pair]}")
+            parts[pairs, rows, :] = -np.inf
+            parts[pairs, :, columns] = -np.inf
+        return [", ".join(objects) for objects in named]
 
     def _damped(self, amounts: Terms) -> Terms:
         return np.sqrt(amounts) if self.options.hellinger else amounts
