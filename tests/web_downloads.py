@@ -22,7 +22,7 @@ HASTY = WebManners(
     sleep_between_videos_s=(0, 0),
     sleep_between_requests_s=0,
     timeout_s=1,
-    video_timeout_s=5,
+    video_timeout_s=30,
 )
 MEDIA_TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",

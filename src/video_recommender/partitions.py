@@ -1,6 +1,6 @@
 """What is kept per video, how it came about, and which of it a run must make again."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -116,8 +116,11 @@ class Partitions(Mapping[str, StoredPartition[T]]):
 
     def usable(self) -> "Partitions[T]":
         """Those that have content."""
-        usable = {video_id: stored for video_id, stored in self.items() if stored.record.is_ok}
-        return Partitions(usable, self.keep, self._begin_reading)
+        return self.only(video_id for video_id, stored in self.items() if stored.record.is_ok)
+
+    def only(self, video_ids: Iterable[str]) -> "Partitions[T]":
+        """Those of these videos."""
+        return Partitions({video_id: self[video_id] for video_id in video_ids}, self.keep, self._begin_reading)
 
     def blocks(self) -> Iterator[pd.DataFrame]:
         """Read all contents, which are tables, a thousand at a time, so that memory does not grow with their number.

@@ -197,7 +197,9 @@ class ObjectSpace:
         """
         columns = class_positions(importances.columns, self.class_names_)
         terms = sparse.csr_array(self._damped(importances.to_numpy(np.float32)))
-        points = normalize(terms @ self.class_points_[columns], copy=False)
+        points = terms @ self.class_points_[columns]
+        if len(points):
+            points = normalize(points, copy=False)
         axes = [f"axis_{number:04}" for number in range(1, points.shape[1] + 1)]
         return VideoPoints.validate(pd.DataFrame(points, index=importances.index, columns=axes))
 

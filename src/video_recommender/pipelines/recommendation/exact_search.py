@@ -41,6 +41,12 @@ class Neighbours:
     positions: NDArray[np.int64]
     similarities: NDArray[np.float64]
 
+    def of(self, rows: NDArray[np.int64]) -> "Neighbours":
+        """The same, where the candidates were these rows of something longer."""
+        if not len(rows):
+            return self
+        return Neighbours(np.where(self.positions >= 0, rows[self.positions], -1), self.similarities)
+
 
 @dataclass(frozen=True)
 class Exclusion:

@@ -1,5 +1,6 @@
 """An index that proposes near videos without comparing a video to all others."""
 
+from copy import deepcopy
 from typing import Any, Final, Self
 
 import numpy as np
@@ -48,20 +49,37 @@ class NeighbourIndex:
             self._turn = _turn(min(points.shape[1], AXES - 1) + 1)
             self._index = _empty_index(self._reduced(sample), len(points))
             for start in range(0, len(points), POINTS_PER_BLOCK):
-                self._index.add(self._reduced(normalize(points[start : start + POINTS_PER_BLOCK])))
+                self._add(points[start : start + POINTS_PER_BLOCK])
+        self._rows = self._numbers = np.arange(len(points))
 
     def __getstate__(self) -> dict[str, Any]:
-        index = _faiss().serialize_index(self._index)
-        return {"breadth": self.breadth, "rotation": self._rotation, "turn": self._turn, "bytes": index}
+        return {**vars(self), "_index": _faiss().serialize_index(self._index)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.breadth, self._rotation, self._turn = state["breadth"], state["rotation"], state["turn"]
-        self._index = _faiss().deserialize_index(state["bytes"])
+        vars(self).update({**state, "_index": _faiss().deserialize_index(state["_index"])})
 
     def with_breadth(self, breadth: int) -> Self:
         """Set how thoroughly it is searched."""
         self.breadth = breadth
         return self
+
+    def with_points(self, points: NDArray[np.float32], rows: Positions) -> "NeighbourIndex":
+        """Put more points into its cells; these stay where they are, so that it takes as long as for the new points.
+
+        Args:
+            points: shape (new, axes), of any length.
+            rows: the row number that each will have among all points, ascending; the others follow in their order.
+
+        Returns:
+            Another index, of all points.
+        """
+        longer = deepcopy(self)
+        others = np.delete(np.arange(len(self._rows) + len(rows)), rows)
+        longer._rows = np.concatenate([others[self._rows], rows])  # of each number by which FAISS knows a point
+        longer._numbers = np.argsort(longer._rows)
+        with threadpool_limits(1):
+            longer._add(points)
+        return longer
 
     def propose(self, queries: NDArray[np.float32], count: int, without: Positions | None = None) -> Positions:
         """Propose near points, nearest first as far as the index knows.
@@ -75,12 +93,15 @@ class NeighbourIndex:
             Row numbers, shape (queries, count); -1 where too few are found.
         """
         faiss = _faiss()
-        excluded = faiss.IDSelectorBatch(np.empty(0, np.int64) if without is None else without)
+        excluded = faiss.IDSelectorBatch(np.empty(0, np.int64) if without is None else self._numbers[without])
         others = faiss.IDSelectorNot(excluded)
         inner = faiss.SearchParametersIVF(nprobe=self.breadth, sel=None if without is None else others)
         parameters = faiss.IndexRefineSearchParameters(k_factor=ROUGH, base_index_params=inner)
         found: Positions = self._index.search(self._reduced(normalize(queries)), count, params=parameters)[1]
-        return found
+        return np.where(found >= 0, self._rows[found], found)
+
+    def _add(self, points: NDArray[np.float32]) -> None:
+        self._index.add(self._reduced(normalize(points)))
 
     def _reduced(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Coordinates along the leading axes; one more holds what is left, so that the points are of unit length."""

@@ -1,5 +1,6 @@
 """The nearest videos in object space, the same answer every time."""
 
+from copy import copy
 from typing import Self
 
 import numpy as np
@@ -84,13 +85,52 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.index_, self.recall_ = fit_index(self.points_) if is_large else (None, 1.0)
         return self
 
-    def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
+    def with_videos(
+        self, points: DataFrame[VideoPoints], groups: pd.Series | None = None, originals: pd.Series | None = None
+    ) -> "VideoRecommender":
+        """Remember more videos, as if it had been fitted on them, too; an index keeps its cells.
+
+        Args:
+            points: of the new videos; those that it knows are left as they are.
+            groups: as in `fit`, of all videos.
+            originals: as in `fit`, of all near duplicates.
+
+        Returns:
+            Another recommender, for all videos.
+
+        Raises:
+            ValueError: if the axes differ, or a coordinate is not a finite number.
+        """
+        check_is_fitted(self)
+        self._check_axes(points)
+        new = points[~points.index.isin(self.video_ids_)].sort_index()
+        if new.empty:
+            return self
+        ordered = pd.concat([pd.DataFrame(self.points_, self.video_ids_, self.axes_), new]).sort_index()
+        if self.index_ is None:
+            return VideoRecommender(self.index_from).fit(VideoPoints.validate(ordered), groups, originals)
+        longer = copy(self)
+        longer.video_ids_ = ordered.index
+        longer.points_ = _finite(ordered)
+        longer.groups_ = group_labels(ordered.index, groups)
+        longer.originals_ = self.originals_ if originals is None else originals
+        longer.index_ = self.index_.with_points(_finite(new), ordered.index.get_indexer(new.index))
+        return longer
+
+    def recommend(
+        self,
+        points: DataFrame[VideoPoints],
+        k: int = 10,
+        exclude_same_group: bool = False,
+        among: pd.Index | None = None,
+    ) -> pd.DataFrame:
         """Name the k nearest videos of each point, never the video itself.
 
         Args:
             points: a row per video (index `video_id`), the same axes as in `fit`; the videos may be new.
             k: how many videos to recommend, at least 1.
             exclude_same_group: never recommend a video of the same group either; a new video has no group.
+            among: recommend only these of the videos that can be recommended; each is compared. None: all of them.
 
         Returns:
             `video_id`, `rank` (from 1), `recommended_video_id`, `similarity` (cosine): in the order of the points, k
@@ -102,18 +142,17 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         check_is_fitted(self)
         if k < 1:
             raise ValueError(f"Cannot recommend {k} videos: ask for at least 1")
-        if not points.columns.equals(self.axes_):
-            raise ValueError(
-                "The points have other axes than the recommender was fitted on: run feature_engineering and "
-                "recommendation again"
-            )
+        self._check_axes(points)
         vectors = _finite(points)
         own, fitted = self._labels(points.index, exclude_same_group)
-        if self.index_ is None:
-            every = np.arange(len(self.points_)) if fitted is None else fitted
-            neighbours = find_neighbours(cosine_scores(vectors, self.points_), own, every, k)
-        else:
+        if self.index_ is not None and among is None:
             neighbours = find_near(self.index_, self.points_, vectors, own, fitted, k)
+        else:
+            rows = np.arange(len(self.points_))
+            if among is not None:
+                rows = np.flatnonzero(self.video_ids_.isin(among))
+            labels = rows if fitted is None else fitted[rows]
+            neighbours = find_neighbours(cosine_scores(vectors, self.points_[rows]), own, labels, k).of(rows)
         found = neighbours.positions >= 0
         query, rank = np.nonzero(found)
         return pd.DataFrame(
@@ -128,6 +167,13 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def predict(self, points: DataFrame[VideoPoints]) -> pd.DataFrame:
         """Name the ten nearest videos of each point: `recommend` under the name by which MLflow serves a model."""
         return self.recommend(points)
+
+    def _check_axes(self, points: pd.DataFrame) -> None:
+        if not points.columns.equals(self.axes_):
+            raise ValueError(
+                "The points have other axes than the recommender was fitted on: run feature_engineering and "
+                "recommendation again"
+            )
 
     def _labels(self, video_ids: pd.Index, exclude_same_group: bool) -> tuple[Labels, Labels | None]:
         originals = self.originals_.reindex(video_ids)
