@@ -73,18 +73,16 @@ FRAME_EMBEDDING = 1280
 FRAMES = "data/02_intermediate/frames"
 AFTER_ADDING = (
     "detect_objects",
-    "summarise_detections",
-    "gather_class_evidence",
-    "gather_embeddings",
-    "gather_evidence",
-    "fit_object_space",
-    "measure_importances",
-    "place_videos",
+    "select_corpus",
+    "place_added_videos",
+    "extend_object_tables",
+    "extend_recommender",
+    "extend_recommendations",
+    "extend_predictions",
 )
-COPYING = ("detect_objects", "gather_class_evidence", "gather_embeddings")
+EXTENDED = ("video_features", "video_points", "recommender", "recommendations", "category_predictions")
+COPYING = ("detect_objects",)
 """Steps that copy what they read of many small files, so that the next run need not open these."""
-FROM_ONE_FILE = frozenset({"fit_object_space", "measure_importances", "place_videos"})
-"""Steps that read no small files, so that it hardly matters whether the operating system still knows these."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ def measure_here(step: str, project: Path) -> Cost:
     with KedroSession.create(project_path=project) as session:
         catalog = session.load_context().catalog
         pipelines.set_requested(["__default__"])
-        nodes = {node.short_name: node for node in pipelines["__default__"].nodes}
+        nodes = {node.short_name: node for name in ("__default__", "addition") for node in pipelines[name].nodes}
         began = time.perf_counter()
         if step == LIST:
             dataset = catalog["detections"]
@@ -291,38 +289,45 @@ def write_manifests(videos: pd.DataFrame, data: Path) -> None:
 
 
 def add_videos(project: Path, videos: int, added: int) -> None:
-    """Measure what so many videos more cost, whose frames are copies of the demo's: by themselves, and beside the rest.
+    """Measure what so many videos more cost, whose frames are copies of the demo's, beside the rest.
 
-    Before the steps that are measured cold, the operating system forgets the files it has read, if it lets us.
+    Before detection, which reads many small files, the operating system forgets what it has read, if it lets us.
     """
-    alone = project.with_name("alone")
-    shutil.rmtree(alone, ignore_errors=True)
-    make_project(alone, 1)  # one video that is done, because without any there are no tables
+    data, manifest = project / "data", project / "data/01_raw/video_manifest.parquet"
     for step in COPYING:  # as the last run has left it
         measure(step, project)
-    demo = sorted(folder for folder in (PROJECT / "data/02_intermediate/frames").glob("[!.]*/*") if folder.is_dir())
+    touched = [manifest, *(next(data.glob(f"*/{name}.*")) for name in EXTENDED)]
+    for file in touched:
+        shutil.copyfile(file, file.with_name(f".before-{file.name}"))
     names = [f"added/video-{number:04}" for number in range(added)]
-    for number, video_id in enumerate(names):
-        source = demo[number % len(demo)]
-        for frames in (project / FRAMES, alone / FRAMES):
-            shutil.copytree(source, frames / video_id)
-            record = PartitionRecord(fingerprint("added", video_id), details={"frames": len(list(source.iterdir()))})
-            _record(frames, video_id, record)
-    print(
-        f"| step | {added} alone | beside {videos:,}, cold | beside {videos:,}, warm |\n|---|---|---|---|", flush=True
-    )
-    for step in (*AFTER_ADDING, LIST):
-        is_cold = step not in FROM_ONE_FILE and forget_files()
-        by_themselves, more = measure(step, alone), measure(step, project)
-        again = measure(step, project) if step != AFTER_ADDING[0] else None
-        cold, warm = (more, again) if is_cold else (None, again or more)
-        cells = [f"{cost.seconds:.1f} s" if cost else "" for cost in (by_themselves, cold, warm)]
-        print(f"| {step} | {' | '.join(cells)} |", flush=True)
+    add_frames(names, project / FRAMES)
+    known = pd.read_parquet(manifest)
+    new = known.head(added).assign(video_id=names, category="added", group=names)
+    VideoManifest.validate(pd.concat([known, new], ignore_index=True)).to_parquet(manifest)
+    forget_files()
+    print(f"| step | {added} beside {videos:,} | memory |\n|---|---|---|", flush=True)
+    total = 0.0
+    for step in AFTER_ADDING:
+        cost = measure(step, project)
+        total += cost.seconds
+        print(f"| {step} | {cost.seconds:.1f} s | {cost.peak_mib:.0f} MiB |", flush=True)
+    print(f"| together | {total:.1f} s | |", flush=True)
+    for file in touched:
+        file.with_name(f".before-{file.name}").replace(file)
     for video_id in names:
         shutil.rmtree(project / FRAMES / video_id)
         (project / FRAMES / RECORDS / f"{video_id}.json").unlink()
     measure("detect_objects", project)
-    shutil.rmtree(alone)
+
+
+def add_frames(names: list[str], frames: Path) -> None:
+    """Give each new video the frames of one of the demo's."""
+    demo = sorted(folder for folder in (PROJECT / FRAMES).glob("[!.]*/*") if folder.is_dir())
+    for number, video_id in enumerate(names):
+        source = demo[number % len(demo)]
+        shutil.copytree(source, frames / video_id)
+        details = {"frames": len(list(source.iterdir()))}
+        _record(frames, video_id, PartitionRecord(fingerprint("added", video_id), details=details))
 
 
 def forget_files() -> bool:
