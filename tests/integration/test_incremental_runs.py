@@ -97,7 +97,7 @@ def test_videos_that_are_added_to_finished_models_are_where_a_whole_run_puts_the
 
     assert executed.isdisjoint({"train_category_classifier", "fit_recommender", "recommend_videos", *BUILDS_NETWORK})
     per_video = {"videos", "frames", "detections", "class_probabilities", "embeddings"}
-    assert project.remade(before) == dict.fromkeys(per_video, {"things/new", "unlabelled/loose"})
+    assert project.remade(before) == {name: {"things/new", "unlabelled/loose"} for name in per_video}
     predictions = project.load("category_predictions").set_index("video_id")
     assert predictions.loc[["things/new", "unlabelled/loose"], "predicted_category"].notna().all()
     names = ["video_features", "video_points", "recommendations"]

@@ -138,13 +138,15 @@ def extend_recommendations(
     rivals = pd.concat([rivals, recommender.recommend(added_points, k, apart)])
     lists = merge_lists(recommendations[~names_added], rivals, k)
     is_new = lists["shared_objects"].isna()
-    strongest = object_space.strongest_objects(video_features)
-    first, second = (
-        video_features.index.get_indexer(pd.Index(lists.loc[is_new, name]))
-        for name in ("video_id", "recommended_video_id")
-    )
+    first, second = (pd.Index(lists.loc[is_new, name]) for name in ("video_id", "recommended_video_id"))
+    described = video_features.loc[first.union(second).unique()]
+    strongest = object_space.strongest_objects(described)
     lists.loc[is_new, "shared_objects"] = object_space.shared_by(
-        strongest, first, strongest, second, options.shared_objects
+        strongest,
+        described.index.get_indexer(first),
+        strongest,
+        described.index.get_indexer(second),
+        options.shared_objects,
     )
     return Recommendations.validate(lists)
 
