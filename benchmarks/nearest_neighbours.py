@@ -18,6 +18,7 @@ recall@10: of the ten nearest that an exact search finds, how many are found. ms
 import argparse
 import json
 import os
+import pickle
 import resource
 import subprocess
 import sys
@@ -131,7 +132,7 @@ def build_index(points: Points) -> tuple[Ask, int, int]:
     """What the recommender builds for a large corpus."""
     index, _ = fit_index(points)
     ask = lambda rows: find_near(index, points, points[rows], rows, None, K).positions  # noqa: E731
-    return ask, index.breadth, index.__getstate__()["bytes"].nbytes
+    return ask, index.breadth, len(pickle.dumps(index))
 
 
 def build_ivf(points: Points) -> tuple[Ask, int, int]:
