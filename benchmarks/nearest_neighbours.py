@@ -55,7 +55,7 @@ class Measured:
 
     Attributes:
         build_s: to build the index and to learn how thoroughly it must be searched.
-        thoroughness: how thoroughly: cells that are read.
+        thoroughness: how thoroughly: cells that are read, and points that codes choose for each candidate.
         recall: recall@10.
         batch_ms: per query, of a thousand at once.
         single_ms: per query, one by one.
@@ -64,7 +64,7 @@ class Measured:
     """
 
     build_s: float
-    thoroughness: int
+    thoroughness: str
     recall: float
     batch_ms: float
     single_ms: float
@@ -122,20 +122,20 @@ def measure(system: str, corpus: str, videos: int, queries: int) -> Measured:
     return Measured(build_s, thoroughness, float(recall), batch_ms, single_ms, index_bytes / 2**20, peak_mib)
 
 
-def build_exact(points: Points) -> tuple[Ask, int, int]:
+def build_exact(points: Points) -> tuple[Ask, str, int]:
     """Nothing to build."""
     every = np.arange(len(points))
-    return lambda rows: find_neighbours(cosine_scores(points[rows], points), rows, every, K).positions, len(points), 0
+    return lambda rows: find_neighbours(cosine_scores(points[rows], points), rows, every, K).positions, "all", 0
 
 
-def build_index(points: Points) -> tuple[Ask, int, int]:
+def build_index(points: Points) -> tuple[Ask, str, int]:
     """What the recommender builds for a large corpus."""
     index, _ = fit_index(points)
     ask = lambda rows: find_near(index, points, points[rows], rows, None, K).positions  # noqa: E731
-    return ask, index.breadth, len(pickle.dumps(index))
+    return ask, f"{index.effort.cells} × {index.effort.rough}", len(pickle.dumps(index))
 
 
-def build_ivf(points: Points) -> tuple[Ask, int, int]:
+def build_ivf(points: Points) -> tuple[Ask, str, int]:
     """The alternative, searched as thoroughly as it takes for the same recall on a sample."""
     import faiss
 
@@ -166,7 +166,7 @@ def build_ivf(points: Points) -> tuple[Ask, int, int]:
         mine = ask(sample)
         if np.mean([len(np.intersect1d(*pair)) for pair in zip(mine, truth, strict=True)]) >= WANTED_RECALL * K:
             break
-    return ask, index.nprobe, faiss.serialize_index(index).nbytes
+    return ask, str(index.nprobe), faiss.serialize_index(index).nbytes
 
 
 def drawn_points(videos: int) -> Points:

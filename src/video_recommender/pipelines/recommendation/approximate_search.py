@@ -1,5 +1,6 @@
 """The nearest of very many vectors: an index proposes candidates, which are ranked by their exact similarity."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,14 +14,15 @@ from video_recommender.pipelines.recommendation.exact_search import (
     find_neighbours,
     unit_rows,
 )
-from video_recommender.pipelines.recommendation.neighbour_index import NeighbourIndex, Positions
+from video_recommender.pipelines.recommendation.neighbour_index import Effort, NeighbourIndex, Positions
 
 POOL: Final = 6
 """Candidates for each neighbour that is wanted, for the index knows similarities only roughly."""
 SPARE: Final = 10
 """Of these, how many more than are wanted to compare in 64 bits: rounding in 32 bits leaves out none that is better."""
 
-BREADTHS: Final = (16, 32, 64, 128, 256, 512)
+LEAST_EFFORT: Final = Effort(cells=16, rough=4)
+MOST_EFFORT: Final = Effort(cells=512, rough=16)
 WANTED_RECALL: Final = 0.993
 """A little above the 0.99 that is promised, because it is measured on a sample."""
 
@@ -50,13 +52,22 @@ def fit_index(points: NDArray[np.float32], seed: int = 0) -> tuple[NeighbourInde
     drawn = np.sort(np.random.default_rng(seed).permutation(len(points))[:SAMPLED_QUERIES])
     queries = points[drawn]
     exact = find_neighbours(cosine_scores(queries, points), drawn, np.arange(len(points)), SAMPLED_NEIGHBOURS)
-    recall = 0.0
-    for breadth in BREADTHS:
-        found = find_near(index.with_breadth(breadth), points, queries, drawn, None, SAMPLED_NEIGHBOURS)
-        recall = float((found.similarities >= exact.similarities[:, -1:] - SAME).mean())
-        if recall >= WANTED_RECALL:
-            break
-    return index, recall
+
+    def recall_with(effort: Effort) -> float:
+        found = find_near(index.with_effort(effort), points, queries, drawn, None, SAMPLED_NEIGHBOURS)
+        return float((found.similarities >= exact.similarities[:, -1:] - SAME).mean())
+
+    effort, recall = LEAST_EFFORT, recall_with(LEAST_EFFORT)
+    while recall < WANTED_RECALL and (more := _more(effort)):
+        recalls = [recall_with(tried) for tried in more]
+        effort, recall = more[int(np.argmax(recalls))], max(recalls)
+    return index.with_effort(effort), recall
+
+
+def _more(effort: Effort) -> list[Effort]:
+    """Twice as much of the one or the other: of points in tight clusters codes tell too few apart, of others cells."""
+    doubled = (replace(effort, cells=2 * effort.cells), replace(effort, rough=2 * effort.rough))
+    return [more for more in doubled if more.cells <= MOST_EFFORT.cells and more.rough <= MOST_EFFORT.rough]
 
 
 def find_near(

@@ -1,6 +1,7 @@
 """An index that proposes near videos without comparing a video to all others."""
 
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -17,13 +18,24 @@ CELLS_PER_ROOT: Final = 4
 """Cells for each unit of the square root of the number of points."""
 POINTS_PER_CELL: Final = 32
 """At least, on average."""
-ROUGH: Final = 4
-"""Points that codes choose, to be compared by 8-bit coordinates, for each that is proposed."""
 SAMPLE: Final = 100_000
 """Points from which the axes, and the range of each coordinate, are learnt."""
 POINTS_PER_BLOCK: Final = 16_384
 
 Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How thoroughly an index is searched; more finds more and takes longer.
+
+    Attributes:
+        cells: how many a query reads.
+        rough: how many points codes choose for each that is proposed, to be compared by coordinates in 8 bits.
+    """
+
+    cells: int
+    rough: int
 
 
 class NeighbourIndex:
@@ -38,11 +50,11 @@ class NeighbourIndex:
         points: float32, shape (videos, axes), of any length: only their direction counts.
 
     Attributes:
-        breadth: how many cells a query reads; more find more and take longer.
+        effort: how thoroughly it is searched.
     """
 
     def __init__(self, points: NDArray[np.float32]) -> None:
-        self.breadth = 0
+        self.effort = Effort(1, 1)
         with threadpool_limits(1):
             sample = normalize(points[:: -(-len(points) // SAMPLE)])
             self._rotation = _leading_axes(sample)
@@ -58,9 +70,9 @@ class NeighbourIndex:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update({**state, "_index": _faiss().deserialize_index(state["_index"])})
 
-    def with_breadth(self, breadth: int) -> Self:
+    def with_effort(self, effort: Effort) -> Self:
         """Set how thoroughly it is searched."""
-        self.breadth = breadth
+        self.effort = effort
         return self
 
     def with_points(self, points: NDArray[np.float32], rows: Positions) -> "NeighbourIndex":
@@ -95,8 +107,8 @@ class NeighbourIndex:
         faiss = _faiss()
         excluded = faiss.IDSelectorBatch(np.empty(0, np.int64) if without is None else self._numbers[without])
         others = faiss.IDSelectorNot(excluded)
-        inner = faiss.SearchParametersIVF(nprobe=self.breadth, sel=None if without is None else others)
-        parameters = faiss.IndexRefineSearchParameters(k_factor=ROUGH, base_index_params=inner)
+        inner = faiss.SearchParametersIVF(nprobe=self.effort.cells, sel=None if without is None else others)
+        parameters = faiss.IndexRefineSearchParameters(k_factor=self.effort.rough, base_index_params=inner)
         found: Positions = self._index.search(self._reduced(normalize(queries)), count, params=parameters)[1]
         return np.where(found >= 0, self._rows[found], found)
 
