@@ -1,4 +1,6 @@
-"""Preprocessing against ffmpeg with one process per core, side by side: how many times as fast is ours?
+"""Preprocessing against ffmpeg with one process per core, and against itself with threads, side by side.
+
+How many times as fast is ours?
 
 Run:
     python benchmarks/preprocessing_throughput.py --videos 60
@@ -34,7 +36,7 @@ RATES = (24, 25, 30)
 
 
 def main() -> None:
-    """Print one line: the ratio of the two times, the best of the rounds each (workers are started in the first)."""
+    """Print the ratios of the times, the best of the rounds each (workers are started in the first)."""
     if shutil.which("ffmpeg") is None:
         print("preprocessing ÷ ffmpeg: skipped, because ffmpeg is not installed")
         return
@@ -46,9 +48,13 @@ def main() -> None:
         clips = joblib.Parallel(n_jobs=-1, backend="multiprocessing")(
             joblib.delayed(render_clip)(root, number, arguments.group) for number in range(arguments.videos)
         )
-        ours, theirs = [], []
+        ours, threads, theirs = [], [], []
         for number in range(arguments.rounds):
-            ours.append(seconds_of(partial(preprocess, clips, root / f"ours{number}", arguments.rate)))
+            cut = partial(preprocess, clips, rate=arguments.rate)
+            ours.append(seconds_of(partial(cut, root / f"ours{number}")))
+            threads.append(
+                seconds_of(partial(cut, root / f"threads{number}", workers=WorkerOptions(backend="threading")))
+            )
             theirs.append(seconds_of(partial(run_ffmpeg, clips, root / f"ffmpeg{number}", arguments.rate)))
         frames = [len(list((root / side).rglob("*.jpg"))) for side in ("ours0", "ffmpeg0")]
     print(
@@ -56,6 +62,7 @@ def main() -> None:
         f"best of {arguments.rounds} rounds; ours {min(ours):.2f} s, {frames[0]} frames; "
         f"ffmpeg {min(theirs):.2f} s, {frames[1]} frames)"
     )
+    print(f"processes ÷ threads: {min(threads) / min(ours):.2f} (with threads {min(threads):.2f} s)")
 
 
 def render_clip(root: Path, number: int, group: int) -> VideoFile:
@@ -84,13 +91,13 @@ def seconds_of(work: partial[None]) -> float:
     return time.perf_counter() - start
 
 
-def preprocess(clips: list[VideoFile], target: Path, rate: float) -> None:
+def preprocess(clips: list[VideoFile], target: Path, rate: float, workers: WorkerOptions | None = None) -> None:
     """Sample the clips on all cores and save a folder of frames for each, through the pipeline's own dataset."""
     dataset = RecordedPartitionedDataset(path=str(target), dataset="video_recommender.datasets.FrameFolderDataset")
     sample = partial(sample_frames, options=PreprocessingOptions(frames_per_second=rate))
     tasks = {clip.path.stem: clip for clip in clips}
     with redirect_stdout(io.StringIO()):
-        for outcome in map_videos(sample, tasks, WorkerOptions(), "frames"):
+        for outcome in map_videos(sample, tasks, workers or WorkerOptions(), "frames"):
             if outcome.error:
                 raise RuntimeError(outcome.error)
             dataset.save({outcome.video_id: Partition(PartitionRecord(""), outcome.result.frames)})
