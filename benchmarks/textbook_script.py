@@ -2,7 +2,7 @@
 
 The script reads every frame with OpenCV and keeps some, lets `keras` predict video by video, and counts objects in
 pandas loops. It has the same network, frame size and frame rate, and both end with a classifier's cross-validation and
-ten neighbours per video. The script finds the network's file ready; the pipeline has to build it:
+ten neighbours per video. The script finds Keras's file of the network ready; the pipeline has to write LiteRT's:
 
     python benchmarks/textbook_script.py data             # the data folder of a finished `kedro run` of the demo
     python benchmarks/textbook_script.py data --videos 100
@@ -24,6 +24,10 @@ import numpy as np
 import pandas as pd
 from own_project import copy_project, render_clips, run_command, run_pipelines
 
+from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
+from video_recommender.pipelines.detection.network import build_network
+
+NETWORK = "efficientnet-lite0"
 STAGES = "ingestion,preprocessing,deduplication,detection,feature_engineering,classification,recommendation"
 SIZE = 224
 FRAMES_PER_SECOND = 3.0
@@ -36,10 +40,10 @@ def main() -> None:
     parser.add_argument("data", type=lambda place: Path(place).resolve())
     parser.add_argument("--videos", type=int, default=400)
     parser.add_argument("--clips", type=int, help="render so many instead of taking those of the demo")
-    parser.add_argument("--script", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--script", type=Path, nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.script:
-        run_script(arguments.script, arguments.data)
+        run_script(*arguments.script)
         return
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
@@ -51,8 +55,11 @@ def main() -> None:
             stored = project / "data/01_raw/videos"
         videos = copy_videos(stored, Path(folder) / "videos", arguments.clips or arguments.videos)
         shutil.rmtree(project / "data", ignore_errors=True)
+        network = Path(folder) / "network.keras"
+        build_network(NETWORK).save(network)
+        script_command = [sys.executable, __file__, str(arguments.data), "--script", str(videos), str(network)]
         began = time.perf_counter()
-        told = run_command([sys.executable, __file__, str(arguments.data), "--script", str(videos)], Path(folder))
+        told = run_command(script_command, Path(folder))
         script = time.perf_counter() - began
         print("\n".join(line for line in told.splitlines() if line.startswith("script:")))
         began = time.perf_counter()
@@ -71,7 +78,7 @@ def copy_videos(stored: Path, place: Path, videos: int) -> Path:
     return place
 
 
-def run_script(videos: Path, data: Path) -> None:
+def run_script(videos: Path, network: Path) -> None:
     """Do what the pipeline does, one step after the other."""
     with tempfile.TemporaryDirectory() as folder:
         frames = Path(folder)
@@ -79,7 +86,7 @@ def run_script(videos: Path, data: Path) -> None:
             for video in sorted(videos.glob("*/*.mp4")):
                 cut(video, frames / video.parent.name / video.stem)
         with step("objects"):
-            detections = detect(frames, data)
+            detections = detect(frames, network)
         with step("features, categories, neighbours"):
             compare(count(detections))
 
@@ -109,12 +116,12 @@ def cut(video: Path, folder: Path) -> None:
     capture.release()
 
 
-def detect(frames: Path, data: Path) -> pd.DataFrame:
+def detect(frames: Path, network_file: Path) -> pd.DataFrame:
     """Predict video by video, a row per frame."""
     import keras
 
-    network = keras.models.load_model(data / "01_raw/object_network.keras")
-    names = pd.read_parquet(next(data.glob("*/class_embeddings.parquet"))).index
+    network = keras.models.load_model(network_file)
+    names = imagenet_class_names()
     detections = pd.DataFrame(columns=["video", "frame", "class_name", "confidence"])
     for folder in sorted(frames.glob("*/*")):
         pictures = []
@@ -124,7 +131,7 @@ def detect(frames: Path, data: Path) -> pd.DataFrame:
         for number, probabilities in enumerate(network.predict(np.stack(pictures), verbose=0), start=1):
             best = int(probabilities.argmax())
             video = f"{folder.parent.name}/{folder.name}"
-            detections.loc[len(detections)] = [video, number, str(names[best]), float(probabilities[best])]
+            detections.loc[len(detections)] = [video, number, names[best], float(probabilities[best])]
     return detections
 
 

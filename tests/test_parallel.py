@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from video_recommender import parallel
 from video_recommender.disk_full import is_disk_full
-from video_recommender.parallel import Outcome, WorkerOptions, map_videos
+from video_recommender.parallel import Outcome, WorkerOptions, call_apart, map_videos
 from video_recommender.video_file import VideoError
 
 # Functions for workers are defined inside the tests: they travel by value, for workers cannot import a test.
@@ -239,6 +239,18 @@ def test_idle_workers_end_and_leave_their_memory_to_the_next_stage(monkeypatch):
     wait_until(lambda: not any(is_alive(outcome.result) for outcome in first.values()))
     again = outcomes_of(process_id, {"pets/cat": 1, "pets/dog": 2}, WORKERS)
     assert {outcome.status for outcome in again.values()} == {"ok"}
+
+
+def test_what_is_called_apart_answers_from_a_process_that_is_gone_afterwards():
+    pid = call_apart(os.getpid)
+
+    assert pid != os.getpid()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_what_fails_apart_says_why():
+    with pytest.raises(ValueError, match="invalid literal"):
+        call_apart(int, "many")
 
 
 def test_no_workers_at_all_are_refused():

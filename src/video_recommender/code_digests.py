@@ -3,9 +3,10 @@
 import ast
 from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec, resolve_name
+from importlib.util import resolve_name
 from pathlib import Path
 
+import video_recommender
 from video_recommender.fingerprints import fingerprint
 
 PACKAGE = "video_recommender"
@@ -26,13 +27,14 @@ def code_digest(module: str) -> str:
 
 
 def _source_file(module: str) -> Path | None:
-    if not module.startswith(f"{PACKAGE}."):
+    """Find a module by its name alone: Python would import what it lies in, Dask among it."""
+    package, *names = module.split(".")
+    if package != PACKAGE or not names:
         return None
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:  # not a module, but something that is imported from one
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin is not None else None
+    places = [Path(folder, *names) for folder in video_recommender.__path__]
+    files = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
+    # What is imported from a module looks like a module in it, but is no file.
+    return next((file for file in files if file.is_file()), None)
 
 
 def _data_beside(file: Path) -> list[Path]:

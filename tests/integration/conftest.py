@@ -56,9 +56,7 @@ advertising:
   log: {sessions: 500}
 """
 BUILDS_NETWORK = {
-    "build_object_network",
-    "compile_object_classifier",
-    "read_class_embeddings",
+    "prepare_object_classifier",
     "build_object_segmenter",
     "read_segmented_classes",
 }
@@ -155,9 +153,8 @@ class Project:
         }
 
     def forget(self) -> None:
-        """Delete everything that runs have made, but for the network, which takes TensorFlow long to build."""
+        """Delete everything that runs have made, but for the networks: TensorFlow takes long to compile one."""
         network = {
-            "object_network.keras",
             "object_classifier.pickle",
             "class_embeddings.parquet",
             "object_segmenter.pickle",

@@ -33,9 +33,7 @@ ALWAYS_LOOKS = {
     "identify_segmentation_model",
 }
 BUILDS_NETWORK = {
-    "build_object_network",
-    "compile_object_classifier",
-    "read_class_embeddings",
+    "prepare_object_classifier",
     "build_object_segmenter",
     "read_segmented_classes",
 }
@@ -184,7 +182,7 @@ def mentions(project, video_id):
     found = {}
     catalog = project.catalog()
     for name in pipelines["__default__"].all_outputs():
-        content = catalog.load(name) if name != "object_network" else None
+        content = catalog.load(name)
         if isinstance(content, pd.DataFrame):
             found[name] = video_id in content.to_csv()
         elif isinstance(content, Partitions):

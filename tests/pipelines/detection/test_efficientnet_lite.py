@@ -10,8 +10,8 @@ import pytest
 from video_recommender.frame_folder import Frames
 from video_recommender.pipelines.detection.efficientnet_lite import (
     VARIANTS,
-    build_efficientnet_lite,
     read_checked_weights,
+    read_efficientnet_lite,
     read_state_dict,
 )
 from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
@@ -43,7 +43,7 @@ def test_the_network_names_the_cat_the_cup_and_the_rocket(lite0: KerasModel, pho
 def test_the_larger_network_reads_larger_pictures_and_names_the_same_objects(photos: Frames) -> None:
     import keras
 
-    lite2 = build_efficientnet_lite("efficientnet-lite2")
+    lite2 = read_efficientnet_lite("efficientnet-lite2").build()
     larger = np.asarray(keras.ops.image.resize(photos, lite2.input_shape[1:3]))
 
     assert lite2.input_shape == (None, 260, 260, 3)

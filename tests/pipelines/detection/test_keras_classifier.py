@@ -18,7 +18,7 @@ from video_recommender.pipelines.detection.keras_classifier import (
 )
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
 from video_recommender.pipelines.detection.network import KerasModel
-from video_recommender.pipelines.detection.nodes import DetectionOptions, compile_object_classifier
+from video_recommender.pipelines.detection.nodes import DetectionOptions, prepare_object_classifier
 from video_recommender.pipelines.detection.object_detection import name_objects
 
 
@@ -36,9 +36,9 @@ def test_keras_and_litert_agree(in_keras: KerasClassifier, classifier: LiteRTCla
 
 
 def test_the_engine_is_chosen_by_parameter_and_its_detections_are_told_apart(
-    lite0: KerasModel, in_keras: KerasClassifier, classifier: LiteRTClassifier
+    in_keras: KerasClassifier, classifier: LiteRTClassifier
 ) -> None:
-    chosen = compile_object_classifier(lite0, DetectionOptions(engine="keras"))
+    chosen, _ = prepare_object_classifier(DetectionOptions(engine="keras"))
 
     assert chosen == in_keras
     assert chosen.class_names == classifier.class_names

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from video_recommender.frame_folder import Frames
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.pipelines.detection.efficientnet_lite import read_efficientnet_lite
+from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu, write_for_cpu
 from video_recommender.pipelines.detection.network import KerasModel
 
 
@@ -25,6 +26,36 @@ def test_compiling_again_gives_the_same_classifier(classifier: LiteRTClassifier,
 
     assert again.fingerprint == classifier.fingerprint
     np.testing.assert_array_equal(again.flatbuffer, classifier.flatbuffer)
+
+
+def test_a_network_that_is_written_without_tensorflow_sees_what_a_compiled_one_sees(
+    classifier: LiteRTClassifier, photos: Frames
+) -> None:
+    written = write_for_cpu(read_efficientnet_lite("efficientnet-lite0"))
+
+    seen, compiled = written.describe(photos), classifier.describe(photos)
+
+    assert (written.class_names, written.input_size) == (classifier.class_names, classifier.input_size)
+    assert written.fingerprint != classifier.fingerprint
+    np.testing.assert_allclose(seen.probabilities, compiled.probabilities, atol=1e-5)
+    np.testing.assert_allclose(seen.embeddings, compiled.embeddings, atol=1e-4)
+
+
+def test_the_larger_network_is_written_for_larger_pictures_and_sees_what_keras_sees(photos: Frames) -> None:
+    lite2 = read_efficientnet_lite("efficientnet-lite2")
+    larger = np.stack([cv2.resize(photo, (260, 260)) for photo in photos])
+
+    written = write_for_cpu(lite2)
+
+    assert written.input_size == (260, 260)
+    np.testing.assert_allclose(written.probabilities(larger), np.asarray(lite2.build()(larger)), atol=1e-3)
+
+
+def test_a_network_is_written_with_the_same_bytes_each_time() -> None:
+    first, second = (write_for_cpu(read_efficientnet_lite("efficientnet-lite0")) for _ in range(2))
+
+    assert first == second
+    np.testing.assert_array_equal(first.flatbuffer, second.flatbuffer)
 
 
 def test_other_weights_give_another_fingerprint() -> None:
@@ -73,18 +104,16 @@ def test_number_of_names_must_be_the_number_of_outputs(lite0: KerasModel) -> Non
         compile_for_cpu(lite0, "efficientnet-lite0", ("cat", "dog"))
 
 
-def test_naming_objects_needs_no_tensorflow(classifier: LiteRTClassifier) -> None:
+def test_neither_preparing_a_network_nor_naming_objects_with_it_needs_tensorflow() -> None:
     program = (
-        "import pickle, sys, numpy as np\n"
-        "classifier = pickle.load(sys.stdin.buffer)\n"
+        "import sys, numpy as np\n"
+        "from video_recommender.pipelines.detection.nodes import DetectionOptions, prepare_object_classifier\n"
+        "classifier, _ = prepare_object_classifier(DetectionOptions())\n"
         "classifier.probabilities(np.zeros((1, 224, 224, 3), np.uint8))\n"
-        "import video_recommender.pipelines.detection.nodes\n"
         "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
 
-    worker = subprocess.run(
-        [sys.executable, "-c", program], input=pickle.dumps(classifier), capture_output=True, check=True
-    )
+    worker = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
 
     assert worker.stdout.split() == [b"False"]
     assert worker.stderr == b""

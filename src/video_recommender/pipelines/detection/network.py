@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.console_noise import silent_stderr
-from video_recommender.pipelines.detection.efficientnet_lite import VARIANTS, build_efficientnet_lite
+from video_recommender.pipelines.detection.efficientnet_lite import VARIANTS, read_efficientnet_lite
 from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
 from video_recommender.schemas import ClassEmbeddings
 
@@ -40,21 +40,30 @@ def build_network(name: Network) -> KerasModel:
     with silent_stderr():
         import keras  # noqa: F401 - here, because TensorFlow greets from C++ when it is imported
     if name in VARIANTS:
-        return build_efficientnet_lite(name)
+        return read_efficientnet_lite(name).build()
     return _build_keras_application(name)
 
 
 def class_embeddings(network: KerasModel) -> DataFrame[ClassEmbeddings]:
-    """Read what the network's last layer knows of each class: its weights for every feature.
+    """Read what the network's last layer knows of each class: see `tabulate_class_weights`.
 
     Args:
         network: as from `build_network`.
+    """
+    return tabulate_class_weights(last_layer_weights(network)[0].T)
+
+
+def tabulate_class_weights(class_weights: NDArray[np.float32]) -> DataFrame[ClassEmbeddings]:
+    """Tabulate a last layer's weights for every feature, which point in similar directions for similar classes.
+
+    Args:
+        class_weights: float32, shape (classes, features).
 
     Returns:
         Raw weights, neither centred nor normalised: a float32 column per feature (1280 in EfficientNet-Lite).
     """
     names = imagenet_class_names()
-    rows = np.ascontiguousarray(last_layer_weights(network)[0].T)
+    rows = np.ascontiguousarray(class_weights)
     columns = [f"feature_{number}" for number in range(1, rows.shape[1] + 1)]
     return ClassEmbeddings.validate(pd.DataFrame(rows, pd.Index(names, name="class_name"), columns))
 

@@ -15,10 +15,16 @@ from video_recommender.frame_folder import FrameFolder
 from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date
 from video_recommender.parallel import WorkerOptions
 from video_recommender.partitions import Partitions, PartitionUpdates, StoredPartition
+from video_recommender.pipelines.detection.efficientnet_lite import VARIANTS, read_efficientnet_lite
 from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
 from video_recommender.pipelines.detection.keras_classifier import load_into_keras, workers_for
-from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu
-from video_recommender.pipelines.detection.network import KerasModel, Network, build_network, class_embeddings
+from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu, write_for_cpu
+from video_recommender.pipelines.detection.network import (
+    Network,
+    build_network,
+    class_embeddings,
+    tabulate_class_weights,
+)
 from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
 from video_recommender.pipelines.detection.object_detection import VideoDetections, name_objects
 from video_recommender.schemas import (
@@ -44,20 +50,22 @@ class DetectionOptions(BaseModel):
     reuse_below: PositiveFloat | None = None
 
 
-def build_object_network(options: DetectionOptions) -> KerasModel:
-    """Build the pre-trained network that tells 1,000 kinds of object apart."""
-    return build_network(options.network)
+def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifier, DataFrame[ClassEmbeddings]]:
+    """Get the pre-trained network that tells 1,000 kinds of object apart ready to run.
 
+    Args:
+        options: see `DetectionOptions`.
 
-def compile_object_classifier(object_network: KerasModel, options: DetectionOptions) -> FrameClassifier:
-    """Compile the network once for the CPU, so that a worker names objects without TensorFlow; or leave it to Keras."""
+    Returns:
+        The network, which a worker needs no TensorFlow for, unless it is left to Keras; and what its last layer knows
+        of how classes resemble each other.
+    """
+    if options.engine == "litert" and options.network in VARIANTS:
+        lite = read_efficientnet_lite(options.network)
+        return write_for_cpu(lite), tabulate_class_weights(lite.class_weights)
+    network = build_network(options.network)
     make = load_into_keras if options.engine == "keras" else compile_for_cpu
-    return make(object_network, options.network)
-
-
-def read_class_embeddings(object_network: KerasModel) -> DataFrame[ClassEmbeddings]:
-    """Read what the network's last layer knows of how classes resemble each other."""
-    return class_embeddings(object_network)
+    return make(network, options.network), class_embeddings(network)
 
 
 def detect_objects(

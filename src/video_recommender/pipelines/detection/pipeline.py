@@ -3,12 +3,10 @@
 from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
-    build_object_network,
-    compile_object_classifier,
     detect_objects,
     gather_class_evidence,
     gather_embeddings,
-    read_class_embeddings,
+    prepare_object_classifier,
     summarise_detections,
 )
 
@@ -18,22 +16,10 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                build_object_network,
+                prepare_object_classifier,
                 inputs="params:detection",
-                outputs="object_network",
-                name="build_object_network",
-            ),
-            Node(
-                compile_object_classifier,
-                inputs=["object_network", "params:detection"],
-                outputs="object_classifier",
-                name="compile_object_classifier",
-            ),
-            Node(
-                read_class_embeddings,
-                inputs="object_network",
-                outputs="class_embeddings",
-                name="read_class_embeddings",
+                outputs=["object_classifier", "class_embeddings"],
+                name="prepare_object_classifier",
             ),
             Node(
                 detect_objects,

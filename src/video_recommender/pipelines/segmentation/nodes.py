@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from video_recommender.fingerprints import fingerprint
 from video_recommender.frame_folder import FrameFolder
 from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date
-from video_recommender.parallel import WorkerOptions
+from video_recommender.parallel import WorkerOptions, call_apart
 from video_recommender.partitions import Partitions, PartitionUpdates
 from video_recommender.pipelines.segmentation.class_groups import embed_classes, rename_classes
 from video_recommender.pipelines.segmentation.coco_classes import CALIBRATED_CONFIDENCE, COCO_CLASSES
@@ -191,7 +191,7 @@ def _thresholds(
 
 def _open_detector(options: SegmentationOptions) -> ObjectDetector:
     if options.model is None:
-        return compile_coco_detector()
+        return call_apart(compile_coco_detector)
     own_names = read_label_map(options.labels) if options.labels else COCO_CLASSES
     return open_saved_detector(find_model(options.model), own_names)
 

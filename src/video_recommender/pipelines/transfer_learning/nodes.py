@@ -22,8 +22,8 @@ from video_recommender.pipelines.classification.nodes import ClassificationOptio
 from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
 from video_recommender.pipelines.detection.keras_classifier import workers_for
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
-from video_recommender.pipelines.detection.network import KerasModel
-from video_recommender.pipelines.detection.nodes import gather_class_evidence
+from video_recommender.pipelines.detection.network import KerasModel, build_network
+from video_recommender.pipelines.detection.nodes import DetectionOptions, gather_class_evidence
 from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
 from video_recommender.pipelines.detection.object_detection import VideoDetections, name_objects, summarise_descriptions
 from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
@@ -209,6 +209,11 @@ def describe_frames(
     describe = partial(_describe_frames, classifier=object_classifier)
     workers = workers_for(object_classifier, workers)
     yield from bring_up_to_date(planned, stored_frame_features, describe, workers, "Looking at frames")
+
+
+def build_object_network(detection_options: DetectionOptions) -> KerasModel:
+    """Build the network that names objects in Keras, to learn on top of it."""
+    return build_network(detection_options.network)
 
 
 def train_heads(

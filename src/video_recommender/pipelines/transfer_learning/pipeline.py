@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
     build_finetuned_network,
+    build_object_network,
     collect_training_images,
     compile_finetuned_classifier,
     compile_fold_classifiers,
@@ -72,6 +73,12 @@ def create_pipeline() -> Pipeline:
                 outputs="frame_features",
                 name="describe_frames",
                 tags="per_video",
+            ),
+            Node(
+                build_object_network,
+                inputs="params:detection",
+                outputs="object_network",
+                name="build_object_network",
             ),
             Node(
                 train_heads,
