@@ -31,10 +31,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from synthetic_corpus import SyntheticCorpus, SyntheticVideos
+from synthetic_corpus import VIDEOS_PER_BLOCK, SyntheticCorpus, SyntheticVideos, draw_hashes
 
 from video_recommender.fingerprints import fingerprint
 from video_recommender.partitions import RECORDS, PartitionRecord
+from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
 from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
 from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
 from video_recommender.schemas import FrameManifest, NearDuplicates, VideoManifest
@@ -47,6 +48,7 @@ STEPS = (
     "summarise_detections",
     "gather_class_evidence",
     "gather_embeddings",
+    "find_near_duplicates",
     "select_corpus",
     "gather_evidence",
     "fit_object_space",
@@ -193,6 +195,7 @@ def make_project(project: Path, videos: int) -> None:
     if (project / "made").exists():
         shutil.rmtree(project / "conf")
         shutil.copytree(PROJECT / "conf", project / "conf")
+        write_all_hashes(project / "data")
         return
     shutil.rmtree(project, ignore_errors=True)
     shutil.copytree(PROJECT / "conf", project / "conf")
@@ -213,6 +216,7 @@ def make_project(project: Path, videos: int) -> None:
     )
     manifest = pd.concat(described, ignore_index=True).sort_values("video_id", ignore_index=True)
     write_manifests(manifest, project / "data")
+    write_all_hashes(project / "data")
     (project / "made").touch()
     print(f"{videos} videos made in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
 
@@ -286,6 +290,31 @@ def write_manifests(videos: pd.DataFrame, data: Path) -> None:
         file = data / f"{place}.parquet"
         file.parent.mkdir(parents=True, exist_ok=True)
         schema.validate(rows).to_parquet(file)
+
+
+def write_all_hashes(data: Path) -> None:
+    """Write the hashes of the frames of all videos, unless they are there."""
+    place = data / "03_primary/frame_hashes"
+    if place.exists():
+        return
+    names = pd.read_parquet(data / "01_raw/video_manifest.parquet", columns=["video_id"])["video_id"]
+    aside = place.with_name("frame_hashes.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    joblib.Parallel(n_jobs=-1)(
+        joblib.delayed(write_hashes)(names[start : start + VIDEOS_PER_BLOCK].tolist(), start, aside)
+        for start in range(0, len(names), VIDEOS_PER_BLOCK)
+    )
+    aside.rename(place)
+
+
+def write_hashes(video_ids: list[str], start: int, folder: Path) -> None:
+    """Write the hashes of a block of videos."""
+    for video_id, hashed in zip(video_ids, draw_hashes(len(video_ids), 0, start), strict=True):
+        columns = {"frame": hashed.frames, "time_s": hashed.times_s}
+        place = folder / f"{video_id}.parquet"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns | dict(zip(HASH_COLUMNS, hashed.hashes.T, strict=True))), place)
+        _record(folder, video_id, PartitionRecord(fingerprint("hashes", video_id), details={"hashes": len(hashed)}))
 
 
 def add_videos(project: Path, videos: int, added: int) -> None:

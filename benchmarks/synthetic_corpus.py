@@ -3,6 +3,9 @@
 A category is a cloud of classes around one of them, the commoner the nearer, as in Zipf's law; a group (an uploader)
 has a taste within its category; a video shows one to four objects, some of them what any video may show. The network
 takes each object for others that are like it, more or less clearly. So categories overlap, and groups look alike.
+
+Frames are drawn as the low frequencies that a perceptual hash looks at, so that hashes differ from frame to frame, from
+zoom to zoom and between videos about as the demo's do; some are the same in many videos, and some videos repeat others.
 """
 
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from video_recommender.pipelines.deduplication.frame_hashing import HASH_BITS, HashedFrames
 from video_recommender.pipelines.detection.object_detection import PROBABILITY_FLOOR
 
 VIDEOS_PER_BLOCK = 1000
@@ -28,6 +32,21 @@ SHARPNESS = (6.0, 14.0)
 """How clearly the network tells an object from others: the slope of the similarity, drawn for each video."""
 NOISE = 0.8
 """Of the logarithm of each probability."""
+
+FRAMES = (12, 31)
+"""Of a video, at least and fewer than; one a second."""
+FRAMES_PER_SHOT = 3
+COPY_EVERY = 100
+"""Each so manieth video repeats another one, every other time without its edges."""
+COMPOSITIONS = 5000
+"""Ways to fill a picture, such as a face before a dark wall, the commoner the nearer to the first."""
+COMMON_PICTURES = 20
+SHOWS_COMMON_PICTURE = 0.01
+"""Of the shots, how many show a picture that is the same in many videos, such as a title."""
+OF_COMPOSITION, OF_SHOT, OF_FILE = 0.3, 0.92, 0.995
+"""Correlations of the frequencies: of shots with one composition, frames of one shot, and copies of one frame."""
+OF_ZOOM = (1.0, 0.98, 0.88, 0.7, 0.54)
+"""Correlations of the frequencies of the whole picture with those at each zoom."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +135,48 @@ class SyntheticCorpus:
             shares,
             probabilities.astype(np.float32),
         )
+
+
+def draw_hashes(videos: int, seed: int, start: int) -> list[HashedFrames]:
+    """Draw the hashes of a block of videos.
+
+    Args:
+        videos: how many.
+        seed: of all of them.
+        start: number of the first one.
+    """
+    always = np.random.default_rng(seed)
+    compositions = always.standard_normal((COMPOSITIONS, HASH_BITS))
+    common = always.standard_normal((COMMON_PICTURES, HASH_BITS))
+    popularity = _zipf(np.arange(COMPOSITIONS), COMPOSITIONS)
+    random = np.random.default_rng([seed, start])
+    pictures: list[NDArray[np.float64]] = []
+    hashed = []
+    for video in range(videos):
+        if video % COPY_EVERY == COPY_EVERY - 1:
+            crop = 2 * (video // COPY_EVERY % 2)
+            shown = _mixed(random, pictures[video // COPY_EVERY][crop], OF_FILE)
+        else:
+            frames = int(random.integers(*FRAMES))
+            shots = -(-frames // FRAMES_PER_SHOT)
+            own = _mixed(random, compositions[random.choice(COMPOSITIONS, shots, p=popularity)], OF_COMPOSITION)
+            is_common = random.random(shots) < SHOWS_COMMON_PICTURE
+            own[is_common] = common[random.integers(COMMON_PICTURES, size=is_common.sum())]
+            own, is_common = (np.repeat(of_shots, FRAMES_PER_SHOT, axis=0)[:frames] for of_shots in (own, is_common))
+            shown = np.where(is_common[:, np.newaxis], _mixed(random, own, OF_FILE), _mixed(random, own, OF_SHOT))
+        inside = random.standard_normal(shown.shape)
+        zoomed = np.stack([zoom * shown + np.sqrt(1 - zoom**2) * inside for zoom in OF_ZOOM])
+        pictures.append(zoomed)
+        bits = zoomed > np.median(zoomed, axis=2, keepdims=True)
+        bits[..., 0] = True  # mean brightness is always the largest
+        hashes = np.packbits(bits, axis=2).view(">u8")[..., 0].T.astype(np.uint64)
+        hashed.append(HashedFrames(np.arange(1, len(shown) + 1), np.arange(len(shown), dtype=float), hashes))
+    return hashed
+
+
+def _mixed(random: np.random.Generator, shared: NDArray[np.float64], correlation: float) -> NDArray[np.float64]:
+    own = random.standard_normal(shared.shape)
+    return np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
 
 
 def _zipf(ranked: NDArray[np.int64], classes: int) -> NDArray[np.float64]:

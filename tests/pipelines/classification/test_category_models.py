@@ -4,9 +4,11 @@ import pickle
 import warnings
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from video_recommender.pipelines.classification import category_models
 from video_recommender.pipelines.classification.category_models import (
     can_learn,
     fit_category_model,
@@ -51,3 +53,22 @@ def test_a_model_refuses_points_of_another_space(make_corpus: Callable[..., Corp
 
     with pytest.raises(ValueError, match="feature names"):
         name_categories(model, points.add_prefix("other_"))
+
+
+def test_ten_times_as_many_videos_take_no_more_steps_to_learn_and_are_named_as_well(
+    make_corpus: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(category_models, "MANY_VIDEOS", 300)
+    few, many, others = (
+        make_corpus({"food": [size], "pets": [size], "rooms": [size]}, noise=1.0) for size in (100, 1000, 1001)
+    )
+    models = [fit_category_model("logistic_regression", points, told["category"], 0) for points, told in (few, many)]
+
+    steps = [model[-1].n_iter_.item() for model in models]
+    right = [
+        np.mean(name_categories(model, others[0])["predicted_category"].to_numpy() == others[1]["category"].to_numpy())
+        for model in models
+    ]
+
+    assert steps[1] <= steps[0]
+    assert right[1] >= right[0] - 0.01

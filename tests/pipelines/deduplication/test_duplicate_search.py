@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from video_recommender.pipelines.deduplication import duplicate_search
 from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions, find_repetitions
 
 OPTIONS = DeduplicationOptions()
@@ -108,3 +109,14 @@ def test_films_without_hashes_repeat_nothing(filming, count):
 
     assert find_repetitions([black] * count, OPTIONS) == []
     assert find_repetitions([black] * count + [filming.hashed(filming.film("cat"))], OPTIONS) == []
+
+
+def test_looked_for_in_blocks_of_a_few_videos_the_same_copies_are_found(filming, others, monkeypatch):
+    film = filming.film("cat")
+    hashed = [*others, filming.hashed(film), filming.hashed(film[2:])]
+    at_once = find_repetitions(hashed, OPTIONS)
+
+    monkeypatch.setattr(duplicate_search, "QUERIES_PER_BLOCK", 4)
+
+    assert find_repetitions(hashed, OPTIONS) == at_once
+    assert pairs(at_once) == [{6, 7}]

@@ -37,7 +37,19 @@ CALIBRATION_FOLDS = 3
 
 INVERSE_REGULARISATION = 0.01
 """A hundredth of scikit-learn's: there are often more axes (1280) than videos to learn from, and weak regularisation
-would make every probability 0 or 1."""
+would make every probability 0 or 1.
+
+It weighs the losses of all videos against one penalty: the more videos there are, the less the penalty rounds off the
+loss, and the more steps it takes to learn. So from `MANY_VIDEOS` on it falls, and the penalty per video stays."""
+
+MANY_VIDEOS: Final = 20_000
+"""With more videos than this to learn from, logistic regression is regularised as if there were so many, and stops at
+`COARSE_TOLERANCE`: each step takes as long as there are videos, so their number must not grow, too."""
+
+TOLERANCE: Final = 1e-4
+COARSE_TOLERANCE: Final = 1e-3
+"""Slopes of the mean loss at which learning stops. The coarse one takes a quarter of the steps, and what it leaves out
+is less than what other videos to learn from would change."""
 
 SLOW_TO_LEARN: Final[Mapping[CandidateName, int]] = {"linear_svm": 3000}
 """With more videos than this, to compare it takes minutes where logistic regression takes seconds and is as good."""
@@ -122,12 +134,21 @@ def _classifier(name: ModelName, categories: pd.Series, seed: int) -> Classifier
         case "nearest_neighbours":
             return KNeighborsClassifier(min(NEIGHBOURS, len(categories)), weights="distance")
         case "logistic_regression":
-            return LogisticRegression(C=INVERSE_REGULARISATION, max_iter=1000, random_state=seed)
+            return _logistic_regression(len(categories), seed)
         case "linear_svm":
             folds = min(CALIBRATION_FOLDS, categories.value_counts().min())
             return CalibratedClassifierCV(LinearSVC(random_state=seed), cv=folds, ensemble=False)
         case "random_forest":
             return RandomForestClassifier(random_state=seed)
+
+
+def _logistic_regression(videos: int, seed: int) -> LogisticRegression:
+    return LogisticRegression(
+        C=INVERSE_REGULARISATION * min(1, MANY_VIDEOS / videos),
+        tol=COARSE_TOLERANCE if videos > MANY_VIDEOS else TOLERANCE,
+        max_iter=1000,
+        random_state=seed,
+    )
 
 
 def _threads_for(points: pd.DataFrame) -> threadpool_limits:

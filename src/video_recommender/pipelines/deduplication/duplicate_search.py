@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from video_recommender.pipelines.deduplication.frame_hashing import HASH_BITS, ZOOMS, HashedFrames
-
-BANDS: Final = 4
-"""The index finds a hash by any of its four quarters, each with one bit wrong at most: always up to 7 wrong bits."""
+from video_recommender.pipelines.deduplication.frame_hashing import HASH_BITS, ZOOMS, HashedFrames, Hashes
+from video_recommender.pipelines.deduplication.hash_index import HashIndex, Rows
 
 OFFSET_STEP_S: Final = 0.5
 """Matches of two videos whose offsets differ by less speak for the same alignment."""
@@ -28,9 +26,6 @@ NEIGHBOURS_IN_TIME: Final = 1
 """A frame may match the frame shown at that time in the other video, or this many before or after."""
 
 QUERIES_PER_BLOCK: Final = 65536
-
-
-Rows = NDArray[np.int64]
 
 
 class DeduplicationOptions(BaseModel):
@@ -96,13 +91,17 @@ def find_repetitions(videos: Sequence[HashedFrames], options: DeduplicationOptio
 
 def _promising_alignments(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> Iterator[_Alignment]:
     """The alignments for which the most frames of a pair speak."""
-    shown = [_changes(video) for video in videos]
-    wanted = [changes[_one_per_second(video.times_s[changes])] for video, changes in zip(videos, shown, strict=True)]
-    votes = np.concatenate([*_votes(videos, shown, wanted, options), np.empty((0, 4), np.int64)])
-    alignments, counts = np.unique(votes, axis=0, return_counts=True)
-    asked = np.array([len(rows) for rows in wanted], dtype=np.int64)
-    is_promising = counts >= LEAST_VOTES * asked[alignments[:, :2]].min(axis=1)
-    alignments, counts = alignments[is_promising], counts[is_promising]
+    frames = _Frames.of(videos)
+    shown = frames.changes()
+    wanted = frames.one_per_second(shown)
+    asked = np.bincount(frames.owners[wanted], minlength=len(videos))
+    index = HashIndex(frames.hashes[shown, 0], frames.owners[shown])
+    parts = [(np.empty((0, len(_Alignment._fields)), np.int64), np.empty(0, np.int64))]
+    for block in _whole_videos(frames.owners[wanted]):
+        alignments, counts = _count_votes(frames, index, shown, wanted[block], options)
+        is_promising = counts >= LEAST_VOTES * asked[alignments[:, :2]].min(axis=1)
+        parts.append((alignments[is_promising], counts[is_promising]))
+    alignments, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((*alignments.T[::-1], -counts))  # the most votes first, else by the numbers
     tried: dict[tuple[int, int], int] = {}
     for row in order:
@@ -113,44 +112,67 @@ def _promising_alignments(videos: Sequence[HashedFrames], options: Deduplication
             yield alignment
 
 
-def _votes(
-    videos: Sequence[HashedFrames], shown: Sequence[Rows], wanted: Sequence[Rows], options: DeduplicationOptions
-) -> Iterator[NDArray[np.int64]]:
-    """Per pair of frames that look alike: rows of wide, narrow, zoom, offset in steps."""
-    import faiss  # here: its threads must not be started in a process that only infers
+@dataclass(frozen=True)
+class _Frames:
+    """The frames of all videos, one after the other: whose each is, when it is shown, and its hashes."""
 
-    owners = np.repeat(np.arange(len(videos)), [len(video) for video in videos])
-    if not len(owners):
-        return
-    times_s = np.concatenate([video.times_s for video in videos])
-    hashes = np.concatenate([video.hashes for video in videos])
-    starts = np.cumsum([0, *(len(video) for video in videos[:-1])])
-    known, queries = (
-        np.concatenate([start + rows for start, rows in zip(starts, chosen, strict=True)]) for chosen in (shown, wanted)
-    )
-    index = faiss.IndexBinaryMultiHash(HASH_BITS, BANDS, HASH_BITS // BANDS)
-    index.nflip = 1
-    index.add(_as_bytes(hashes[known, 0]))
+    owners: Rows
+    times_s: NDArray[np.float64]
+    hashes: Hashes
+
+    @classmethod
+    def of(cls, videos: Sequence[HashedFrames]) -> "_Frames":
+        return cls(
+            np.repeat(np.arange(len(videos)), [len(video) for video in videos]),
+            np.concatenate([np.empty(0), *(video.times_s for video in videos)]),
+            np.concatenate([np.empty((0, len(ZOOMS)), np.uint64), *(video.hashes for video in videos)]),
+        )
+
+    def changes(self) -> Rows:
+        """The frames that do not show the same as the one before."""
+        whole = self.hashes[:, 0]
+        is_new = np.bitwise_count(whole ^ np.roll(whole, 1)) > STILL
+        return np.flatnonzero(_are_first(self.owners) | is_new)
+
+    def one_per_second(self, rows: Rows) -> Rows:
+        """Of these frames the first of each second."""
+        seconds = np.floor(self.times_s[rows])
+        chosen: Rows = rows[_are_first(self.owners[rows]) | (seconds != np.roll(seconds, 1))]
+        return chosen
+
+
+def _are_first(owners: Rows) -> NDArray[np.bool_]:
+    """Which are the first of their video."""
+    return np.diff(owners, prepend=-1).astype(bool)
+
+
+def _whole_videos(owners: Rows) -> Iterator[slice]:
+    """Cut what is in order of videos into blocks, each about as long as `QUERIES_PER_BLOCK` and of whole videos."""
+    firsts = np.flatnonzero(_are_first(owners))
+    cuts = firsts[np.diff(firsts // QUERIES_PER_BLOCK, prepend=-1) > 0]
+    yield from map(slice, cuts, [*cuts[1:], len(owners)])
+
+
+def _count_votes(
+    frames: _Frames, index: HashIndex, shown: Rows, wanted: Rows, options: DeduplicationOptions
+) -> tuple[Rows, Rows]:
+    """Count, for each alignment, the frames of its wide video that look like one of the narrow video at that time.
+
+    Returns:
+        Alignments, in rows like `_Alignment`, and how many frames speak for each.
+    """
+    votes = []
     for zoom in range(len(ZOOMS)):
-        for start in range(0, len(queries), QUERIES_PER_BLOCK):
-            rows = queries[start : start + QUERIES_PER_BLOCK]
-            distances, found = index.search(_as_bytes(hashes[rows, zoom]), options.neighbours)
-            asked, hit = np.repeat(rows, options.neighbours), np.where(found >= 0, known[found], -1).ravel()
-            is_match = (hit >= 0) & (distances.ravel() <= options.max_distance) & (owners[asked] != owners[hit])
-            asked, hit = asked[is_match], hit[is_match]
-            offsets = np.rint((times_s[asked] - times_s[hit]) / OFFSET_STEP_S).astype(np.int64)
-            yield np.stack([owners[asked], owners[hit], np.full(len(asked), zoom), offsets], axis=1)
-
-
-def _changes(video: HashedFrames) -> Rows:
-    """The frames that do not show the same as the one before."""
-    hashes = video.hashes[:, 0]
-    is_new = np.bitwise_count(hashes[1:] ^ hashes[:-1]) > STILL
-    return np.flatnonzero(np.concatenate([np.ones(min(1, len(hashes)), bool), is_new]))
-
-
-def _one_per_second(times_s: NDArray[np.float64]) -> Rows:
-    return np.unique(np.floor(times_s), return_index=True)[1].astype(np.int64)
+        asked, found = index.search(
+            frames.hashes[wanted, zoom], frames.owners[wanted], options.max_distance, options.neighbours
+        )
+        asked, hit = wanted[asked], shown[found]
+        offsets = np.rint((frames.times_s[asked] - frames.times_s[hit]) / OFFSET_STEP_S).astype(np.int64)
+        votes.append(np.stack([frames.owners[asked], frames.owners[hit], np.full(len(asked), zoom), offsets], axis=1))
+    together = np.concatenate(votes)
+    together = together[np.lexsort(together.T[::-1])]
+    firsts = np.flatnonzero(np.any(np.diff(together, axis=0, prepend=-1), axis=1))
+    return together[firsts], np.diff(firsts, append=len(together))
 
 
 def _verify(alignment: _Alignment, videos: Sequence[HashedFrames], max_distance: int) -> Repetition:
@@ -164,7 +186,3 @@ def _verify(alignment: _Alignment, videos: Sequence[HashedFrames], max_distance:
     of_shorter = np.sort(distances.min(axis=1))[: min(len(wide), len(narrow))]
     share = float((of_shorter <= max_distance).mean())
     return Repetition(alignment.wide, alignment.narrow, share, float(of_shorter.mean()), offset_s)
-
-
-def _as_bytes(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(hashes).view(np.uint8).reshape(len(hashes), -1)

@@ -62,7 +62,7 @@ def find_near_duplicates(
     Returns:
         A row per copy.
     """
-    hashed = {video_id: _as_hashed(stored.load()) for video_id, stored in frame_hashes.usable().items()}
+    hashed = {video_id: video for block in frame_hashes.usable().blocks() for video_id, video in _by_video(block)}
     described = video_manifest.set_index("video_id").reindex(list(hashed)).reset_index()
     copies = name_originals(find_repetitions(list(hashed.values()), options), rank_videos(described))
     names = list(hashed)
@@ -121,6 +121,12 @@ def _times_s(record: PartitionRecord) -> NDArray[np.float64]:
     return np.arange(int(details["frames"] or 0)) / float(details["frames_per_second"] or 1)
 
 
-def _as_hashed(table: pd.DataFrame) -> HashedFrames:
-    hashes = table[HASH_COLUMNS].to_numpy(np.uint64)
-    return HashedFrames(table["frame"].to_numpy(np.int64), table["time_s"].to_numpy(np.float64), hashes)
+def _by_video(block: pd.DataFrame) -> Iterator[tuple[str, HashedFrames]]:
+    """Cut a block of `Partitions.blocks` into its videos, those without any hash included."""
+    owners = block["video_id"].cat
+    counts = np.bincount(owners.codes, minlength=len(owners.categories))
+    frames, times_s = block["frame"].to_numpy(np.int64), block["time_s"].to_numpy(np.float64)
+    hashes = block[HASH_COLUMNS].to_numpy(np.uint64)
+    for video_id, end, count in zip(owners.categories, np.cumsum(counts).tolist(), counts.tolist(), strict=True):
+        rows = slice(end - count, end)
+        yield video_id, HashedFrames(frames[rows], times_s[rows], hashes[rows])
