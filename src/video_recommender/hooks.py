@@ -85,10 +85,10 @@ def _is_there(name: str, catalog: DataCatalog) -> bool:
 def _what_to_run_first(missing: list[str]) -> str:
     pipelines.set_requested(None)
     makers = {
-        name: maker
-        for maker, pipeline in pipelines.items()
-        if maker != "__default__"
-        for name in pipeline.all_outputs() & set(missing)
+        name: stage_of(node)
+        for pipeline in pipelines.values()
+        for node in pipeline.nodes
+        for name in set(node.outputs) & set(missing)
     }
     needed = ",".join(sorted(set(makers.values())))
     names = ", ".join(missing)

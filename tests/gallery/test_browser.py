@@ -61,6 +61,7 @@ def test_open_filter_play_seek_and_go_to_a_neighbour(page) -> None:
     assert page.evaluate("[...document.images].slice(0, 8).every(image => image.complete && image.naturalWidth > 0)")
 
     page.get_by_role("link", name="Film 0").click()
+    page.locator("video").wait_for()
     page.evaluate("document.querySelector('video').play()")
     wait_until(page, "document.querySelector('video').currentTime > 0.1")
     page.evaluate("document.querySelector('video').pause()")
