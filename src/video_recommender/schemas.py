@@ -1,20 +1,11 @@
 """The tables that pass between pipelines. The catalog names them; each is checked whenever it is saved or loaded."""
 
-import sys
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Index, Series
-
-if "dask.dataframe" not in sys.modules:
-    # Where Dask is installed, pandera would import its tables, to tell them from those of pandas: half a second and
-    # 40 MB in every process. None is Python's way to say that a module is not there.
-    sys.modules["dask.dataframe"] = None  # type: ignore[assignment]
-    import pandera.typing.dask  # noqa: F401
-
-    del sys.modules["dask.dataframe"]
 
 ABOUT_ONE = 1.000001
 """Upper bound of what cannot exceed 1 but for the rounding of sums."""
