@@ -148,6 +148,26 @@ def test_many_pairs_are_explained_each_by_itself(space: ObjectSpace) -> None:
     assert shared == ["sofa, beagle ~ labrador", "sofa, labrador", "sofa, labrador ~ beagle"] * 50
 
 
+def test_pairs_of_one_table_are_explained_as_those_of_two(space: ObjectSpace) -> None:
+    videos = features_from({"a/a": {"beagle": 0.2, "sofa": 0.8}, "b/b": {"sofa": 0.7, "labrador": 0.3}})
+    first, second = pd.Index(["b/b", "a/a", "b/b"]), pd.Index(["a/a", "b/b", "b/b"])
+
+    shared = space.shared_objects_of_pairs(videos, first, second)
+
+    assert shared == space.shared_objects(videos.loc[first], videos.loc[second])
+    assert space.shared_objects_of_pairs(videos, first[:0], second[:0]) == []
+
+
+def test_videos_that_are_more_unlike_than_alike_share_no_objects() -> None:
+    classes = pd.DataFrame(np.array([[1, 0], [-1, 0], [0.5, 1], [-0.5, -1]]), ["north", "south", "east", "west"])
+    space = fitted(classes, FeatureOptions(hellinger=False))
+    first = features_from({"a/a": {"north": 0.6, "east": 0.4}})
+    second = features_from({"b/b": {"south": 0.7, "east": 0.3}})
+
+    assert (space.transform(first).to_numpy() @ space.transform(second).to_numpy().T).item() < 0
+    assert space.shared_objects(first, second) == [""]
+
+
 def test_as_many_first_as_second_videos_are_needed(space: ObjectSpace) -> None:
     videos = features_from({"a/a": {"sofa": 1}, "b/b": {"sofa": 1}})
 

@@ -64,13 +64,12 @@ class FeatureOptions(BaseModel):
 
 
 @dataclass(frozen=True)
-class StrongestObjects:
-    """The most important objects of each video, at most 64, most important first.
+class _StrongestObjects:
+    """The most important objects of each video, most important first; both of shape (videos, objects), at most 64.
 
     Attributes:
-        classes: numbers of their classes, shape (videos, objects).
-        terms: float32, shape (videos, objects): their importance, damped as for the soft cosine; 0 where a video has
-            fewer.
+        classes: numbers of their classes.
+        terms: their importance, damped as for the soft cosine; 0 where a video has fewer.
     """
 
     classes: NDArray[np.int64]
@@ -228,78 +227,70 @@ class ObjectSpace:
             raise ValueError(
                 f"{len(importances_a)} videos cannot be paired with {len(importances_b)}: give as many of both"
             )
-        first, second = self.strongest_objects(importances_a), self.strongest_objects(importances_b)
         rows = np.arange(len(importances_a))
-        return self.shared_by(first, rows, second, rows, top)
+        return self._name_shared(self._strongest(importances_a), rows, self._strongest(importances_b), rows, top)
 
-    def strongest_objects(self, importances: DataFrame[VideoFeatures]) -> StrongestObjects:
-        """Find what `shared_by` looks at in each video, once for all pairs that the video is in.
-
-        Args:
-            importances: as `importances` gives it.
-
-        Returns:
-            In the order of the rows.
-
-        Raises:
-            ValueError: if an object is unknown to the network.
-        """
-        positions = class_positions(importances.columns, self.class_names_)
-        rows = importances.to_numpy(np.float32)
-        ranked = np.array([np.argsort(-row, kind="stable")[:STRONGEST] for row in rows], dtype=np.int64)
-        ranked = ranked.reshape(len(rows), min(STRONGEST, len(positions)))
-        return StrongestObjects(
-            positions[ranked].astype(np.int64), self._damped(np.take_along_axis(rows, ranked, axis=1))
-        )
-
-    def shared_by(
-        self,
-        strongest_a: StrongestObjects,
-        rows_a: Positions,
-        strongest_b: StrongestObjects,
-        rows_b: Positions,
-        top: int = 3,
+    def shared_objects_of_pairs(
+        self, importances: DataFrame[VideoFeatures], video_ids: pd.Index, other_ids: pd.Index, top: int = 3
     ) -> list[str]:
-        """Name the objects that make pairs of videos alike, as in `shared_objects`.
+        """Name the objects that make pairs of videos alike, where each video is in many pairs.
 
         Args:
-            strongest_a: the strongest objects of some videos.
-            rows_a: the first video of each pair, by its row among these.
-            strongest_b: the strongest objects of the same videos or of others.
-            rows_b: the second video of each pair, by its row among these.
+            importances: as `importances` gives it, of all these videos.
+            video_ids: the first video of each pair.
+            other_ids: the second video of each pair, in the same order.
             top: at most how many to name.
 
         Returns:
             As `shared_objects` gives it.
+
+        Raises:
+            ValueError: if an object is unknown to the network.
+            KeyError: if there are no importances of a video.
         """
-        named: list[str] = []
-        for start in range(0, len(rows_a), PAIRS_PER_BLOCK):
-            block = slice(start, start + PAIRS_PER_BLOCK)
-            named += self._name_shared(strongest_a, rows_a[block], strongest_b, rows_b[block], top)
-        return named
+        described = importances.loc[video_ids.union(other_ids).unique()]
+        strongest = self._strongest(described)
+        rows, others = (described.index.get_indexer(videos) for videos in (video_ids, other_ids))
+        return self._name_shared(strongest, rows, strongest, others, top)
+
+    def _strongest(self, importances: DataFrame[VideoFeatures]) -> _StrongestObjects:
+        positions = class_positions(importances.columns, self.class_names_).astype(np.int64)
+        rows = importances.to_numpy(np.float32)
+        ranked = np.array([np.argsort(-row, kind="stable")[:STRONGEST] for row in rows], dtype=np.int64)
+        ranked = ranked.reshape(len(rows), min(STRONGEST, len(positions)))
+        return _StrongestObjects(positions[ranked], self._damped(np.take_along_axis(rows, ranked, axis=1)))
 
     def _name_shared(
         self,
-        strongest_a: StrongestObjects,
+        strongest_a: _StrongestObjects,
         rows_a: Positions,
-        strongest_b: StrongestObjects,
+        strongest_b: _StrongestObjects,
         rows_b: Positions,
         top: int,
     ) -> list[str]:
-        classes_a, classes_b = strongest_a.classes[rows_a], strongest_b.classes[rows_b]
-        cells = classes_a[:, :, np.newaxis] * len(self.class_similarity_) + classes_b[:, np.newaxis, :]
-        parts = self.class_similarity_.take(cells)
-        parts *= strongest_a.terms[rows_a, :, np.newaxis]
-        parts *= strongest_b.terms[rows_b, np.newaxis, :]
-        least = SMALLEST_SHARE * parts.sum(axis=(1, 2)).clip(0)
-        pairs = np.arange(len(rows_a))
+        named: list[str] = []
+        for start in range(0, len(rows_a), PAIRS_PER_BLOCK):
+            block = slice(start, start + PAIRS_PER_BLOCK)
+            classes_a, classes_b = strongest_a.classes[rows_a[block]], strongest_b.classes[rows_b[block]]
+            cells = classes_a[:, :, np.newaxis] * len(self.class_similarity_) + classes_b[:, np.newaxis, :]
+            parts = self.class_similarity_.take(cells)
+            parts *= strongest_a.terms[rows_a[block], :, np.newaxis]
+            parts *= strongest_b.terms[rows_b[block], np.newaxis, :]
+            named += self._name_greatest(parts, classes_a, classes_b, top)
+        return named
+
+    def _name_greatest(
+        self, parts: NDArray[np.float32], classes_a: NDArray[np.int64], classes_b: NDArray[np.int64], top: int
+    ) -> list[str]:
+        similarity = parts.sum(axis=(1, 2))
+        least = np.where(similarity > 0, SMALLEST_SHARE * similarity, np.inf)
+        pairs = np.arange(len(parts))
         names = self.class_names_.to_numpy(dtype=object)
         named: list[list[str]] = [[] for _ in pairs]
         for _ in range(min(top, *parts.shape[1:])):
             rows, columns = np.divmod(parts.reshape(len(pairs), -1).argmax(axis=1), parts.shape[2])
-            counts = parts[pairs, rows, columns] > least
             ours, theirs = names[classes_a[pairs, rows]], names[classes_b[pairs, columns]]
-            for pair in np.flatnonzero(counts):
+            for pair in np.flatnonzero(parts[pairs, rows, columns] > least):
                 same = ours[pair] == theirs[pair]
                 named[pair].append(ours[pair] if same else f"{ours[pair]} ~ {theirs[pair]}")
             parts[pairs, rows, :] = -np.inf

@@ -121,11 +121,8 @@ def recommend_videos(
     )
     if recommended.empty:
         logger.warning("There is nothing to recommend for %d video(s): add more videos", len(video_points))
-    strongest = object_space.strongest_objects(video_features)
-    first, second = (
-        video_features.index.get_indexer(pd.Index(recommended[name])) for name in ("video_id", "recommended_video_id")
-    )
-    shared = object_space.shared_by(strongest, first, strongest, second, options.shared_objects)
+    first, second = (pd.Index(recommended[name]) for name in ("video_id", "recommended_video_id"))
+    shared = object_space.shared_objects_of_pairs(video_features, first, second, options.shared_objects)
     return Recommendations.validate(recommended.assign(shared_objects=pd.Series(shared, dtype="str")))
 
 
