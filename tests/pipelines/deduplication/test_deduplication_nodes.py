@@ -104,3 +104,14 @@ def test_without_copies_every_usable_video_counts(manifest):
     assert nothing.empty
     assert corpus["is_used"].all()
     assert corpus["group"].tolist() == manifest.query("status == 'ok'")["group"].tolist()
+
+
+def test_a_copy_whose_original_has_gone_since_counts_and_keeps_its_group(frames, manifest):
+    duplicates = find_near_duplicates(kept(hashes_of(frames)[1]), manifest, OPTIONS)
+    assert duplicates["repeats"].tolist() == ["pets/cat"]
+
+    corpus = select_corpus(manifest[manifest["video_id"] != "pets/cat"], duplicates, OPTIONS).set_index("video_id")
+
+    assert corpus.loc["mirror/cat", "is_used"]
+    assert corpus.loc["mirror/cat", "group"] == "uploader of mirror/cat"
+    assert corpus.loc["food/cup", "group"] == "uploader of food/cup"

@@ -93,6 +93,7 @@ def select_corpus(
     """
     usable = video_manifest[video_manifest["status"] == "ok"].set_index("video_id")
     repeats = near_duplicates.set_index("video_id")["repeats"].reindex(usable.index)
+    repeats = repeats.where(repeats.isin(usable.index))  # duplicates may be those of an earlier run
     corpus = usable[["category", "title"]].assign(
         group=merge_groups(usable["group"], repeats),
         repeats=repeats,
