@@ -82,7 +82,8 @@ AFTER_ADDING = (
     "extend_recommendations",
     "extend_predictions",
 )
-EXTENDED = ("video_features", "video_points", "recommender", "recommendations", "category_predictions")
+REPLACED = ("corpus", "video_features", "video_points", "recommender", "recommendations", "category_predictions")
+"""What these steps save in the place of what they read."""
 COPYING = ("detect_objects",)
 """Steps that copy what they read of many small files, so that the next run need not open these."""
 
@@ -325,7 +326,7 @@ def add_videos(project: Path, videos: int, added: int) -> None:
     data, manifest = project / "data", project / "data/01_raw/video_manifest.parquet"
     for step in COPYING:  # as the last run has left it
         measure(step, project)
-    touched = [manifest, *(next(data.glob(f"*/{name}.*")) for name in EXTENDED)]
+    touched = [manifest, *(next(data.glob(f"*/{name}.*")) for name in REPLACED)]
     for file in touched:
         shutil.copyfile(file, file.with_name(f".before-{file.name}"))
     names = [f"added/video-{number:04}" for number in range(added)]

@@ -105,3 +105,20 @@ def test_a_corpus_of_another_detector_is_refused(videos) -> None:
 
     with pytest.raises(ValueError, match=r"features\.detector=segmenter: `kedro run` makes everything anew"):
         videos.add_to(segmented, OPTIONS)
+
+
+def test_lists_that_are_too_short_are_refused_with_the_way_out(videos) -> None:
+    before = videos.whole_run(videos.names[:20], OPTIONS, FEATURES)
+    longer = OPTIONS.model_copy(update={"neighbours": 8})
+
+    with pytest.raises(ValueError, match=r"name 5 videos each, and recommendation\.neighbours is 8: run `kedro run"):
+        videos.add_to(before, longer)
+
+
+def test_lists_may_be_shorter_than_before(videos) -> None:
+    shorter = OPTIONS.model_copy(update={"neighbours": 3})
+
+    after = videos.add_to(videos.whole_run(videos.names[:20], OPTIONS, FEATURES), shorter)
+
+    whole = videos.whole_run(videos.names, shorter, FEATURES)
+    pd.testing.assert_frame_equal(after.recommendations, whole.recommendations)

@@ -18,6 +18,7 @@ def merge_lists(lists: pd.DataFrame, rivals: pd.DataFrame, k: int) -> pd.DataFra
     Returns:
         As `lists`.
     """
+    lists = lists[lists["rank"] <= k]
     weakest = lists.groupby("video_id", sort=False)["similarity"].agg(["min", "size"]).reindex(rivals["video_id"])
     is_better = rivals["similarity"].to_numpy() >= weakest["min"].to_numpy()
     is_short = ~(weakest["size"].to_numpy() >= k)

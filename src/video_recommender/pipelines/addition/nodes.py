@@ -131,23 +131,25 @@ def extend_recommendations(
 
     Returns:
         Where all videos are compared, the lists that a whole run would make.
+
+    Raises:
+        ValueError: if the lists are shorter than `options` ask for, though there were videos enough.
     """
     added, k, apart = added_points.index, options.neighbours, options.exclude_same_group
     names_added = recommendations[["video_id", "recommended_video_id"]].isin(added).any(axis=1)  # of a stopped run
+    longest = recommendations["rank"].max()
+    if longest < k and not apart and longest < len(recommender.video_ids_.difference(added)) - 1:
+        raise ValueError(
+            f"The lists name {longest} videos each, and recommendation.neighbours is {k}: "
+            "run `kedro run --pipelines=recommendation` first"
+        )
     rivals = recommender.recommend(video_points.drop(added), k, apart, among=added)
     rivals = pd.concat([rivals, recommender.recommend(added_points, k, apart)])
     lists = merge_lists(recommendations[~names_added], rivals, k)
     is_new = lists["shared_objects"].isna()
     first, second = (pd.Index(lists.loc[is_new, name]) for name in ("video_id", "recommended_video_id"))
-    described = video_features.loc[first.union(second).unique()]
-    strongest = object_space.strongest_objects(described)
-    lists.loc[is_new, "shared_objects"] = object_space.shared_by(
-        strongest,
-        described.index.get_indexer(first),
-        strongest,
-        described.index.get_indexer(second),
-        options.shared_objects,
-    )
+    shared = object_space.shared_objects_of_pairs(video_features, first, second, options.shared_objects)
+    lists.loc[is_new, "shared_objects"] = shared
     return Recommendations.validate(lists)
 
 
