@@ -95,7 +95,11 @@ def _detect(videos: dict[str, FrameFolder], classifier: FrameClassifier) -> None
 
 def _loop_in_processes(videos: list[Frames], classifier: LiteRTClassifier) -> None:
     shares = [videos[start::CORES] for start in range(CORES)]
-    joblib.Parallel(n_jobs=CORES)(joblib.delayed(_loop)(share, classifier.flatbuffer, 1) for share in shares)
+    # configured as `map_videos` does, or joblib would start other workers for either side, each time anew
+    with joblib.parallel_config(
+        "loky", n_jobs=CORES, inner_max_num_threads=1, idle_worker_timeout=parallel.IDLE_WORKER_TIMEOUT_S
+    ):
+        joblib.Parallel()(joblib.delayed(_loop)(share, classifier.flatbuffer, 1) for share in shares)
 
 
 def _loop(videos: list[Frames], flatbuffer: np.ndarray, threads: int) -> None:

@@ -1,8 +1,10 @@
 """A network compiled for the CPU: names the object in a picture without TensorFlow."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from video_recommender.console_noise import silent_stderr
@@ -22,6 +24,10 @@ from video_recommender.pipelines.detection.network import KerasModel, Network, w
 VERSION = 1
 """Raised when the same network would give other probabilities than before."""
 
+FRAMES_PER_CALL: Final = 2
+"""Of the networks that are written here: two at a time are 3 to 5 % faster than one, four no more, eight 7 % slower.
+What TensorFlow converts may hold shapes of one picture, so it is asked for one at a time."""
+
 
 @dataclass(frozen=True)
 class LiteRTClassifier:
@@ -35,6 +41,7 @@ class LiteRTClassifier:
         fingerprint: digest of the network's name, weights and class names; the same each time they are compiled.
         input_size: height and width of the pictures that it reads, pixels.
         flatbuffer: the compiled network, uint8; an array, so that joblib shares one copy among all processes.
+        frames_per_call: how many frames the network reads at a time; it makes no difference to what it tells.
     """
 
     network: Network = field(compare=False)
@@ -42,6 +49,7 @@ class LiteRTClassifier:
     fingerprint: str
     input_size: tuple[int, int] = field(compare=False)
     flatbuffer: NDArray[np.uint8] = field(compare=False, repr=False)
+    frames_per_call: int = field(default=1, compare=False)
 
     def probabilities(self, frames: Frames) -> NDArray[np.float32]:
         """Tell how probable each class is in each frame.
@@ -66,12 +74,14 @@ class LiteRTClassifier:
         interpreter = load_interpreter(self.fingerprint, self.flatbuffer)
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
         outputs = np.empty((len(frames), target["shape"][-1]), np.float32)
-        # One at a time: on a CPU, batches of 4 and 8 were 1 to 10 % slower.
-        for frame, row in zip(frames, outputs, strict=True):
+        for start in range(0, len(frames), self.frames_per_call):
+            rows = slice(start, start + self.frames_per_call)
+            pictures = [fit_to_network(frame, self.input_size) for frame in frames[rows]]
+            _expect(interpreter, len(pictures))
             # Written in place; no reference to the tensor's memory may outlive the line.
-            interpreter.tensor(source["index"])()[0] = fit_to_network(frame, self.input_size)
+            interpreter.tensor(source["index"])()[:] = pictures
             interpreter.invoke()
-            row[:] = interpreter.tensor(target["index"])()[0]
+            outputs[rows] = interpreter.tensor(target["index"])()
         return FrameDescriptions(*np.split(outputs, [len(self.class_names)], axis=1))
 
 
@@ -119,7 +129,16 @@ def write_for_cpu(network: EfficientNetLite) -> LiteRTClassifier:
         fingerprint=fingerprint("written", VERSION, network.name, network.variant.sha256, list(names)),
         input_size=(size, size),
         flatbuffer=np.frombuffer(network.write_flatbuffer(), np.uint8),
+        frames_per_call=FRAMES_PER_CALL,
     )
+
+
+def _expect(interpreter: Interpreter, frames: int) -> None:
+    """Make room for so many frames, which takes a tenth of a millisecond."""
+    (source,) = interpreter.get_input_details()
+    if source["shape"][0] != frames:
+        interpreter.resize_tensor_input(source["index"], [frames, *source["shape"][1:]])
+        interpreter.allocate_tensors()
 
 
 def _convert(model: KerasModel) -> bytes:

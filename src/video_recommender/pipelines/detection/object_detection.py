@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -101,10 +102,13 @@ def summarise_descriptions(
             "confidence": np.array(confidences, dtype=np.float32),
         }
     )
+    # Checked where they are saved; to do it here, too, would take as long as the network takes for a frame.
     return VideoDetections(
-        detections=Detections.validate(detections),
-        class_probabilities=_rank(names, probabilities / len(best)),
-        embedding=MeanEmbedding.validate(pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})),
+        detections=cast("DataFrame[Detections]", detections),
+        class_probabilities=cast("DataFrame[ClassProbabilities]", _rank(names, probabilities / len(best))),
+        embedding=cast(
+            "DataFrame[MeanEmbedding]", pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})
+        ),
     )
 
 
@@ -124,11 +128,11 @@ def detect_objects_in_folder(folder: FrameFolder | EncodedFrames, classifier: Fr
     return name_objects(folder, classifier).detections
 
 
-def _rank(names: NDArray[np.object_], means: NDArray[np.float64]) -> DataFrame[ClassProbabilities]:
-    table = pd.DataFrame({"class_name": pd.Series(names, dtype="str"), "probability": means.clip(0, 1)})
-    kept = table[table["probability"] >= PROBABILITY_FLOOR]
-    ranked = kept.sort_values(["probability", "class_name"], ascending=[False, True], ignore_index=True)
-    return ClassProbabilities.validate(ranked)
+def _rank(names: NDArray[np.object_], means: NDArray[np.float64]) -> pd.DataFrame:
+    kept = means >= PROBABILITY_FLOOR
+    names, means = names[kept], means[kept].clip(max=1)
+    ranked = np.lexsort((names, -means))
+    return pd.DataFrame({"class_name": pd.Series(names[ranked], dtype="str"), "probability": means[ranked]})
 
 
 def _name(frames: FrameFolder | EncodedFrames | Frames) -> str:
