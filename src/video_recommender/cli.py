@@ -1,5 +1,7 @@
 """The project's `kedro run`: it does only what is not done yet, and says in a sentence what a user can mend."""
 
+import atexit
+import gc
 import logging
 import sys
 import warnings
@@ -23,12 +25,16 @@ from video_recommender.video_file import VideoError
 RUNNER = "video_recommender.runner.IncrementalRunner"
 MENDABLE = (ValueError, DatasetError, OSError, VideoError)
 NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
+OBJECTS_BEFORE_COLLECTION = 100_000
+"""Python's 700 make it look for garbage thousands of times among what modules leave for good."""
 
 
 class _Run(click.Command):
     """Kedro's own command, but for its runner and the way it tells of errors."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+        atexit.register(gc.freeze)  # or Python spends a second on looking for garbage before it ends
         ctx.params["runner"] = ctx.params["runner"] or RUNNER
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         _refuse_unknown_pipelines(ctx.params["pipelines"] or ctx.params["pipeline"])

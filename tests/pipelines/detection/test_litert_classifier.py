@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import joblib
@@ -56,6 +57,17 @@ def test_a_network_is_written_with_the_same_bytes_each_time() -> None:
 
     assert first == second
     np.testing.assert_array_equal(first.flatbuffer, second.flatbuffer)
+
+
+def test_how_many_frames_are_read_at_a_time_makes_no_difference(photos: Frames) -> None:
+    by_twos = write_for_cpu(read_efficientnet_lite("efficientnet-lite0"))
+    one_by_one = replace(by_twos, frames_per_call=1)
+
+    seen, alone = by_twos.describe(photos), one_by_one.describe(photos)
+
+    assert (by_twos.frames_per_call, len(photos)) == (2, 3)
+    np.testing.assert_array_equal(seen.probabilities, alone.probabilities)
+    np.testing.assert_array_equal(seen.embeddings, alone.embeddings)
 
 
 def test_other_weights_give_another_fingerprint() -> None:
