@@ -67,7 +67,8 @@ def main() -> None:
     frames = sum(map(len, decoded.values()))
     print(
         f"detection {frames / seconds['ours']:.1f} frames/s, bare LiteRT loop {frames / bare:.1f} frames/s "
-        f"({arguments.network}, {frames} frames, {CORES} cores): ratio {bare / seconds['ours']:.2f}"
+        f"({frames / seconds['processes']:.1f} in processes, {frames / seconds['threads']:.1f} with threads; "
+        f"{arguments.network}, {frames} frames, {CORES} cores): ratio {bare / seconds['ours']:.2f}"
     )
     ratio = seconds["ours"] / seconds["keras"]
     print(f"Keras {frames / seconds['keras']:.1f} frames/s: {ratio:.2f} of detection by LiteRT")
