@@ -30,16 +30,38 @@ def copy_project(folder: Path) -> None:
     (folder / "src").mkdir()
 
 
-def render_clips(project: Path, clips: int) -> None:
-    """Render clips as long and large as what a telephone films: 20 seconds of 1280 × 720 pixels, 30 frames per second.
+def render_clips(project: Path, clips: int, seconds: int = SECONDS) -> Path:
+    """Render clips as large as what a telephone films: 1280 × 720 pixels, 30 frames per second.
 
     Args:
-        project: as from `copy_project`; they go to its `data/01_raw/videos`.
+        project: as from `copy_project`.
         clips: how many, over four categories.
+        seconds: how long each is.
+
+    Returns:
+        Where they are, a folder per category.
     """
     (project / "conf/local").mkdir(exist_ok=True)
-    (project / "conf/local/parameters.yml").write_text(CLIPS.format(seconds=SECONDS, per_category=clips // CATEGORIES))
+    (project / "conf/local/parameters.yml").write_text(CLIPS.format(seconds=seconds, per_category=clips // CATEGORIES))
     run_pipelines(project, "ingestion")
+    return project / "data/01_raw/videos"
+
+
+def publish_clips(rendered: Path, place: Path) -> None:
+    """Encode clips as sites do that show videos to the public, which takes longer: H.264 with B-frames at 2 Mbit/s.
+
+    Args:
+        rendered: a folder per category, from `render_clips`, whose encoder is a camera's, fast and without B-frames.
+        place: where they go to, in folders of the same names.
+    """
+    if shutil.which("ffmpeg") is None:
+        raise SystemExit("ffmpeg is not installed: it encodes the clips.")
+    for clip in sorted(rendered.glob("*/*.mp4")):
+        (place / clip.parent.name).mkdir(parents=True, exist_ok=True)
+        ours = ["ffmpeg", "-v", "error", "-i", str(clip), "-an", "-c:v", "libx264", "-preset", "fast", "-g", "150"]
+        run_command(
+            [*ours, "-b:v", "2M", "-maxrate", "3M", "-bufsize", "6M", str(place / clip.parent.name / clip.name)], place
+        )
 
 
 def run_pipelines(project: Path, pipelines: str, *arguments: str) -> str:

@@ -4,9 +4,10 @@ The script reads every frame with OpenCV and keeps some, lets `keras` predict vi
 pandas loops. It has the same network, frame size and frame rate, and both end with a classifier's cross-validation and
 ten neighbours per video. The script finds Keras's file of the network ready; the pipeline has to write LiteRT's:
 
-    python benchmarks/textbook_script.py data             # the data folder of a finished `kedro run` of the demo
-    python benchmarks/textbook_script.py data --videos 100
-    python benchmarks/textbook_script.py data --clips 120  # rendered: 20 seconds of 1280 × 720 pixels each
+    python benchmarks/textbook_script.py --videos 200   # clips of the demo: `kedro run` has left them in data/
+    python benchmarks/textbook_script.py --clips 80     # rendered: 20 seconds of 1280 × 720 pixels each
+    python benchmarks/textbook_script.py --films 40     # two minutes each, encoded as sites do; needs ffmpeg
+    python benchmarks/textbook_script.py --folder my/videos --rate 0.5   # a folder per category; a frame in 2 seconds
 """
 
 import argparse
@@ -22,7 +23,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from own_project import copy_project, render_clips, run_command, run_pipelines
+from numpy.typing import NDArray
+from own_project import SECONDS, copy_project, publish_clips, render_clips, run_command, run_pipelines
 
 from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
 from video_recommender.pipelines.detection.network import build_network
@@ -30,63 +32,77 @@ from video_recommender.pipelines.detection.network import build_network
 NETWORK = "efficientnet-lite0"
 STAGES = "ingestion,preprocessing,deduplication,detection,feature_engineering,classification,recommendation"
 SIZE = 224
-FRAMES_PER_SECOND = 3.0
+FILM_SECONDS = 120
+DATA = Path(__file__).parents[1] / "data"
 NEIGHBOURS = 10
+
+Predictions = dict[str, NDArray[np.float32]]
+"""Of each video, the probabilities of all classes: a row per frame."""
 
 
 def main() -> None:
     """Run both and print their seconds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=lambda place: Path(place).resolve())
-    parser.add_argument("--videos", type=int, default=400)
-    parser.add_argument("--clips", type=int, help="render so many instead of taking those of the demo")
-    parser.add_argument("--script", type=Path, nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = _parse()
     if arguments.script:
-        run_script(*arguments.script)
+        run_script(*arguments.script, arguments.rate)
         return
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder) / "project"
+        project, network = Path(folder) / "project", Path(folder) / "network.keras"
         project.mkdir()
         copy_project(project)
-        stored = arguments.data / "01_raw/videos"
-        if arguments.clips:
-            render_clips(project, arguments.clips)
-            stored = project / "data/01_raw/videos"
-        videos = copy_videos(stored, Path(folder) / "videos", arguments.clips or arguments.videos)
+        videos = take_videos(arguments, project, Path(folder) / "videos")
         shutil.rmtree(project / "data", ignore_errors=True)
-        network = Path(folder) / "network.keras"
         build_network(NETWORK).save(network)
-        script_command = [sys.executable, __file__, str(arguments.data), "--script", str(videos), str(network)]
         began = time.perf_counter()
-        told = run_command(script_command, Path(folder))
+        ours = [sys.executable, __file__, "--rate", str(arguments.rate), "--script", str(videos), str(network)]
+        told = run_command(ours, Path(folder))
         script = time.perf_counter() - began
         print("\n".join(line for line in told.splitlines() if line.startswith("script:")))
         began = time.perf_counter()
-        run_pipelines(project, STAGES, f"--params=ingestion.source=folder,ingestion.folder.path={videos}")
+        run_pipelines(
+            project,
+            STAGES,
+            f"--params=ingestion.source=folder,ingestion.folder.path={videos},"
+            f"preprocessing.frames_per_second={arguments.rate}",
+        )
         pipeline = time.perf_counter() - began
     print(f"textbook script {script:.0f} s, pipeline {pipeline:.0f} s: {script / pipeline:.1f} times as fast")
 
 
-def copy_videos(stored: Path, place: Path, videos: int) -> Path:
-    """Copy as many of each category."""
-    categories = sorted(folder for folder in stored.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    for category in categories:
-        (place / category.name).mkdir(parents=True)
-        for file in sorted(category.glob("*.mp4"))[: videos // len(categories)]:
-            shutil.copyfile(file, place / category.name / file.name)
+def take_videos(arguments: argparse.Namespace, project: Path, place: Path) -> Path:
+    """Render or copy the videos that are asked for; where they are, a folder per category."""
+    if arguments.folder:
+        return arguments.folder
+    place.mkdir()
+    if arguments.films:
+        publish_clips(render_clips(project, arguments.films, FILM_SECONDS), place)
+    elif arguments.clips:
+        copy_videos(render_clips(project, arguments.clips), place, arguments.clips)
+    else:
+        copy_videos(arguments.data / "01_raw/videos", place, arguments.videos)
     return place
 
 
-def run_script(videos: Path, network: Path) -> None:
+def copy_videos(stored: Path, place: Path, videos: int) -> None:
+    """Copy as many of each category."""
+    categories = sorted(folder for folder in stored.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    for category in categories:
+        (place / category.name).mkdir()
+        for file in sorted(category.glob("*.mp4"))[: videos // len(categories)]:
+            shutil.copyfile(file, place / category.name / file.name)
+
+
+def run_script(videos: Path, network: Path, rate: float) -> None:
     """Do what the pipeline does, one step after the other."""
     with tempfile.TemporaryDirectory() as folder:
         frames = Path(folder)
         with step("frames"):
             for video in sorted(videos.glob("*/*.mp4")):
-                cut(video, frames / video.parent.name / video.stem)
-        with step("objects"):
-            detections = detect(frames, network)
+                cut(video, frames / video.parent.name / video.stem, rate)
+        with step("network"):
+            predictions = predict(frames, network)
+        with step("table, row by row"):
+            detections = name_objects(predictions)
         with step("features, categories, neighbours"):
             compare(count(detections))
 
@@ -99,11 +115,11 @@ def step(name: str) -> Iterator[None]:
     print(f"script: {name} {time.perf_counter() - began:.1f} s")
 
 
-def cut(video: Path, folder: Path) -> None:
+def cut(video: Path, folder: Path, rate: float) -> None:
     """Read every frame, keep one in so many."""
     folder.mkdir(parents=True)
     capture = cv2.VideoCapture(str(video))
-    every = max(1, round(capture.get(cv2.CAP_PROP_FPS) / FRAMES_PER_SECOND))
+    every = max(1, round(capture.get(cv2.CAP_PROP_FPS) / rate))
     read = kept = 0
     while True:
         ok, frame = capture.read()
@@ -116,21 +132,28 @@ def cut(video: Path, folder: Path) -> None:
     capture.release()
 
 
-def detect(frames: Path, network_file: Path) -> pd.DataFrame:
-    """Predict video by video, a row per frame."""
+def predict(frames: Path, network_file: Path) -> Predictions:
+    """Predict video by video."""
     import keras
 
     network = keras.models.load_model(network_file)
-    names = imagenet_class_names()
-    detections = pd.DataFrame(columns=["video", "frame", "class_name", "confidence"])
+    predictions = {}
     for folder in sorted(frames.glob("*/*")):
         pictures = []
         for number in range(1, len(list(folder.glob("*.jpg"))) + 1):
             picture = cv2.cvtColor(cv2.imread(str(folder / f"{number}.jpg")), cv2.COLOR_BGR2RGB)
             pictures.append(picture.astype("float32"))
-        for number, probabilities in enumerate(network.predict(np.stack(pictures), verbose=0), start=1):
+        predictions[f"{folder.parent.name}/{folder.name}"] = network.predict(np.stack(pictures), verbose=0)
+    return predictions
+
+
+def name_objects(predictions: Predictions) -> pd.DataFrame:
+    """Append a row per frame."""
+    names = imagenet_class_names()
+    detections = pd.DataFrame(columns=["video", "frame", "class_name", "confidence"])
+    for video, frames in predictions.items():
+        for number, probabilities in enumerate(frames, start=1):
             best = int(probabilities.argmax())
-            video = f"{folder.parent.name}/{folder.name}"
             detections.loc[len(detections)] = [video, number, names[best], float(probabilities[best])]
     return detections
 
@@ -159,6 +182,18 @@ def compare(features: pd.DataFrame) -> None:
         for video in features.index
     }
     print(json.dumps({"accuracy": round(float(accuracy), 3), "videos": len(neighbours)}))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder that `kedro run` has left")
+    parser.add_argument("--videos", type=int, default=400, help="how many of the demo's clips")
+    parser.add_argument("--clips", type=int, help=f"render so many of {SECONDS} s instead")
+    parser.add_argument("--films", type=int, help=f"render so many of {FILM_SECONDS} s instead, encoded as sites do")
+    parser.add_argument("--folder", type=lambda place: Path(place).resolve(), help="take all that are there instead")
+    parser.add_argument("--rate", type=float, default=3.0, help="frames per second")
+    parser.add_argument("--script", type=Path, nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
