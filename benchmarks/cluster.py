@@ -99,7 +99,10 @@ def _run(
     folder: str, root: str, manifest: pd.DataFrame, classifier: LiteRTClassifier, workers: WorkerOptions
 ) -> Seconds:
     videos, frames = _dataset(f"{root}/videos", VIDEOS, ".mp4"), _dataset(f"{folder}/frames", FRAMES)
-    tables = [_dataset(f"{folder}/{name}", "pandas.ParquetDataset", ".parquet") for name in ("a", "b", "c")]
+    tables = [
+        _dataset(f"{folder}/{schema}", "pandas.ParquetDataset", ".parquet", f"video_recommender.schemas.{schema}")
+        for schema in ("Detections", "ClassProbabilities", "MeanEmbedding")
+    ]
     began = time.perf_counter()
     for update in extract_frames(videos.load(), manifest, frames.load(), PreprocessingOptions(), workers):
         frames.save(update)
@@ -115,8 +118,8 @@ def _run(
     return seconds
 
 
-def _dataset(path: str, kind: str, suffix: str = "") -> Any:
-    return RecordedPartitionedDataset(path=path, filename_suffix=suffix, dataset=kind)
+def _dataset(path: str, kind: str, suffix: str = "", schema: str | None = None) -> Any:
+    return RecordedPartitionedDataset(path=path, filename_suffix=suffix, dataset=kind, schema=schema)
 
 
 def _put_videos(root: str, manifest: pd.DataFrame) -> None:

@@ -1,10 +1,12 @@
 """Compare detection over stored frames with a bare LiteRT loop over the same frames, decoded beforehand.
 
-Both use every core. The bare loop is tried with one process per core and with one process of as many threads, and the
-faster of the two counts. Keras runs the same network beside them, on a GPU if TensorFlow sees one. The sides take
-turns, and each side's best round counts.
+Both use every core. Detection reads and decodes JPEGs and makes tables; these are not saved. The bare loop maps decoded
+frames from one file; it is tried with one process per core and with one process of as many threads, reading one frame
+at a time and as many as detection does, and the fastest of these counts. Keras runs the same network beside them, on a
+GPU if TensorFlow sees one. The sides take turns, and each side's best round counts.
 
-Run: python benchmarks/detection_throughput.py --videos 60 --frames 20
+    python benchmarks/detection_throughput.py --videos 60 --frames 20
+    python benchmarks/detection_throughput.py --videos 400 --frames-folder data/02_intermediate/frames --rounds 2
 """
 
 import argparse
@@ -22,14 +24,16 @@ import joblib
 import numpy as np
 import skimage.data
 from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
 
 from video_recommender import parallel
 from video_recommender.frame_folder import FrameFolder, Frames
 from video_recommender.parallel import WorkerOptions, map_videos
 from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
 from video_recommender.pipelines.detection.keras_classifier import KerasClassifier, load_into_keras, workers_for
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
 from video_recommender.pipelines.detection.network import build_network
+from video_recommender.pipelines.detection.nodes import DetectionOptions, prepare_object_classifier
 from video_recommender.pipelines.detection.object_detection import name_objects
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -41,43 +45,52 @@ def main() -> None:
     arguments = _parse()
     # workers are started in the first round, and stay while the others take their turn
     parallel.IDLE_WORKER_TIMEOUT_S = 300
-    network = build_network(arguments.network)
-    classifier = compile_for_cpu(network, arguments.network)
-    in_keras = load_into_keras(network, arguments.network)
+    classifier = _classifier(arguments.network)
+    in_keras = load_into_keras(build_network(arguments.network), arguments.network)
     with tempfile.TemporaryDirectory() as folder:
         videos = (
             _stored_videos(arguments.frames_folder, arguments.videos)
             if arguments.frames_folder
             else _write_videos(Path(folder), arguments.videos, arguments.frames, classifier.input_size)
         )
-        decoded = {video_id: video.decode() for video_id, video in videos.items()}
-        sides = {
+        decoded = np.concatenate([video.decode() for video in videos.values()])
+        np.save(Path(folder) / "decoded.npy", decoded)
+        loop = partial(_loop, Path(folder) / "decoded.npy", classifier.flatbuffer)
+        sides: dict[str, Callable[[], None]] = {
             "ours": partial(_detect, videos, classifier),
             "keras": partial(_detect, videos, in_keras),
-            "processes": partial(_loop_in_processes, list(decoded.values()), classifier),
-            "threads": partial(_loop, list(decoded.values()), classifier.flatbuffer, CORES),
         }
+        for at_a_time in sorted({1, classifier.frames_per_call}):
+            sides[f"{CORES} processes, {at_a_time} at a time"] = partial(_loop_in_processes, loop, at_a_time)
+            sides[f"{CORES} threads, {at_a_time} at a time"] = partial(loop, 0, 1, at_a_time, CORES)
         for side in sides.values():
             side()
         seconds = {name: float("inf") for name in sides}
         for _round in range(arguments.rounds):
             for name, side in sides.items():
                 seconds[name] = min(seconds[name], _time(side))
-    bare = min(seconds["processes"], seconds["threads"])
-    frames = sum(map(len, decoded.values()))
-    print(
-        f"detection {frames / seconds['ours']:.1f} frames/s, bare LiteRT loop {frames / bare:.1f} frames/s "
-        f"({frames / seconds['processes']:.1f} in processes, {frames / seconds['threads']:.1f} with threads; "
-        f"{arguments.network}, {frames} frames, {CORES} cores): ratio {bare / seconds['ours']:.2f}"
-    )
+    ours, *bare = (seconds[name] for name in sides if name != "keras")
+    frames = len(decoded)
+    print(f"{arguments.network}, {frames} frames, {CORES} cores")
+    for name in sides:
+        print(f"{name}: {frames / seconds[name]:.1f} frames/s")
+    print(f"detection ÷ fastest bare LiteRT loop: {min(bare) / ours:.2f}")
     ratio = seconds["ours"] / seconds["keras"]
-    print(f"Keras {frames / seconds['keras']:.1f} frames/s: {ratio:.2f} of detection by LiteRT")
-    _compare(list(decoded.values()), classifier, in_keras)
+    print(f"Keras ÷ detection: {ratio:.2f}")
+    _compare(decoded, classifier, in_keras)
 
 
-def _compare(videos: list[Frames], classifier: LiteRTClassifier, in_keras: KerasClassifier) -> None:
+def _classifier(network: str) -> LiteRTClassifier:
+    """What a run would take."""
+    classifier, _class_embeddings = prepare_object_classifier(DetectionOptions(network=network))
+    assert isinstance(classifier, LiteRTClassifier)
+    return classifier
+
+
+def _compare(frames: Frames, classifier: LiteRTClassifier, in_keras: KerasClassifier) -> None:
+    batches = np.array_split(frames, max(1, len(frames) // 32))
     by_litert, by_keras = (
-        np.concatenate([side.describe(frames).probabilities for frames in videos]) for side in (classifier, in_keras)
+        np.concatenate([side.describe(batch).probabilities for batch in batches]) for side in (classifier, in_keras)
     )
     same = (by_litert.argmax(axis=1) == by_keras.argmax(axis=1)).mean()
     difference = np.abs(by_litert - by_keras).max()
@@ -94,24 +107,25 @@ def _detect(videos: dict[str, FrameFolder], classifier: FrameClassifier) -> None
         raise RuntimeError(errors[0])
 
 
-def _loop_in_processes(videos: list[Frames], classifier: LiteRTClassifier) -> None:
-    shares = [videos[start::CORES] for start in range(CORES)]
+def _loop_in_processes(loop: Callable[[int, int, int, int], None], at_a_time: int) -> None:
     # configured as `map_videos` does, or joblib would start other workers for either side, each time anew
     with joblib.parallel_config(
         "loky", n_jobs=CORES, inner_max_num_threads=1, idle_worker_timeout=parallel.IDLE_WORKER_TIMEOUT_S
     ):
-        joblib.Parallel()(joblib.delayed(_loop)(share, classifier.flatbuffer, 1) for share in shares)
+        joblib.Parallel()(joblib.delayed(loop)(start, CORES, at_a_time, 1) for start in range(CORES))
 
 
-def _loop(videos: list[Frames], flatbuffer: np.ndarray, threads: int) -> None:
+def _loop(decoded: Path, flatbuffer: NDArray[np.uint8], share: int, shares: int, at_a_time: int, threads: int) -> None:
+    """Run the network over one of so many equal shares of the frames, and nothing else."""
+    frames = np.array_split(np.load(decoded, mmap_mode="r"), shares)[share]
     interpreter = Interpreter(model_content=flatbuffer.tobytes(), num_threads=threads)
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]["index"]
+    interpreter.resize_tensor_input(source["index"], [at_a_time, *source["shape"][1:]])
     interpreter.allocate_tensors()
-    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    for frames in videos:
-        for frame in frames:
-            interpreter.tensor(source)()[0] = frame
-            interpreter.invoke()
-            interpreter.get_tensor(target)
+    for start in range(0, len(frames) - at_a_time + 1, at_a_time):
+        interpreter.tensor(source["index"])()[:] = frames[start : start + at_a_time]
+        interpreter.invoke()
+        interpreter.get_tensor(target)
 
 
 def _stored_videos(folder: Path, videos: int) -> dict[str, FrameFolder]:

@@ -7,7 +7,7 @@ ten neighbours per video. The script finds Keras's file of the network ready; th
     python benchmarks/textbook_script.py --videos 200   # clips of the demo: `kedro run` has left them in data/
     python benchmarks/textbook_script.py --clips 80     # rendered: 20 seconds of 1280 × 720 pixels each
     python benchmarks/textbook_script.py --films 40     # two minutes each, encoded as sites do; needs ffmpeg
-    python benchmarks/textbook_script.py --folder my/videos --rate 0.5   # a folder per category; a frame in 2 seconds
+    python benchmarks/textbook_script.py --folder my/videos --rate 0.5   # MP4 files; a frame in 2 seconds
 """
 
 import argparse
@@ -47,15 +47,13 @@ def main() -> None:
         run_script(*arguments.script, arguments.rate)
         return
     with tempfile.TemporaryDirectory() as folder:
-        project, network = Path(folder) / "project", Path(folder) / "network.keras"
-        project.mkdir()
+        project, network, videos = (Path(folder) / name for name in ("project", "network.keras", "videos"))
+        stage_videos(arguments, Path(folder) / "rendered", videos)
         copy_project(project)
-        videos = take_videos(arguments, project, Path(folder) / "videos")
-        shutil.rmtree(project / "data", ignore_errors=True)
         build_network(NETWORK).save(network)
         began = time.perf_counter()
-        ours = [sys.executable, __file__, "--rate", str(arguments.rate), "--script", str(videos), str(network)]
-        told = run_command(ours, Path(folder))
+        command = [sys.executable, __file__, "--rate", str(arguments.rate), "--script", str(videos), str(network)]
+        told = run_command(command, Path(folder))
         script = time.perf_counter() - began
         print("\n".join(line for line in told.splitlines() if line.startswith("script:")))
         began = time.perf_counter()
@@ -69,18 +67,19 @@ def main() -> None:
     print(f"textbook script {script:.0f} s, pipeline {pipeline:.0f} s: {script / pipeline:.1f} times as fast")
 
 
-def take_videos(arguments: argparse.Namespace, project: Path, place: Path) -> Path:
-    """Render or copy the videos that are asked for; where they are, a folder per category."""
-    if arguments.folder:
-        return arguments.folder
+def stage_videos(arguments: argparse.Namespace, rendered: Path, place: Path) -> None:
+    """Render or copy the videos that are asked for to a place, a folder per category."""
     place.mkdir()
+    if arguments.films and shutil.which("ffmpeg") is None:
+        raise SystemExit("ffmpeg is not installed: it encodes the films.")
+    if arguments.films or arguments.clips:
+        copy_project(rendered)
     if arguments.films:
-        publish_clips(render_clips(project, arguments.films, FILM_SECONDS), place)
+        publish_clips(render_clips(rendered, arguments.films, FILM_SECONDS), place)
     elif arguments.clips:
-        copy_videos(render_clips(project, arguments.clips), place, arguments.clips)
+        copy_videos(render_clips(rendered, arguments.clips), place, arguments.clips)
     else:
-        copy_videos(arguments.data / "01_raw/videos", place, arguments.videos)
-    return place
+        copy_videos(arguments.folder or arguments.data / "01_raw/videos", place, arguments.videos)
 
 
 def copy_videos(stored: Path, place: Path, videos: int) -> None:
@@ -187,10 +186,14 @@ def compare(features: pd.DataFrame) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="the folder that `kedro run` has left")
-    parser.add_argument("--videos", type=int, default=400, help="how many of the demo's clips")
+    parser.add_argument("--videos", type=int, default=400, help="how many, evenly from the categories")
     parser.add_argument("--clips", type=int, help=f"render so many of {SECONDS} s instead")
     parser.add_argument("--films", type=int, help=f"render so many of {FILM_SECONDS} s instead, encoded as sites do")
-    parser.add_argument("--folder", type=lambda place: Path(place).resolve(), help="take all that are there instead")
+    parser.add_argument(
+        "--folder",
+        type=lambda place: Path(place).resolve(),
+        help="MP4 files, a folder per category, instead of the demo's",
+    )
     parser.add_argument("--rate", type=float, default=3.0, help="frames per second")
     parser.add_argument("--script", type=Path, nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()

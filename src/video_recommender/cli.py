@@ -26,14 +26,16 @@ RUNNER = "video_recommender.runner.IncrementalRunner"
 MENDABLE = (ValueError, DatasetError, OSError, VideoError)
 NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
 OBJECTS_BEFORE_COLLECTION = 100_000
-"""Python's 700 make it look for garbage thousands of times among what modules leave for good."""
+"""Python's 700 to 2,000 make it look for garbage thousands of times among what modules leave for good."""
 
 
 class _Run(click.Command):
     """Kedro's own command, but for its runner and the way it tells of errors."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        thresholds = gc.get_threshold()
         gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+        atexit.unregister(gc.freeze)
         atexit.register(gc.freeze)  # or Python spends a second on looking for garbage before it ends
         ctx.params["runner"] = ctx.params["runner"] or RUNNER
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
@@ -50,6 +52,8 @@ class _Run(click.Command):
             logging.getLogger(__name__).debug("The run has failed", exc_info=error)
             clear_frames(error.__traceback__)  # closes the node that was at work, and so its workers
             raise click.ClickException(in_a_sentence(error)) from error
+        finally:
+            gc.set_threshold(*thresholds)
 
 
 def _close_mlflow_run() -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from video_recommender.frame_folder import EncodedFrames, FrameFolder, Frames
@@ -10,6 +11,7 @@ from video_recommender.pipelines.detection.object_detection import (
     detect_objects_in_folder,
     name_objects,
 )
+from video_recommender.schemas import ClassProbabilities, Detections, MeanEmbedding
 from video_recommender.video_file import VideoError
 
 
@@ -22,6 +24,14 @@ def test_a_folder_of_frames_becomes_a_row_per_frame(folder_of_photos: Path, clas
     assert detections["confidence"].dtype == np.float32
     assert detections["class_name"].iloc[0] in {"tabby cat", "tiger cat", "Egyptian cat"}
     assert detections["class_name"].iloc[1:].tolist() == ["espresso", "missile"]
+
+
+def test_tables_fulfil_their_schemas(photos: Frames, classifier: LiteRTClassifier) -> None:
+    named = name_objects(photos, classifier)
+
+    pd.testing.assert_frame_equal(Detections.validate(named.detections), named.detections)
+    pd.testing.assert_frame_equal(ClassProbabilities.validate(named.class_probabilities), named.class_probabilities)
+    pd.testing.assert_frame_equal(MeanEmbedding.validate(named.embedding), named.embedding)
 
 
 def test_confidence_is_the_highest_probability_of_the_frame(photos: Frames, classifier: LiteRTClassifier) -> None:

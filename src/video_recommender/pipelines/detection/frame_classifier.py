@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.fingerprints import fingerprint_bytes
-from video_recommender.frame_folder import Frames, Picture
+from video_recommender.frame_folder import Frames
 from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
 from video_recommender.pipelines.detection.network import KerasModel, Network
 
@@ -45,19 +45,22 @@ class FrameClassifier(Protocol):
         """
 
 
-def fit_to_network(frame: Picture, size: tuple[int, int]) -> Picture:
-    """Resize a frame if the network reads another size.
+def fit_to_network(frames: Frames, size: tuple[int, int]) -> Frames:
+    """Resize frames if the network reads another size.
 
     Args:
-        frame: the frame.
+        frames: uint8 RGB, shape (n, height, width, 3).
         size: height and width that the network reads, pixels.
     """
     height, width = size
-    if frame.shape[:2] == (height, width):
-        return frame
-    shrinks = frame.shape[0] >= height and frame.shape[1] >= width
+    if frames.shape[1:3] == size:
+        return frames
+    shrinks = frames.shape[1] >= height and frames.shape[2] >= width
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(frame, (width, height), interpolation=method).astype(np.uint8, copy=False)
+    resized = np.empty((len(frames), height, width, 3), np.uint8)
+    for picture, frame in zip(resized, frames, strict=True):
+        cv2.resize(frame, (width, height), picture, interpolation=method)
+    return resized
 
 
 def names_of_outputs(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ class KerasClassifier:
             See `FrameDescriptions`.
         """
         _batch, height, width, _channels = self.model.input_shape
-        outputs = self._shared(np.stack([fit_to_network(frame, (height, width)) for frame in frames]))
+        outputs = self._shared(fit_to_network(frames, (height, width)))
         return FrameDescriptions(*np.split(outputs, [len(self.class_names)], axis=1))
 
     def __getstate__(self) -> Mapping[str, object]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from video_recommender.console_noise import silent_stderr
@@ -73,15 +72,18 @@ class LiteRTClassifier:
         """
         interpreter = load_interpreter(self.fingerprint, self.flatbuffer)
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+        room, fitted = source["shape"][0], fit_to_network(frames, self.input_size)
         outputs = np.empty((len(frames), target["shape"][-1]), np.float32)
         for start in range(0, len(frames), self.frames_per_call):
-            rows = slice(start, start + self.frames_per_call)
-            pictures = [fit_to_network(frame, self.input_size) for frame in frames[rows]]
-            _expect(interpreter, len(pictures))
+            pictures = fitted[start : start + self.frames_per_call]
+            if len(pictures) != room:  # to make room takes a tenth of a millisecond, and so does each look at details
+                room = len(pictures)
+                interpreter.resize_tensor_input(source["index"], [room, *source["shape"][1:]])
+                interpreter.allocate_tensors()
             # Written in place; no reference to the tensor's memory may outlive the line.
             interpreter.tensor(source["index"])()[:] = pictures
             interpreter.invoke()
-            outputs[rows] = interpreter.tensor(target["index"])()
+            outputs[start : start + room] = interpreter.tensor(target["index"])()
         return FrameDescriptions(*np.split(outputs, [len(self.class_names)], axis=1))
 
 
@@ -131,14 +133,6 @@ def write_for_cpu(network: EfficientNetLite) -> LiteRTClassifier:
         flatbuffer=np.frombuffer(network.write_flatbuffer(), np.uint8),
         frames_per_call=FRAMES_PER_CALL,
     )
-
-
-def _expect(interpreter: Interpreter, frames: int) -> None:
-    """Make room for so many frames, which takes a tenth of a millisecond."""
-    (source,) = interpreter.get_input_details()
-    if source["shape"][0] != frames:
-        interpreter.resize_tensor_input(source["index"], [frames, *source["shape"][1:]])
-        interpreter.allocate_tensors()
 
 
 def _convert(model: KerasModel) -> bytes:

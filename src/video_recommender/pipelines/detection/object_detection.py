@@ -102,7 +102,7 @@ def summarise_descriptions(
             "confidence": np.array(confidences, dtype=np.float32),
         }
     )
-    # Checked where they are saved; to do it here, too, would take as long as the network takes for a frame.
+    # Checked by their schemas where they are saved: here, too, it would take as long as the network takes for a frame.
     return VideoDetections(
         detections=cast("DataFrame[Detections]", detections),
         class_probabilities=cast("DataFrame[ClassProbabilities]", _rank(names, probabilities / len(best))),
