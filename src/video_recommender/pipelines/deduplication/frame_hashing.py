@@ -7,12 +7,13 @@ from typing import Final
 import cv2
 import imagehash
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image
 
 from video_recommender.frame_folder import Picture
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised when the same frame would get other hashes than before, so that it is hashed again."""
 
 ZOOMS: Final = (1.0, 0.95, 0.9, 0.85, 0.8)
@@ -20,7 +21,10 @@ ZOOMS: Final = (1.0, 0.95, 0.9, 0.85, 0.8)
 
 HASH_BITS: Final = 64
 WORKING_SIZE: Final = 128
-"""Side of the grey picture from which the hashes are taken, in pixels; they look at 32 × 32 in the end."""
+"""Side of the grey picture from which the zooms are cut, in pixels."""
+
+TRANSFORMED_SIZE: Final = 32
+"""Side of the picture of which the cosine transform is taken, in pixels."""
 
 LEAST_CONTRAST: Final = 8.0
 """Frames whose grey levels deviate less, such as black ones, look like too many others; standard deviation of 255."""
@@ -77,22 +81,22 @@ def hash_picture(grey: NDArray[np.uint8]) -> Hashes:
         uint64, shape (zooms,).
     """
     height, width = grey.shape
-    picture = Image.fromarray(grey)
-    return np.array([_hash(picture.crop(_centre(width, height, zoom))) for zoom in ZOOMS], dtype=np.uint64)
+    edges = [(round(height * (1 - zoom) / 2), round(width * (1 - zoom) / 2)) for zoom in ZOOMS]
+    return np.array([_hash(grey[top : height - top, left : width - left]) for top, left in edges], dtype=np.uint64)
 
 
-def _hash(picture: Image.Image) -> int:
+def _hash(grey: NDArray[np.uint8]) -> int:
+    # ImageHash takes a picture of this size as it is; to make one of each zoom itself takes it seven times as long
+    picture = Image.fromarray(_shrink(grey, TRANSFORMED_SIZE))
     return int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big")
 
 
-def _centre(width: int, height: int, zoom: float) -> tuple[int, int, int, int]:
-    left, top = round(width * (1 - zoom) / 2), round(height * (1 - zoom) / 2)
-    return left, top, width - left, height - top
-
-
 def _grey(picture: Picture) -> NDArray[np.uint8]:
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (WORKING_SIZE, WORKING_SIZE), interpolation=cv2.INTER_AREA)
+    return _shrink(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), WORKING_SIZE)
+
+
+def _shrink(grey: MatLike, side: int) -> NDArray[np.uint8]:
+    small = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
     return small.astype(np.uint8, copy=False)
 
 
