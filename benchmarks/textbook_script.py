@@ -47,13 +47,16 @@ def main() -> None:
         run_script(*arguments.script, arguments.rate)
         return
     with tempfile.TemporaryDirectory() as folder:
-        project, network, videos = (Path(folder) / name for name in ("project", "network.keras", "videos"))
+        project, network, videos, frames = (
+            Path(folder) / name for name in ("project", "network.keras", "videos", "frames")
+        )
         stage_videos(arguments, Path(folder) / "rendered", videos)
         copy_project(project)
         build_network(NETWORK).save(network)
         began = time.perf_counter()
-        command = [sys.executable, __file__, "--rate", str(arguments.rate), "--script", str(videos), str(network)]
-        told = run_command(command, Path(folder))
+        # the script's frames stay: right after thousands of files were deleted, ext4 is slow to make new ones
+        places = map(str, (videos, network, frames))
+        told = run_command([sys.executable, __file__, "--rate", str(arguments.rate), "--script", *places], Path(folder))
         script = time.perf_counter() - began
         print("\n".join(line for line in told.splitlines() if line.startswith("script:")))
         began = time.perf_counter()
@@ -91,19 +94,17 @@ def copy_videos(stored: Path, place: Path, videos: int) -> None:
             shutil.copyfile(file, place / category.name / file.name)
 
 
-def run_script(videos: Path, network: Path, rate: float) -> None:
+def run_script(videos: Path, network: Path, frames: Path, rate: float) -> None:
     """Do what the pipeline does, one step after the other."""
-    with tempfile.TemporaryDirectory() as folder:
-        frames = Path(folder)
-        with step("frames"):
-            for video in sorted(videos.glob("*/*.mp4")):
-                cut(video, frames / video.parent.name / video.stem, rate)
-        with step("network"):
-            predictions = predict(frames, network)
-        with step("table, row by row"):
-            detections = name_objects(predictions)
-        with step("features, categories, neighbours"):
-            compare(count(detections))
+    with step("frames"):
+        for video in sorted(videos.glob("*/*.mp4")):
+            cut(video, frames / video.parent.name / video.stem, rate)
+    with step("network"):
+        predictions = predict(frames, network)
+    with step("table, row by row"):
+        detections = name_objects(predictions)
+    with step("features, categories, neighbours"):
+        compare(count(detections))
 
 
 @contextmanager
@@ -195,7 +196,7 @@ def _parse() -> argparse.Namespace:
         help="MP4 files, a folder per category, instead of the demo's",
     )
     parser.add_argument("--rate", type=float, default=3.0, help="frames per second")
-    parser.add_argument("--script", type=Path, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--script", type=Path, nargs=3, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
