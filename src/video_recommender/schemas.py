@@ -17,6 +17,14 @@ class _Table(pa.DataFrameModel):
         coerce = True
 
 
+class _PartitionTable(_Table):
+    """One of thousands: its columns have the right types already, and to convert them takes as long as the checks."""
+
+    class Config:
+        strict = True
+        coerce = False
+
+
 class _RowPerVideo(pa.DataFrameModel):
     """A matrix: which columns it has depends on the network or the corpus."""
 
@@ -74,7 +82,7 @@ class DownloadReport(_Table):
     """How many could not be used and why, such as `2 filtered, 1 unavailable`."""
 
 
-class FrameHashes(_Table):
+class FrameHashes(_PartitionTable):
     """One row per frame of one video that is not blank: its perceptual hash, whole and with its edges cut off."""
 
     frame: Series[np.int64] = pa.Field(ge=1, unique=True)
@@ -128,16 +136,12 @@ class DetectionManifest(_StageManifest):
     """One row per video with frames: what became of its detections."""
 
 
-class Detections(_Table):
+class Detections(_PartitionTable):
     """One row per frame of one video: the most probable object in it."""
 
     frame: Series[np.int64] = pa.Field(ge=1, unique=True)
     class_name: Series[str]
     confidence: Series[np.float32] = pa.Field(ge=0, le=1)
-
-    class Config:
-        strict = True
-        coerce = False
 
 
 class SegmentationManifest(_StageManifest):
@@ -176,14 +180,14 @@ class SeenClasses(_Table):
     """Hundredths of the picture that its objects cover, the mean over these frames."""
 
 
-class ClassProbabilities(_Table):
+class ClassProbabilities(_PartitionTable):
     """One row per object that one video may show: its mean probability over the frames."""
 
     class_name: Series[str] = pa.Field(unique=True)
     probability: Series[float] = pa.Field(ge=0, le=1)
 
 
-class MeanEmbedding(_Table):
+class MeanEmbedding(_PartitionTable):
     """One row per feature of the network: its mean over the frames of one video."""
 
     value: Series[np.float32]
