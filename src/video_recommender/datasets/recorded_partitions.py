@@ -21,7 +21,6 @@ from kedro.utils import load_obj
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
 
-from video_recommender.datasets.overwrite import overwrite
 from video_recommender.datasets.record_copy import COPIES, FolderRecords, parse_record, prefix_of, read_records
 from video_recommender.datasets.table_copies import CopiedTables, is_text, read_parquet
 from video_recommender.datasets.write_aside import beside, written_aside
@@ -249,12 +248,12 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
             self._fs.makedirs(str(folder), exist_ok=True)
 
     def _write_record(self, video_id: str, record: PartitionRecord) -> None:
-        place, content = self._record_path(video_id), json.dumps(asdict(record), ensure_ascii=False).encode()
+        place = self._record_path(video_id)
+        aside = place.with_name(f".part-{place.name}") if self._is_local else place  # a store puts files as a whole
         self._make_folder(place.parent)
-        if self._is_local:
-            overwrite(Path(place), content)  # if it is stopped in the middle, half a record counts as unfinished
-        else:
-            self._fs.pipe_file(str(place), content)
+        self._fs.pipe_file(str(aside), json.dumps(asdict(record), ensure_ascii=False).encode())
+        if aside != place:
+            self._fs.mv(str(aside), str(place))
 
     def _exists(self) -> bool:
         return bool(self._fs.isdir(str(self._path / RECORDS)))
