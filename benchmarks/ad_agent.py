@@ -21,20 +21,20 @@ import pandas as pd
 from pandera.typing import DataFrame
 from threadpoolctl import threadpool_limits
 
-from video_recommender.pipelines.advertising.ads import AdInventory
-from video_recommender.pipelines.advertising.contextual_bandit import BanditOptions, train_contextual_bandit
-from video_recommender.pipelines.advertising.deep_q_network import AgentOptions, train_deep_q_network
-from video_recommender.pipelines.advertising.evaluation import (
+from video_recommender.advertising.ads import AdInventory
+from video_recommender.advertising.contextual_bandit import BanditOptions, train_contextual_bandit
+from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
+from video_recommender.advertising.evaluation import (
     AdEvaluationOptions,
     evaluate_on_unseen_videos,
     evaluate_policies,
     reference_policies,
 )
-from video_recommender.pipelines.advertising.example_viewers import assignment_ads
-from video_recommender.pipelines.advertising.policies import AdPolicy
-from video_recommender.pipelines.advertising.scenarios import SCENARIOS, draw_inventory, draw_viewers
-from video_recommender.pipelines.advertising.tabular_q_learning import TableOptions, train_q_table
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel
+from video_recommender.advertising.example_viewers import assignment_ads
+from video_recommender.advertising.policies import AdPolicy
+from video_recommender.advertising.scenarios import SCENARIOS, draw_inventory, draw_viewers
+from video_recommender.advertising.tabular_q_learning import TableOptions, train_q_table
+from video_recommender.advertising.viewer_model import ViewerModel
 from video_recommender.schemas import AdPolicyReport
 
 VIDEOS: Final = 300

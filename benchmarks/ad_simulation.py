@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from video_recommender.pipelines.advertising.ad_placement_env import AdPlacementVectorEnv
-from video_recommender.pipelines.advertising.ad_table import make_up_ads
-from video_recommender.pipelines.advertising.ads import AdInventory
-from video_recommender.pipelines.advertising.optimum import OptimalPolicy, bracket_optimum
-from video_recommender.pipelines.advertising.policies import RandomPolicy
-from video_recommender.pipelines.advertising.scenarios import SCENARIOS, draw_viewers
-from video_recommender.pipelines.advertising.simulate import simulate
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.advertising.ad_placement_env import AdPlacementVectorEnv
+from video_recommender.advertising.ad_table import make_up_ads
+from video_recommender.advertising.ads import AdInventory
+from video_recommender.advertising.optimum import OptimalPolicy, bracket_optimum
+from video_recommender.advertising.policies import RandomPolicy
+from video_recommender.advertising.scenarios import SCENARIOS, draw_viewers
+from video_recommender.advertising.simulate import simulate
+from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
 
 CATEGORIES = ("animals", "gadgets", "interiors", "landscapes")
 SIDE_BY_SIDE = (1024, 8192)

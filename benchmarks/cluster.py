@@ -27,15 +27,16 @@ import fsspec
 import joblib
 import pandas as pd
 
-from video_recommender.dask_cluster import connect
 from video_recommender.datasets import RecordedPartitionedDataset
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partition
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
-from video_recommender.pipelines.detection.nodes import DetectionOptions, detect_objects
+from video_recommender.incremental.dask_cluster import connect
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import Partition
+from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.media.video import VideoLink
+from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.pretrained import DetectionOptions
+from video_recommender.pipelines.detection.nodes import detect_objects
 from video_recommender.pipelines.preprocessing.nodes import extract_frames
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
-from video_recommender.video_file import VideoLink
 
 DATA = Path(__file__).parents[1] / "data"
 WORKERS = {
@@ -101,7 +102,7 @@ def _run(
     videos, frames = _dataset(f"{root}/videos", VIDEOS, ".mp4"), _dataset(f"{folder}/frames", FRAMES)
     tables = [
         _dataset(f"{folder}/{schema}", "pandas.ParquetDataset", ".parquet", f"video_recommender.schemas.{schema}")
-        for schema in ("Detections", "ClassProbabilities", "MeanEmbedding")
+        for schema in ("Detections", "ClassScores", "MeanEmbedding")
     ]
     began = time.perf_counter()
     for update in extract_frames(videos.load(), manifest, frames.load(), PreprocessingOptions(), workers):

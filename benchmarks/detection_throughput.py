@@ -26,15 +26,15 @@ import skimage.data
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from video_recommender import parallel
-from video_recommender.frame_folder import FrameFolder, Frames
-from video_recommender.parallel import WorkerOptions, map_videos
-from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
-from video_recommender.pipelines.detection.keras_classifier import KerasClassifier, load_into_keras, workers_for
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
-from video_recommender.pipelines.detection.network import build_network
-from video_recommender.pipelines.detection.nodes import DetectionOptions, prepare_object_classifier
-from video_recommender.pipelines.detection.object_detection import name_objects
+from video_recommender.incremental.parallel import WorkerOptions, map_videos
+from video_recommender.incremental.updates import parallel
+from video_recommender.media.frames import FrameFolder, Frames
+from video_recommender.networks.detections import name_objects
+from video_recommender.networks.frame_classifier import FrameClassifier
+from video_recommender.networks.keras_classifier import KerasClassifier, load_into_keras, workers_for
+from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.pretrained import DetectionOptions, build_network
+from video_recommender.pipelines.detection.nodes import prepare_object_classifier
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 CORES = joblib.cpu_count()

@@ -25,14 +25,14 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from video_recommender.frame_folder import EncodedFrames, FrameFolder, Frames, Picture
-from video_recommender.pipelines.detection.frame_classifier import FrameDescriptions
-from video_recommender.pipelines.detection.frame_reuse import describe_changed
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
-from video_recommender.pipelines.detection.network import build_network
-from video_recommender.pipelines.detection.object_detection import name_objects
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
-from video_recommender.video_file import VideoFile
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.media.video import VideoFile
+from video_recommender.networks.detections import name_objects
+from video_recommender.networks.frame_classifier import FrameDescriptions
+from video_recommender.networks.frame_reuse import describe_changed
+from video_recommender.networks.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.networks.pretrained import build_network
 
 DEMO = Path(__file__).parents[1] / "data/02_intermediate/frames"
 NETWORK = "efficientnet-lite0"

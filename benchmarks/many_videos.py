@@ -7,7 +7,7 @@ the datasets of the catalog: its inputs are loaded, its outputs checked and save
 classes are those that `kedro run --pipelines=detection` has left in data/.
 
     python benchmarks/many_videos.py /tmp/many                      # all steps at three sizes
-    python benchmarks/many_videos.py /tmp/many --videos 1000 --steps gather_class_evidence
+    python benchmarks/many_videos.py /tmp/many --videos 1000 --steps gather_class_scores
     python benchmarks/many_videos.py /tmp/many --videos 100000 --added 100   # what 100 videos more cost
 
 Growth is the exponent e of n^e between neighbouring sizes: 1 is proportional, 2 quadratic.
@@ -33,12 +33,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from synthetic_corpus import VIDEOS_PER_BLOCK, SyntheticCorpus, SyntheticVideos, draw_hashes
 
-from video_recommender.fingerprints import fingerprint
-from video_recommender.partitions import RECORDS, PartitionRecord
+from video_recommender.incremental.partitions import RECORDS, PartitionRecord
+from video_recommender.networks.detections import VERSION as DETECTION_VERSION
+from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
-from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
 from video_recommender.schemas import FrameManifest, NearDuplicates, VideoManifest
+from video_recommender.storage.digests import fingerprint
 
 PROJECT = Path(__file__).parents[1]
 LIST, ANSWER = "list detections", "answer for a new video"
@@ -46,11 +46,11 @@ STEPS = (
     LIST,
     "detect_objects",
     "summarise_detections",
-    "gather_class_evidence",
+    "gather_class_scores",
     "gather_embeddings",
     "find_near_duplicates",
     "select_corpus",
-    "gather_evidence",
+    "gather_object_scores",
     "fit_object_space",
     "measure_importances",
     "place_videos",
@@ -244,7 +244,7 @@ def write_block(block: SyntheticVideos, class_names: Any, data: Path, network: s
                 "class_name": pa.array(class_names[shown], pa.large_string()),
                 "confidence": random.beta(4, 3, frames).astype(np.float32),
             },
-            "class_probabilities": {
+            "class_scores": {
                 "class_name": pa.array(class_names[ranked], pa.large_string()),
                 "probability": np.minimum(probabilities[ranked].astype(np.float64), 1),
             },

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.datasets import WheelPhotosDataset
-from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions, find_repetitions
-from video_recommender.pipelines.deduplication.frame_hashing import HashedFrames, hash_pictures
-from video_recommender.pipelines.deduplication.originals import name_originals
-from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips, render_clip
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
-from video_recommender.video_file import VideoFile
+from video_recommender.media.clip_rendering import ClipOptions, ClipRecipe, plan_clips, render_clip
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.media.video import VideoFile
+from video_recommender.similarity.duplicate_search import DeduplicationOptions, find_repetitions
+from video_recommender.similarity.originals import name_originals
+from video_recommender.similarity.perceptual_hash import HashedFrames, hash_pictures
 
 KINDS = ("encoded", "rate", "resized", "cropped", "trimmed")
 SMALL = {"sizes": ((160, 120), (214, 120), (120, 160)), "seconds": (4.0, 6.0), "frame_rates": (Fraction(12),)}

@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 from synthetic_corpus import SyntheticCorpus
 
-from video_recommender.pipelines.detection.object_detection import PROBABILITY_FLOOR
-from video_recommender.pipelines.recommendation.approximate_search import WANTED_RECALL, find_near, fit_index
-from video_recommender.pipelines.recommendation.exact_search import best_of, cosine_scores, find_neighbours, unit_rows
+from video_recommender.networks.detections import PROBABILITY_FLOOR
+from video_recommender.similarity.approximate_search import WANTED_RECALL, find_near, fit_index
+from video_recommender.similarity.exact_search import best_of, cosine_scores, find_neighbours, unit_rows
 
 DATA = Path(__file__).parents[1] / "data"
 K = 10
@@ -179,7 +179,7 @@ def drawn_points(videos: int) -> Points:
 def demo_points(videos: int) -> Points:
     """Points of clips that show what two or three of the demo's clips of one category show, each in its own way."""
     class_points, classes = _class_points(), _class_embeddings().index
-    evidence = pd.read_parquet(DATA / "03_primary/class_evidence.parquet").astype({"video_id": "str"})
+    evidence = pd.read_parquet(DATA / "03_primary/class_score_table.parquet").astype({"video_id": "str"})
     owners, clips = evidence["video_id"].factorize()
     shown = np.zeros((len(clips), len(classes)), np.float32)
     shown[owners, classes.get_indexer(evidence["class_name"].astype("str"))] = evidence["probability"]

@@ -14,20 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from video_recommender.pipelines.advertising import off_policy
-from video_recommender.pipelines.advertising.example_viewers import example_viewers
-from video_recommender.pipelines.advertising.off_policy import evaluate_from_log
-from video_recommender.pipelines.advertising.optimum import OptimalPolicy
-from video_recommender.pipelines.advertising.policies import (
+from video_recommender.advertising import off_policy
+from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.off_policy import evaluate_from_log
+from video_recommender.advertising.optimum import OptimalPolicy
+from video_recommender.advertising.policies import (
     AdPolicy,
     EpsilonMixedPolicy,
     KindPolicy,
     MatchedGreedyPolicy,
 )
-from video_recommender.pipelines.advertising.scenarios import SCENARIOS
-from video_recommender.pipelines.advertising.session_log import log_sessions
-from video_recommender.pipelines.advertising.simulate import simulate
-from video_recommender.pipelines.advertising.viewer_model import FloatArray, Sessions, ViewerModel
+from video_recommender.advertising.scenarios import SCENARIOS
+from video_recommender.advertising.session_log import log_sessions
+from video_recommender.advertising.simulate import simulate
+from video_recommender.advertising.viewer_model import FloatArray, Sessions, ViewerModel
 
 ESTIMATES = ["consequences", "estimator"]
 EFFECTIVE_SESSIONS = [0, 30, 100, 300, 1000, np.inf]

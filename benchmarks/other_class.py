@@ -17,14 +17,14 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from sklearn.metrics import roc_auc_score
 
-from video_recommender.pipelines.transfer_learning.cross_fitting import (
+from video_recommender.networks.cross_fitting import (
     HeadLearner,
     TrainingSet,
     cross_fit,
     gather_training_set,
 )
-from video_recommender.pipelines.transfer_learning.object_points import ObjectPoints
-from video_recommender.pipelines.transfer_learning.training_options import TransferLearningOptions
+from video_recommender.networks.object_points import ObjectPoints
+from video_recommender.networks.training_options import TransferLearningOptions
 
 PROJECT = Path(__file__).parents[1]
 

@@ -24,12 +24,12 @@ import joblib
 import numpy as np
 from skimage import data
 
-from video_recommender import parallel
 from video_recommender.datasets import RecordedPartitionedDataset
-from video_recommender.parallel import WorkerOptions, map_videos
-from video_recommender.partitions import Partition, PartitionRecord
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
-from video_recommender.video_file import VideoFile
+from video_recommender.incremental.parallel import WorkerOptions, map_videos
+from video_recommender.incremental.partitions import Partition, PartitionRecord
+from video_recommender.incremental.updates import parallel
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.media.video import VideoFile
 
 SIZES = ((320, 240), (640, 360), (854, 480), (1280, 720))
 RATES = (24, 25, 30)

@@ -26,16 +26,16 @@ import skimage
 from numpy.typing import NDArray
 
 from video_recommender.datasets import WheelPhotosDataset
-from video_recommender.frame_folder import FrameFolder, Picture
-from video_recommender.photos import Photo
-from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips
-from video_recommender.pipelines.segmentation.coco_classes import CALIBRATED_CONFIDENCE
-from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
-from video_recommender.pipelines.segmentation.found_objects import FoundObjects, ObjectDetector
+from video_recommender.media.clip_rendering import ClipOptions, ClipRecipe, plan_clips
+from video_recommender.media.frames import FrameFolder, Picture
+from video_recommender.networks.coco_classes import CALIBRATED_CONFIDENCE
+from video_recommender.networks.coco_network import compile_coco_detector
+from video_recommender.networks.found_objects import FoundObjects, ObjectDetector
+from video_recommender.networks.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
+from video_recommender.networks.repeated_boxes import overlap
+from video_recommender.networks.weak_objects import believe_objects
 from video_recommender.pipelines.segmentation.nodes import CONFIDENCE
-from video_recommender.pipelines.segmentation.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
-from video_recommender.pipelines.segmentation.repeated_boxes import overlap
-from video_recommender.pipelines.segmentation.weak_objects import believe_objects
+from video_recommender.sources.photos import Photo
 
 PROJECT = Path(__file__).parents[1]
 LABELS = json.loads(Path(__file__).with_name("labelled_photos.json").read_text())

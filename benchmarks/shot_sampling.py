@@ -14,11 +14,11 @@ from pathlib import Path
 import joblib
 
 from video_recommender.datasets import WheelPhotosDataset
-from video_recommender.decoding import open_video
-from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, plan_clips, render_clip
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
-from video_recommender.pipelines.preprocessing.shots import ShotOptions, find_shots
-from video_recommender.video_file import VideoFile
+from video_recommender.media.clip_rendering import ClipOptions, ClipRecipe, plan_clips, render_clip
+from video_recommender.media.decoding import open_video
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.media.shots import ShotOptions, find_shots
+from video_recommender.media.video import VideoFile
 
 TOLERANCE_S = 0.1
 CHOICES = (

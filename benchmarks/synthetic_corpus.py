@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from video_recommender.pipelines.deduplication.frame_hashing import HASH_BITS, HashedFrames
-from video_recommender.pipelines.detection.object_detection import PROBABILITY_FLOOR
+from video_recommender.networks.detections import PROBABILITY_FLOOR
+from video_recommender.similarity.perceptual_hash import HASH_BITS, HashedFrames
 
 VIDEOS_PER_BLOCK = 1000
 VIDEOS_PER_GROUP = 20

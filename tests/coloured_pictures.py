@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from video_recommender.pipelines.segmentation.found_objects import FoundObjects
-from video_recommender.pipelines.segmentation.object_segmenter import ObjectSegmenter
+from video_recommender.networks.found_objects import FoundObjects
+from video_recommender.networks.object_segmenter import ObjectSegmenter
 
 CLASS_NAMES = {1: "person", 17: "cat", 18: "dog"}
 

@@ -22,8 +22,8 @@ from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
 import video_recommender
+from video_recommender.incremental.stages import stage_of
 from video_recommender.pipeline_registry import ON_DEMAND
-from video_recommender.stages import stage_of
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "video_recommender"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from video_recommender.decoding import Orientation, open_video
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.media.decoding import Orientation, open_video
+from video_recommender.media.video import VideoError, VideoFile
 
 PICTURE = np.ascontiguousarray(data.coffee()[:120, :160])
 

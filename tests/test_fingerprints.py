@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from video_recommender.fingerprints import fingerprint, fingerprint_bytes, fingerprint_file
+from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file
 
 
 class Source(BaseModel):
@@ -26,7 +26,7 @@ ELSEWHERE = """
 from fractions import Fraction
 from pathlib import Path
 from pydantic import BaseModel
-from video_recommender.fingerprints import fingerprint
+from video_recommender.storage.digests import fingerprint
 class Source(BaseModel):
     nested: dict[str, int]
     rate: Fraction

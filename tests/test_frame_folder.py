@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from video_recommender.frame_folder import EncodedFrames, FrameFolder
-from video_recommender.video_file import VideoError
+from video_recommender.media.frames import EncodedFrames, FrameFolder
+from video_recommender.media.video import VideoError
 
 
 def jpeg_of(picture):

@@ -1,9 +1,9 @@
 import pytest
 
-from video_recommender.incremental import Made, Planned, bring_up_to_date
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.video_file import VideoError
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
+from video_recommender.media.video import VideoError
 
 HERE = WorkerOptions(backend="sequential")
 

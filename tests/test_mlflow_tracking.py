@@ -11,7 +11,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from video_recommender.mlflow_tracking import MlflowOptions, MlflowTracking
+from video_recommender.tracking import MlflowOptions, MlflowTracking
 
 PARENT = "mlflow.parentRunId"
 PARAMETERS = {

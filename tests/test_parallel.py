@@ -10,10 +10,10 @@ import cloudpickle
 import pytest
 from pydantic import ValidationError
 
-from video_recommender import parallel
-from video_recommender.disk_full import is_disk_full
-from video_recommender.parallel import Outcome, WorkerOptions, call_apart, map_videos
-from video_recommender.video_file import VideoError
+from video_recommender.incremental.parallel import Outcome, WorkerOptions, call_apart, map_videos
+from video_recommender.incremental.updates import parallel
+from video_recommender.media.video import VideoError
+from video_recommender.storage.disk_space import is_disk_full
 
 # Functions for workers are defined inside the tests: they travel by value, for workers cannot import a test.
 WORKERS = WorkerOptions(jobs=2)
@@ -22,7 +22,7 @@ CLUSTER = WorkerOptions(backend="dask", jobs=2)
 INTERRUPTED = """
 import os, signal, sys, time
 from pathlib import Path
-from video_recommender.parallel import WorkerOptions, map_videos
+from video_recommender.incremental.parallel import WorkerOptions, map_videos
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it on behalf of what runs in the background
 folder = Path(sys.argv[1])
@@ -164,7 +164,7 @@ def test_a_cluster_sends_a_model_to_each_worker_once_not_with_each_video(tmp_pat
 
 
 def test_scheduler_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr("video_recommender.dask_cluster.ANSWER_S", 1)
+    monkeypatch.setattr("video_recommender.incremental.dask_cluster.ANSWER_S", 1)
     nowhere = WorkerOptions(backend="dask", scheduler="tcp://127.0.0.1:1")
 
     with pytest.raises(ConnectionError, match=r"No Dask scheduler answers at tcp://127.0.0.1:1: start one"):
@@ -172,8 +172,8 @@ def test_scheduler_that_does_not_answer_is_named(monkeypatch):
 
 
 def test_missing_dask_is_said_in_a_sentence_with_the_way_out(monkeypatch):
-    monkeypatch.setitem(sys.modules, "video_recommender.dask_cluster", None)
-    monkeypatch.delattr("video_recommender.dask_cluster", raising=False)
+    monkeypatch.setitem(sys.modules, "video_recommender.incremental.dask_cluster", None)
+    monkeypatch.delattr("video_recommender.incremental.dask_cluster", raising=False)
 
     with pytest.raises(ValueError, match=r"pip install 'video-recommender\[cluster\]'"):
         outcomes_of(len, {"pets/cat": "cat"}, CLUSTER)

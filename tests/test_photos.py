@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from video_recommender.photos import Photo, deal_into_pools, list_photo_folder
-from video_recommender.video_file import VideoError
+from video_recommender.media.video import VideoError
+from video_recommender.sources.photos import Photo, deal_into_pools, list_photo_folder
 
 BUNDLED = Path(str(files("skimage") / "data"))
 

@@ -5,9 +5,9 @@ from kedro.pipeline import Node, Pipeline
 from kedro.validation import ParameterValidationError
 from kedro.validation.parameter_validator import ParameterValidator
 
+from video_recommender.cli_errors import full_node_names, in_a_sentence, refused_parameters
+from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.pipelines.ingestion.nodes import IngestionOptions
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
-from video_recommender.refusals import full_node_names, in_a_sentence, refused_parameters
 
 
 def cut_frames(ingestion: IngestionOptions, preprocessing: PreprocessingOptions) -> str:

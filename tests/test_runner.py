@@ -9,11 +9,12 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import ParquetDataset
 
 import video_recommender
-from video_recommender import code_digests, runner
-from video_recommender.catalog import WriteAsideCatalog
 from video_recommender.datasets import RecordedPartitionedDataset
-from video_recommender.partitions import Partition, PartitionRecord
-from video_recommender.runner import IncrementalRunner
+from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
+from video_recommender.incremental.partitions import Partition, PartitionRecord
+from video_recommender.incremental.runner import IncrementalRunner
+from video_recommender.incremental.updates import code_digest as code_digests
+from video_recommender.incremental.updates import runner
 
 CODE = """
 ran = []

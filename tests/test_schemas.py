@@ -50,8 +50,8 @@ ROWS = {
     },
     "DetectionManifest": RECORD,
     "Detections": {"frame": 1, "class_name": "tabby", "confidence": np.float32(0.5)},
-    "ClassProbabilities": {"class_name": "tabby", "probability": 0.5},
-    "ClassEvidence": {"video_id": "pets/cat", "class_name": "tabby", "probability": 0.5},
+    "ClassScores": {"class_name": "tabby", "probability": 0.5},
+    "ClassScoreTable": {"video_id": "pets/cat", "class_name": "tabby", "probability": 0.5},
     "CategoryPredictions": {
         "video_id": "pets/cat",
         "category": "pets",
@@ -80,7 +80,7 @@ ROWS = {
     "CategoryReport": {"category": "pets", "precision": 0.9, "recall": 0.8, "f1": 0.85, "videos": 20},
     "MeanEmbedding": {"value": np.float32(-0.5)},
 }
-MAY_REPEAT = {"ClassEvidence", "RecommendationReport", "MeanEmbedding"}
+MAY_REPEAT = {"ClassScoreTable", "RecommendationReport", "MeanEmbedding"}
 INDEXED_BY_VIDEO = ["VideoEmbeddings", "VideoFeatures", "ObjectCounts", "VideoPoints"]
 BREACHES = [
     ("VideoManifest", {"video_id": "no-category"}),
@@ -104,8 +104,8 @@ BREACHES = [
     ("Detections", {"confidence": np.float32(1.5)}),
     ("Detections", {"confidence": np.float32(np.nan)}),
     ("Detections", {"class_name": None}),
-    ("ClassProbabilities", {"probability": -0.1}),
-    ("ClassEvidence", {"probability": 1.1}),
+    ("ClassScores", {"probability": -0.1}),
+    ("ClassScoreTable", {"probability": 1.1}),
     ("CategoryPredictions", {"predicted_category": None}),
     ("CategoryPredictions", {"fold": 0}),
     ("Recommendations", {"rank": 0}),

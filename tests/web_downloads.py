@@ -9,11 +9,11 @@ import av
 import numpy as np
 from web_server import page, video
 
-from video_recommender.pipelines.ingestion.downloads import download_categories
-from video_recommender.pipelines.ingestion.told import made_sane
-from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, WebManners, YoutubeOptions
-from video_recommender.pipelines.ingestion.web_video import WebVideo
-from video_recommender.web_access import WebAccess
+from video_recommender.sources.sanitize_metadata import made_sane
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_download import download_categories
+from video_recommender.sources.web_options import WebCategory, WebFilters, WebManners, YoutubeOptions
+from video_recommender.sources.web_video import WebVideo
 
 HASTY = WebManners(
     retries=2,

@@ -18,11 +18,11 @@ from kedro.pipeline import Pipeline
 from kedro.validation import ParameterValidationError
 
 from video_recommender import pipelines
+from video_recommender.cli_errors import full_node_names, in_a_sentence, refused_parameters
 from video_recommender.gallery.command import gallery
-from video_recommender.refusals import full_node_names, in_a_sentence, refused_parameters
-from video_recommender.video_file import VideoError
+from video_recommender.media.video import VideoError
 
-RUNNER = "video_recommender.runner.IncrementalRunner"
+RUNNER = "video_recommender.incremental.runner.IncrementalRunner"
 MENDABLE = (ValueError, DatasetError, OSError, VideoError)
 NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
 OBJECTS_BEFORE_COLLECTION = 100_000

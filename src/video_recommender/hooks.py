@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from video_recommender.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
+from video_recommender.incremental.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest", "segmentation_manifest")
 HEADLINES = frozenset({"download_report", "classification_metrics", "recommendation_report", "advertising_metrics"})
@@ -72,7 +72,7 @@ class RunSummaryHooks:
         for line in _failures(pipeline, catalog):
             console.print(line)
         if ANSWER in pipeline.all_outputs():
-            from video_recommender.pipelines.inference.answer import VideoAnswer  # here, because it imports every model
+            from video_recommender.reporting.answer import VideoAnswer  # here, because it imports every model
 
             console.print(VideoAnswer.model_validate(catalog.load(ANSWER)).in_words(), markup=False)
 

@@ -1,10 +1,10 @@
 """What Kedro asks of the project: https://docs.kedro.org/en/stable/configure/settings/."""
 
-from video_recommender.catalog import WriteAsideCatalog
 from video_recommender.config_loader import ProjectConfigLoader
-from video_recommender.console_noise import silence_dependencies
+from video_recommender.console_output import silence_dependencies
+from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
 from video_recommender.hooks import MissingInputHooks, RunSummaryHooks, UnknownParameterHooks
-from video_recommender.mlflow_tracking import MlflowTracking
+from video_recommender.tracking import MlflowTracking
 
 silence_dependencies()
 

@@ -1,5 +1,5 @@
 from video_recommender.datasets import FrameFolderDataset
-from video_recommender.frame_folder import EncodedFrames
+from video_recommender.media.frames import EncodedFrames
 
 
 def test_frames_are_numbered_from_one_in_order_of_time(tmp_path):

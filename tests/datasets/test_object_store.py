@@ -9,7 +9,6 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.pickle import PickleDataset
 from object_store import BUCKET, object_store
 
-from video_recommender.catalog import WriteAsideCatalog
 from video_recommender.datasets import (
     DeferredDataset,
     FrameFolderDataset,
@@ -17,12 +16,13 @@ from video_recommender.datasets import (
     RecordedPartitionedDataset,
     VideoFileDataset,
 )
-from video_recommender.datasets.stored_digest import stored_digest
-from video_recommender.frame_folder import EncodedFrames
-from video_recommender.partitions import Partition, PartitionRecord
-from video_recommender.pipelines.ingestion.folder import list_folder
-from video_recommender.places import on_a_disk, place_at
-from video_recommender.video_file import VideoBytes, VideoError, VideoLink
+from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
+from video_recommender.incremental.partitions import Partition, PartitionRecord
+from video_recommender.incremental.stored_digest import stored_digest
+from video_recommender.media.frames import EncodedFrames
+from video_recommender.media.video import VideoBytes, VideoError, VideoLink
+from video_recommender.sources.folder import list_folder
+from video_recommender.storage.paths import on_a_disk, place_at
 
 ROOT = f"s3://{BUCKET}"
 

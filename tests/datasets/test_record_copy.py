@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from video_recommender.datasets import RecordedPartitionedDataset, record_copy
-from video_recommender.partitions import Partition, PartitionRecord
+from video_recommender.datasets import RecordedPartitionedDataset
+from video_recommender.incremental.partitions import Partition, PartitionRecord
+from video_recommender.incremental.updates import record_copy
 
 VIDEOS = 4
 

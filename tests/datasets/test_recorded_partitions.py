@@ -12,9 +12,9 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 
 from video_recommender.datasets import RecordedPartitionedDataset
-from video_recommender.frame_folder import EncodedFrames
-from video_recommender.partitions import Partition, PartitionRecord, Partitions
-from video_recommender.video_file import VideoBytes, VideoLink
+from video_recommender.incremental.partitions import Partition, PartitionRecord, Partitions
+from video_recommender.media.frames import EncodedFrames
+from video_recommender.media.video import VideoBytes, VideoLink
 
 TABLE = pd.DataFrame({"frame": [1, 2], "class_name": ["cat", "dog"], "confidence": [0.5, 1.0]}).astype(
     {"class_name": "str", "confidence": "float32"}
@@ -52,9 +52,9 @@ def everything_in(folder):
 def cut_videos(folder, numbers):
     """Bring the frames of some videos up to date, as a stage does; tell which ones were cut."""
     from video_recommender.datasets import RecordedPartitionedDataset
-    from video_recommender.frame_folder import EncodedFrames
-    from video_recommender.incremental import Made, Planned, bring_up_to_date
-    from video_recommender.parallel import WorkerOptions
+    from video_recommender.incremental.parallel import WorkerOptions
+    from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
+    from video_recommender.media.frames import EncodedFrames
 
     cut = []
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender import partitions
-from video_recommender.datasets import RecordedPartitionedDataset, table_copies
-from video_recommender.partitions import Partition, PartitionRecord, Partitions
+from video_recommender.datasets import RecordedPartitionedDataset
+from video_recommender.incremental.partitions import Partition, PartitionRecord, Partitions
+from video_recommender.incremental.updates import partitions, table_copies
 
 
 def tables_in(folder):

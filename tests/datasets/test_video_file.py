@@ -5,7 +5,7 @@ import pytest
 from kedro.io import DatasetError
 
 from video_recommender.datasets import VideoFileDataset
-from video_recommender.video_file import VideoBytes, VideoLink
+from video_recommender.media.video import VideoBytes, VideoLink
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows grants symbolic links to few users")
 

@@ -7,10 +7,10 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import ParquetDataset
 from kedro_datasets.pickle import PickleDataset
 
-from video_recommender.catalog import WriteAsideCatalog
 from video_recommender.datasets import DeferredDataset, FrameFolderDataset, WheelPhotosDataset
-from video_recommender.datasets.write_aside import written_aside
-from video_recommender.frame_folder import EncodedFrames
+from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
+from video_recommender.media.frames import EncodedFrames
+from video_recommender.storage.atomic_write import written_aside
 
 TABLE = pd.DataFrame({"video_id": ["pets/cat"], "rank": [1]})
 KINDS = {

@@ -16,22 +16,22 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sklearn.linear_model import LogisticRegression
 
+from video_recommender.advertising.example_viewers import assignment_ads
 from video_recommender.gallery.gallery import Gallery, Sampling
 from video_recommender.gallery.new_video import NewVideoAnalyst
 from video_recommender.gallery.project_data import BrokenFileError, ProjectData
 from video_recommender.gallery.thumbnails import ThumbnailCache
 from video_recommender.gallery.uploads import UploadCeilings
 from video_recommender.gallery.web_app import create_app
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.pipelines.advertising.example_viewers import assignment_ads
-from video_recommender.pipelines.detection.frame_classifier import FrameDescriptions
-from video_recommender.pipelines.detection.object_detection import name_objects
-from video_recommender.pipelines.feature_engineering.importance import evidence_of_probabilities
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
-from video_recommender.pipelines.inference.nodes import InferenceOptions
-from video_recommender.pipelines.preprocessing.sampling import sample_frames
-from video_recommender.pipelines.recommendation.recommender import VideoRecommender
-from video_recommender.video_file import VideoFile
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.sampling import sample_frames
+from video_recommender.media.video import VideoFile
+from video_recommender.networks.detections import name_objects
+from video_recommender.networks.frame_classifier import FrameDescriptions
+from video_recommender.reporting.answer import InferenceOptions
+from video_recommender.similarity.importance import evidence_of_probabilities
+from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
+from video_recommender.similarity.recommender import VideoRecommender
 
 PER_CATEGORY = 12
 CATEGORIES = {"fruit": ("tomato", "lime"), "views": ("sky", "lime")}
@@ -117,7 +117,7 @@ def made(films) -> dict[str, Any]:
     ids = pd.Index(sorted(films), name="video_id", dtype=str)
     categories = pd.Series([video_id.split("/")[0] for video_id in ids], ids, dtype="str")
     evidence = evidence_of_probabilities(
-        pd.concat([one.class_probabilities.assign(video_id=video_id) for video_id, one in named.items()]),
+        pd.concat([one.class_scores.assign(video_id=video_id) for video_id, one in named.items()]),
         ids,
         pd.Index(COLOURS),
     )

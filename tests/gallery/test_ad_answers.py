@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from video_recommender.advertising.ad_selection import recommend_first_ads
+from video_recommender.advertising.corpus_viewers import VideoProjection
+from video_recommender.advertising.example_viewers import assignment_ads, example_viewers
+from video_recommender.advertising.q_network_policy import QNetworkPolicy
 from video_recommender.gallery.ad_answers import explain_ad, explain_new_ad
-from video_recommender.pipelines.advertising.corpus_viewers import VideoProjection
-from video_recommender.pipelines.advertising.example_viewers import assignment_ads, example_viewers
-from video_recommender.pipelines.advertising.first_ads import recommend_first_ads
-from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from sklearn.linear_model import LogisticRegression
 
 from video_recommender.gallery.gallery import Sampling
 from video_recommender.gallery.uploads import UploadRefusedError
-from video_recommender.pipelines.feature_engineering.importance import evidence_of_seen_classes
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
-from video_recommender.pipelines.preprocessing.sampling import sample_frames
-from video_recommender.pipelines.recommendation.recommender import VideoRecommender
-from video_recommender.pipelines.segmentation.object_segmenter import segment_video
-from video_recommender.video_file import VideoFile
+from video_recommender.media.sampling import sample_frames
+from video_recommender.media.video import VideoFile
+from video_recommender.networks.object_segmenter import segment_video
+from video_recommender.similarity.importance import evidence_of_segmentation_scores
+from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
+from video_recommender.similarity.recommender import VideoRecommender
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def segmented_store(store, films):
     segmented = {name: segment_video(pictures, segmenter) for name, pictures in frames.items()}
     classes = pd.Index(["person", "cat", "dog"], name="class_name")
     ids = pd.Index(sorted(films), name="video_id", dtype=str)
-    seen = (one.seen_classes.assign(video_id=name) for name, one in segmented.items())
-    evidence = evidence_of_seen_classes(seen, pd.Index(segmented, dtype=str), classes)
+    seen = (one.segmentation_scores.assign(video_id=name) for name, one in segmented.items())
+    evidence = evidence_of_segmentation_scores(seen, pd.Index(segmented, dtype=str), classes)
     embeddings = pd.DataFrame(detector.class_embeddings, classes, list("abc"))
     space = ObjectSpace(FeatureOptions(detector="segmenter")).fit(evidence, embeddings)
     features = space.importances(evidence)

@@ -19,10 +19,10 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
 
-from video_recommender.mlflow_tracking import MlflowTracking
-from video_recommender.photos import list_photo_folder
-from video_recommender.pipelines.ingestion.clips import ClipOptions, plan_clips, render_clip
-from video_recommender.runner import IncrementalRunner
+from video_recommender.incremental.runner import IncrementalRunner
+from video_recommender.media.clip_rendering import ClipOptions, plan_clips, render_clip
+from video_recommender.sources.photos import list_photo_folder
+from video_recommender.tracking import MlflowTracking
 
 SOURCES = Path(__file__).parents[2]
 PHOTOS = Path(skimage.__file__).parent / "data"

@@ -11,8 +11,8 @@ from object_store import BUCKET, object_store
 DATA = f"{BUCKET}/data"
 MODELS = ["02_intermediate/object_classifier.pickle", "02_intermediate/object_segmenter.pickle"]
 NODES = ["download_videos", "collect_videos", "describe_videos", "extract_frames", "detect_objects", "segment_objects"]
-MADE = ["02_intermediate/frames", "03_primary/detections", "03_primary/class_probabilities", "03_primary/embeddings"]
-MADE += ["03_primary/segmentations", "03_primary/segmentations_csv", "03_primary/seen_classes"]
+MADE = ["02_intermediate/frames", "03_primary/detections", "03_primary/class_scores", "03_primary/embeddings"]
+MADE += ["03_primary/segmentations", "03_primary/segmentations_csv", "03_primary/segmentation_scores"]
 CONF = {
     "globals.yml": f"data: s3://{DATA}\ndisk: data\n",
     "parameters.yml": """\

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from kedro.framework.project import pipelines
 
-from video_recommender.partitions import Partitions
-from video_recommender.runner import stage_of
+from video_recommender.incremental.partitions import Partitions
+from video_recommender.incremental.runner import stage_of
 
 STAGES = [
     "ingestion",
@@ -94,7 +94,7 @@ def test_videos_that_are_added_to_finished_models_are_where_a_whole_run_puts_the
     executed = set(project.run("addition"))
 
     assert executed.isdisjoint({"train_category_classifier", "fit_recommender", "recommend_videos", *BUILDS_NETWORK})
-    per_video = {"videos", "frames", "detections", "class_probabilities", "embeddings"}
+    per_video = {"videos", "frames", "detections", "class_scores", "embeddings"}
     assert project.remade(before) == {name: {"things/new", "unlabelled/loose"} for name in per_video}
     predictions = project.load("category_predictions").set_index("video_id")
     assert predictions.loc[["things/new", "unlabelled/loose"], "predicted_category"].notna().all()

@@ -10,10 +10,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from video_recommender.datasets import OptionalDataset
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.pipelines.classification.nodes import ClassificationOptions
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
-from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.similarity.category_models import ClassificationOptions
+from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.similarity.recommender import RecommendationOptions
 
 OBJECTS = {"pets": ["beagle", "labrador"], "rooms": ["sofa", "armchair"], "fruit": ["banana", "lemon"]}
 VIDEOS = {f"{category}/{number}": names for category, names in OBJECTS.items() for number in range(4)}
@@ -54,7 +54,7 @@ def catalog():
     return DataCatalog(
         {
             "detections": memory(stored(tables)),
-            "class_evidence": memory(pd.DataFrame(evidence)),
+            "class_score_table": memory(pd.DataFrame(evidence)),
             "class_embeddings": memory(
                 pd.DataFrame(
                     (kinds + 0.3 * random.normal(size=(6, 16))).astype(np.float32),
@@ -62,8 +62,8 @@ def catalog():
                     columns=[f"feature_{number}" for number in range(16)],
                 )
             ),
-            **{name: memory(Partitions()) for name in ("finetuned_detections", "segmentations", "seen_classes")},
-            "finetuned_class_evidence": NEVER_MADE,
+            **{name: memory(Partitions()) for name in ("finetuned_detections", "segmentations", "segmentation_scores")},
+            "finetuned_class_score_table": NEVER_MADE,
             "finetuned_class_embeddings": NEVER_MADE,
             "segmented_class_embeddings": NEVER_MADE,
             "corpus": memory(corpus),

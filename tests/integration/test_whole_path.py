@@ -11,14 +11,14 @@ import pytest
 from kedro.framework.project import pipelines
 from mlflow import MlflowClient
 
-from video_recommender.stages import stage_of
+from video_recommender.incremental.stages import stage_of
 
 TABLES = {
     "video_manifest",
     "frame_manifest",
     "detection_manifest",
     "segmentation_manifest",
-    "class_evidence",
+    "class_score_table",
     "class_embeddings",
     "segmented_class_embeddings",
     "video_features",

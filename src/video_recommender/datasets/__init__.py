@@ -1,12 +1,13 @@
 """The project's own Kedro datasets."""
 
+from video_recommender.incremental.recorded_partitions import RecordedPartitionedDataset
+
 from .deferred import DeferredDataset
 from .frame_folder import FrameFolderDataset
+from .image import PreviewImageDataset
 from .keras_model import KerasModelDataset
 from .optional import OptionalDataset
 from .parquet_table import ParquetTableDataset
-from .picture import PictureDataset
-from .recorded_partitions import RecordedPartitionedDataset
 from .video_file import VideoFileDataset
 from .web_access import WebAccessDataset
 from .wheel_photos import WheelPhotosDataset
@@ -17,7 +18,7 @@ __all__ = [
     "KerasModelDataset",
     "OptionalDataset",
     "ParquetTableDataset",
-    "PictureDataset",
+    "PreviewImageDataset",
     "RecordedPartitionedDataset",
     "VideoFileDataset",
     "WebAccessDataset",

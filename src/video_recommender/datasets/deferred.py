@@ -11,8 +11,8 @@ from kedro.io.core import (
     get_protocol_and_path,
 )
 
-from video_recommender.console_noise import silent_stderr
-from video_recommender.datasets.write_aside import written_aside
+from video_recommender.console_output import silent_stderr
+from video_recommender.storage.atomic_write import written_aside
 
 
 class DeferredDataset(AbstractDataset[Any, Any]):

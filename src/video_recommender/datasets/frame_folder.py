@@ -7,8 +7,8 @@ import fsspec
 from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
-from video_recommender.frame_folder import EncodedFrames, FrameFolder
-from video_recommender.places import place_at
+from video_recommender.media.frames import EncodedFrames, FrameFolder
+from video_recommender.storage.paths import place_at
 
 
 class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
@@ -22,7 +22,7 @@ class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
         ```
 
         >>> from video_recommender.datasets import FrameFolderDataset
-        >>> from video_recommender.frame_folder import EncodedFrames
+        >>> from video_recommender.media.frames import EncodedFrames
         >>> dataset = FrameFolderDataset(filepath=f"{tmp_path}/trailer")
         >>> dataset.save(EncodedFrames((b"a JPEG", b"another JPEG")))
         >>> [file.name for file in dataset.load().files]

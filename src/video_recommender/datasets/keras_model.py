@@ -10,7 +10,7 @@ import fsspec
 from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
-from video_recommender.console_noise import silent_stderr
+from video_recommender.console_output import silent_stderr
 
 if TYPE_CHECKING:
     import keras

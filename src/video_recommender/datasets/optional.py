@@ -4,7 +4,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from video_recommender.datasets.stored_digest import stored_digest
+from video_recommender.incremental.stored_digest import stored_digest
 
 
 class OptionalDataset(AbstractDataset[Any, Any]):

@@ -9,8 +9,8 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from upath import UPath
 
-from video_recommender.places import Place, place_at
-from video_recommender.video_file import Video, VideoBytes, VideoLink, video_at
+from video_recommender.media.video import Video, VideoBytes, VideoLink, video_at
+from video_recommender.storage.paths import Place, place_at
 
 
 class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
@@ -28,7 +28,7 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
         ```
 
         >>> from video_recommender.datasets import VideoFileDataset
-        >>> from video_recommender.video_file import VideoBytes
+        >>> from video_recommender.media.video import VideoBytes
         >>> dataset = VideoFileDataset(filepath=f"{tmp_path}/trailer.mp4")
         >>> dataset.save(VideoBytes(b"the bytes of a video"))
         >>> dataset.load().path.name

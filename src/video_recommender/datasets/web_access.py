@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from video_recommender.places import on_a_disk
-from video_recommender.web_access import WebAccess
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.storage.paths import on_a_disk
 
 KNOWN = {"cookies", "proxy"}
 

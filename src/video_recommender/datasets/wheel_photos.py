@@ -18,9 +18,9 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from video_recommender.fingerprints import fingerprint, fingerprint_bytes
-from video_recommender.photos import Photo
-from video_recommender.places import on_a_disk
+from video_recommender.sources.photos import Photo
+from video_recommender.storage.digests import fingerprint, fingerprint_bytes
+from video_recommender.storage.paths import on_a_disk
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
 WAY_OUT = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"

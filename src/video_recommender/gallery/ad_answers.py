@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
+from video_recommender.advertising.ad_selection import choose_first_ad
+from video_recommender.advertising.corpus_viewers import VideoProjection
+from video_recommender.advertising.q_network_policy import QNetworkPolicy
+from video_recommender.advertising.viewer_model import FloatArray, Sessions, ViewerModel
 from video_recommender.gallery.video_details import AdAnswer, AdPromise
-from video_recommender.pipelines.advertising.corpus_viewers import VideoProjection
-from video_recommender.pipelines.advertising.first_ads import choose_first_ad
-from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
-from video_recommender.pipelines.advertising.viewer_model import FloatArray, Sessions, ViewerModel
 from video_recommender.schemas import AdRecommendations, Ads, VideoPoints
 
 

@@ -9,7 +9,7 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.validation import DataValidationError
 
 from video_recommender.gallery.project_data import MADE_BY, BrokenFileError
-from video_recommender.partitions import Partitions, StoredPartition
+from video_recommender.incremental.partitions import Partitions, StoredPartition
 
 UNREADABLE = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
 

@@ -58,9 +58,9 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
     from video_recommender.gallery.thumbnails import ThumbnailCache
     from video_recommender.gallery.uploads import UploadCeilings
     from video_recommender.gallery.web_app import create_app
-    from video_recommender.pipelines.inference.nodes import InferenceOptions
-    from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
-    from video_recommender.pipelines.segmentation.nodes import SegmentationOptions
+    from video_recommender.media.sampling import PreprocessingOptions
+    from video_recommender.networks.object_segmenter import SegmentationOptions
+    from video_recommender.reporting.answer import InferenceOptions
 
     bootstrap_project(root)
     session: Any = KedroSession.create(project_path=root, env=env, save_on_close=False)

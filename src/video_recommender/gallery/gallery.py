@@ -22,9 +22,9 @@ from video_recommender.gallery.video_details import (
     VideoDetails,
 )
 from video_recommender.gallery.video_index import VideoCard, VideoIndex
-from video_recommender.partitions import Partitions
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.incremental.partitions import Partitions
+from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.media.video import VideoError, VideoFile
 
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 import pandas as pd
 from pandera.typing import DataFrame
 
-from video_recommender.frame_folder import EncodedFrames
 from video_recommender.gallery.ad_answers import explain_new_ad
 from video_recommender.gallery.gallery import Gallery, Sampling
 from video_recommender.gallery.project_data import Problem, ProjectData, UnavailableError
@@ -20,13 +19,14 @@ from video_recommender.gallery.video_details import (
     CategoryGuess,
     NewVideoDetails,
 )
-from video_recommender.pipelines.detection.object_detection import name_objects
-from video_recommender.pipelines.inference.answer import CategoryProbability, VideoAnswer
-from video_recommender.pipelines.inference.nodes import InferenceOptions, answer_for_new_video, place_new_video
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, SampledFrames, sample_frames
-from video_recommender.pipelines.segmentation.object_segmenter import segment_video
-from video_recommender.schemas import ClassProbabilities, Detections, SeenClasses, Segmentations, VideoPoints
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.media.frames import EncodedFrames
+from video_recommender.media.sampling import PreprocessingOptions, SampledFrames, sample_frames
+from video_recommender.media.video import VideoError, VideoFile
+from video_recommender.networks.detections import name_objects
+from video_recommender.networks.object_segmenter import segment_video
+from video_recommender.pipelines.inference.nodes import answer_for_new_video, place_new_video
+from video_recommender.reporting.answer import CategoryProbability, InferenceOptions, VideoAnswer
+from video_recommender.schemas import ClassScores, Detections, Segmentations, SegmentationScores, VideoPoints
 
 NEEDED: Final = ("object_space", "video_features", "category_classifier", "recommender")
 NETWORKS: Final = {
@@ -40,9 +40,9 @@ NETWORKS: Final = {
 @dataclass(frozen=True)
 class _Seen:
     detections: DataFrame[Detections]
-    probabilities: DataFrame[ClassProbabilities]
+    probabilities: DataFrame[ClassScores]
     segmentations: DataFrame[Segmentations]
-    seen_classes: DataFrame[SeenClasses]
+    segmentation_scores: DataFrame[SegmentationScores]
     is_segmented: bool
 
     @property
@@ -120,7 +120,7 @@ class NewVideoAnalyst:
         except VideoError as error:
             raise UploadRefusedError(f"The video cannot be used: {error.status.replace('_', ' ')}.", 422) from error
         own_features, own_points = place_new_video(
-            seen.detections, seen.probabilities, seen.segmentations, seen.seen_classes, space
+            seen.detections, seen.probabilities, seen.segmentations, seen.segmentation_scores, space
         )
         answer = answer_for_new_video(
             seen.detections,
@@ -152,14 +152,14 @@ class NewVideoAnalyst:
         model: Any = self.project.load(network)
         if network == "object_segmenter":
             segmented = segment_video(frames, model)
-            nothing = Detections.empty(), ClassProbabilities.empty()
-            return _Seen(*nothing, segmented.objects, segmented.seen_classes, is_segmented=True)
+            nothing = Detections.empty(), ClassScores.empty()
+            return _Seen(*nothing, segmented.objects, segmented.segmentation_scores, is_segmented=True)
         named = name_objects(frames, model)
         return _Seen(
             named.detections,
-            named.class_probabilities,
+            named.class_scores,
             Segmentations.empty(),
-            SeenClasses.empty(),
+            SegmentationScores.empty(),
             is_segmented=False,
         )
 

@@ -10,10 +10,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from video_recommender.fingerprints import fingerprint
-from video_recommender.frame_folder import FrameFolder, Picture
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.media.frames import FrameFolder, Picture
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.media.video import VideoError, VideoFile
+from video_recommender.storage.digests import fingerprint
 
 LONGEST_SIDE: Final = 320
 QUALITY: Final = 80

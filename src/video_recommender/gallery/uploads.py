@@ -9,8 +9,8 @@ from typing import Final
 
 import av
 
-from video_recommender.decoding import open_video
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.media.decoding import open_video
+from video_recommender.media.video import VideoError, VideoFile
 
 FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf"
 """FFmpeg's names of what is opened; playlists, lists of files and pictures are not among them."""

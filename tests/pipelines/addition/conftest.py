@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from video_recommender import schemas
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.addition.nodes import (
     extend_object_tables,
     extend_predictions,
@@ -16,15 +16,15 @@ from video_recommender.pipelines.addition.nodes import (
     extend_recommender,
     place_added_videos,
 )
-from video_recommender.pipelines.classification.category_models import CategoryModel, fit_category_model
-from video_recommender.pipelines.feature_engineering.importance import (
-    ObjectEvidence,
+from video_recommender.pipelines.recommendation.nodes import fit_recommender, recommend_videos
+from video_recommender.similarity.category_models import CategoryModel, fit_category_model
+from video_recommender.similarity.importance import (
+    ObjectScores,
     evidence_of_detections,
     evidence_of_probabilities,
 )
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
-from video_recommender.pipelines.recommendation.nodes import RecommendationOptions, fit_recommender, recommend_videos
-from video_recommender.pipelines.recommendation.recommender import VideoRecommender
+from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
+from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
 
 CLASSES = [f"object {letter}" for letter in "abcdefghij"]
 KINDS = ("pets", "food", "cars")
@@ -77,7 +77,7 @@ class Videos:
         }
         return self.partitions(tables)
 
-    def evidence_of(self, names: list[str], features: FeatureOptions) -> ObjectEvidence:
+    def evidence_of(self, names: list[str], features: FeatureOptions) -> ObjectScores:
         if features.evidence == "detections":
             seen = self.detections().only(names)
             return evidence_of_detections(seen.blocks(), pd.Index(list(seen), dtype=str), pd.Index(CLASSES))

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from video_recommender.pipelines.addition.nodes import place_added_videos
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
-from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
+from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.similarity.recommender import RecommendationOptions
 
 OPTIONS = RecommendationOptions(neighbours=5, index_from=None)
 FEATURES = FeatureOptions()

@@ -9,8 +9,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from video_recommender.pipelines.advertising.ad_placement_env import ENV_ID, AdPlacementEnv, AdPlacementVectorEnv
-from video_recommender.pipelines.advertising.viewer_model import ViewerOptions
+from video_recommender.advertising.ad_placement_env import ENV_ID, AdPlacementEnv, AdPlacementVectorEnv
+from video_recommender.advertising.viewer_model import ViewerOptions
 
 
 @pytest.mark.filterwarnings("error")

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.advertising.ad_table import check_ads, make_up_ads, require_categories
-from video_recommender.pipelines.advertising.ads import AdInventory
-from video_recommender.pipelines.advertising.example_viewers import assignment_ads
+from video_recommender.advertising.ad_table import check_ads, make_up_ads, require_categories
+from video_recommender.advertising.ads import AdInventory
+from video_recommender.advertising.example_viewers import assignment_ads
 
 ASSIGNMENT = Path(__file__).parents[3] / "conf/base/assignment_ads.csv"
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.advertising.corpus_viewers import AdFeatureOptions
-from video_recommender.pipelines.advertising.deep_q_network import AgentOptions
+from video_recommender.advertising.corpus_viewers import AdFeatureOptions
+from video_recommender.advertising.deep_q_network import AgentOptions
+from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
 from video_recommender.pipelines.advertising.nodes import (
     AdLogOptions,
     evaluate_logged_ads,
@@ -18,7 +19,6 @@ from video_recommender.pipelines.advertising.nodes import (
     summarise_advertising,
     train_ad_agent,
 )
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
 
 FEW_STEPS = AgentOptions(steps=2000, sessions=64, batch=64)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.advertising.ad_table import make_up_ads
-from video_recommender.pipelines.advertising.ads import AdInventory
-from video_recommender.pipelines.advertising.corpus_viewers import (
+from video_recommender.advertising.ad_selection import choose_first_ad, observe_first, recommend_first_ads
+from video_recommender.advertising.ad_table import make_up_ads
+from video_recommender.advertising.ads import AdInventory
+from video_recommender.advertising.corpus_viewers import (
     AdFeatureOptions,
     VideoProjection,
     believed_categories,
@@ -16,11 +17,10 @@ from video_recommender.pipelines.advertising.corpus_viewers import (
     categories_of_videos,
     describe_videos,
 )
-from video_recommender.pipelines.advertising.first_ads import choose_first_ad, observe_first, recommend_first_ads
+from video_recommender.advertising.optimum import OptimalPolicy
+from video_recommender.advertising.policies import show_only
+from video_recommender.advertising.viewer_model import ViewerOptions
 from video_recommender.pipelines.advertising.nodes import prepare_ads
-from video_recommender.pipelines.advertising.optimum import OptimalPolicy
-from video_recommender.pipelines.advertising.policies import show_only
-from video_recommender.pipelines.advertising.viewer_model import ViewerOptions
 
 VIDEOS = ["cats/1", "cats/2", "dogs/1", "dogs/2", "none/1", "cats/copy"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.advertising.evaluation import (
+from video_recommender.advertising.evaluation import (
     AdEvaluationOptions,
     evaluate_on_unseen_videos,
     evaluate_policies,
@@ -13,9 +13,9 @@ from video_recommender.pipelines.advertising.evaluation import (
     tabulate_choices,
     with_regret,
 )
-from video_recommender.pipelines.advertising.figures import choices_figure, learning_curve_figure
-from video_recommender.pipelines.advertising.policies import KindPolicy, MatchedGreedyPolicy, RandomPolicy
-from video_recommender.pipelines.advertising.tabular_q_learning import TableOptions, train_q_table
+from video_recommender.advertising.figures import choices_figure, learning_curve_figure
+from video_recommender.advertising.policies import KindPolicy, MatchedGreedyPolicy, RandomPolicy
+from video_recommender.advertising.tabular_q_learning import TableOptions, train_q_table
 
 OPTIONS = AdEvaluationOptions(runs=4, sessions=500, bound_sessions=100)
 

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.advertising.contextual_bandit import BanditOptions, train_contextual_bandit
-from video_recommender.pipelines.advertising.deep_q_network import AgentOptions, train_deep_q_network
-from video_recommender.pipelines.advertising.evaluation import (
+from video_recommender.advertising.contextual_bandit import BanditOptions, train_contextual_bandit
+from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
+from video_recommender.advertising.evaluation import (
     AdEvaluationOptions,
     evaluate_policies,
     reference_policies,
 )
-from video_recommender.pipelines.advertising.example_viewers import example_viewers
-from video_recommender.pipelines.advertising.scenarios import SCENARIOS
-from video_recommender.pipelines.advertising.tabular_q_learning import TableOptions, train_q_table
+from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.scenarios import SCENARIOS
+from video_recommender.advertising.tabular_q_learning import TableOptions, train_q_table
 
 FEW = AgentOptions(steps=4_000, sessions=64, batch=64)
 EVALUATION = AdEvaluationOptions(runs=4, sessions=2000, bound_sessions=100)

@@ -12,23 +12,23 @@ import pandas as pd
 import pytest
 from pandera.typing import DataFrame
 
-from video_recommender.pipelines.advertising.example_viewers import example_viewers
-from video_recommender.pipelines.advertising.logged_chain import LoggedSteps, grow_cells, solve_chain
-from video_recommender.pipelines.advertising.off_policy import (
+from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.logged_chain import LoggedSteps, grow_cells, solve_chain
+from video_recommender.advertising.off_policy import (
     estimate_value,
     evaluate_from_log,
 )
-from video_recommender.pipelines.advertising.policies import (
+from video_recommender.advertising.policies import (
     AdPolicy,
     EpsilonMixedPolicy,
     KindPolicy,
     MatchedGreedyPolicy,
     RandomPolicy,
 )
-from video_recommender.pipelines.advertising.scenarios import SCENARIOS
-from video_recommender.pipelines.advertising.session_log import log_sessions, positions_of, replay_sessions
-from video_recommender.pipelines.advertising.simulate import simulate
-from video_recommender.pipelines.advertising.viewer_model import FloatArray, Sessions, ViewerModel
+from video_recommender.advertising.scenarios import SCENARIOS
+from video_recommender.advertising.session_log import log_sessions, positions_of, replay_sessions
+from video_recommender.advertising.simulate import simulate
+from video_recommender.advertising.viewer_model import FloatArray, Sessions, ViewerModel
 from video_recommender.schemas import OffPolicyReport
 
 LOGGED = EpsilonMixedPolicy(KindPolicy("short"), 0.5)

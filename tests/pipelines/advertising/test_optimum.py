@@ -6,13 +6,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from video_recommender.pipelines.advertising.ad_table import make_up_ads
-from video_recommender.pipelines.advertising.example_viewers import example_viewers
-from video_recommender.pipelines.advertising.optimum import OptimalPolicy, bracket_optimum
-from video_recommender.pipelines.advertising.policies import RandomPolicy
-from video_recommender.pipelines.advertising.sessions import NOTHING
-from video_recommender.pipelines.advertising.simulate import simulate
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.advertising.ad_table import make_up_ads
+from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.optimum import OptimalPolicy, bracket_optimum
+from video_recommender.advertising.policies import RandomPolicy
+from video_recommender.advertising.sessions import NOTHING
+from video_recommender.advertising.simulate import simulate
+from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
 
 
 def six_videos() -> ViewerModel:

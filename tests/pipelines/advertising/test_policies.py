@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from video_recommender.pipelines.advertising.policies import (
+from video_recommender.advertising.policies import (
     EpsilonMixedPolicy,
     KindPolicy,
     MatchedGreedyPolicy,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from video_recommender.pipelines.advertising.replay_memory import ReplayMemory, Transitions
+from video_recommender.advertising.replay_memory import ReplayMemory, Transitions
 
 
 def lived(*numbers: int) -> Transitions:

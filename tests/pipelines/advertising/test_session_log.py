@@ -5,15 +5,15 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from video_recommender.pipelines.advertising.policies import (
+from video_recommender.advertising.policies import (
     EpsilonMixedPolicy,
     KindPolicy,
     MatchedGreedyPolicy,
     RandomPolicy,
 )
-from video_recommender.pipelines.advertising.session_log import log_sessions, replay_sessions
-from video_recommender.pipelines.advertising.simulate import simulate, trace_sessions
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel
+from video_recommender.advertising.session_log import log_sessions, replay_sessions
+from video_recommender.advertising.simulate import simulate, trace_sessions
+from video_recommender.advertising.viewer_model import ViewerModel
 
 MIXED = EpsilonMixedPolicy(KindPolicy("long"), 0.5)
 

@@ -5,8 +5,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from video_recommender.pipelines.advertising.policies import KindPolicy, MatchedGreedyPolicy, RandomPolicy
-from video_recommender.pipelines.advertising.simulate import SessionOutcomes, simulate, trace_sessions
+from video_recommender.advertising.policies import KindPolicy, MatchedGreedyPolicy, RandomPolicy
+from video_recommender.advertising.simulate import SessionOutcomes, simulate, trace_sessions
 
 
 def test_outcomes_are_the_sum_of_what_was_shown(any_viewers) -> None:

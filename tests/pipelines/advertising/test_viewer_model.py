@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from video_recommender.pipelines.advertising.example_viewers import example_viewers
-from video_recommender.pipelines.advertising.sessions import NOTHING, Sessions
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.sessions import NOTHING, Sessions
+from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
 
 MANY = 40_000
 ALLOWED_ERRORS = 4.5

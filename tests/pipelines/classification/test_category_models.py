@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.classification import category_models
-from video_recommender.pipelines.classification.category_models import (
+from video_recommender.similarity import category_models
+from video_recommender.similarity.category_models import (
     can_learn,
     fit_category_model,
     name_categories,

@@ -13,11 +13,7 @@ import pytest
 from kedro_datasets.plotly import JSONDataset
 from pydantic import ValidationError
 
-from video_recommender.pipelines.classification import category_models
-from video_recommender.pipelines.classification.category_models import CategoryModel
-from video_recommender.pipelines.classification.cross_validation import CandidateComparison
 from video_recommender.pipelines.classification.nodes import (
-    ClassificationOptions,
     compare_candidates,
     draw_confusion_matrix,
     measure_classification,
@@ -25,6 +21,9 @@ from video_recommender.pipelines.classification.nodes import (
     report_categories,
     train_category_classifier,
 )
+from video_recommender.similarity import category_models
+from video_recommender.similarity.category_models import CategoryModel, ClassificationOptions
+from video_recommender.similarity.cross_validation import CandidateComparison
 
 Corpus = tuple[pd.DataFrame, pd.DataFrame]
 

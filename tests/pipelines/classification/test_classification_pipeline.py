@@ -8,7 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from video_recommender.pipelines.classification import create_pipeline
-from video_recommender.pipelines.classification.nodes import ClassificationOptions
+from video_recommender.similarity.category_models import ClassificationOptions
 
 CONF = Path(__file__).parents[3] / "conf"
 

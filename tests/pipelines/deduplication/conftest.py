@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from video_recommender.pipelines.deduplication.frame_hashing import HashedFrames, hash_pictures
+from video_recommender.similarity.perceptual_hash import HashedFrames, hash_pictures
 
 RATE = 3.0
 PHOTOS = {"cat": data.chelsea, "cup": data.coffee, "woman": data.astronaut, "rocket": data.rocket}

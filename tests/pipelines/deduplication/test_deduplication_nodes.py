@@ -2,12 +2,12 @@ import cv2
 import pandas as pd
 import pytest
 
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.frames import FrameFolder
 from video_recommender.pipelines.deduplication.nodes import find_near_duplicates, hash_frames, select_corpus
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates
+from video_recommender.similarity.duplicate_search import DeduplicationOptions
 
 HERE = WorkerOptions(backend="sequential")
 OPTIONS = DeduplicationOptions()

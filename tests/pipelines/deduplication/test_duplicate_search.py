@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from video_recommender.pipelines.deduplication import duplicate_search
-from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions, find_repetitions
+from video_recommender.similarity import duplicate_search
+from video_recommender.similarity.duplicate_search import DeduplicationOptions, find_repetitions
 
 OPTIONS = DeduplicationOptions()
 

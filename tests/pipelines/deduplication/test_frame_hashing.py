@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from video_recommender.pipelines.deduplication.frame_hashing import ZOOMS, hash_pictures
+from video_recommender.similarity.perceptual_hash import ZOOMS, hash_pictures
 
 
 def bits_between(one, other):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from video_recommender.pipelines.deduplication import hash_index
-from video_recommender.pipelines.deduplication.frame_hashing import HASH_BITS
-from video_recommender.pipelines.deduplication.hash_index import HashIndex, pieces_for
+from video_recommender.similarity import hash_index
+from video_recommender.similarity.hash_index import HashIndex, pieces_for
+from video_recommender.similarity.perceptual_hash import HASH_BITS
 
 Hashes = NDArray[np.uint64]
 

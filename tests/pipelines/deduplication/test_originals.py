@@ -1,7 +1,7 @@
 import pandas as pd
 
-from video_recommender.pipelines.deduplication.duplicate_search import Repetition
-from video_recommender.pipelines.deduplication.originals import Copy, merge_groups, name_originals, rank_videos
+from video_recommender.similarity.duplicate_search import Repetition
+from video_recommender.similarity.originals import Copy, merge_groups, name_originals, rank_videos
 
 
 def test_the_video_that_comes_first_is_the_original():

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import skimage.data
 
-from video_recommender.frame_folder import Frames
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
-from video_recommender.pipelines.detection.network import KerasModel, build_network
+from video_recommender.media.frames import Frames
+from video_recommender.networks.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.networks.pretrained import KerasModel, build_network
 
 SIZE = 224
 

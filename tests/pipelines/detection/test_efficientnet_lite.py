@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from video_recommender.frame_folder import Frames
-from video_recommender.pipelines.detection.efficientnet_lite import (
+from video_recommender.media.frames import Frames
+from video_recommender.networks.efficientnet_lite import (
     VARIANTS,
     read_efficientnet_lite,
 )
-from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
-from video_recommender.pipelines.detection.network import KerasModel, build_network, class_embeddings
-from video_recommender.pipelines.detection.pytorch_weights import read_checked_weights, read_state_dict
+from video_recommender.networks.imagenet_classes import imagenet_class_names
+from video_recommender.networks.pretrained import KerasModel, build_network, class_embeddings
+from video_recommender.networks.pytorch_weights import read_checked_weights, read_state_dict
 
 LITE0 = VARIANTS["efficientnet-lite0"]
 OBJECTS = (

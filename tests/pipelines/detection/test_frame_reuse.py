@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from video_recommender.frame_folder import Frames
-from video_recommender.pipelines.detection.frame_classifier import FrameDescriptions
-from video_recommender.pipelines.detection.frame_reuse import describe_changed, mean_difference
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
-from video_recommender.pipelines.detection.object_detection import name_objects
+from video_recommender.media.frames import Frames
+from video_recommender.networks.detections import name_objects
+from video_recommender.networks.frame_classifier import FrameDescriptions
+from video_recommender.networks.frame_reuse import describe_changed, mean_difference
+from video_recommender.networks.litert_classifier import LiteRTClassifier
 
 
 class LightMeter:
@@ -77,5 +77,5 @@ def test_a_still_picture_is_named_once_and_counts_in_every_frame(photos: Frames,
     every, reused = name_objects(film, classifier), name_objects(film, classifier, reuse_below=1)
 
     assert reused.detections.equals(every.detections)
-    assert reused.class_probabilities.equals(every.class_probabilities)
+    assert reused.class_scores.equals(every.class_scores)
     assert reused.embedding.equals(every.embedding)

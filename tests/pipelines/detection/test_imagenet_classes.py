@@ -1,4 +1,4 @@
-from video_recommender.pipelines.detection.imagenet_classes import imagenet_class_names
+from video_recommender.networks.imagenet_classes import imagenet_class_names
 
 
 def test_thousand_classes_have_names_that_differ_in_more_than_their_case() -> None:

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from video_recommender.frame_folder import FrameFolder, Frames
-from video_recommender.parallel import WorkerOptions, map_videos
-from video_recommender.pipelines.detection.keras_classifier import (
+from video_recommender.incremental.parallel import WorkerOptions, map_videos
+from video_recommender.media.frames import FrameFolder, Frames
+from video_recommender.networks.detections import name_objects
+from video_recommender.networks.keras_classifier import (
     MOST_FRAMES,
     KerasClassifier,
     frames_that_fit,
@@ -16,10 +17,9 @@ from video_recommender.pipelines.detection.keras_classifier import (
     load_into_keras,
     workers_for,
 )
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
-from video_recommender.pipelines.detection.network import KerasModel
-from video_recommender.pipelines.detection.nodes import DetectionOptions, prepare_object_classifier
-from video_recommender.pipelines.detection.object_detection import name_objects
+from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.pretrained import DetectionOptions, KerasModel
+from video_recommender.pipelines.detection.nodes import prepare_object_classifier
 
 
 @pytest.fixture(scope="module")

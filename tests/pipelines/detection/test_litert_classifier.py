@@ -8,10 +8,10 @@ import joblib
 import numpy as np
 import pytest
 
-from video_recommender.frame_folder import Frames
-from video_recommender.pipelines.detection.efficientnet_lite import read_efficientnet_lite
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu, write_for_cpu
-from video_recommender.pipelines.detection.network import KerasModel, Network
+from video_recommender.media.frames import Frames
+from video_recommender.networks.efficientnet_lite import read_efficientnet_lite
+from video_recommender.networks.litert_classifier import LiteRTClassifier, compile_for_cpu, write_for_cpu
+from video_recommender.networks.pretrained import KerasModel, Network
 
 
 def test_compiled_network_agrees_with_keras(classifier: LiteRTClassifier, lite0: KerasModel, photos: Frames) -> None:
@@ -121,7 +121,8 @@ def test_number_of_names_must_be_the_number_of_outputs(lite0: KerasModel) -> Non
 def test_neither_preparing_a_network_nor_naming_objects_with_it_needs_tensorflow() -> None:
     program = (
         "import sys, numpy as np\n"
-        "from video_recommender.pipelines.detection.nodes import DetectionOptions, prepare_object_classifier\n"
+        "from video_recommender.networks.pretrained import DetectionOptions\n"
+        "from video_recommender.pipelines.detection.nodes import prepare_object_classifier\n"
         "classifier, _ = prepare_object_classifier(DetectionOptions())\n"
         "classifier.probabilities(np.zeros((1, 224, 224, 3), np.uint8))\n"
         "print('tensorflow' in sys.modules or 'keras' in sys.modules)"

@@ -3,18 +3,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.pipelines.detection.frame_classifier import FrameDescriptions
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.frames import FrameFolder
+from video_recommender.networks.frame_classifier import FrameDescriptions
+from video_recommender.networks.pretrained import DetectionOptions
 from video_recommender.pipelines.detection.nodes import (
-    DetectionOptions,
     detect_objects,
-    gather_class_evidence,
+    gather_class_scores,
     gather_embeddings,
     summarise_detections,
 )
-from video_recommender.schemas import ClassEvidence, DetectionManifest, FrameManifest, VideoEmbeddings
+from video_recommender.schemas import ClassScoreTable, DetectionManifest, FrameManifest, VideoEmbeddings
 
 EVERY_FRAME = DetectionOptions()
 HERE = WorkerOptions(backend="sequential")
@@ -195,7 +195,7 @@ def test_a_video_that_failed_earlier_is_in_the_manifest_when_no_other_video_is_t
 def test_the_tables_of_all_videos_are_put_into_one_and_failed_ones_left_out(frames_of):
     _, probabilities, embeddings = detect(frames_of(cat=["tomato"], dog=["frog"], fox=[DAMAGED]))
 
-    evidence = gather_class_evidence(kept(probabilities))
+    evidence = gather_class_scores(kept(probabilities))
     vectors = gather_embeddings(kept(embeddings))
 
     best = evidence.sort_values("probability").groupby("video_id")["class_name"].last()
@@ -207,5 +207,5 @@ def test_the_tables_of_all_videos_are_put_into_one_and_failed_ones_left_out(fram
 
 def test_no_videos_give_empty_tables_that_are_valid():
     assert DetectionManifest.validate(summarise_detections(Partitions(), frame_manifest_of())).empty
-    assert ClassEvidence.validate(gather_class_evidence(Partitions())).empty
+    assert ClassScoreTable.validate(gather_class_scores(Partitions())).empty
     assert VideoEmbeddings.validate(gather_embeddings(Partitions())).empty

@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.frame_folder import EncodedFrames, FrameFolder, Frames
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier
-from video_recommender.pipelines.detection.object_detection import (
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames
+from video_recommender.media.video import VideoError
+from video_recommender.networks.detections import (
     PROBABILITY_FLOOR,
     detect_objects_in_folder,
     name_objects,
 )
-from video_recommender.schemas import ClassProbabilities, Detections, MeanEmbedding
-from video_recommender.video_file import VideoError
+from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 
 
 def test_a_folder_of_frames_becomes_a_row_per_frame(folder_of_photos: Path, classifier: LiteRTClassifier) -> None:
@@ -30,7 +30,7 @@ def test_tables_fulfil_their_schemas(photos: Frames, classifier: LiteRTClassifie
     named = name_objects(photos, classifier)
 
     pd.testing.assert_frame_equal(Detections.validate(named.detections), named.detections)
-    pd.testing.assert_frame_equal(ClassProbabilities.validate(named.class_probabilities), named.class_probabilities)
+    pd.testing.assert_frame_equal(ClassScores.validate(named.class_scores), named.class_scores)
     pd.testing.assert_frame_equal(MeanEmbedding.validate(named.embedding), named.embedding)
 
 
@@ -42,10 +42,10 @@ def test_confidence_is_the_highest_probability_of_the_frame(photos: Frames, clas
     np.testing.assert_array_equal(detections["confidence"], probabilities.max(axis=1))
 
 
-def test_class_probabilities_are_means_over_the_frames(photos: Frames, classifier: LiteRTClassifier) -> None:
+def test_class_scores_are_means_over_the_frames(photos: Frames, classifier: LiteRTClassifier) -> None:
     means = classifier.probabilities(photos).mean(axis=0, dtype=np.float64)
 
-    table = name_objects(photos, classifier).class_probabilities
+    table = name_objects(photos, classifier).class_scores
 
     assert table["probability"].is_monotonic_decreasing
     assert table["probability"].min() >= PROBABILITY_FLOOR
@@ -60,7 +60,7 @@ def test_saved_and_unsaved_frames_give_the_same(folder_of_photos: Path, classifi
     saved, unsaved = name_objects(folder, classifier), name_objects(folder.read(), classifier)
 
     assert saved.detections.equals(unsaved.detections)
-    assert saved.class_probabilities.equals(unsaved.class_probabilities)
+    assert saved.class_scores.equals(unsaved.class_scores)
 
 
 def test_a_damaged_frame_is_named(folder_of_photos: Path, classifier: LiteRTClassifier) -> None:

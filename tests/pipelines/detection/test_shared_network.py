@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from video_recommender.frame_folder import Frames
-from video_recommender.pipelines.detection.shared_network import Outputs, SharedNetwork
+from video_recommender.media.frames import Frames
+from video_recommender.networks.shared_network import Outputs, SharedNetwork
 
 
 def numbered(*numbers: int) -> Frames:

@@ -11,11 +11,11 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.feature_engineering import create_pipeline
-from video_recommender.pipelines.feature_engineering.importance import measure_importance
-from video_recommender.pipelines.feature_engineering.nodes import gather_evidence
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
+from video_recommender.pipelines.feature_engineering.nodes import gather_object_scores
+from video_recommender.similarity.importance import measure_importance
+from video_recommender.similarity.object_space import FeatureOptions
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 
@@ -47,17 +47,17 @@ def detections() -> Partitions:
 
 NOT_RUN = {
     "finetuned_detections": Partitions(),
-    "finetuned_class_evidence": None,
+    "finetuned_class_score_table": None,
     "finetuned_class_embeddings": None,
     "segmentations": Partitions(),
-    "seen_classes": Partitions(),
+    "segmentation_scores": Partitions(),
     "segmented_class_embeddings": None,
 }
 """What the other detectors have made: nothing."""
 
 
 @pytest.fixture
-def class_evidence() -> pd.DataFrame:
+def class_score_table() -> pd.DataFrame:
     return pd.DataFrame({"video_id": ["pets/one"] * 2, "class_name": ["beagle", "labrador"], "probability": [0.5, 0.3]})
 
 
@@ -65,7 +65,7 @@ def class_evidence() -> pd.DataFrame:
 def test_every_usable_video_becomes_a_point(
     tmp_path: Path,
     detections: Partitions,
-    class_evidence: pd.DataFrame,
+    class_score_table: pd.DataFrame,
     class_embeddings: pd.DataFrame,
     evidence: str,
 ) -> None:
@@ -77,7 +77,7 @@ def test_every_usable_video_becomes_a_point(
     options = FeatureOptions(**{**loader["parameters"]["features"], "evidence": evidence})
     for name, content in {
         "detections": detections,
-        "class_evidence": class_evidence,
+        "class_score_table": class_score_table,
         "class_embeddings": class_embeddings,
         "params:features": options,
         **NOT_RUN,
@@ -94,32 +94,32 @@ def test_every_usable_video_becomes_a_point(
 
 
 def test_detections_stay_unread_where_probabilities_are_the_evidence(
-    class_evidence: pd.DataFrame, class_embeddings: pd.DataFrame
+    class_score_table: pd.DataFrame, class_embeddings: pd.DataFrame
 ) -> None:
     def refuse() -> pd.DataFrame:
         raise AssertionError
 
     unreadable = Partitions({"pets/one": StoredPartition(PartitionRecord(""), refuse)})
 
-    seen = (unreadable, class_evidence, class_embeddings, *NOT_RUN.values())
+    seen = (unreadable, class_score_table, class_embeddings, *NOT_RUN.values())
 
-    evidence, classes = gather_evidence(*seen, FeatureOptions(evidence="probabilities"))
+    evidence, classes = gather_object_scores(*seen, FeatureOptions(evidence="probabilities"))
 
     assert list(evidence.video_ids) == ["pets/one"]
     assert classes is class_embeddings
     with pytest.raises(AssertionError):
-        gather_evidence(*seen, FeatureOptions(evidence="detections"))
+        gather_object_scores(*seen, FeatureOptions(evidence="detections"))
 
 
 def test_the_network_with_a_new_head_is_heard_if_it_is_chosen(
-    detections: Partitions, class_evidence: pd.DataFrame, class_embeddings: pd.DataFrame
+    detections: Partitions, class_score_table: pd.DataFrame, class_embeddings: pd.DataFrame
 ) -> None:
     own = class_embeddings.loc[["beagle", "sofa"]]
     seen = pd.DataFrame({"video_id": ["pets/one"], "class_name": ["sofa"], "probability": [0.9]})
     chosen = {**NOT_RUN, **dict(zip(list(NOT_RUN)[:3], (detections, seen, own), strict=True))}
 
-    evidence, classes = gather_evidence(
-        Partitions(), class_evidence, class_embeddings, *chosen.values(), FeatureOptions(detector="finetuned")
+    evidence, classes = gather_object_scores(
+        Partitions(), class_score_table, class_embeddings, *chosen.values(), FeatureOptions(detector="finetuned")
     )
 
     assert classes is own
@@ -129,7 +129,7 @@ def test_the_network_with_a_new_head_is_heard_if_it_is_chosen(
 
 @pytest.mark.parametrize("evidence", ["probabilities", "detections"])
 def test_the_segmenter_is_heard_if_it_is_chosen(
-    class_evidence: pd.DataFrame, class_embeddings: pd.DataFrame, evidence: str
+    class_score_table: pd.DataFrame, class_embeddings: pd.DataFrame, evidence: str
 ) -> None:
     objects = pd.DataFrame(
         {
@@ -143,13 +143,13 @@ def test_the_segmenter_is_heard_if_it_is_chosen(
     record = PartitionRecord("f")
     tables = {
         "segmentations": Partitions({"pets/one": StoredPartition(record, lambda: objects)}),
-        "seen_classes": Partitions({"pets/one": StoredPartition(record, lambda: seen)}),
+        "segmentation_scores": Partitions({"pets/one": StoredPartition(record, lambda: seen)}),
         "segmented_class_embeddings": class_embeddings,
     }
 
-    heard, _ = gather_evidence(
+    heard, _ = gather_object_scores(
         Partitions(),
-        class_evidence,
+        class_score_table,
         class_embeddings,
         *{**NOT_RUN, **tables}.values(),
         FeatureOptions(detector="segmenter", importance="area", evidence=evidence),
@@ -166,12 +166,12 @@ def test_the_segmenter_is_heard_if_it_is_chosen(
 
 @pytest.mark.parametrize(("detector", "pipeline"), [("finetuned", "transfer_learning"), ("segmenter", "segmentation")])
 def test_a_detector_that_has_not_run_is_told_with_the_pipeline_to_run(
-    class_evidence: pd.DataFrame, class_embeddings: pd.DataFrame, detector: str, pipeline: str
+    class_score_table: pd.DataFrame, class_embeddings: pd.DataFrame, detector: str, pipeline: str
 ) -> None:
     with pytest.raises(ValueError, match=f"features.detector={detector} has seen no video .*--pipelines={pipeline}"):
-        gather_evidence(
+        gather_object_scores(
             Partitions(),
-            class_evidence,
+            class_score_table,
             class_embeddings,
             *NOT_RUN.values(),
             FeatureOptions(detector=detector),

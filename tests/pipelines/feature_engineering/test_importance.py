@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video_recommender.pipelines.feature_engineering.importance import (
-    ObjectEvidence,
+from video_recommender.similarity.importance import (
+    ObjectScores,
     evidence_of_detections,
     evidence_of_probabilities,
     inverse_document_frequency,
@@ -33,13 +33,13 @@ def as_detections(frames: list[tuple[str, float]]) -> pd.DataFrame:
     )
 
 
-def evidence_of(*videos: list[tuple[str, float]]) -> ObjectEvidence:
+def evidence_of(*videos: list[tuple[str, float]]) -> ObjectScores:
     names = [f"kind/{number}" for number in range(len(videos))]
     tables = (as_detections(frames).assign(video_id=name) for name, frames in zip(names, videos, strict=True))
     return evidence_of_detections(tables, pd.Index(names, dtype=str), CLASS_NAMES)
 
 
-def importance_of(evidence: ObjectEvidence, formula: str) -> np.ndarray:
+def importance_of(evidence: ObjectScores, formula: str) -> np.ndarray:
     return measure_importance(evidence, formula, inverse_document_frequency(evidence)).toarray()
 
 
@@ -113,7 +113,7 @@ def test_tf_idf_favours_the_object_that_few_videos_show() -> None:
 
 
 def test_mean_probabilities_are_shared_out_as_detections_are() -> None:
-    class_evidence = pd.DataFrame(
+    class_score_table = pd.DataFrame(
         {
             "video_id": ["kind/0", "kind/0", "kind/gone"],
             "class_name": ["beagle", "labrador", "sofa"],
@@ -121,7 +121,7 @@ def test_mean_probabilities_are_shared_out_as_detections_are() -> None:
         }
     )
 
-    evidence = evidence_of_probabilities(class_evidence, pd.Index(["kind/0", "kind/dark"]), CLASS_NAMES)
+    evidence = evidence_of_probabilities(class_score_table, pd.Index(["kind/0", "kind/dark"]), CLASS_NAMES)
 
     assert importance_of(evidence, "confidence_share") == pytest.approx(
         np.array([[0.75, 0.25, 0, 0, 0], [0, 0, 0, 0, 0]])
@@ -129,12 +129,12 @@ def test_mean_probabilities_are_shared_out_as_detections_are() -> None:
 
 
 def test_an_unknown_object_is_refused_by_name() -> None:
-    class_evidence = pd.DataFrame({"video_id": ["kind/0"], "class_name": ["unicorn"], "probability": [1.0]})
+    class_score_table = pd.DataFrame({"video_id": ["kind/0"], "class_name": ["unicorn"], "probability": [1.0]})
 
     with pytest.raises(ValueError, match="'unicorn' is not one of the 5 classes"):
         evidence_of([("unicorn", 0.5)])
     with pytest.raises(ValueError, match="'unicorn' is not one of the 5 classes"):
-        evidence_of_probabilities(class_evidence, pd.Index(["kind/0"]), CLASS_NAMES)
+        evidence_of_probabilities(class_score_table, pd.Index(["kind/0"]), CLASS_NAMES)
 
 
 def test_a_corpus_without_videos_has_no_importances() -> None:
@@ -157,13 +157,13 @@ def test_sparse_sums_of_many_blocks_are_those_of_a_plain_table(videos: list[list
 
 
 def test_probabilities_are_found_by_category_as_they_are_by_name() -> None:
-    class_evidence = pd.DataFrame(
+    class_score_table = pd.DataFrame(
         {"video_id": ["k/1", "k/0", "k/gone"], "class_name": ["sofa", "beagle", "sofa"], "probability": [0.4, 0.3, 0.2]}
     )
     video_ids = pd.Index(["k/0", "k/1", "k/dark"])
 
-    by_name = evidence_of_probabilities(class_evidence, video_ids, CLASS_NAMES)
-    categorical = class_evidence.astype({"video_id": "category", "class_name": "category"})
+    by_name = evidence_of_probabilities(class_score_table, video_ids, CLASS_NAMES)
+    categorical = class_score_table.astype({"video_id": "category", "class_name": "category"})
     by_category = evidence_of_probabilities(categorical, video_ids, CLASS_NAMES)
 
     np.testing.assert_array_equal(by_category.frames.toarray(), by_name.frames.toarray())

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video_recommender.pipelines.feature_engineering.importance import ObjectEvidence, evidence_of_probabilities
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
+from video_recommender.similarity.importance import ObjectScores, evidence_of_probabilities
+from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 
 amounts = st.lists(st.floats(0, 1, width=32), min_size=6, max_size=6)
 
 
-def evidence_from(videos: dict[str, dict[str, float]], class_names: pd.Index) -> ObjectEvidence:
+def evidence_from(videos: dict[str, dict[str, float]], class_names: pd.Index) -> ObjectScores:
     rows = [(video, name, share) for video, shown in videos.items() for name, share in shown.items()]
-    class_evidence = pd.DataFrame(rows, columns=["video_id", "class_name", "probability"])
-    return evidence_of_probabilities(class_evidence, pd.Index(list(videos), dtype=str), class_names)
+    class_score_table = pd.DataFrame(rows, columns=["video_id", "class_name", "probability"])
+    return evidence_of_probabilities(class_score_table, pd.Index(list(videos), dtype=str), class_names)
 
 
 def features_from(videos: dict[str, dict[str, float]]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.feature_engineering.space_map import flatten_space
+from video_recommender.similarity.space_map import flatten_space
 
 
 def clouds(videos: int) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """What is told of a new video, in words and as the catalog keeps it."""
 
-from video_recommender.pipelines.inference.answer import AdForVideo, VideoAnswer
+from video_recommender.reporting.answer import AdForVideo, VideoAnswer
 
 AD = AdForVideo(
     ad_id="cats-long", category="cats", kind="long", seconds=30, watch_probability=0.27, expected_reward=0.81

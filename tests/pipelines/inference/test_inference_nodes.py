@@ -3,9 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from video_recommender.pipelines.inference.nodes import InferenceOptions, sample_new_video
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
-from video_recommender.video_file import VideoError
+from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.media.video import VideoError
+from video_recommender.pipelines.inference.nodes import sample_new_video
+from video_recommender.reporting.answer import InferenceOptions
 
 
 def test_without_a_video_the_command_to_type_is_named() -> None:

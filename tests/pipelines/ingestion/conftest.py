@@ -10,8 +10,8 @@ import pytest
 from web_downloads import Downloads, noise
 from web_server import Web
 
-from video_recommender.photos import list_photo_folder
-from video_recommender.pipelines.ingestion.clips import ClipOptions, plan_clips, render_clip
+from video_recommender.media.clip_rendering import ClipOptions, plan_clips, render_clip
+from video_recommender.sources.photos import list_photo_folder
 
 BUNDLED = Path(str(files("skimage") / "data"))
 SHORT = ClipOptions(

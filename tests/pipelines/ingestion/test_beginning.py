@@ -10,11 +10,11 @@ import pytest
 from web_downloads import HASTY, fast_start, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import SocksProxy, Web, broken_off, counted, page, refusal, video
 
-from video_recommender.pipelines.ingestion.beginning import BeginningWatch
-from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
-from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
-from video_recommender.video_file import VideoError
-from video_recommender.web_access import WebAccess
+from video_recommender.media.video import VideoError
+from video_recommender.sources.truncation import BeginningWatch
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_downloader import WebDownloader
+from video_recommender.sources.web_options import YoutubeOptions
 
 ONCE = HASTY.model_copy(update={"retries": 0})
 

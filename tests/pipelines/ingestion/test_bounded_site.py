@@ -8,7 +8,7 @@ import pytest
 from web_downloads import HASTY, fast_start, feed, linked_data, stream_of_pieces
 from web_server import dripping, endless, page, redirect, refusal, slow, video
 
-from video_recommender.pipelines.ingestion import bounded_site
+from video_recommender.sources import ytdlp_client as bounded_site
 
 BRIEF = HASTY.model_copy(update={"video_timeout_s": 0.5})
 

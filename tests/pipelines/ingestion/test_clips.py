@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from video_recommender.photos import Photo
-from video_recommender.pipelines.ingestion.clips import ClipOptions, ClipRecipe, Framing, Shot, plan_clips, render_clip
+from video_recommender.media.clip_rendering import ClipOptions, ClipRecipe, Framing, Shot, plan_clips, render_clip
+from video_recommender.sources.photos import Photo
 
 BUNDLED = Path(str(files("skimage") / "data"))
 CENTRED = Framing(zoom=1, right=0, down=0, roll=0)

@@ -1,9 +1,9 @@
 import av
 import pytest
 
-from video_recommender.pipelines.ingestion.complete_file import check_complete, holds_more_than, keep_beginning
-from video_recommender.pipelines.ingestion.probe import probe_video
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.media.probe import probe_video
+from video_recommender.media.video import VideoError, VideoFile
+from video_recommender.sources.file_completeness import check_complete, holds_more_than, keep_beginning
 
 
 @pytest.fixture

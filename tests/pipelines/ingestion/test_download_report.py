@@ -1,6 +1,6 @@
-from video_recommender.partitions import PartitionRecord
-from video_recommender.pipelines.ingestion.download_report import report_downloads
-from video_recommender.pipelines.ingestion.web_sources import WebCategory, YoutubeOptions
+from video_recommender.incremental.partitions import PartitionRecord
+from video_recommender.sources.download_report import report_downloads
+from video_recommender.sources.web_options import WebCategory, YoutubeOptions
 
 OPTIONS = YoutubeOptions(
     categories={"pets": WebCategory(), "cars": WebCategory(target=1), "music": WebCategory()}, target=2

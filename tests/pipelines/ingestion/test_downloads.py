@@ -10,10 +10,10 @@ import pytest
 from web_downloads import HASTY, fast_start, feed, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import Web, broken_off, endless, first, page, redirect, refusal, slow, video
 
-from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
-from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, YoutubeOptions
-from video_recommender.video_file import VideoError
-from video_recommender.web_access import WebAccess
+from video_recommender.media.video import VideoError
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_downloader import WebDownloader
+from video_recommender.sources.web_options import WebCategory, WebFilters, YoutubeOptions
 
 
 def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
@@ -568,9 +568,9 @@ def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
     (tmp_path / "home" / "yt-dlp" / "config").write_text("--print 'a configuration was read'")
     start = """
 from pathlib import Path
-from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
-from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
-from video_recommender.web_access import WebAccess
+from video_recommender.sources.web_downloader import WebDownloader
+from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.sources.web_access import WebAccess
 with WebDownloader(YoutubeOptions(), WebAccess(Path("partial")), seed=1):
     print("started")
 """

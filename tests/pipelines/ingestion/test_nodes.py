@@ -7,21 +7,21 @@ import pandas as pd
 import pytest
 from web_server import video
 
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.photos import list_photo_folder
-from video_recommender.pipelines.ingestion.clips import ClipOptions, plan_clips, render_clip
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.clip_rendering import ClipOptions, plan_clips, render_clip
+from video_recommender.media.video import VideoLink
 from video_recommender.pipelines.ingestion.nodes import (
     collect_videos,
     describe_videos,
     download_videos,
     summarise_downloads,
 )
-from video_recommender.pipelines.ingestion.sources import FolderOptions, IngestionOptions
-from video_recommender.pipelines.ingestion.web_sources import WebCategory, WebFilters, WebManners, YoutubeOptions
 from video_recommender.schemas import VideoManifest
-from video_recommender.video_file import VideoLink
-from video_recommender.web_access import WebAccess
+from video_recommender.sources.listing import FolderOptions, IngestionOptions
+from video_recommender.sources.photos import list_photo_folder
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_options import WebCategory, WebFilters, WebManners, YoutubeOptions
 
 BUNDLED = Path(str(files("skimage") / "data"))
 HERE = WorkerOptions(backend="sequential")

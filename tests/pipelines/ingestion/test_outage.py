@@ -2,8 +2,8 @@ import pytest
 from web_downloads import ANY, HASTY, feed
 from web_server import Web, page, refusal, video
 
-from video_recommender.pipelines.ingestion.outage import Outage
-from video_recommender.pipelines.ingestion.web_sources import WebCategory
+from video_recommender.sources.circuit_breaker import Outage
+from video_recommender.sources.web_options import WebCategory
 
 ONCE = HASTY.model_copy(update={"retries": 0})
 FIRST, SECOND = "https://first.example/cat", "https://second.example/cat"

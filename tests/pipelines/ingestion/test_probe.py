@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from video_recommender.pipelines.ingestion.probe import probe_video
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.media.probe import probe_video
+from video_recommender.media.video import VideoError, VideoFile
 
 
 def write_clip(path, codec="libx264", pixel_format="yuv420p", *, size=(160, 120), rotation=0, aspect=1):

@@ -1,6 +1,6 @@
 import pytest
 
-from video_recommender.pipelines.ingestion.publication import LONGEST_TEXT, Publication, one_line
+from video_recommender.sources.metadata import LONGEST_TEXT, Publication, one_line
 
 TOLD = {
     "title": "Cats",

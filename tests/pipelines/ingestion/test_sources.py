@@ -9,13 +9,13 @@ from shutil import copy
 import av
 import pytest
 
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.photos import list_photo_folder
-from video_recommender.pipelines.ingestion.clips import ClipOptions
-from video_recommender.pipelines.ingestion.publication import Publication
-from video_recommender.pipelines.ingestion.sources import FolderOptions, IngestionOptions, PhotosOptions, offer_videos
-from video_recommender.pipelines.ingestion.web_sources import WebCategory, YoutubeOptions
-from video_recommender.video_file import VideoBytes, VideoError, VideoFile, VideoLink
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.clip_rendering import ClipOptions
+from video_recommender.media.video import VideoBytes, VideoError, VideoFile, VideoLink
+from video_recommender.sources.listing import FolderOptions, IngestionOptions, PhotosOptions, offer_videos
+from video_recommender.sources.metadata import Publication
+from video_recommender.sources.photos import list_photo_folder
+from video_recommender.sources.web_options import WebCategory, YoutubeOptions
 
 BUNDLED = Path(str(files("skimage") / "data"))
 SHORT_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5), sizes=((64, 48),), frame_rates=(Fraction(10),))

@@ -6,11 +6,11 @@ from web_downloads import linked_data
 from web_server import page, video
 from yt_dlp.extractor.common import InfoExtractor
 
-from video_recommender.pipelines.ingestion.told import made_sane
-from video_recommender.pipelines.ingestion.web_downloader import WebDownloader
-from video_recommender.pipelines.ingestion.web_sources import WebFilters
 from video_recommender.schemas import VideoManifest
-from video_recommender.web_access import WebAccess
+from video_recommender.sources.sanitize_metadata import made_sane
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_downloader import WebDownloader
+from video_recommender.sources.web_options import WebFilters
 
 
 class OddSite(InfoExtractor):

@@ -9,9 +9,9 @@ from yt_dlp.networking import Response
 from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, ProxyError, TransportError
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError
 
-from video_recommender.pipelines.ingestion.web_errors import explain_trouble
-from video_recommender.video_file import VideoError
-from video_recommender.web_access import WebAccess
+from video_recommender.media.video import VideoError
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_errors import explain_trouble
 
 PAGE = "https://videos.example/cat"
 OPEN = WebAccess(Path("partial"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from video_recommender.pipelines.ingestion.web_sources import (
+from video_recommender.sources.web_options import (
     WebCategory,
     WebFilters,
     YoutubeOptions,

@@ -4,10 +4,10 @@ import av
 import numpy as np
 import pytest
 
-from video_recommender.decoding import open_video
-from video_recommender.pipelines.preprocessing import needless_pictures
-from video_recommender.pipelines.preprocessing.needless_pictures import NeedlessPictures
-from video_recommender.video_file import VideoFile
+from video_recommender.media import frame_skipping as needless_pictures
+from video_recommender.media.decoding import open_video
+from video_recommender.media.frame_skipping import NeedlessPictures
+from video_recommender.media.video import VideoFile
 
 RATE, PICTURES, GROUP = 30, 180, 30
 

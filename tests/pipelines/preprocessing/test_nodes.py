@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 from skimage import data
 
-from video_recommender.frame_folder import EncodedFrames
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.frames import EncodedFrames
+from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.media.shots import ShotOptions
+from video_recommender.media.video import VideoFile
 from video_recommender.pipelines.preprocessing.nodes import extract_frames, summarise_frames
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
-from video_recommender.pipelines.preprocessing.shots import ShotOptions
-from video_recommender.video_file import VideoFile
 
 HERE = WorkerOptions(backend="sequential")
 OPTIONS = PreprocessingOptions(size=32)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from skimage import data
 from skimage.transform import resize
 
-from video_recommender.frame_folder import EncodedFrames
-from video_recommender.pipelines.preprocessing.needless_pictures import TOLERANCE_S, samples_before
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, Shown, pick_frames, sample_frames
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.media.frame_skipping import TOLERANCE_S, samples_before
+from video_recommender.media.frames import EncodedFrames
+from video_recommender.media.sampling import PreprocessingOptions, Shown, pick_frames, sample_frames
+from video_recommender.media.video import VideoError, VideoFile
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 WIDE = PreprocessingOptions(size=64, fit="squash")

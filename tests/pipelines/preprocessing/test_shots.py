@@ -7,11 +7,11 @@ import pytest
 from skimage import data
 from skimage.transform import resize
 
-from video_recommender.decoding import open_video
-from video_recommender.pipelines.preprocessing.picture_times import Shown
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, pick_at, sample_frames
-from video_recommender.pipelines.preprocessing.shots import Shot, ShotOptions, find_shots
-from video_recommender.video_file import VideoError, VideoFile
+from video_recommender.media.decoding import open_video
+from video_recommender.media.sampling import PreprocessingOptions, pick_at, sample_frames
+from video_recommender.media.shots import Shot, ShotOptions, find_shots
+from video_recommender.media.timestamps import Shown
+from video_recommender.media.video import VideoError, VideoFile
 
 PHOTOS = {"cat": data.chelsea(), "cup": data.coffee(), "woman": data.astronaut()}
 SHOTS = PreprocessingOptions(size=64, sampling="shots")

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from video_recommender import schemas
-from video_recommender.pipelines.feature_engineering.importance import ObjectEvidence, evidence_of_probabilities
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
+from video_recommender.similarity.importance import ObjectScores, evidence_of_probabilities
+from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 
 KINDS = {
     "dogs": ["beagle", "basset", "whippet"],
@@ -29,7 +29,7 @@ class Corpus:
     space: ObjectSpace
 
     @property
-    def object_evidence(self) -> ObjectEvidence:
+    def object_scores(self) -> ObjectScores:
         """What the features were made of."""
         return evidence_of_probabilities(self.evidence, self.points.index, self.space.class_names_)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.recommendation.approximate_search import find_near, fit_index
-from video_recommender.pipelines.recommendation.exact_search import cosine_scores, find_neighbours
-from video_recommender.pipelines.recommendation.recommender import VideoRecommender
+from video_recommender.similarity.approximate_search import find_near, fit_index
+from video_recommender.similarity.exact_search import cosine_scores, find_neighbours
+from video_recommender.similarity.recommender import VideoRecommender
 
 VIDEOS, AXES, KINDS = 2000, 32, 40
 

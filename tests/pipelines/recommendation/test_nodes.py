@@ -11,10 +11,9 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.plotly import JSONDataset
 
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.recommendation import create_pipeline
 from video_recommender.pipelines.recommendation.nodes import (
-    RecommendationOptions,
     compare_importances,
     compare_recommenders,
     count_objects,
@@ -23,6 +22,7 @@ from video_recommender.pipelines.recommendation.nodes import (
     recommend_videos,
     summarise_recommendations,
 )
+from video_recommender.similarity.recommender import RecommendationOptions
 
 OPTIONS = RecommendationOptions(seed=3)
 METRICS = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
@@ -272,12 +272,12 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
             "video_features": MemoryDataset(corpus.features),
             "corpus": MemoryDataset(corpus.manifest),
             "object_space": MemoryDataset(corpus.space),
-            "class_evidence": MemoryDataset(corpus.evidence),
+            "class_score_table": MemoryDataset(corpus.evidence),
             "video_embeddings": MemoryDataset(corpus.embeddings),
             "detections": MemoryDataset(detections, copy_mode="assign"),
             "params:recommendation": MemoryDataset(OPTIONS),
             "params:features": MemoryDataset(corpus.space.options),
-            "object_evidence": MemoryDataset(corpus.object_evidence),
+            "object_scores": MemoryDataset(corpus.object_scores),
             "object_classes": MemoryDataset(corpus.object_classes),
         }
     )
@@ -294,12 +294,12 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
 
 
 def test_each_formula_of_importance_that_the_detector_allows_is_judged(corpus) -> None:
-    areas = replace(corpus.object_evidence, area=corpus.object_evidence.frames)
+    areas = replace(corpus.object_scores, area=corpus.object_scores.frames)
     options = RecommendationOptions(neighbours=3)
 
     reports = [
         compare_importances(evidence, corpus.object_classes, corpus.manifest, corpus.space.options, options)
-        for evidence in (corpus.object_evidence, areas)
+        for evidence in (corpus.object_scores, areas)
     ]
 
     assert [report["importance"].unique().tolist() for report in reports] == [

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from video_recommender.pipelines.recommendation import exact_search as module
-from video_recommender.pipelines.recommendation.recommender import VideoRecommender
+from video_recommender.similarity import exact_search as module
+from video_recommender.similarity.recommender import VideoRecommender
 
 
 def points_of(vectors: object) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from video_recommender.pipelines.reporting.cases import Extremes, extreme_categories, extreme_recommendations
+from video_recommender.reporting.extreme_videos import Extremes, extreme_categories, extreme_recommendations
 
 
 def test_the_surest_of_each_group_is_shown_and_only_if_it_was_held_out(

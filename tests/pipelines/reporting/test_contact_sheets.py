@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.pipelines.reporting.contact_sheets import CaptionedPicture, SheetRow, draw_sheet
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.frames import FrameFolder
 from video_recommender.pipelines.reporting.nodes import ReportingOptions, draw_frame_sheet
-from video_recommender.pipelines.reporting.page import CategoryOverview
-from video_recommender.pipelines.reporting.sheet_rows import OTHER, SAME, rows_of_detections, rows_of_neighbours
+from video_recommender.reporting.contact_sheets import CaptionedPicture, SheetRow, draw_sheet
+from video_recommender.reporting.page import CategoryOverview
+from video_recommender.reporting.sheet_rows import OTHER, SAME, rows_of_detections, rows_of_neighbours
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.pipelines.reporting.intervals import estimate_mean
+from video_recommender.reporting.intervals import estimate_mean
 
 
 def test_the_interval_is_wider_where_videos_of_a_group_are_alike() -> None:

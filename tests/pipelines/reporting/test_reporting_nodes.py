@@ -7,12 +7,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.partitions import Partitions
-from video_recommender.pipelines.detection.nodes import DetectionOptions
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
+from video_recommender.incremental.partitions import Partitions
+from video_recommender.media.frames import FrameFolder
+from video_recommender.networks.pretrained import DetectionOptions
 from video_recommender.pipelines.reporting.nodes import ReportingOptions, write_model_card, write_report
-from video_recommender.pipelines.reporting.video_pictures import SIDE, thumbnail
+from video_recommender.reporting.thumbnails import SIDE, thumbnail
+from video_recommender.similarity.object_space import FeatureOptions
 
 REPORT = pd.DataFrame(
     {

@@ -4,8 +4,8 @@ import cv2
 import pytest
 from coloured_pictures import segmenter_of
 
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
+from video_recommender.media.frames import FrameFolder
+from video_recommender.networks.coco_network import compile_coco_detector
 
 FINE = [
     *(cv2.IMWRITE_JPEG_QUALITY, 100),

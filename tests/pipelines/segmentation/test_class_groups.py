@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from video_recommender.pipelines.segmentation.class_groups import embed_classes, rename_classes
+from video_recommender.networks.class_groups import embed_classes, rename_classes
 
 OWN = {1: "person", 17: "cat", 18: "dog"}
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from skimage import data
 
-from video_recommender.pipelines.segmentation import coco_network
-from video_recommender.pipelines.segmentation.coco_classes import COCO_CLASSES
-from video_recommender.pipelines.segmentation.coco_network import find_graph_file
-from video_recommender.pipelines.segmentation.litert_detector import suppress_repeats
-from video_recommender.pipelines.segmentation.saved_detector import open_saved_detector
+from video_recommender.networks import coco_network
+from video_recommender.networks.coco_classes import COCO_CLASSES
+from video_recommender.networks.coco_network import find_graph_file
+from video_recommender.networks.litert_detector import suppress_repeats
+from video_recommender.networks.saved_detector import open_saved_detector
 
 
 def names_of(detector, found, least=0.5):

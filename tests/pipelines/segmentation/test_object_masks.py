@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from video_recommender.pipelines.segmentation.found_objects import FoundObjects
-from video_recommender.pipelines.segmentation.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
+from video_recommender.networks.found_objects import FoundObjects
+from video_recommender.networks.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
 
 
 def objects(*boxes, masks=None):

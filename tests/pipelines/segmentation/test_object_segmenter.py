@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from coloured_pictures import picture_of, segmenter_of
 
-from video_recommender.frame_folder import EncodedFrames
-from video_recommender.pipelines.segmentation.object_segmenter import segment_video
-from video_recommender.video_file import VideoError
+from video_recommender.media.frames import EncodedFrames
+from video_recommender.media.video import VideoError
+from video_recommender.networks.object_segmenter import segment_video
 
 
 def test_each_object_has_a_row_with_its_place_and_its_share_of_the_picture(folder_of, segmenter):
@@ -47,7 +47,7 @@ def test_what_was_seen_doubtfully_is_in_no_row_but_counts_for_its_class(folder_o
     segmented = segment_video(folder_of(picture_of(dog=100), picture_of()), segmenter)
 
     assert segmented.objects.empty
-    seen = segmented.seen_classes.set_index("class_name")
+    seen = segmented.segmentation_scores.set_index("class_name")
     assert seen.loc["dog", "probability"] == pytest.approx(100 / 255 / 2, abs=0.01)
     assert seen.loc["dog", "area_pct"] == pytest.approx(20 / 2, abs=1)
 
@@ -56,7 +56,7 @@ def test_a_video_that_shows_nothing_has_empty_tables(folder_of, segmenter):
     segmented = segment_video(folder_of(picture_of()), segmenter)
 
     assert segmented.objects.empty
-    assert segmented.seen_classes.empty
+    assert segmented.segmentation_scores.empty
     assert segmented.frames == 1
 
 

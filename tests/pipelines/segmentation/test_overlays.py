@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from coloured_pictures import picture_of
 
-from video_recommender.pipelines.segmentation.overlays import FRAME_SIDE, class_colour, draw_strip, overlay_figure
+from video_recommender.networks.overlays import FRAME_SIDE, class_colour, draw_strip, overlay_figure
 
 
 def test_a_box_and_its_mask_are_drawn_in_the_colour_of_the_class(folder_of, segmenter):

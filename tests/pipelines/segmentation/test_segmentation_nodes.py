@@ -2,10 +2,10 @@ import pandas as pd
 import pytest
 from coloured_pictures import picture_of, segmenter_of
 
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.networks.object_segmenter import SegmentationOptions
 from video_recommender.pipelines.segmentation.nodes import (
-    SegmentationOptions,
     build_object_segmenter,
     draw_segmentation_overlays,
     identify_segmentation_model,
@@ -13,7 +13,7 @@ from video_recommender.pipelines.segmentation.nodes import (
     segment_objects,
     summarise_segmentations,
 )
-from video_recommender.schemas import FrameManifest, SeenClasses, Segmentations
+from video_recommender.schemas import FrameManifest, Segmentations, SegmentationScores
 
 HERE = WorkerOptions(backend="sequential")
 NOTHING = Partitions()
@@ -50,7 +50,7 @@ def test_each_video_has_its_tables_and_a_damaged_one_its_reason(frames, segmente
 
     assert Segmentations.validate(tables["pets/rex"].content)["class_name"].tolist() == ["dog", "dog"]
     assert texts == tables
-    assert SeenClasses.validate(seen["pets/tom"].content)["class_name"].tolist() == ["cat"]
+    assert SegmentationScores.validate(seen["pets/tom"].content)["class_name"].tolist() == ["cat"]
     assert tables["pets/rex"].record.details["frames"] == 2
     assert tables["pets/torn"].record.status == "damaged"
     assert tables["pets/torn"].content is None

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from video_recommender.pipelines.segmentation.found_objects import FoundObjects
-from video_recommender.pipelines.segmentation.repeated_boxes import nesting, overlap
-from video_recommender.pipelines.segmentation.weak_objects import believe_objects
+from video_recommender.networks.found_objects import FoundObjects
+from video_recommender.networks.repeated_boxes import nesting, overlap
+from video_recommender.networks.weak_objects import believe_objects
 
 CAT, DOG = 17, 18
 HERE, NEAR, THERE = (0.1, 0.1, 0.5, 0.5), (0.12, 0.12, 0.52, 0.52), (0.6, 0.6, 0.9, 0.9)

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import skimage
 
-from video_recommender.frame_folder import FrameFolder, Picture
-from video_recommender.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.pipelines.deduplication.frame_hashing import hash_pictures
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.frames import FrameFolder, Picture
+from video_recommender.networks.pretrained import KerasModel
 from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
-from video_recommender.pipelines.detection.network import KerasModel
+from video_recommender.similarity.perceptual_hash import hash_pictures
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 SUBJECTS = [

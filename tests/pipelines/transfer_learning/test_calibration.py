@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from video_recommender.pipelines.transfer_learning.calibration import (
+from video_recommender.networks.calibration import (
     confidence_of_all_but,
     expected_calibration_error,
     fit_temperature,

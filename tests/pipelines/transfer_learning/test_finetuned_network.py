@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.frame_folder import Frames
-from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu
-from video_recommender.pipelines.detection.network import KerasModel, embedding_network
-from video_recommender.pipelines.transfer_learning.classification_head import ClassificationHead
-from video_recommender.pipelines.transfer_learning.cross_fitting import HeadLearner, TrainingSet, cross_fit
-from video_recommender.pipelines.transfer_learning.finetuned_network import put_head_on
-from video_recommender.pipelines.transfer_learning.last_block import LastBlock, split_before_last_block
-from video_recommender.pipelines.transfer_learning.object_points import ObjectPoints
-from video_recommender.pipelines.transfer_learning.training_options import TransferLearningOptions
+from video_recommender.media.frames import Frames
+from video_recommender.networks.classification_head import ClassificationHead
+from video_recommender.networks.cross_fitting import HeadLearner, TrainingSet, cross_fit
+from video_recommender.networks.finetuned_network import put_head_on
+from video_recommender.networks.last_block import LastBlock, split_before_last_block
+from video_recommender.networks.litert_classifier import compile_for_cpu
+from video_recommender.networks.object_points import ObjectPoints
+from video_recommender.networks.pretrained import KerasModel, embedding_network
+from video_recommender.networks.training_options import TransferLearningOptions
 
 CLASSES = ("bright", "dark", "red")
 

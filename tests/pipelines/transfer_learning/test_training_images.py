@@ -5,15 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.frame_folder import EncodedFrames, FrameFolder
-from video_recommender.partitions import RECORDS
-from video_recommender.pipelines.transfer_learning.training_images import (
+from video_recommender.incremental.partitions import RECORDS
+from video_recommender.media.frames import EncodedFrames, FrameFolder
+from video_recommender.media.video import VideoError
+from video_recommender.networks.training_images import (
     ChosenFrames,
     check_classes,
     group_folders,
     list_image_folder,
 )
-from video_recommender.video_file import VideoError
 
 
 @pytest.fixture

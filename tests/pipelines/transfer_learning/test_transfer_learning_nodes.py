@@ -7,26 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.frame_folder import EncodedFrames
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions
-from video_recommender.pipelines.classification.nodes import ClassificationOptions
-from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu
-from video_recommender.pipelines.detection.network import build_network, class_embeddings
-from video_recommender.pipelines.detection.nodes import DetectionOptions, detect_objects, gather_class_evidence
-from video_recommender.pipelines.detection.object_detection import name_objects
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
-from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
-from video_recommender.pipelines.transfer_learning import nodes
-from video_recommender.pipelines.transfer_learning.cross_fitting import gather_training_set
-from video_recommender.pipelines.transfer_learning.head_training import (
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import Partitions
+from video_recommender.media.frames import EncodedFrames
+from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.networks.cross_fitting import gather_training_set
+from video_recommender.networks.detections import name_objects
+from video_recommender.networks.head_training import (
     HeadTraining,
     LabelledInputs,
     class_weights,
     train_head,
 )
-from video_recommender.pipelines.transfer_learning.training_options import TransferLearningOptions
+from video_recommender.networks.litert_classifier import compile_for_cpu
+from video_recommender.networks.pretrained import DetectionOptions, build_network, class_embeddings
+from video_recommender.networks.training_options import TransferLearningOptions
+from video_recommender.pipelines.detection.nodes import detect_objects, gather_class_scores
+from video_recommender.pipelines.transfer_learning import nodes
+from video_recommender.similarity.category_models import ClassificationOptions
+from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.similarity.recommender import RecommendationOptions
 
 HERE = WorkerOptions(backend="sequential")
 OPTIONS = TransferLearningOptions(looks_at="features", folds=3, frames_per_video=2, unsure_share=0.0, seed=1)
@@ -72,9 +72,9 @@ def learnt(styles):
         features=features,
         heads=heads,
         detections=kept(update[0] for update in named),
-        evidence=nodes.gather_finetuned_evidence(kept(update[1] for update in named)),
+        evidence=nodes.gather_finetuned_class_scores(kept(update[1] for update in named)),
         objects=kept(update[0] for update in objects),
-        object_evidence=gather_class_evidence(kept(update[1] for update in objects)),
+        object_scores=gather_class_scores(kept(update[1] for update in objects)),
     )
 
 
@@ -93,7 +93,7 @@ def test_the_new_head_names_categories_and_recommends_better_than_the_thousand_c
     measured = nodes.measure_transfer_learning(
         learnt.heads,
         learnt.objects,
-        learnt.object_evidence,
+        learnt.object_scores,
         class_embeddings(learnt.network),
         learnt.detections,
         learnt.evidence,

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from video_recommender.pipelines.transfer_learning.weak_labels import (
+from video_recommender.networks.weak_labels import (
     balance_classes,
     choose_distinct_frames,
     labelled_corpus,

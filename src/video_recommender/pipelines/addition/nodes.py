@@ -5,34 +5,33 @@ import logging
 import pandas as pd
 from pandera.typing import DataFrame
 
-from video_recommender.partitions import Partitions
+from video_recommender.incremental.partitions import Partitions
 from video_recommender.pipelines.addition.list_merging import merge_lists
-from video_recommender.pipelines.classification.category_models import CategoryModel, name_categories
-from video_recommender.pipelines.feature_engineering.importance import (
-    ObjectEvidence,
-    evidence_of_detections,
-    evidence_of_probabilities,
-)
-from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
-from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
-from video_recommender.pipelines.recommendation.recommender import VideoRecommender
 from video_recommender.schemas import (
     CategoryPredictions,
-    ClassEvidence,
-    ClassProbabilities,
+    ClassScores,
+    ClassScoreTable,
     Corpus,
     Detections,
     Recommendations,
     VideoFeatures,
     VideoPoints,
 )
+from video_recommender.similarity.category_models import CategoryModel, name_categories
+from video_recommender.similarity.importance import (
+    ObjectScores,
+    evidence_of_detections,
+    evidence_of_probabilities,
+)
+from video_recommender.similarity.object_space import ObjectSpace
+from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
 
 logger = logging.getLogger(__name__)
 
 
 def place_added_videos(
     detections: Partitions[DataFrame[Detections]],
-    class_probabilities: Partitions[DataFrame[ClassProbabilities]],
+    class_scores: Partitions[DataFrame[ClassScores]],
     category_predictions: DataFrame[CategoryPredictions],
     recommendations: DataFrame[Recommendations],
     object_space: ObjectSpace,
@@ -43,7 +42,7 @@ def place_added_videos(
 
     Args:
         detections: per video, the most probable object in each frame; of the new ones only these are read.
-        class_probabilities: per video, the mean probability of each object; the same.
+        class_scores: per video, the mean probability of each object; the same.
         category_predictions: of the videos that are done.
         recommendations: likewise; a video that is in one of the two only was being added when a run was stopped.
         object_space: as the corpus was placed.
@@ -66,7 +65,7 @@ def place_added_videos(
     logger.info("%d new video(s) beside %d", len(added), len(done))
     if gone:
         logger.warning("%d video(s) are gone or failed, and still recommended: `kedro run` makes all lists anew", gone)
-    evidence = _evidence(detections.only(added), class_probabilities.only(added), object_space)
+    evidence = _evidence(detections.only(added), class_scores.only(added), object_space)
     features = object_space.importances(evidence)
     return features, object_space.transform(features)
 
@@ -173,11 +172,11 @@ def extend_predictions(
 
 def _evidence(
     detections: Partitions[DataFrame[Detections]],
-    class_probabilities: Partitions[DataFrame[ClassProbabilities]],
+    class_scores: Partitions[DataFrame[ClassScores]],
     space: ObjectSpace,
-) -> ObjectEvidence:
+) -> ObjectScores:
     video_ids = pd.Index(list(detections), dtype=str)
     if space.options.evidence == "detections":
         return evidence_of_detections(detections.blocks(), video_ids, space.class_names_)
-    evidence = ClassEvidence.validate(class_probabilities.table(list(ClassEvidence.to_schema().columns)))
+    evidence = ClassScoreTable.validate(class_scores.table(list(ClassScoreTable.to_schema().columns)))
     return evidence_of_probabilities(evidence, video_ids, space.class_names_)

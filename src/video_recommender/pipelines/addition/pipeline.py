@@ -25,7 +25,7 @@ def create_pipeline() -> Pipeline:
                 place_added_videos,
                 inputs=[
                     "detections",
-                    "class_probabilities",
+                    "class_scores",
                     "category_predictions",
                     "recommendations",
                     "object_space",

@@ -10,14 +10,15 @@ import plotly.graph_objects as go
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from video_recommender.pipelines.advertising.ad_table import check_ads, make_up_ads, require_categories
-from video_recommender.pipelines.advertising.ads import AdInventory
-from video_recommender.pipelines.advertising.contextual_bandit import (
+from video_recommender.advertising.ad_selection import observe_first, recommend_first_ads
+from video_recommender.advertising.ad_table import check_ads, make_up_ads, require_categories
+from video_recommender.advertising.ads import AdInventory
+from video_recommender.advertising.contextual_bandit import (
     BanditOptions,
     LinearPolicy,
     train_contextual_bandit,
 )
-from video_recommender.pipelines.advertising.corpus_viewers import (
+from video_recommender.advertising.corpus_viewers import (
     AdFeatureOptions,
     VideoProjection,
     believed_categories,
@@ -25,8 +26,8 @@ from video_recommender.pipelines.advertising.corpus_viewers import (
     categories_of_videos,
     describe_videos,
 )
-from video_recommender.pipelines.advertising.deep_q_network import AgentOptions, train_deep_q_network
-from video_recommender.pipelines.advertising.evaluation import (
+from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
+from video_recommender.advertising.evaluation import (
     OPTIMUM,
     PARTS,
     AdEvaluationOptions,
@@ -36,16 +37,15 @@ from video_recommender.pipelines.advertising.evaluation import (
     tabulate_choices,
     with_regret,
 )
-from video_recommender.pipelines.advertising.figures import choices_figure, learning_curve_figure
-from video_recommender.pipelines.advertising.first_ads import observe_first, recommend_first_ads
-from video_recommender.pipelines.advertising.learning_progress import LearntPolicy
-from video_recommender.pipelines.advertising.off_policy import evaluate_from_log
-from video_recommender.pipelines.advertising.policies import AdPolicy, EpsilonMixedPolicy, KindPolicy
-from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
-from video_recommender.pipelines.advertising.session_log import log_sessions
-from video_recommender.pipelines.advertising.tabular_q_learning import TableOptions, TablePolicy, train_q_table
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel, ViewerOptions
-from video_recommender.pipelines.detection.network import KerasModel
+from video_recommender.advertising.figures import choices_figure, learning_curve_figure
+from video_recommender.advertising.learning_progress import LearntPolicy
+from video_recommender.advertising.off_policy import evaluate_from_log
+from video_recommender.advertising.policies import AdPolicy, EpsilonMixedPolicy, KindPolicy
+from video_recommender.advertising.q_network_policy import QNetworkPolicy
+from video_recommender.advertising.session_log import log_sessions
+from video_recommender.advertising.tabular_q_learning import TableOptions, TablePolicy, train_q_table
+from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.networks.pretrained import KerasModel
 from video_recommender.schemas import (
     AdChoices,
     AdLearningCurve,

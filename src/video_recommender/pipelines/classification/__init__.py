@@ -1,13 +1,5 @@
-"""Name the category of each video from its point in object space."""
+"""Predict the category of each video from its point in object space."""
 
-from typing import TYPE_CHECKING
+from .pipeline import create_pipeline
 
-if TYPE_CHECKING:
-    from kedro.pipeline import Pipeline
-
-
-def create_pipeline() -> "Pipeline":
-    """Wire the stage; imported only here, so that the stage's domain code can be used without Kedro."""
-    from .pipeline import create_pipeline as create
-
-    return create()
+__all__ = ["create_pipeline"]

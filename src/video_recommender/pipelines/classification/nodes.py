@@ -1,42 +1,25 @@
 """Learn to name a video's category from where it lies in object space."""
 
 import logging
-from typing import Annotated
 
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from video_recommender.pipelines.classification import category_models
-from video_recommender.pipelines.classification.category_models import CandidateName, CategoryModel
-from video_recommender.pipelines.classification.category_scores import measure_models, report_per_category
-from video_recommender.pipelines.classification.cross_validation import (
+from video_recommender.schemas import CategoryPredictions, CategoryReport, Corpus, VideoPoints
+from video_recommender.similarity import category_models
+from video_recommender.similarity.category_metrics import measure_models, report_per_category
+from video_recommender.similarity.category_models import CategoryModel, ClassificationOptions
+from video_recommender.similarity.confusion_figure import confusion_figure
+from video_recommender.similarity.cross_validation import (
     CandidateComparison,
     compare_models,
     draw_videos,
     labelled_videos,
     usable_videos,
 )
-from video_recommender.pipelines.classification.figures import confusion_figure
-from video_recommender.schemas import CategoryPredictions, CategoryReport, Corpus, VideoPoints
 
 logger = logging.getLogger(__name__)
-
-
-class ClassificationOptions(BaseModel):
-    """How the category classifier is chosen (parameters_classification.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    candidates: Annotated[tuple[CandidateName, ...], Field(min_length=1)] = (
-        "nearest_neighbours",
-        "logistic_regression",
-        "linear_svm",
-    )
-    folds: Annotated[int, Field(ge=2)] = 5
-    compared_videos: PositiveInt = 20_000
-    seed: Annotated[int, Field(ge=0)] = 0
 
 
 def compare_candidates(

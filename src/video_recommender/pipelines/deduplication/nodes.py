@@ -9,16 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
-from video_recommender.fingerprints import fingerprint
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.incremental import Made, Planned, bring_up_to_date
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import PartitionRecord, Partitions, PartitionUpdates
-from video_recommender.pipelines.deduplication.duplicate_search import DeduplicationOptions, find_repetitions
-from video_recommender.pipelines.deduplication.frame_hashing import VERSION as HASHING_VERSION
-from video_recommender.pipelines.deduplication.frame_hashing import ZOOMS, HashedFrames, hash_pictures
-from video_recommender.pipelines.deduplication.originals import merge_groups, name_originals, rank_videos
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import PartitionRecord, Partitions, PartitionUpdates
+from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
+from video_recommender.media.frames import FrameFolder
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates, VideoManifest
+from video_recommender.similarity.duplicate_search import DeduplicationOptions, find_repetitions
+from video_recommender.similarity.originals import merge_groups, name_originals, rank_videos
+from video_recommender.similarity.perceptual_hash import VERSION as HASHING_VERSION
+from video_recommender.similarity.perceptual_hash import ZOOMS, HashedFrames, hash_pictures
+from video_recommender.storage.digests import fingerprint
 
 HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 

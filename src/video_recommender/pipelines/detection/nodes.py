@@ -3,51 +3,39 @@
 from collections.abc import Iterator
 from functools import partial
 from operator import attrgetter
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, PositiveFloat
 
-from video_recommender.fingerprints import fingerprint
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates, StoredPartition
-from video_recommender.pipelines.detection.efficientnet_lite import VARIANTS, read_efficientnet_lite
-from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
-from video_recommender.pipelines.detection.keras_classifier import load_into_keras, workers_for
-from video_recommender.pipelines.detection.litert_classifier import compile_for_cpu, write_for_cpu
-from video_recommender.pipelines.detection.network import (
-    Network,
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import Partitions, PartitionUpdates, StoredPartition
+from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date
+from video_recommender.media.frames import FrameFolder
+from video_recommender.media.manifests import tell_of_videos
+from video_recommender.networks.detections import VERSION as DETECTION_VERSION
+from video_recommender.networks.detections import VideoDetections, name_objects
+from video_recommender.networks.efficientnet_lite import VARIANTS, read_efficientnet_lite
+from video_recommender.networks.frame_classifier import FrameClassifier
+from video_recommender.networks.keras_classifier import load_into_keras, workers_for
+from video_recommender.networks.litert_classifier import compile_for_cpu, write_for_cpu
+from video_recommender.networks.pretrained import (
+    DetectionOptions,
     build_network,
     class_embeddings,
     tabulate_class_weights,
 )
-from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
-from video_recommender.pipelines.detection.object_detection import VideoDetections, name_objects
 from video_recommender.schemas import (
     ClassEmbeddings,
-    ClassEvidence,
-    ClassProbabilities,
+    ClassScores,
+    ClassScoreTable,
     DetectionManifest,
     Detections,
     FrameManifest,
     MeanEmbedding,
     VideoEmbeddings,
 )
-from video_recommender.stage_manifest import tell_of_videos
-
-
-class DetectionOptions(BaseModel):
-    """How frames are read by the network (parameters_detection.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    network: Network = "efficientnet-lite0"
-    engine: Literal["litert", "keras"] = "litert"
-    reuse_below: PositiveFloat | None = None
+from video_recommender.storage.digests import fingerprint
 
 
 def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifier, DataFrame[ClassEmbeddings]]:
@@ -71,7 +59,7 @@ def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifie
 def detect_objects(
     frames: Partitions[FrameFolder],
     stored_detections: Partitions[DataFrame[Detections]],
-    stored_class_probabilities: Partitions[DataFrame[ClassProbabilities]],
+    stored_class_scores: Partitions[DataFrame[ClassScores]],
     stored_embeddings: Partitions[DataFrame[MeanEmbedding]],
     object_classifier: FrameClassifier,
     options: DetectionOptions,
@@ -82,7 +70,7 @@ def detect_objects(
     Args:
         frames: per video, the folder of its frames in order of time.
         stored_detections: the detections that earlier runs have left.
-        stored_class_probabilities: the mean class probabilities that earlier runs have left.
+        stored_class_scores: the mean class probabilities that earlier runs have left.
         stored_embeddings: the mean embeddings that earlier runs have left.
         object_classifier: the network, ready to run.
         options: see `DetectionOptions`.
@@ -102,7 +90,7 @@ def detect_objects(
     }
     parts = [
         Part(stored_detections, attrgetter("detections")),
-        Part(stored_class_probabilities, attrgetter("class_probabilities")),
+        Part(stored_class_scores, attrgetter("class_scores")),
         Part(stored_embeddings, attrgetter("embedding")),
     ]
     detect = partial(_detect, classifier=object_classifier, reuse_below=options.reuse_below)
@@ -118,11 +106,11 @@ def summarise_detections(
     return DetectionManifest.validate(tell_of_videos(detections, frame_manifest, columns))
 
 
-def gather_class_evidence(
-    class_probabilities: Partitions[DataFrame[ClassProbabilities]],
-) -> DataFrame[ClassEvidence]:
+def gather_class_scores(
+    class_scores: Partitions[DataFrame[ClassScores]],
+) -> DataFrame[ClassScoreTable]:
     """Put every video's mean class probabilities into one table."""
-    return ClassEvidence.validate(class_probabilities.usable().table(list(ClassEvidence.to_schema().columns)))
+    return ClassScoreTable.validate(class_scores.usable().table(list(ClassScoreTable.to_schema().columns)))
 
 
 def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataFrame[VideoEmbeddings]:

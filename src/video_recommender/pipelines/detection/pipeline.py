@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
     detect_objects,
-    gather_class_evidence,
+    gather_class_scores,
     gather_embeddings,
     prepare_object_classifier,
     summarise_detections,
@@ -26,13 +26,13 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "frames",
                     "stored_detections",
-                    "stored_class_probabilities",
+                    "stored_class_scores",
                     "stored_embeddings",
                     "object_classifier",
                     "params:detection",
                     "params:workers",
                 ],
-                outputs=["detections", "class_probabilities", "embeddings"],
+                outputs=["detections", "class_scores", "embeddings"],
                 name="detect_objects",
                 tags="per_video",
             ),
@@ -43,10 +43,10 @@ def create_pipeline() -> Pipeline:
                 name="summarise_detections",
             ),
             Node(
-                gather_class_evidence,
-                inputs="class_probabilities",
-                outputs="class_evidence",
-                name="gather_class_evidence",
+                gather_class_scores,
+                inputs="class_scores",
+                outputs="class_score_table",
+                name="gather_class_scores",
             ),
             Node(
                 gather_embeddings,

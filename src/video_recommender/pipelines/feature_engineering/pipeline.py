@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import fit_object_space, gather_evidence, measure_importances, place_videos
+from .nodes import fit_object_space, gather_object_scores, measure_importances, place_videos
 
 
 def create_pipeline() -> Pipeline:
@@ -10,31 +10,31 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                gather_evidence,
+                gather_object_scores,
                 inputs=[
                     "detections",
-                    "class_evidence",
+                    "class_score_table",
                     "class_embeddings",
                     "finetuned_detections",
-                    "finetuned_class_evidence",
+                    "finetuned_class_score_table",
                     "finetuned_class_embeddings",
                     "segmentations",
-                    "seen_classes",
+                    "segmentation_scores",
                     "segmented_class_embeddings",
                     "params:features",
                 ],
-                outputs=["object_evidence", "object_classes"],
-                name="gather_evidence",
+                outputs=["object_scores", "object_classes"],
+                name="gather_object_scores",
             ),
             Node(
                 fit_object_space,
-                inputs=["object_evidence", "object_classes", "params:features"],
+                inputs=["object_scores", "object_classes", "params:features"],
                 outputs="object_space",
                 name="fit_object_space",
             ),
             Node(
                 measure_importances,
-                inputs=["object_evidence", "object_space"],
+                inputs=["object_scores", "object_space"],
                 outputs="video_features",
                 name="measure_importances",
             ),

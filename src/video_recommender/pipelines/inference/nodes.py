@@ -2,42 +2,42 @@
 
 import logging
 from dataclasses import asdict
-from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, JsonValue, PositiveInt
+from pydantic import JsonValue
 
-from video_recommender.frame_folder import EncodedFrames, FrameFolder
-from video_recommender.pipelines.advertising.corpus_viewers import VideoProjection
-from video_recommender.pipelines.advertising.first_ads import choose_first_ad
-from video_recommender.pipelines.advertising.q_network_policy import QNetworkPolicy
-from video_recommender.pipelines.advertising.viewer_model import ViewerModel
-from video_recommender.pipelines.classification.category_models import CategoryModel
-from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
-from video_recommender.pipelines.detection.object_detection import name_objects
-from video_recommender.pipelines.feature_engineering.object_space import ObjectSpace
-from video_recommender.pipelines.inference.answer import (
+from video_recommender.advertising.ad_selection import choose_first_ad
+from video_recommender.advertising.corpus_viewers import VideoProjection
+from video_recommender.advertising.q_network_policy import QNetworkPolicy
+from video_recommender.advertising.viewer_model import ViewerModel
+from video_recommender.media.frames import EncodedFrames, FrameFolder
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.media.video import VideoFile
+from video_recommender.networks.detections import name_objects
+from video_recommender.networks.frame_classifier import FrameClassifier
+from video_recommender.networks.object_segmenter import ObjectSegmenter, segment_video
+from video_recommender.reporting.answer import (
     AdForVideo,
     CategoryProbability,
+    InferenceOptions,
     NearVideo,
     SeenObject,
     VideoAnswer,
 )
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
-from video_recommender.pipelines.recommendation.recommender import VideoRecommender
-from video_recommender.pipelines.segmentation.object_segmenter import ObjectSegmenter, segment_video
 from video_recommender.schemas import (
-    ClassProbabilities,
+    ClassScores,
     Detections,
-    SeenClasses,
     Segmentations,
+    SegmentationScores,
     VideoFeatures,
     VideoPoints,
 )
-from video_recommender.video_file import VideoFile
+from video_recommender.similarity.category_models import CategoryModel
+from video_recommender.similarity.object_space import ObjectSpace
+from video_recommender.similarity.recommender import VideoRecommender
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +47,6 @@ NEW_VIDEO = "new/video"
 """What the new video is called in tables; it cannot be a neighbour of itself, because the corpus does not hold it."""
 
 SHOWN_OBJECTS = 5
-
-
-class InferenceOptions(BaseModel):
-    """Which video to answer for, and how much to tell (parameters_inference.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    video: Path | None = None
-    neighbours: PositiveInt = 10
-    shared_objects: PositiveInt = 3
 
 
 def sample_new_video(inference: InferenceOptions, preprocessing: PreprocessingOptions) -> EncodedFrames:
@@ -76,39 +66,39 @@ def name_objects_in_new_video(
     object_classifier: FrameClassifier,
     finetuned_classifier: FrameClassifier | None,
     object_space: ObjectSpace,
-) -> tuple[DataFrame[Detections], DataFrame[ClassProbabilities]]:
+) -> tuple[DataFrame[Detections], DataFrame[ClassScores]]:
     """Name the object in each of its frames, and the mean probability of each object, as in the corpus."""
     chosen = finetuned_classifier if object_space.options.detector == "finetuned" else object_classifier
     if chosen is None:
         raise ValueError("There is no finetuned network yet: run `kedro run --pipelines=transfer_learning` first")
     named = name_objects(new_video_frames, chosen)
-    return named.detections, named.class_probabilities
+    return named.detections, named.class_scores
 
 
 def segment_new_video(
     new_video_frames: FrameFolder, object_segmenter: ObjectSegmenter | None, object_space: ObjectSpace
-) -> tuple[DataFrame[Segmentations], DataFrame[SeenClasses]]:
+) -> tuple[DataFrame[Segmentations], DataFrame[SegmentationScores]]:
     """Find the objects in its frames, and what was seen of each class, if that is how the corpus was described."""
     if object_segmenter is None or object_space.options.detector != "segmenter":
-        return _empty(Segmentations), _empty(SeenClasses)
+        return _empty(Segmentations), _empty(SegmentationScores)
     segmented = segment_video(new_video_frames, object_segmenter)
-    return segmented.objects, segmented.seen_classes
+    return segmented.objects, segmented.segmentation_scores
 
 
 def place_new_video(
     new_video_detections: DataFrame[Detections],
-    new_video_probabilities: DataFrame[ClassProbabilities],
+    new_video_class_scores: DataFrame[ClassScores],
     new_video_segmentations: DataFrame[Segmentations],
-    new_video_seen_classes: DataFrame[SeenClasses],
+    new_video_segmentation_scores: DataFrame[SegmentationScores],
     object_space: ObjectSpace,
 ) -> tuple[DataFrame[VideoFeatures], DataFrame[VideoPoints]]:
     """Measure how important each object is in it, and place it in object space."""
     if object_space.options.detector == "segmenter":
         features = object_space.importances_of_segmented_video(
-            NEW_VIDEO, new_video_segmentations, new_video_seen_classes
+            NEW_VIDEO, new_video_segmentations, new_video_segmentation_scores
         )
     else:
-        features = object_space.importances_of_video(NEW_VIDEO, new_video_detections, new_video_probabilities)
+        features = object_space.importances_of_video(NEW_VIDEO, new_video_detections, new_video_class_scores)
     return features, object_space.transform(features)
 
 

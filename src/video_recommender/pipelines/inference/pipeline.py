@@ -18,22 +18,22 @@ def create_pipeline() -> Pipeline:
             Node(
                 name_objects_in_new_video,
                 inputs=["new_video_frames", "object_classifier", "finetuned_classifier", "object_space"],
-                outputs=["new_video_detections", "new_video_probabilities"],
+                outputs=["new_video_detections", "new_video_class_scores"],
                 name="name_objects_in_new_video",
             ),
             Node(
                 segment_new_video,
                 inputs=["new_video_frames", "object_segmenter", "object_space"],
-                outputs=["new_video_segmentations", "new_video_seen_classes"],
+                outputs=["new_video_segmentations", "new_video_segmentation_scores"],
                 name="segment_new_video",
             ),
             Node(
                 place_new_video,
                 inputs=[
                     "new_video_detections",
-                    "new_video_probabilities",
+                    "new_video_class_scores",
                     "new_video_segmentations",
-                    "new_video_seen_classes",
+                    "new_video_segmentation_scores",
                     "object_space",
                 ],
                 outputs=["new_video_features", "new_video_points"],

@@ -7,19 +7,19 @@ from pathlib import Path
 import pandas as pd
 from pandera.typing import DataFrame
 
-from video_recommender.fingerprints import fingerprint
-from video_recommender.incremental import Made, Planned, bring_up_to_date
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Detail, Partitions, PartitionUpdates, records_table
-from video_recommender.photos import PhotoLibrary
-from video_recommender.pipelines.ingestion.download_report import report_downloads
-from video_recommender.pipelines.ingestion.probe import VERSION as PROBE_VERSION
-from video_recommender.pipelines.ingestion.probe import VideoProperties, probe_video
-from video_recommender.pipelines.ingestion.sources import IngestionOptions, OfferedVideo, offer_videos
-from video_recommender.pipelines.ingestion.web_sources import YoutubeOptions
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import Detail, Partitions, PartitionUpdates, records_table
+from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
+from video_recommender.media.probe import VERSION as PROBE_VERSION
+from video_recommender.media.probe import VideoProperties, probe_video
+from video_recommender.media.video import Video, VideoBytes, VideoFile, VideoLink, video_at
 from video_recommender.schemas import DownloadReport, VideoManifest
-from video_recommender.video_file import Video, VideoBytes, VideoFile, VideoLink, video_at
-from video_recommender.web_access import WebAccess
+from video_recommender.sources.download_report import report_downloads
+from video_recommender.sources.listing import IngestionOptions, OfferedVideo, offer_videos
+from video_recommender.sources.photos import PhotoLibrary
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.storage.digests import fingerprint
 
 
 def download_videos(
@@ -39,7 +39,7 @@ def download_videos(
     """
     yield {}
     if options.source == "youtube":
-        from video_recommender.pipelines.ingestion.downloads import (
+        from video_recommender.sources.web_download import (
             download_categories,
         )  # here: it imports all of yt-dlp
 

@@ -5,15 +5,15 @@ from functools import partial
 
 from pandera.typing import DataFrame
 
-from video_recommender.fingerprints import fingerprint
-from video_recommender.frame_folder import EncodedFrames, FrameFolder
-from video_recommender.incremental import Made, Planned, bring_up_to_date
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Detail, Partitions, PartitionUpdates, records_table
-from video_recommender.pipelines.preprocessing.sampling import VERSION as SAMPLING_VERSION
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions, sample_frames
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import Detail, Partitions, PartitionUpdates, records_table
+from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
+from video_recommender.media.frames import EncodedFrames, FrameFolder
+from video_recommender.media.sampling import VERSION as SAMPLING_VERSION
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.media.video import Video
 from video_recommender.schemas import FrameManifest, VideoManifest
-from video_recommender.video_file import Video
+from video_recommender.storage.digests import fingerprint
 
 
 def extract_frames(

@@ -8,40 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from video_recommender.partitions import Partitions
-from video_recommender.pipelines.feature_engineering.importance import (
-    ObjectEvidence,
-    applicable_formulas,
-    probability_matrix,
-)
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions, ObjectSpace
-from video_recommender.pipelines.recommendation.exact_search import (
-    Exclusion,
-    Labels,
-    Scores,
-    cosine_scores,
-    find_neighbours_among,
-    group_labels,
-    random_scores,
-)
-from video_recommender.pipelines.recommendation.figures import plot_precision
-from video_recommender.pipelines.recommendation.ranking_metrics import (
-    JudgedLists,
-    catalogue_coverage,
-    draw_queries,
-    intra_list_diversity,
-    judge_lists,
-    map_at_k,
-    ndcg_at_k,
-    precision_at_k,
-)
-from video_recommender.pipelines.recommendation.recommender import VideoRecommender
-from video_recommender.pipelines.recommendation.title_similarity import title_scores
+from video_recommender.incremental.partitions import Partitions
 from video_recommender.schemas import (
     ClassEmbeddings,
-    ClassEvidence,
+    ClassScoreTable,
     Corpus,
     Detections,
     ImportanceReport,
@@ -52,23 +23,38 @@ from video_recommender.schemas import (
     VideoFeatures,
     VideoPoints,
 )
+from video_recommender.similarity.exact_search import (
+    Exclusion,
+    Labels,
+    Scores,
+    cosine_scores,
+    find_neighbours_among,
+    group_labels,
+    random_scores,
+)
+from video_recommender.similarity.importance import (
+    ObjectScores,
+    applicable_formulas,
+    probability_matrix,
+)
+from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
+from video_recommender.similarity.precision_figure import plot_precision
+from video_recommender.similarity.ranking_metrics import (
+    JudgedLists,
+    catalogue_coverage,
+    draw_queries,
+    intra_list_diversity,
+    judge_lists,
+    map_at_k,
+    ndcg_at_k,
+    precision_at_k,
+)
+from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
+from video_recommender.similarity.title_similarity import title_scores
 
 logger = logging.getLogger(__name__)
 
 METRICS = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
-
-
-class RecommendationOptions(BaseModel):
-    """How videos are recommended and judged (parameters_recommendation.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    neighbours: PositiveInt = 10
-    exclude_same_group: bool = False
-    index_from: PositiveInt | None = 10_000
-    shared_objects: PositiveInt = 3
-    evaluated_videos: PositiveInt = 5000
-    seed: int = 0
 
 
 def fit_recommender(
@@ -153,7 +139,7 @@ def count_objects(detections: Partitions[DataFrame[Detections]]) -> DataFrame[Ob
 def compare_recommenders(
     video_points: DataFrame[VideoPoints],
     object_counts: DataFrame[ObjectCounts],
-    class_evidence: DataFrame[ClassEvidence],
+    class_score_table: DataFrame[ClassScoreTable],
     video_embeddings: DataFrame[VideoEmbeddings],
     corpus: DataFrame[Corpus],
     options: RecommendationOptions,
@@ -167,7 +153,7 @@ def compare_recommenders(
     Args:
         video_points: what `object_space` ranks by.
         object_counts: what `raw_counts` ranks by: number of frames by `video_id` (index) and object (columns).
-        class_evidence: what `probabilities` ranks by: mean class probabilities, unaware that classes are alike.
+        class_score_table: what `probabilities` ranks by: mean class probabilities, unaware that classes are alike.
         video_embeddings: what `embeddings` ranks by: the mean of what the network's last layer looks at.
         corpus: category, group and title of each video, and whether it counts.
         options: see `RecommendationOptions`.
@@ -181,7 +167,7 @@ def compare_recommenders(
     systems: dict[str, Callable[[], Scores]] = {
         "object_space": lambda: _cosines(points, queries),
         "embeddings": lambda: _cosines(_aligned(video_embeddings, labelled.index), queries),
-        "probabilities": lambda: _cosines(_probabilities(class_evidence, labelled.index), queries),
+        "probabilities": lambda: _cosines(_probabilities(class_score_table, labelled.index), queries),
         "raw_counts": lambda: _cosines(_aligned(object_counts, labelled.index), queries),
         "titles": lambda: title_scores(labelled["title"], queries, options.seed),
         "random": lambda: random_scores(options.seed),
@@ -206,7 +192,7 @@ def compare_recommenders(
 
 
 def compare_importances(
-    object_evidence: ObjectEvidence,
+    object_scores: ObjectScores,
     object_classes: DataFrame[ClassEmbeddings],
     corpus: DataFrame[Corpus],
     features: FeatureOptions,
@@ -215,7 +201,7 @@ def compare_importances(
     """Judge the recommendations that each formula of importance would give, all else being equal.
 
     Args:
-        object_evidence: what the chosen detector has seen in each video.
+        object_scores: what the chosen detector has seen in each video.
         object_classes: the detector's classes, index `class_name`.
         corpus: category and group of each video, and whether it counts.
         features: the other choices; `importance` is tried through, as far as the detector tells what it takes.
@@ -224,12 +210,12 @@ def compare_importances(
     Returns:
         A row per formula and choice of candidates.
     """
-    labelled = _labelled(object_evidence.video_ids, corpus)
+    labelled = _labelled(object_scores.video_ids, corpus)
     queries = draw_queries(len(labelled), options.evaluated_videos, options.seed)
     rows = []
-    for formula in applicable_formulas(object_evidence):
+    for formula in applicable_formulas(object_scores):
         space = ObjectSpace(features.model_copy(update={"importance": formula}))
-        importances = space.fit(object_evidence, object_classes).importances(object_evidence)
+        importances = space.fit(object_scores, object_classes).importances(object_scores)
         points = space.transform(importances).loc[labelled.index].to_numpy(np.float32)
         for candidates, _, lists in _judged(_cosines(points, queries), queries, labelled, options.neighbours):
             rows.append(
@@ -306,7 +292,9 @@ def _aligned(described: pd.DataFrame, video_ids: pd.Index) -> NDArray[np.float32
     return described.reindex(video_ids, fill_value=0).to_numpy(np.float32)
 
 
-def _probabilities(class_evidence: DataFrame[ClassEvidence], video_ids: pd.Index) -> NDArray[np.float32]:
-    classes = pd.Index(class_evidence["class_name"].unique())
-    vectors: NDArray[np.float32] = probability_matrix(class_evidence, video_ids, classes).astype(np.float32).toarray()
+def _probabilities(class_score_table: DataFrame[ClassScoreTable], video_ids: pd.Index) -> NDArray[np.float32]:
+    classes = pd.Index(class_score_table["class_name"].unique())
+    vectors: NDArray[np.float32] = (
+        probability_matrix(class_score_table, video_ids, classes).astype(np.float32).toarray()
+    )
     return vectors

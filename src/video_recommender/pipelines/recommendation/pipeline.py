@@ -35,7 +35,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "video_points",
                     "object_counts",
-                    "class_evidence",
+                    "class_score_table",
                     "video_embeddings",
                     "corpus",
                     "params:recommendation",
@@ -46,7 +46,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 compare_importances,
                 inputs=[
-                    "object_evidence",
+                    "object_scores",
                     "object_classes",
                     "corpus",
                     "params:features",

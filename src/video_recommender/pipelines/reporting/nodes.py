@@ -6,22 +6,21 @@ from pandera.typing import DataFrame
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, PositiveInt
 
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.partitions import Partitions
-from video_recommender.pipelines.detection.nodes import DetectionOptions
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
-from video_recommender.pipelines.reporting.cases import (
+from video_recommender.incremental.partitions import Partitions
+from video_recommender.media.frames import FrameFolder
+from video_recommender.networks.pretrained import DetectionOptions
+from video_recommender.reporting.contact_sheets import draw_sheet
+from video_recommender.reporting.extreme_videos import (
     Extremes,
     NamedVideo,
     extreme_categories,
     extreme_recommendations,
 )
-from video_recommender.pipelines.reporting.contact_sheets import draw_sheet
-from video_recommender.pipelines.reporting.intervals import estimate_mean
-from video_recommender.pipelines.reporting.model_card import ModelCard, render_card
-from video_recommender.pipelines.reporting.page import CategoryOverview, Report, render
-from video_recommender.pipelines.reporting.sheet_rows import rows_of_detections, rows_of_frames, rows_of_neighbours
-from video_recommender.pipelines.reporting.video_pictures import thumbnail
+from video_recommender.reporting.intervals import estimate_mean
+from video_recommender.reporting.model_card import ModelCard, render_card
+from video_recommender.reporting.page import CategoryOverview, Report, render
+from video_recommender.reporting.sheet_rows import rows_of_detections, rows_of_frames, rows_of_neighbours
+from video_recommender.reporting.thumbnails import thumbnail
 from video_recommender.schemas import (
     AdChoices,
     AdPolicyReport,
@@ -34,6 +33,7 @@ from video_recommender.schemas import (
     Recommendations,
     VideoManifest,
 )
+from video_recommender.similarity.object_space import FeatureOptions
 
 ACCURACY = "accuracy_"
 SPREAD = "accuracy_std"

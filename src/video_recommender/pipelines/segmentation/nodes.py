@@ -4,57 +4,40 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Final
 
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from video_recommender.fingerprints import fingerprint
-from video_recommender.frame_folder import FrameFolder
-from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date
-from video_recommender.parallel import WorkerOptions, call_apart
-from video_recommender.partitions import Partitions, PartitionUpdates
-from video_recommender.pipelines.segmentation.class_groups import embed_classes, rename_classes
-from video_recommender.pipelines.segmentation.coco_classes import CALIBRATED_CONFIDENCE, COCO_CLASSES
-from video_recommender.pipelines.segmentation.coco_network import compile_coco_detector
-from video_recommender.pipelines.segmentation.found_objects import ObjectDetector
-from video_recommender.pipelines.segmentation.label_map import read_label_map
-from video_recommender.pipelines.segmentation.object_masks import MaskKind
-from video_recommender.pipelines.segmentation.object_segmenter import ObjectSegmenter, VideoSegmentation, segment_video
-from video_recommender.pipelines.segmentation.overlays import overlay_figure
-from video_recommender.pipelines.segmentation.saved_detector import digest_model, find_model, open_saved_detector
-from video_recommender.schemas import ClassEmbeddings, FrameManifest, SeenClasses, SegmentationManifest, Segmentations
-from video_recommender.stage_manifest import tell_of_videos
+from video_recommender.incremental.parallel import WorkerOptions, call_apart
+from video_recommender.incremental.partitions import Partitions, PartitionUpdates
+from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date
+from video_recommender.media.frames import FrameFolder
+from video_recommender.media.manifests import tell_of_videos
+from video_recommender.networks.class_groups import embed_classes, rename_classes
+from video_recommender.networks.coco_classes import CALIBRATED_CONFIDENCE, COCO_CLASSES
+from video_recommender.networks.coco_network import compile_coco_detector
+from video_recommender.networks.found_objects import ObjectDetector
+from video_recommender.networks.label_map import read_label_map
+from video_recommender.networks.object_segmenter import (
+    ObjectSegmenter,
+    SegmentationOptions,
+    VideoSegmentation,
+    segment_video,
+)
+from video_recommender.networks.overlays import overlay_figure
+from video_recommender.networks.saved_detector import digest_model, find_model, open_saved_detector
+from video_recommender.schemas import (
+    ClassEmbeddings,
+    FrameManifest,
+    SegmentationManifest,
+    Segmentations,
+    SegmentationScores,
+)
+from video_recommender.storage.digests import fingerprint
 
 CONFIDENCE: Final = 0.3
 """How sure a detector must be of classes for which nothing was measured."""
-
-
-class SegmentationOptions(BaseModel):
-    """How objects are found and measured (parameters_segmentation.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    model: str | None = None
-    labels: Path | None = None
-    every_nth_frame: PositiveInt = 6
-    confidence: float | None = Field(default=None, gt=0, le=1)
-    class_confidence: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
-    weak_share: float = Field(default=0.7, gt=0, le=1)
-    masks: MaskKind = "likely"
-    groups: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    keep_others: bool = True
-    overlays: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        if self.labels is not None and self.model is None:
-            raise ValueError("segmentation.labels are those of a model of your own: name it with segmentation.model")
-        if not self.keep_others and not self.groups:
-            raise ValueError("segmentation.keep_others=false leaves no class: name some under segmentation.groups")
-        return self
 
 
 def identify_segmentation_model(options: SegmentationOptions) -> dict[str, str]:
@@ -101,8 +84,8 @@ def read_segmented_classes(object_segmenter: ObjectSegmenter) -> DataFrame[Class
 def segment_objects(
     frames: Partitions[FrameFolder],
     stored_segmentations: Partitions[DataFrame[Segmentations]],
-    stored_segmentation_texts: Partitions[DataFrame[Segmentations]],
-    stored_seen_classes: Partitions[DataFrame[SeenClasses]],
+    stored_segmentations_csv: Partitions[DataFrame[Segmentations]],
+    stored_segmentation_scores: Partitions[DataFrame[SegmentationScores]],
     object_segmenter: ObjectSegmenter,
     workers: WorkerOptions,
 ) -> Iterator[tuple[PartitionUpdates, ...]]:
@@ -111,8 +94,8 @@ def segment_objects(
     Args:
         frames: per video, the folder of its frames in order of time.
         stored_segmentations: the tables that earlier runs have left.
-        stored_segmentation_texts: the same as CSV.
-        stored_seen_classes: what earlier runs have seen of each class.
+        stored_segmentations_csv: the same as CSV.
+        stored_segmentation_scores: what earlier runs have seen of each class.
         object_segmenter: finds and measures.
         workers: see `WorkerOptions`.
 
@@ -125,8 +108,8 @@ def segment_objects(
     }
     parts = [
         Part(stored_segmentations, attrgetter("objects")),
-        Part(stored_segmentation_texts, attrgetter("objects")),
-        Part(stored_seen_classes, attrgetter("seen_classes")),
+        Part(stored_segmentations_csv, attrgetter("objects")),
+        Part(stored_segmentation_scores, attrgetter("segmentation_scores")),
     ]
     segment = partial(_segment, segmenter=object_segmenter)
     yield from bring_parts_up_to_date(planned, parts, segment, workers, "Segmenting objects")

@@ -12,46 +12,39 @@ import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
 
-from video_recommender.fingerprints import fingerprint
-from video_recommender.frame_folder import EncodedFrames, FrameFolder
-from video_recommender.incremental import Made, Part, Planned, bring_parts_up_to_date, bring_up_to_date
-from video_recommender.parallel import WorkerOptions
-from video_recommender.partitions import Partitions, PartitionUpdates
-from video_recommender.pipelines.classification.figures import confusion_figure
-from video_recommender.pipelines.classification.nodes import ClassificationOptions
-from video_recommender.pipelines.detection.frame_classifier import FrameClassifier
-from video_recommender.pipelines.detection.keras_classifier import workers_for
-from video_recommender.pipelines.detection.litert_classifier import LiteRTClassifier, compile_for_cpu
-from video_recommender.pipelines.detection.network import KerasModel, build_network
-from video_recommender.pipelines.detection.nodes import DetectionOptions, gather_class_evidence
-from video_recommender.pipelines.detection.object_detection import VERSION as DETECTION_VERSION
-from video_recommender.pipelines.detection.object_detection import VideoDetections, name_objects, summarise_descriptions
-from video_recommender.pipelines.feature_engineering.object_space import FeatureOptions
-from video_recommender.pipelines.preprocessing.sampling import PreprocessingOptions
-from video_recommender.pipelines.recommendation.nodes import RecommendationOptions
-from video_recommender.pipelines.transfer_learning.classification_head import OTHER, ClassificationHead
-from video_recommender.pipelines.transfer_learning.cross_fitting import (
+from video_recommender.incremental.parallel import WorkerOptions
+from video_recommender.incremental.partitions import Partitions, PartitionUpdates
+from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date, bring_up_to_date
+from video_recommender.media.frames import EncodedFrames, FrameFolder
+from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.networks.classification_head import OTHER, ClassificationHead
+from video_recommender.networks.cross_fitting import (
     CrossFittedHeads,
     HeadLearner,
     cross_fit,
     gather_training_set,
     measure_heads,
 )
-from video_recommender.pipelines.transfer_learning.detector_comparison import SeenObjects, judge_detector
-from video_recommender.pipelines.transfer_learning.figures import learning_figure
-from video_recommender.pipelines.transfer_learning.finetuned_network import put_head_on
-from video_recommender.pipelines.transfer_learning.image_views import VERSION as VIEWS_VERSION
-from video_recommender.pipelines.transfer_learning.image_views import (
+from video_recommender.networks.detections import VERSION as DETECTION_VERSION
+from video_recommender.networks.detections import VideoDetections, name_objects, summarise_descriptions
+from video_recommender.networks.finetuned_network import put_head_on
+from video_recommender.networks.frame_classifier import FrameClassifier
+from video_recommender.networks.image_views import VERSION as VIEWS_VERSION
+from video_recommender.networks.image_views import (
     Features,
     ImagesToView,
     describe_frames_of,
     describe_views,
     views_of,
 )
-from video_recommender.pipelines.transfer_learning.last_block import LastBlock
-from video_recommender.pipelines.transfer_learning.object_points import ObjectPoints
-from video_recommender.pipelines.transfer_learning.training_images import VERSION as TRAINING_IMAGES_VERSION
-from video_recommender.pipelines.transfer_learning.training_images import (
+from video_recommender.networks.keras_classifier import workers_for
+from video_recommender.networks.last_block import LastBlock
+from video_recommender.networks.learning_curves import learning_figure
+from video_recommender.networks.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.networks.object_points import ObjectPoints
+from video_recommender.networks.pretrained import DetectionOptions, KerasModel, build_network
+from video_recommender.networks.training_images import VERSION as TRAINING_IMAGES_VERSION
+from video_recommender.networks.training_images import (
     ChosenFrames,
     ImageSource,
     ImageTask,
@@ -59,23 +52,30 @@ from video_recommender.pipelines.transfer_learning.training_images import (
     group_folders,
     list_image_folder,
 )
-from video_recommender.pipelines.transfer_learning.training_options import TransferLearningOptions
-from video_recommender.pipelines.transfer_learning.weak_labels import (
+from video_recommender.networks.training_options import TransferLearningOptions
+from video_recommender.networks.weak_labels import (
     balance_classes,
     choose_distinct_frames,
     labelled_corpus,
 )
+from video_recommender.pipelines.detection.nodes import gather_class_scores
 from video_recommender.schemas import (
     CategoryPredictions,
     ClassEmbeddings,
-    ClassEvidence,
-    ClassProbabilities,
+    ClassScores,
+    ClassScoreTable,
     Corpus,
     Detections,
     FrameHashes,
     SkippedImages,
     TrainingImagePredictions,
 )
+from video_recommender.similarity.category_models import ClassificationOptions
+from video_recommender.similarity.confusion_figure import confusion_figure
+from video_recommender.similarity.detector_comparison import SeenObjects, judge_detector
+from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.similarity.recommender import RecommendationOptions
+from video_recommender.storage.digests import fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -306,7 +306,7 @@ def detect_finetuned_objects(
     finetuned_heads: CrossFittedHeads,
     finetuned_fold_classifiers: FoldClassifiers,
     stored_finetuned_detections: Partitions[DataFrame[Detections]],
-    stored_finetuned_class_probabilities: Partitions[DataFrame[ClassProbabilities]],
+    stored_finetuned_class_scores: Partitions[DataFrame[ClassScores]],
     workers: WorkerOptions,
 ) -> Iterator[tuple[PartitionUpdates, ...]]:
     """Name what each frame shows, with a head that has not learnt from the video nor from anything of its group.
@@ -318,7 +318,7 @@ def detect_finetuned_objects(
         finetuned_heads: the heads; the final one names the frames of videos of which none has learnt.
         finetuned_fold_classifiers: the compiled networks, where more than the last layer was trained.
         stored_finetuned_detections: the detections that earlier runs have left.
-        stored_finetuned_class_probabilities: the mean class probabilities that earlier runs have left.
+        stored_finetuned_class_scores: the mean class probabilities that earlier runs have left.
         workers: see `WorkerOptions`.
 
     Yields:
@@ -338,26 +338,26 @@ def detect_finetuned_objects(
         )
     parts = [
         Part(stored_finetuned_detections, attrgetter("detections")),
-        Part(stored_finetuned_class_probabilities, attrgetter("class_probabilities")),
+        Part(stored_finetuned_class_scores, attrgetter("class_scores")),
     ]
     name = partial(_name, networks=networks)
     yield from bring_parts_up_to_date(planned, parts, name, workers, "Naming classes in frames")
 
 
-def gather_finetuned_evidence(
-    finetuned_class_probabilities: Partitions[DataFrame[ClassProbabilities]],
-) -> DataFrame[ClassEvidence]:
+def gather_finetuned_class_scores(
+    finetuned_class_scores: Partitions[DataFrame[ClassScores]],
+) -> DataFrame[ClassScoreTable]:
     """Put every video's mean class probabilities into one table."""
-    return gather_class_evidence(finetuned_class_probabilities)
+    return gather_class_scores(finetuned_class_scores)
 
 
 def measure_transfer_learning(
     finetuned_heads: CrossFittedHeads,
     detections: Partitions[DataFrame[Detections]],
-    class_evidence: DataFrame[ClassEvidence],
+    class_score_table: DataFrame[ClassScoreTable],
     class_embeddings: DataFrame[ClassEmbeddings],
     finetuned_detections: Partitions[DataFrame[Detections]],
-    finetuned_class_evidence: DataFrame[ClassEvidence],
+    finetuned_class_score_table: DataFrame[ClassScoreTable],
     finetuned_class_embeddings: DataFrame[ClassEmbeddings],
     corpus: DataFrame[Corpus],
     features: FeatureOptions,
@@ -369,10 +369,10 @@ def measure_transfer_learning(
     Args:
         finetuned_heads: what each says of the images that were held out from it.
         detections: what the 1,000-class network has seen: this and the next two.
-        class_evidence: see above.
+        class_score_table: see above.
         class_embeddings: see above.
         finetuned_detections: what the new heads have seen: this and the next two.
-        finetuned_class_evidence: see above.
+        finetuned_class_score_table: see above.
         finetuned_class_embeddings: see above.
         corpus: category and group of each video.
         features: how objects become points.
@@ -386,8 +386,8 @@ def measure_transfer_learning(
         be measured is left out.
     """
     seen = {
-        "object_detector": SeenObjects(detections, class_evidence, class_embeddings),
-        "finetuned": SeenObjects(finetuned_detections, finetuned_class_evidence, finetuned_class_embeddings),
+        "object_detector": SeenObjects(detections, class_score_table, class_embeddings),
+        "finetuned": SeenObjects(finetuned_detections, finetuned_class_score_table, finetuned_class_embeddings),
     }
     # neither of the two tells areas: should the segmenter be chosen, they are compared without
     formula = "confidence_share" if features.importance == "area" else features.importance

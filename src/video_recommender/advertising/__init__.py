@@ -1,0 +1,1 @@
+"""Viewers, ads and the agents that select ads: the simulated environment, training and evaluation."""

@@ -1,0 +1,1 @@
+"""Incremental runs: per-partition nodes, state, staleness, executors and the runner."""

@@ -1,0 +1,1 @@
+"""Video files, decoding, frame sampling, shots, and frame folders."""

@@ -1,0 +1,1 @@
+"""Neural networks: image classifiers, object detectors, masks, and heads trained on top."""

@@ -1,0 +1,72 @@
+"""Schemas of the tables that pass between pipelines (pandera), one module per stage.
+
+The catalog names the schema of each table, which is checked when the table is saved or loaded.
+"""
+
+from .advertising import (
+    AdChoices,
+    AdLearningCurve,
+    AdObservations,
+    AdPolicyReport,
+    AdRecommendations,
+    Ads,
+    AdSessionLog,
+    OffPolicyReport,
+)
+from .base import ROUNDING_LIMIT
+from .classification import CategoryPredictions, CategoryReport
+from .deduplication import Corpus, FrameHashes, NearDuplicates
+from .detection import (
+    ClassEmbeddings,
+    ClassScores,
+    ClassScoreTable,
+    DetectionManifest,
+    Detections,
+    MeanEmbedding,
+    VideoEmbeddings,
+)
+from .feature_engineering import SpaceMap, VideoFeatures, VideoPoints
+from .ingestion import DownloadReport, VideoManifest
+from .preprocessing import FrameManifest
+from .recommendation import ImportanceReport, ObjectCounts, RecommendationReport, Recommendations
+from .segmentation import SegmentationManifest, Segmentations, SegmentationScores
+from .transfer_learning import SkippedImages, TrainingImagePredictions
+
+__all__ = [
+    "ROUNDING_LIMIT",
+    "AdChoices",
+    "AdLearningCurve",
+    "AdObservations",
+    "AdPolicyReport",
+    "AdRecommendations",
+    "AdSessionLog",
+    "Ads",
+    "CategoryPredictions",
+    "CategoryReport",
+    "ClassEmbeddings",
+    "ClassScoreTable",
+    "ClassScores",
+    "Corpus",
+    "DetectionManifest",
+    "Detections",
+    "DownloadReport",
+    "FrameHashes",
+    "FrameManifest",
+    "ImportanceReport",
+    "MeanEmbedding",
+    "NearDuplicates",
+    "ObjectCounts",
+    "OffPolicyReport",
+    "RecommendationReport",
+    "Recommendations",
+    "SegmentationScores",
+    "SegmentationManifest",
+    "Segmentations",
+    "SkippedImages",
+    "SpaceMap",
+    "TrainingImagePredictions",
+    "VideoEmbeddings",
+    "VideoFeatures",
+    "VideoManifest",
+    "VideoPoints",
+]

@@ -1,0 +1,1 @@
+"""Importance, object space, nearest-neighbour search, duplicates, category models and ranking metrics."""

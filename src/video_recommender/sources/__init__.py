@@ -1,0 +1,1 @@
+"""Where videos come from: a folder, the web, or clips rendered from photos."""
