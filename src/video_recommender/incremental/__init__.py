@@ -1,1 +1,20 @@
-"""Incremental runs: per-partition nodes, state, staleness, executors and the runner."""
+"""Incremental runs for Kedro: per-partition nodes, state, staleness, executors and the runner. See README.md."""
+
+from .executors import WorkerOptions
+from .partitioned_dataset import StatefulPartitionedDataset
+from .partitions import Partition, Partitions, PartitionState
+from .per_partition import accumulate, per_partition
+from .runner import IncrementalRunner
+from .staleness import depends_on
+
+__all__ = [
+    "IncrementalRunner",
+    "Partition",
+    "PartitionState",
+    "Partitions",
+    "StatefulPartitionedDataset",
+    "WorkerOptions",
+    "accumulate",
+    "depends_on",
+    "per_partition",
+]

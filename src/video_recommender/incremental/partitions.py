@@ -1,8 +1,9 @@
-"""What is kept per video, how it came about, and which of it a run must make again."""
+"""Partitions and their state: what a per-partition node stores for each key, and how other nodes read it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -11,212 +12,175 @@ from pandas.api.types import is_string_dtype, union_categoricals
 
 T = TypeVar("T")
 
-Detail = str | int | float | bool | None
+Property: TypeAlias = str | int | float | bool | None
+
+PARTITIONS_PER_BLOCK: Final = 1000
+
+NO_PROPERTIES: Final[Mapping[str, Property]] = {}
 
 
-@dataclass(frozen=True)
-class PartitionRecord:
-    """How one partition came about.
+class PartitionState(NamedTuple):
+    """The state row of one partition.
 
     Attributes:
-        fingerprint: digest of the input and of the parameters that it was made from.
-        status: `ok`, or what is wrong in one word.
-        error: what is wrong in a sentence; empty when all is well.
-        details: what the stage has found out on the way, such as the number of frames.
+        fingerprint: digest of everything that the partition was made from.
+        status: `ok`, `unfinished` (a run was stopped while it worked on it), or a short name of the problem.
+        error: the problem in a sentence; empty if there is none.
+        digest: digest of the stored value; nodes downstream are stale only if it changes.
+        retry: whether the next run tries again although nothing has changed.
+        properties: what the node function reports about the partition, such as a number of frames.
     """
 
-    fingerprint: str
+    fingerprint: str = ""
     status: str = "ok"
     error: str = ""
-    details: Mapping[str, Detail] = field(default_factory=dict)
+    digest: str = ""
+    retry: bool = False
+    properties: Mapping[str, Property] = NO_PROPERTIES
 
     @property
     def is_ok(self) -> bool:
-        """Whether the partition has content."""
+        """Whether the partition has a value."""
         return self.status == "ok"
 
 
-RECORDS = ".records"
-"""The hidden folder beside partitions that holds their records."""
-
-UNFINISHED = PartitionRecord(fingerprint="", status="unfinished", error="The run was stopped while it saved this")
+UNFINISHED: Final = PartitionState(status="unfinished", error="A run was stopped before it was finished", retry=True)
+LOST: Final = PartitionState(status="unfinished", error="Its file has been deleted: run the stage again", retry=True)
 
 
 @dataclass(frozen=True)
 class Partition(Generic[T]):
-    """One partition to be saved.
+    """A partition to save, with its state.
 
     Attributes:
-        record: how it came about.
-        content: the data; None where the record tells why there is none.
+        state: its state row; the digest is computed when the value is stored.
+        value: the data; None if `state` says why there is none.
     """
 
-    record: PartitionRecord
-    content: T | None = None
+    state: PartitionState
+    value: T | None = None
 
 
-@dataclass(frozen=True)
-class StoredPartition(Generic[T]):
-    """One saved partition; its content stays where it is until asked for.
-
-    Attributes:
-        record: how it came about.
-        load: reads the content.
-    """
-
-    record: PartitionRecord
-    load: Callable[[], T]
-
-
-Keep: TypeAlias = Callable[[str, Partition[Any]], "Partition[Any] | StoredPartition[Any]"]
-"""Saves the partition of a `video_id` where it was made, and tells what is left to be passed on."""
-
-
-def in_hand(video_id: str, partition: Partition[T]) -> Partition[T]:
-    """Keep a partition in memory: whoever gets it saves it."""
-    del video_id
-    return partition
-
-
-PARTITIONS_PER_BLOCK: Final = 1000
+Update: TypeAlias = Mapping[str, Any]
+"""What to save, by key: a value, a `Partition`, or None to delete."""
 
 ReadTables: TypeAlias = Callable[[Sequence[str]], pd.DataFrame]
-"""Reads the tables of some partitions into one, as `Partitions.blocks` gives it."""
-BeginReading: TypeAlias = Callable[[], ReadTables]
-"""Looks at what is there now, once before many are read."""
+"""Reads the tables of several partitions into one, as `Partitions.blocks` yields it, without the key."""
 
 
-class Partitions(Mapping[str, StoredPartition[T]]):
-    """Everything that a stage has saved, by `video_id`, in alphabetical order.
+class Partitions(Mapping[str, Callable[[], T]]):
+    """The partitions of a dataset that have a value, in alphabetical order: a function that loads it, by key.
+
+    This is what Kedro's `PartitionedDataset` loads, and the state of every partition, those without a value included.
 
     Args:
-        stored: the saved partitions by `video_id`.
-        keep: picklable; saves another one beside them, from any worker.
-        begin_reading: a faster way to read many than one after the other; None where there is none.
+        states: the state of each partition.
+        load: loads the value of a key; picklable.
+        read_tables: reads many tables faster than one by one; returns their rows and the length of each.
+
+    Attributes:
+        states: the state of each partition by key, in alphabetical order.
+        load: loads the value of a key.
     """
 
     def __init__(
         self,
-        stored: Mapping[str, StoredPartition[T]] | None = None,
-        keep: Keep = in_hand,
-        begin_reading: BeginReading | None = None,
+        states: Mapping[str, PartitionState],
+        load: Callable[[str], T],
+        read_tables: Callable[[Sequence[str]], tuple[pd.DataFrame, Sequence[int]]] | None = None,
     ) -> None:
-        self._stored = dict(sorted((stored or {}).items()))
-        self.keep = keep
-        self._begin_reading = begin_reading
+        self.states = dict(sorted(states.items()))
+        self.load = load
+        self._read_tables = read_tables or self._read_one_by_one
+        self._keys = [key for key, state in self.states.items() if state.is_ok]
 
-    def __getitem__(self, video_id: str) -> StoredPartition[T]:
-        return self._stored[video_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._stored)
-
-    def __len__(self) -> int:
-        return len(self._stored)
-
-    def usable(self) -> "Partitions[T]":
-        """Those that have content."""
-        return self.only(video_id for video_id, stored in self.items() if stored.record.is_ok)
-
-    def only(self, video_ids: Iterable[str]) -> "Partitions[T]":
-        """Those of these videos."""
-        return Partitions({video_id: self[video_id] for video_id in video_ids}, self.keep, self._begin_reading)
-
-    def blocks(self) -> Iterator[pd.DataFrame]:
-        """Read all contents, which are tables, a thousand at a time, so that memory does not grow with their number.
-
-        Yields:
-            The rows of a thousand partitions, in their order, with the column `video_id` before the others. It and all
-            text are categorical: a name that comes often is kept once.
-        """
-        names = list(self)
-        read = self._begin_reading() if self._begin_reading else self._read_one_by_one
-        for start in range(0, len(names), PARTITIONS_PER_BLOCK):
-            yield read(names[start : start + PARTITIONS_PER_BLOCK])
-
-    def table(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Put all contents, which are tables, into one.
+    @classmethod
+    def from_values(
+        cls, values: Mapping[str, T], states: Mapping[str, PartitionState] | None = None
+    ) -> "Partitions[T]":
+        """Wrap values in memory, for tests and notebooks.
 
         Args:
-            columns: which to give.
+            values: the value of each key.
+            states: state rows; a key without one has a default state.
+        """
+        return cls({**dict.fromkeys(values, PartitionState()), **(states or {})}, values.__getitem__)
+
+    def __getitem__(self, key: str) -> Callable[[], T]:
+        if not self.states[key].is_ok:
+            raise KeyError(key)
+        return partial(self.load, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def restrict(self, keys: Iterable[str]) -> "Partitions[T]":
+        """Select some partitions by key."""
+        return Partitions({key: self.states[key] for key in keys}, self.load, self._read_tables)
+
+    def manifest(self, columns: Sequence[str], key: str) -> pd.DataFrame:
+        """Tabulate the state of every partition, those without a value included.
+
+        Args:
+            columns: `key`, a field of `PartitionState`, or a property; empty where a partition lacks the property.
+            key: name of the column for the keys.
+        """
+        rows = [{**state.properties, **state._asdict(), key: name} for name, state in self.states.items()]
+        return pd.DataFrame(rows, columns=list(columns))
+
+    def blocks(self, key: str) -> Iterator[pd.DataFrame]:
+        """Read partitions that are tables, a thousand at a time, so that memory does not grow with their number.
+
+        Args:
+            key: name of the column for the keys.
+
+        Yields:
+            The rows of a thousand partitions, in order. The key, which comes first, and all text are categorical.
+        """
+        for start in range(0, len(self._keys), PARTITIONS_PER_BLOCK):
+            keys = self._keys[start : start + PARTITIONS_PER_BLOCK]
+            rows, lengths = self._read_tables(keys)
+            rows.insert(0, key, key_column(keys, np.repeat(np.arange(len(keys)), lengths)))
+            yield rows
+
+    def table(self, columns: Sequence[str], key: str) -> pd.DataFrame:
+        """Concatenate partitions that are tables.
+
+        Args:
+            columns: the columns to return, among them `key`.
+            key: name of the column for the keys.
 
         Returns:
-            The rows of all partitions, in their order; text is categorical, see `blocks`.
+            The rows of all partitions, in order; text is categorical.
         """
-        blocks = [block[list(columns)] for block in self.blocks()]
+        blocks = [block[list(columns)] for block in self.blocks(key)]
         if not blocks:
             return pd.DataFrame(columns=list(columns))
-        return pd.DataFrame({column: _joined([block[column] for block in blocks]) for column in columns})
+        return pd.DataFrame({column: _concatenate([block[column] for block in blocks]) for column in columns})
 
-    def _read_one_by_one(self, names: Sequence[str]) -> pd.DataFrame:
-        tables: list[Any] = [self._stored[name].load() for name in names]
-        numbers = [number for number, table in enumerate(tables) for _ in range(len(table))]
+    def _read_one_by_one(self, keys: Sequence[str]) -> tuple[pd.DataFrame, Sequence[int]]:
+        tables: list[Any] = [self.load(key) for key in keys]
         rows: pd.DataFrame = pd.concat(tables, ignore_index=True)
         for name, column in rows.items():
             if is_string_dtype(column):
                 rows[name] = pd.Categorical(column, categories=pd.Index(column.unique(), dtype="str"))
-        rows.insert(0, "video_id", owners(names, numbers))
-        return rows
-
-    def made_together_with(self, *others: "Partitions[Any]") -> "Partitions[T]":
-        """All that was saved in one step, these and others; where they do not agree, the step was not finished."""
-        steps = (self, *others)
-        unfinished = {
-            video_id: StoredPartition(UNFINISHED, stored.load) for step in steps for video_id, stored in step.items()
-        }
-        agreed = {
-            video_id: stored
-            for video_id, stored in self.items()
-            if all(other.has(video_id, stored.record.fingerprint) for other in others)
-        }
-        return Partitions({**unfinished, **agreed}, self.keep, self._begin_reading)
-
-    def has(self, video_id: str, fingerprint: str) -> bool:
-        """Whether this partition was already made from exactly this input."""
-        return video_id in self._stored and self._stored[video_id].record.fingerprint == fingerprint
+        return rows, [len(table) for table in tables]
 
 
-PartitionUpdates = dict[str, Partition[Any] | StoredPartition[Any] | None]
-"""What to save by `video_id`, or what a worker has saved already; None deletes a partition whose video is gone."""
-
-
-def records_table(partitions: Partitions[Any], columns: Sequence[str]) -> pd.DataFrame:
-    """Put the records of all partitions into one table.
+def key_column(keys: Sequence[str], numbers: Sequence[int] | NDArray[np.int64]) -> "pd.Series[Any]":
+    """Build the key column of a block.
 
     Args:
-        partitions: their contents are not looked at.
-        columns: which to give: `video_id`, `status`, `error`, `fingerprint`, or one of the records' details.
-
-    Returns:
-        A row per partition, in their order; empty where a record lacks the detail.
+        keys: the keys of the block.
+        numbers: position of each row's key among them.
     """
-    rows = [
-        {
-            **stored.record.details,
-            "video_id": video_id,
-            "status": stored.record.status,
-            "error": stored.record.error,
-            "fingerprint": stored.record.fingerprint,
-        }
-        for video_id, stored in partitions.items()
-    ]
-    return pd.DataFrame(rows, columns=list(columns))
+    return pd.Series(pd.Categorical.from_codes(numbers, categories=pd.Index(list(keys), dtype="str")))
 
 
-def owners(video_ids: Sequence[str], numbers: Sequence[int] | NDArray[np.int64]) -> "pd.Series[Any]":
-    """Tell of which video each row is, as the column `video_id` of `Partitions.blocks`.
-
-    Args:
-        video_ids: the videos of a block.
-        numbers: of each row, the place of its video among these.
-
-    Returns:
-        Categorical, one per row.
-    """
-    return pd.Series(pd.Categorical.from_codes(numbers, categories=pd.Index(list(video_ids), dtype="str")))
-
-
-def _joined(parts: list["pd.Series[Any]"]) -> "pd.Series[Any]":
+def _concatenate(parts: list["pd.Series[Any]"]) -> "pd.Series[Any]":
     if isinstance(parts[0].dtype, pd.CategoricalDtype):
         return pd.Series(union_categoricals(parts))
     return pd.concat(parts, ignore_index=True)

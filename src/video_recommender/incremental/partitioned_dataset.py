@@ -1,0 +1,181 @@
+"""A partitioned dataset that knows the state of each partition."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import pandas as pd
+from kedro.io import AbstractDataset
+from kedro.io.core import get_protocol_and_path, parse_dataset_definition
+from kedro_datasets._typing import TablePreview
+from kedro_datasets.pandas import ParquetDataset
+
+from video_recommender.incremental.partition_store import PartitionStore
+from video_recommender.incremental.partitions import LOST, UNFINISHED, Partition, Partitions, PartitionState, Update
+from video_recommender.incremental.state_log import Row, StateLog
+from video_recommender.storage.digests import fingerprint
+
+STATE_FOLDER: Final = ".state"
+
+CONFLICT: Final = "conflict"
+"""Status of a partition whose path is taken by a file that no run has made."""
+
+
+class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
+    """Stores a value per key, and a state row for each: its fingerprint, status, error, digest and properties.
+
+    It differs from `kedro_datasets.partitions.PartitionedDataset` in what incremental runs need. Saving adds and
+    replaces only the partitions of the update, and deletes those that are None. A partition counts only if its state
+    row says so: the row is `unfinished` while its value is replaced. A file that no run has made is never overwritten.
+    The state rows are in a hidden folder beside the partitions, see `StateLog`.
+
+    Examples:
+        ```yaml
+        detections:
+          type: video_recommender.incremental.StatefulPartitionedDataset
+          path: data/03_primary/detections
+          filename_suffix: .parquet
+          dataset: pandas.ParquetDataset
+          schema: video_recommender.schemas.Detections
+        ```
+
+        >>> import pandas as pd
+        >>> from video_recommender.incremental import StatefulPartitionedDataset
+        >>> dataset = StatefulPartitionedDataset(
+        ...     path=f"{tmp_path}/tables", filename_suffix=".csv", dataset="pandas.CSVDataset"
+        ... )
+        >>> dataset.save({"pets/cat": pd.DataFrame({"frame": [1, 2]})})
+        >>> dataset.load()["pets/cat"]()["frame"].tolist()
+        [1, 2]
+        >>> dataset.save({"pets/cat": None})
+        >>> len(dataset.load())
+        0
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        dataset: str | dict[str, Any],
+        filename_suffix: str = "",
+        schema: str | None = None,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Create the dataset.
+
+        Args:
+            path: folder of the partitions.
+            dataset: the dataset of one partition, as in `PartitionedDataset`.
+            filename_suffix: what every partition's file name ends in.
+            schema: import path of the pandera model that every partition must satisfy when it is saved.
+            credentials: options of the file system.
+            metadata: for plug-ins, such as kedro-viz.
+        """
+        protocol, root = get_protocol_and_path(path)
+        partition_type, options = parse_dataset_definition(dataset if isinstance(dataset, dict) else {"type": dataset})
+        self.store = PartitionStore(
+            protocol=protocol,
+            root=PurePosixPath(root),
+            suffix=filename_suffix,
+            dataset={"type": partition_type, **options},
+            schema=schema or "",
+            storage_options=credentials or {},
+        )
+        self._reads_parquet = partition_type is ParquetDataset and not options
+        self._log = StateLog(self.store.filesystem, str(self.store.root / STATE_FOLDER))
+        self.metadata = metadata
+
+    def load(self) -> Partitions[Any]:
+        """Read the state of every partition; values stay where they are until they are asked for."""
+        states = dict(self._log.read())
+        for key in self.store.missing(key for key, state in states.items() if state.is_ok):
+            states[key] = LOST
+        return Partitions(states, self.store.load, self.store.read_parquet if self._reads_parquet else None)
+
+    def save(self, data: Update) -> None:
+        """Add, replace or delete the partitions of an update; all others stay.
+
+        Raises:
+            DatasetError: if a value does not satisfy the schema; it is not saved.
+        """
+        gone = [key for key, value in data.items() if value is None]
+        partitions = {
+            key: value if isinstance(value, Partition) else Partition(PartitionState(), value)
+            for key, value in data.items()
+            if value is not None
+        }
+        refused = self.begin(partitions, gone)
+        rows: dict[str, Row] = dict(refused)
+        for key in partitions.keys() - refused.keys():
+            rows[key] = self.write(key, partitions[key])
+        self.commit({key: rows[key] for key in partitions})
+
+    def begin(self, keys: Iterable[str], gone: Iterable[str] = ()) -> dict[str, PartitionState]:
+        """Prepare to replace partitions: their old values no longer count.
+
+        Args:
+            keys: the partitions to replace or add.
+            gone: the partitions to delete.
+
+        Returns:
+            The state of each key that cannot be written, because a file that no run has made is in its place.
+        """
+        states, keys = self._log.read(), list(keys)
+        foreign = [key for key in keys if key not in states or states[key].status == CONFLICT]
+        taken = set(foreign) - self.store.missing(foreign)
+        deleted = [key for key in gone if key in states]
+        for key in deleted:
+            if states[key].status != CONFLICT:
+                self.store.delete(key)
+        self._log.append({**dict.fromkeys(deleted), **{key: UNFINISHED for key in keys if key not in taken}})
+        self._log.flush()
+        return {key: self._conflict(key) for key in sorted(taken)}
+
+    def write(self, key: str, partition: Partition[Any]) -> PartitionState:
+        """Store the value of one partition; it counts once its state is committed."""
+        if partition.value is None:
+            return partition.state
+        return partition.state._replace(digest=self.store.save(key, partition.value))
+
+    def commit(self, rows: Mapping[str, Row]) -> None:
+        """Store the states of partitions whose values are stored; a partition with a problem loses its old value."""
+        for key, row in rows.items():
+            if row is not None and not row.is_ok and row.status != CONFLICT:
+                self.store.delete(key)
+        self._log.append(rows)
+        self._log.flush()
+
+    def finish(self) -> None:
+        """Compact the state log if it is worth it."""
+        self._log.compact()
+
+    def fingerprint(self) -> str:
+        """Digest everything that a node can read: equal if and only if values, states and properties are equal."""
+        states = self.load().states
+        return fingerprint(
+            *([key, state.status, state.error, state.digest, dict(state.properties)] for key, state in states.items())
+        )
+
+    def preview(self, nrows: int = 20) -> TablePreview:
+        """Return the first partitions with their status and properties, for kedro-viz."""
+        states = list(self.load().states.items())[:nrows]
+        rows = pd.DataFrame([{"key": key, "status": state.status, **state.properties} for key, state in states])
+        return TablePreview(json.loads(rows.to_json(orient="split", index=False)))
+
+    def _conflict(self, key: str) -> PartitionState:
+        error = f"{self.store.path(key)} was not made by a run and would be overwritten: move it to another folder"
+        return PartitionState(status=CONFLICT, error=error, retry=True)
+
+    def _exists(self) -> bool:
+        return bool(self.store.filesystem.isdir(str(self.store.root / STATE_FOLDER)))
+
+    def _describe(self) -> dict[str, Any]:
+        partition_type: Any = self.store.dataset["type"]
+        return {
+            "path": str(self.store.root),
+            "dataset": partition_type.__name__,
+            "filename_suffix": self.store.suffix,
+        }
+

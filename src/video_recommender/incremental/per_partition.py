@@ -1,0 +1,156 @@
+"""Nodes that work on one partition at a time: pure functions, wired with `per_partition` or `accumulate`."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Final
+
+from kedro.pipeline.node import Node
+
+from video_recommender.incremental.partitions import NO_PROPERTIES, Partition, Partitions, PartitionState, Property
+
+PROPERTIES: Final = "properties"
+"""The field of a result that goes to the state row instead of a dataset."""
+
+
+def per_partition(
+    func: Callable[..., Any],
+    inputs: str | Sequence[str],
+    outputs: str | Sequence[str],
+    name: str,
+    tags: str | Iterable[str] | None = None,
+) -> Node:
+    """Create a node that maps a function over the partitions of its first input.
+
+    Any Kedro runner can run it and processes every partition. `IncrementalRunner` processes the stale ones in parallel.
+
+    Args:
+        func: picklable; takes the value of one partition, then the other inputs, which are passed whole. Returns the
+            value of the output partition. For several outputs: a tuple, or a dataclass with a field for each, in order.
+            A field `properties` of a dataclass, a mapping of strings, numbers and booleans, is stored in the state row.
+            An exception with a string attribute `status` is an expected problem with the partition; any other is a bug.
+        inputs: names of datasets. The first is a partitioned dataset, or a mapping in memory from key to value.
+        outputs: names of one or more `StatefulPartitionedDataset`s.
+        name: name of the node.
+        tags: tags of the node.
+    """
+    inputs = [inputs] if isinstance(inputs, str) else list(inputs)
+    outputs_list = [outputs] if isinstance(outputs, str) else list(outputs)
+
+    @functools.wraps(func)  # Kedro reads the parameter types of the wrapped function
+    def every_partition(partitions: Mapping[str, Any], *broadcast: Any) -> Iterator[Any]:
+        call = PartitionCall(func, broadcast, len(outputs_list))
+        for key in partitions:
+            results = call.attempt(mapped_value(partitions, key))
+            yield {key: results[0]} if isinstance(outputs, str) else tuple({key: result} for result in results)
+
+    every_partition.per_partition = func  # type: ignore[attr-defined]  # an attribute survives copies of the node
+    return Node(every_partition, inputs, outputs if isinstance(outputs, str) else outputs_list, name=name, tags=tags)
+
+
+def accumulate(
+    func: Callable[..., Iterator[Mapping[str, Any]]],
+    inputs: str | Sequence[str],
+    outputs: str,
+    name: str,
+    tags: str | Iterable[str] | None = None,
+) -> Node:
+    """Create a node that adds partitions to what it has made before, one at a time, such as downloads.
+
+    Args:
+        func: takes the state of each partition of the output, by key, then the inputs. Yields updates: a `Partition`
+            or a value by key, or None to delete one. With a stock Kedro runner the states are empty.
+        inputs: names of datasets.
+        outputs: name of a `StatefulPartitionedDataset`.
+        name: name of the node.
+        tags: tags of the node.
+    """
+
+    @functools.wraps(func)
+    def from_nothing(*values: Any) -> Iterator[Mapping[str, Any]]:
+        yield from func({}, *values)
+
+    from_nothing.__signature__ = _without_first_parameter(func)  # type: ignore[attr-defined]
+    from_nothing.accumulates = func  # type: ignore[attr-defined]
+    return Node(from_nothing, [inputs] if isinstance(inputs, str) else list(inputs), outputs, name=name, tags=tags)
+
+
+def mapped_value(partitions: Mapping[str, Any], key: str) -> Any:
+    """Load the value of a partition, or take it from a mapping in memory."""
+    return partitions[key]() if isinstance(partitions, Partitions) else partitions[key]
+
+
+@dataclass(frozen=True)
+class PartitionCall:
+    """A node function with its broadcast inputs; it can be pickled.
+
+    Attributes:
+        func: the function of one partition.
+        broadcast: the inputs that are passed whole.
+        outputs: number of output datasets.
+    """
+
+    func: Callable[..., Any]
+    broadcast: tuple[Any, ...]
+    outputs: int
+
+    def __call__(self, value: Any) -> tuple[tuple[Any, ...], Mapping[str, Property]]:
+        """Process one partition.
+
+        Returns:
+            The value for each output, and the properties.
+        """
+        return split_result(self.func(value, *self.broadcast), self.outputs)
+
+    def attempt(self, value: Any) -> tuple[Partition[Any], ...]:
+        """Process one partition; an expected problem becomes its state."""
+        try:
+            values, properties = self(value)
+        except Exception as error:
+            state = expected_problem(error)
+            if state is None:
+                raise
+            return (Partition(state),) * self.outputs
+        return tuple(Partition(PartitionState(properties=properties), value) for value in values)
+
+
+def split_result(result: Any, outputs: int) -> tuple[tuple[Any, ...], Mapping[str, Property]]:
+    """Split what a node function returns into the value for each output, and the properties.
+
+    Raises:
+        ValueError: if it has another number of values than the node has outputs.
+    """
+    properties: Mapping[str, Property] = NO_PROPERTIES
+    is_record = is_dataclass(result) and not isinstance(result, type)
+    if is_record and hasattr(result, PROPERTIES):
+        properties = dict(result.properties)
+        values = tuple(getattr(result, field.name) for field in fields(result) if field.name != PROPERTIES)
+    elif outputs == 1:
+        values = (result,)
+    elif is_record:
+        values = tuple(getattr(result, field.name) for field in fields(result))
+    else:
+        values = tuple(result)
+    if len(values) != outputs:
+        raise ValueError(f"The node function returned {len(values)} values for {outputs} outputs")
+    return values, properties
+
+
+def expected_problem(error: Exception) -> PartitionState | None:
+    """Turn an exception that describes an expected problem with a partition into its state; None for any other."""
+    status = getattr(error, "status", None)
+    if not isinstance(status, str):
+        return None
+    return PartitionState(status=status, error=storable(str(error)), retry=bool(getattr(error, "retry", False)))
+
+
+def storable(message: str) -> str:
+    """Replace what cannot be encoded, such as parts of a file name that is not Unicode."""
+    return message.encode(errors="replace").decode()
+
+
+def _without_first_parameter(func: Callable[..., Any]) -> Any:
+    import inspect
+
+    signature = inspect.signature(func)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
