@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Final, TypeVar
 
 from fsspec.implementations.local import LocalFileSystem
@@ -113,7 +113,7 @@ def file_digest(dataset: AbstractDataset[Any, Any]) -> str | None:
         return None
     filesystem, path = location
     if isinstance(filesystem, LocalFileSystem):
-        return fingerprint_file(PurePath(path)) if filesystem.isfile(path) else ABSENT
+        return fingerprint_file(Path(path)) if filesystem.isfile(path) else ABSENT
     filesystem.invalidate_cache(path)
     return str(filesystem.checksum(path)) if filesystem.isfile(path) else ABSENT
 

@@ -1,23 +1,17 @@
-"""What became of each video in a stage that works on frames."""
-
-from typing import Any
+"""The manifest of a stage that works on frames."""
 
 import pandas as pd
 
-from video_recommender.incremental.partitions import Partitions, records_table
 
-
-def tell_of_videos(made: Partitions[Any], frame_manifest: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """List every video with what became of it; one whose frames failed keeps the reason why.
+def build_manifest(states: pd.DataFrame, frame_manifest: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate what became of each video; a video without frames keeps the reason why.
 
     Args:
-        made: what the stage has made; the records tell in how many `frames`.
-        frame_manifest: what became of each video's frames.
-        columns: which to give.
+        states: a row per video that the stage has processed, with the columns of its manifest.
+        frame_manifest: a row per video with its frames' status.
 
     Returns:
         A row per video, in order of `video_id`.
     """
-    failed = frame_manifest.loc[frame_manifest["status"] != "ok", columns]
-    tried = records_table(made, columns).fillna({"frames": 0})
-    return pd.concat([tried, failed]).sort_values("video_id", ignore_index=True)
+    failed = frame_manifest.loc[frame_manifest["status"] != "ok", states.columns]
+    return pd.concat([states.fillna({"frames": 0}), failed]).sort_values("video_id", ignore_index=True)

@@ -2,6 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from video_recommender.incremental import per_partition
+
 from .nodes import find_near_duplicates, hash_frames, select_corpus
 
 
@@ -9,16 +11,10 @@ def create_pipeline() -> Pipeline:
     """Frames in; which videos repeat others, and which of all count, out."""
     return Pipeline(
         [
-            Node(
-                hash_frames,
-                inputs=["frames", "stored_frame_hashes", "params:workers"],
-                outputs="frame_hashes",
-                name="hash_frames",
-                tags="per_video",
-            ),
+            per_partition(hash_frames, inputs="frames", outputs="frame_hashes", name="hash_frames"),
             Node(
                 find_near_duplicates,
-                inputs=["frame_hashes", "video_manifest", "params:deduplication"],
+                inputs=["frame_hashes", "frames", "video_manifest", "params:deduplication"],
                 outputs="near_duplicates",
                 name="find_near_duplicates",
             ),

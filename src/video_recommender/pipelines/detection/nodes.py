@@ -1,23 +1,17 @@
 """Name the object in each frame of each video."""
 
-from collections.abc import Iterator
-from functools import partial
-from operator import attrgetter
 
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import Partitions, PartitionUpdates, StoredPartition
-from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date
+from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import FrameFolder
-from video_recommender.media.manifests import tell_of_videos
-from video_recommender.networks.detections import VERSION as DETECTION_VERSION
+from video_recommender.media.manifests import build_manifest
 from video_recommender.networks.detections import VideoDetections, name_objects
 from video_recommender.networks.efficientnet_lite import VARIANTS, read_efficientnet_lite
 from video_recommender.networks.frame_classifier import FrameClassifier
-from video_recommender.networks.keras_classifier import load_into_keras, workers_for
+from video_recommender.networks.keras_classifier import load_into_keras
 from video_recommender.networks.litert_classifier import compile_for_cpu, write_for_cpu
 from video_recommender.networks.pretrained import (
     DetectionOptions,
@@ -35,7 +29,6 @@ from video_recommender.schemas import (
     MeanEmbedding,
     VideoEmbeddings,
 )
-from video_recommender.storage.digests import fingerprint
 
 
 def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifier, DataFrame[ClassEmbeddings]]:
@@ -56,46 +49,22 @@ def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifie
     return make(network, options.network), class_embeddings(network)
 
 
-def detect_objects(
-    frames: Partitions[FrameFolder],
-    stored_detections: Partitions[DataFrame[Detections]],
-    stored_class_scores: Partitions[DataFrame[ClassScores]],
-    stored_embeddings: Partitions[DataFrame[MeanEmbedding]],
-    object_classifier: FrameClassifier,
-    options: DetectionOptions,
-    workers: WorkerOptions,
-) -> Iterator[tuple[PartitionUpdates, ...]]:
-    """Name the most probable object in every frame.
+@depends_on("ai-edge-litert", "opencv-python-headless")
+def detect_objects(frames: FrameFolder, classifier: FrameClassifier, options: DetectionOptions) -> VideoDetections:
+    """Classify every frame of a video.
 
     Args:
-        frames: per video, the folder of its frames in order of time.
-        stored_detections: the detections that earlier runs have left.
-        stored_class_scores: the mean class probabilities that earlier runs have left.
-        stored_embeddings: the mean embeddings that earlier runs have left.
-        object_classifier: the network, ready to run.
+        frames: in order of time.
+        classifier: the network, ready to run.
         options: see `DetectionOptions`.
-        workers: see `WorkerOptions`.
 
-    Yields:
-        One video's detections, mean class probabilities and mean embedding at a time, so that they are saved as soon
-        as they are known.
+    Returns:
+        The most probable class of each frame; the mean class scores and the mean embedding of the video.
+
+    Raises:
+        VideoError: if a frame cannot be read.
     """
-    reuse = () if options.reuse_below is None else (options.reuse_below,)
-    planned = {
-        video_id: Planned(
-            fingerprint(DETECTION_VERSION, stored.record.fingerprint, object_classifier.fingerprint, *reuse),
-            stored,  # the worker that needs it loads it, which takes long for a hundred thousand that are done
-        )
-        for video_id, stored in frames.usable().items()
-    }
-    parts = [
-        Part(stored_detections, attrgetter("detections")),
-        Part(stored_class_scores, attrgetter("class_scores")),
-        Part(stored_embeddings, attrgetter("embedding")),
-    ]
-    detect = partial(_detect, classifier=object_classifier, reuse_below=options.reuse_below)
-    workers = workers_for(object_classifier, workers)
-    yield from bring_parts_up_to_date(planned, parts, detect, workers, "Naming objects in frames")
+    return name_objects(frames, classifier, options.reuse_below)
 
 
 def summarise_detections(
@@ -103,26 +72,19 @@ def summarise_detections(
 ) -> DataFrame[DetectionManifest]:
     """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
     columns = list(DetectionManifest.to_schema().columns)
-    return DetectionManifest.validate(tell_of_videos(detections, frame_manifest, columns))
+    return DetectionManifest.validate(build_manifest(detections.manifest(columns, key="video_id"), frame_manifest))
 
 
 def gather_class_scores(
     class_scores: Partitions[DataFrame[ClassScores]],
 ) -> DataFrame[ClassScoreTable]:
     """Put every video's mean class probabilities into one table."""
-    return ClassScoreTable.validate(class_scores.usable().table(list(ClassScoreTable.to_schema().columns)))
+    return ClassScoreTable.validate(class_scores.table(list(ClassScoreTable.to_schema().columns), key="video_id"))
 
 
 def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataFrame[VideoEmbeddings]:
     """Put every video's mean embedding into one table: what recommendations are compared with."""
-    usable = embeddings.usable()
-    rows = [block["value"].to_numpy().reshape(block["video_id"].nunique(), -1) for block in usable.blocks()]
+    blocks = embeddings.blocks(key="video_id")
+    rows = [block["value"].to_numpy().reshape(block["video_id"].nunique(), -1) for block in blocks]
     table = pd.DataFrame(np.concatenate(rows) if rows else None).add_prefix("feature_")
-    return VideoEmbeddings.validate(table.set_index(pd.Index(usable, name="video_id", dtype=str)))
-
-
-def _detect(
-    frames: StoredPartition[FrameFolder], classifier: FrameClassifier, reuse_below: float | None
-) -> Made[VideoDetections]:
-    named = name_objects(frames.load(), classifier, reuse_below)
-    return Made(named, {"frames": len(named.detections)})
+    return VideoEmbeddings.validate(table.set_index(pd.Index(embeddings, name="video_id", dtype=str)))

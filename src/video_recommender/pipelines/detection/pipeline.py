@@ -2,6 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from video_recommender.incremental import per_partition
+
 from .nodes import (
     detect_objects,
     gather_class_scores,
@@ -21,20 +23,11 @@ def create_pipeline() -> Pipeline:
                 outputs=["object_classifier", "class_embeddings"],
                 name="prepare_object_classifier",
             ),
-            Node(
+            per_partition(
                 detect_objects,
-                inputs=[
-                    "frames",
-                    "stored_detections",
-                    "stored_class_scores",
-                    "stored_embeddings",
-                    "object_classifier",
-                    "params:detection",
-                    "params:workers",
-                ],
+                inputs=["frames", "object_classifier", "params:detection"],
                 outputs=["detections", "class_scores", "embeddings"],
                 name="detect_objects",
-                tags="per_video",
             ),
             Node(
                 summarise_detections,

@@ -1,122 +1,114 @@
-"""Find the videos and describe each."""
+"""Collect the videos of the source and describe each one."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import Detail, Partitions, PartitionUpdates, records_table
-from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
-from video_recommender.media.probe import VERSION as PROBE_VERSION
+from video_recommender.incremental import Partitions, PartitionState, depends_on
 from video_recommender.media.probe import VideoProperties, probe_video
 from video_recommender.media.video import Video, VideoBytes, VideoFile, VideoLink, video_at
 from video_recommender.schemas import DownloadReport, VideoManifest
 from video_recommender.sources.download_report import report_downloads
-from video_recommender.sources.listing import IngestionOptions, OfferedVideo, offer_videos
+from video_recommender.sources.listing import IngestionOptions, SourceVideo, list_source_videos
 from video_recommender.sources.photos import PhotoLibrary
 from video_recommender.sources.web_access import WebAccess
 from video_recommender.sources.web_options import YoutubeOptions
-from video_recommender.storage.digests import fingerprint
+
+
+@dataclass(frozen=True)
+class CollectedVideo:
+    """A usable video, and what it is.
+
+    Attributes:
+        video: the file, or a link to it.
+        properties: duration, frame rate, size and digest, as in `VideoProperties`.
+    """
+
+    video: VideoBytes | VideoLink
+    properties: Mapping[str, Any]
 
 
 def download_videos(
-    web_access: WebAccess, stored_downloads: Partitions[Video], options: IngestionOptions, seed: int
-) -> Iterator[PartitionUpdates]:
-    """Download videos of the web, if that is the chosen source; else leave what was downloaded as it is.
+    states: Mapping[str, PartitionState], web_access: WebAccess, options: IngestionOptions, seed: int
+) -> Iterator[Mapping[str, Any]]:
+    """Download videos from the web if that is the source.
 
     Args:
-        web_access: how the web is reached.
-        stored_downloads: what earlier runs have downloaded, and what they could not.
+        states: the state of every video that was downloaded before, or could not be.
+        web_access: cookies, proxy, and the folder for partial files.
         options: see `IngestionOptions`.
-        seed: what the pauses between requests are drawn from.
+        seed: random seed of the pauses between requests.
 
     Yields:
-        One video at a time, `VideoLink`, so that it is saved as soon as it is there; one that could not be had has a
-        record that says why, and no content.
+        One video at a time, or why it could not be downloaded.
     """
-    yield {}
     if options.source == "youtube":
-        from video_recommender.sources.web_download import (
-            download_categories,
-        )  # here: it imports all of yt-dlp
+        from video_recommender.sources.web_download import download_categories  # here: it imports all of yt-dlp
 
-        records = {video_id: stored.record for video_id, stored in stored_downloads.items()}
-        yield from download_categories(options.youtube, web_access, records, seed)
+        yield from download_categories(options.youtube, web_access, states, seed)
 
 
 def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions) -> DataFrame[DownloadReport]:
-    """Tell how far each category has come; without a row where nothing is to be downloaded."""
+    """Count the downloads of each category; no rows if the source is not the web."""
     asked = options.youtube if options.source == "youtube" else YoutubeOptions()
-    return report_downloads({video_id: stored.record for video_id, stored in downloads.items()}, asked)
+    return report_downloads(downloads.states, asked)
 
 
-def collect_videos(
-    demo_photos: PhotoLibrary,
-    downloads: Partitions[Video],
-    stored_videos: Partitions[Video],
-    options: IngestionOptions,
-    seed: int,
-    workers: WorkerOptions,
-) -> Iterator[PartitionUpdates]:
-    """Get every video that the source offers, and look into each.
+def list_videos(
+    demo_photos: PhotoLibrary, downloads: Partitions[Video], options: IngestionOptions, seed: int
+) -> dict[str, SourceVideo]:
+    """List every video of the source, by `video_id`.
 
     Args:
-        demo_photos: the photos from which the demo corpus is rendered; not fetched unless it is asked for.
-        downloads: the videos of the web, and what could not be had; looked at only if they are the source.
-        stored_videos: the videos that earlier runs have left.
+        demo_photos: photos of the demo corpus; fetched only if the demo is the source.
+        downloads: videos from the web; read only if the web is the source.
         options: see `IngestionOptions`.
-        seed: what the rendered clips are drawn from.
-        workers: see `WorkerOptions`.
+        seed: random seed of the rendered clips.
 
-    Yields:
-        One video at a time, `VideoBytes` or `VideoLink`, so that it is saved as soon as it is there. A file that is
-        not a usable video has a record that says why, and no content.
+    Raises:
+        ValueError: if the source has no videos.
     """
-    planned = {
-        offered.video_id: Planned(fingerprint(PROBE_VERSION, offered.fingerprint), offered, _known(offered))
-        for offered in offer_videos(options, demo_photos, downloads, seed)
-    }
-    yield from bring_up_to_date(planned, stored_videos, _collect, workers, "Collecting videos")
+    videos = list_source_videos(options, demo_photos, downloads, seed)
+    return {video.video_id: video for video in videos}
+
+
+@depends_on("av")
+def collect_video(source_video: SourceVideo) -> CollectedVideo:
+    """Fetch a video from its source and probe it.
+
+    Raises:
+        VideoError: if it is not a usable video.
+    """
+    video = source_video.fetch()
+    properties = _probe(video)
+    return CollectedVideo(video.with_digest(properties.sha256), vars(properties))
 
 
 def describe_videos(videos: Partitions[Video]) -> DataFrame[VideoManifest]:
-    """List every video with its properties, and mark the files that repeat another one byte for byte.
+    """Tabulate every video with its properties, and mark files with the same bytes as another one.
 
     Raises:
-        ValueError: if not a single video is usable.
+        ValueError: if no video is usable.
     """
-    manifest = _mark_duplicates(records_table(videos, list(VideoManifest.to_schema().columns)))
+    columns = list(VideoManifest.to_schema().columns)
+    manifest = _mark_duplicates(videos.manifest(columns, key="video_id"))
     if not (manifest["status"] == "ok").any():
         raise ValueError(_no_usable_video(manifest))
     return VideoManifest.validate(manifest)
 
 
-def _collect(offered: OfferedVideo) -> Made[VideoBytes | VideoLink]:
-    content = offered.fetch()
-    properties = _probe(content)
-    return Made(content, vars(properties))
-
-
-def _probe(content: VideoBytes | VideoLink) -> VideoProperties:
-    if isinstance(content, VideoLink):
-        return probe_video(video_at(content.target))
+def _probe(video: VideoBytes | VideoLink) -> VideoProperties:
+    if isinstance(video, VideoLink):
+        return probe_video(video_at(video.target))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "video.mp4")
-        file.write_bytes(content.content)
+        file.write_bytes(video.content)
         return probe_video(VideoFile(file))
-
-
-def _known(offered: OfferedVideo) -> dict[str, Detail]:
-    return {
-        "category": offered.category,
-        "source": offered.source,
-        "group": offered.group,
-        "photos": offered.photos,
-        **vars(offered.publication),
-    }
 
 
 def _mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:

@@ -1,20 +1,21 @@
-"""Wiring of the ingestion stage."""
+"""Pipeline of the ingestion stage."""
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import collect_videos, describe_videos, download_videos, summarise_downloads
+from video_recommender.incremental import accumulate, per_partition
+
+from .nodes import collect_video, describe_videos, download_videos, list_videos, summarise_downloads
 
 
 def create_pipeline() -> Pipeline:
-    """A source of videos in; videos, and a manifest that describes each, out."""
+    """Create the pipeline from a source to `videos` and `video_manifest`."""
     return Pipeline(
         [
-            Node(
+            accumulate(
                 download_videos,
-                inputs=["web_access", "stored_downloads", "params:ingestion", "params:seed"],
+                inputs=["web_access", "params:ingestion", "params:seed"],
                 outputs="downloads",
                 name="download_videos",
-                tags="per_video",
             ),
             Node(
                 summarise_downloads,
@@ -23,19 +24,12 @@ def create_pipeline() -> Pipeline:
                 name="summarise_downloads",
             ),
             Node(
-                collect_videos,
-                inputs=[
-                    "demo_photos",
-                    "downloads",
-                    "stored_videos",
-                    "params:ingestion",
-                    "params:seed",
-                    "params:workers",
-                ],
-                outputs="videos",
-                name="collect_videos",
-                tags="per_video",
+                list_videos,
+                inputs=["demo_photos", "downloads", "params:ingestion", "params:seed"],
+                outputs="source_videos",
+                name="list_videos",
             ),
+            per_partition(collect_video, inputs="source_videos", outputs="videos", name="collect_video"),
             Node(describe_videos, inputs="videos", outputs="video_manifest", name="describe_videos"),
         ],
         namespace="ingestion",

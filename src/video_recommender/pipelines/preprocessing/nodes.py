@@ -1,63 +1,58 @@
 """Cut each video into frames of one size and rate."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import Detail, Partitions, PartitionUpdates, records_table
-from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
+from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import EncodedFrames, FrameFolder
-from video_recommender.media.sampling import VERSION as SAMPLING_VERSION
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import Video
 from video_recommender.schemas import FrameManifest, VideoManifest
-from video_recommender.storage.digests import fingerprint
 
 
-def extract_frames(
-    videos: Partitions[Video],
-    video_manifest: DataFrame[VideoManifest],
-    stored_frames: Partitions[FrameFolder],
-    options: PreprocessingOptions,
-    workers: WorkerOptions,
-) -> Iterator[PartitionUpdates]:
-    """Cut every usable video into frames.
+@dataclass(frozen=True)
+class ExtractedFrames:
+    """The frames of a video.
 
-    Args:
-        videos: where each video lies.
-        video_manifest: which videos are usable, and the digest of each one's bytes.
-        stored_frames: the frames that earlier runs have left.
-        options: see `PreprocessingOptions`.
-        workers: see `WorkerOptions`.
-
-    Yields:
-        The frames of one video at a time, `EncodedFrames`, so that they are saved as soon as they are known.
+    Attributes:
+        frames: in order of time.
+        properties: number of frames, and when they were taken.
     """
-    usable = video_manifest[video_manifest["status"] == "ok"]
-    planned = {
-        video_id: Planned(fingerprint(SAMPLING_VERSION, sha256, options.that_matter()), videos[video_id].load())
-        for video_id, sha256 in zip(usable["video_id"], usable["sha256"], strict=True)
-    }
-    cut = partial(_cut, options=options)
-    yield from bring_up_to_date(planned, stored_frames, cut, workers, "Cutting videos into frames")
+
+    frames: EncodedFrames
+    properties: Mapping[str, Any]
+
+
+def select_usable_videos(videos: Partitions[Video], video_manifest: DataFrame[VideoManifest]) -> Partitions[Video]:
+    """Select the videos that are usable and no byte-for-byte copy of another one."""
+    return videos.restrict(video_manifest.loc[video_manifest["status"] == "ok", "video_id"])
+
+
+@depends_on("av", "opencv-python-headless")
+def extract_frames(video: Video, options: PreprocessingOptions) -> ExtractedFrames:
+    """Sample the frames of a video.
+
+    Raises:
+        VideoError: if the video cannot be decoded.
+    """
+    sampled = sample_frames(video, options)
+    properties: dict[str, Any] = {"frames": len(sampled.frames)}
+    if sampled.shot_numbers:
+        properties["shots"] = sampled.shots
+        properties["shot_numbers"] = ",".join(map(str, sampled.shot_numbers))
+        properties["times_s"] = ",".join(f"{time_s:g}" for time_s in sampled.times_s)
+    else:
+        properties["frames_per_second"] = options.frames_per_second
+    return ExtractedFrames(sampled.frames, properties)
 
 
 def summarise_frames(frames: Partitions[FrameFolder]) -> DataFrame[FrameManifest]:
-    """Tell what became of each video's frames."""
-    manifest = records_table(frames, list(FrameManifest.to_schema().columns))
+    """Tabulate what became of each video's frames; the fingerprint is the digest of the frames."""
+    columns = [*FrameManifest.to_schema().columns, "digest"]
+    manifest = frames.manifest(columns, key="video_id")
     texts = manifest[["shot_numbers", "times_s"]].astype(object).fillna("")
-    return FrameManifest.validate(manifest.fillna({"frames": 0}).assign(**texts))
-
-
-def _cut(video: Video, options: PreprocessingOptions) -> Made[EncodedFrames]:
-    sampled = sample_frames(video, options)
-    details: dict[str, Detail] = {"frames": len(sampled.frames)}
-    if sampled.shot_numbers:
-        details["shots"] = sampled.shots
-        details["shot_numbers"] = ",".join(map(str, sampled.shot_numbers))
-        details["times_s"] = ",".join(f"{time_s:g}" for time_s in sampled.times_s)
-    else:
-        details["frames_per_second"] = options.frames_per_second
-    return Made(sampled.frames, details)
+    manifest = manifest.fillna({"frames": 0}).assign(**texts, fingerprint=manifest["digest"])
+    return FrameManifest.validate(manifest.drop(columns="digest"))

@@ -1,20 +1,27 @@
-"""Wiring of the preprocessing stage."""
+"""Pipeline of the preprocessing stage."""
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import extract_frames, summarise_frames
+from video_recommender.incremental import per_partition
+
+from .nodes import extract_frames, select_usable_videos, summarise_frames
 
 
 def create_pipeline() -> Pipeline:
-    """Videos in; frames, and a manifest of what became of each video, out."""
+    """Create the pipeline from `videos` to `frames` and `frame_manifest`."""
     return Pipeline(
         [
             Node(
+                select_usable_videos,
+                inputs=["videos", "video_manifest"],
+                outputs="usable_videos",
+                name="select_usable_videos",
+            ),
+            per_partition(
                 extract_frames,
-                inputs=["videos", "video_manifest", "stored_frames", "params:preprocessing", "params:workers"],
+                inputs=["usable_videos", "params:preprocessing"],
                 outputs="frames",
                 name="extract_frames",
-                tags="per_video",
             ),
             Node(summarise_frames, inputs="frames", outputs="frame_manifest", name="summarise_frames"),
         ],

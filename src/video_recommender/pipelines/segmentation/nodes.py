@@ -1,19 +1,16 @@
 """Find every object in the frames of each video, and measure how much of the picture each covers."""
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
 from typing import Final
 
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.parallel import WorkerOptions, call_apart
-from video_recommender.incremental.partitions import Partitions, PartitionUpdates
-from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date
+from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import FrameFolder
-from video_recommender.media.manifests import tell_of_videos
+from video_recommender.media.manifests import build_manifest
 from video_recommender.networks.class_groups import embed_classes, rename_classes
 from video_recommender.networks.coco_classes import CALIBRATED_CONFIDENCE, COCO_CLASSES
 from video_recommender.networks.coco_network import compile_coco_detector
@@ -34,10 +31,26 @@ from video_recommender.schemas import (
     Segmentations,
     SegmentationScores,
 )
-from video_recommender.storage.digests import fingerprint
 
 CONFIDENCE: Final = 0.3
 """How sure a detector must be of classes for which nothing was measured."""
+
+
+@dataclass(frozen=True)
+class SegmentedVideo:
+    """The objects of a video.
+
+    Attributes:
+        segmentations: a row per object and frame.
+        segmentations_csv: the same, stored as CSV.
+        segmentation_scores: what was seen of each class, also below its threshold.
+        properties: number of segmented frames, and expected number of objects per frame.
+    """
+
+    segmentations: DataFrame[Segmentations]
+    segmentations_csv: DataFrame[Segmentations]
+    segmentation_scores: DataFrame[SegmentationScores]
+    properties: Mapping[str, Any]
 
 
 def identify_segmentation_model(options: SegmentationOptions) -> dict[str, str]:
@@ -81,38 +94,25 @@ def read_segmented_classes(object_segmenter: ObjectSegmenter) -> DataFrame[Class
     return embed_classes(detector.class_names, detector.class_embeddings, object_segmenter.class_names)
 
 
-def segment_objects(
-    frames: Partitions[FrameFolder],
-    stored_segmentations: Partitions[DataFrame[Segmentations]],
-    stored_segmentations_csv: Partitions[DataFrame[Segmentations]],
-    stored_segmentation_scores: Partitions[DataFrame[SegmentationScores]],
-    object_segmenter: ObjectSegmenter,
-    workers: WorkerOptions,
-) -> Iterator[tuple[PartitionUpdates, ...]]:
-    """Find the objects in every n-th frame, and measure them.
+@depends_on("ai-edge-litert", "opencv-python-headless")
+def segment_objects(frames: FrameFolder, segmenter: ObjectSegmenter) -> SegmentedVideo:
+    """Find and measure the objects in every n-th frame of a video.
 
     Args:
-        frames: per video, the folder of its frames in order of time.
-        stored_segmentations: the tables that earlier runs have left.
-        stored_segmentations_csv: the same as CSV.
-        stored_segmentation_scores: what earlier runs have seen of each class.
-        object_segmenter: finds and measures.
-        workers: see `WorkerOptions`.
+        frames: in order of time.
+        segmenter: the detector, and what to make of what it finds.
 
-    Yields:
-        One video's table at a time, as Parquet and as CSV, and what was seen of each class.
+    Raises:
+        VideoError: if a frame cannot be read.
     """
-    planned = {
-        video_id: Planned(fingerprint(stored.record.fingerprint, object_segmenter.fingerprint), stored.load())
-        for video_id, stored in frames.usable().items()
-    }
-    parts = [
-        Part(stored_segmentations, attrgetter("objects")),
-        Part(stored_segmentations_csv, attrgetter("objects")),
-        Part(stored_segmentation_scores, attrgetter("segmentation_scores")),
-    ]
-    segment = partial(_segment, segmenter=object_segmenter)
-    yield from bring_parts_up_to_date(planned, parts, segment, workers, "Segmenting objects")
+    segmented = segment_video(frames, segmenter)
+    expected = float(segmented.objects["confidence"].sum()) / segmented.frames
+    return SegmentedVideo(
+        segmentations=segmented.objects,
+        segmentations_csv=segmented.objects,
+        segmentation_scores=segmented.segmentation_scores,
+        properties={"frames": segmented.frames, "expected_objects": round(expected, 3)},
+    )
 
 
 def summarise_segmentations(
@@ -120,7 +120,7 @@ def summarise_segmentations(
 ) -> DataFrame[SegmentationManifest]:
     """Tell what became of each video's segmentation; a video whose frames failed keeps the reason why."""
     columns = list(SegmentationManifest.to_schema().columns)
-    return SegmentationManifest.validate(tell_of_videos(segmentations, frame_manifest, columns))
+    return SegmentationManifest.validate(build_manifest(segmentations.manifest(columns, key="video_id"), frame_manifest))
 
 
 def draw_segmentation_overlays(
@@ -144,18 +144,12 @@ def draw_segmentation_overlays(
         ValueError: if a video is named that has no segmentation.
     """
     chosen = options.overlays or _showiest_videos(segmentations)
-    missing = [video_id for video_id in chosen if video_id not in segmentations.usable()]
+    missing = [video_id for video_id in chosen if video_id not in segmentations]
     if missing:
         raise ValueError(
             f"segmentation.overlays names {', '.join(missing)}, which was not segmented: see segmentation_manifest"
         )
-    return overlay_figure({video_id: object_segmenter.segment(frames[video_id].load()) for video_id in chosen})
-
-
-def _segment(folder: FrameFolder, segmenter: ObjectSegmenter) -> Made[VideoSegmentation]:
-    segmented = segment_video(folder, segmenter)
-    expected = float(segmented.objects["confidence"].sum()) / segmented.frames
-    return Made(segmented, {"frames": segmented.frames, "expected_objects": round(expected, 3)})
+    return overlay_figure({video_id: object_segmenter.segment(frames.load(video_id)) for video_id in chosen})
 
 
 def _thresholds(
@@ -182,8 +176,8 @@ def _open_detector(options: SegmentationOptions) -> ObjectDetector:
 def _showiest_videos(segmentations: Partitions[DataFrame[Segmentations]]) -> list[str]:
     """Of each category, the video in which the most objects are expected per frame."""
     shown = {
-        video_id: float(stored.record.details["expected_objects"] or 0)
-        for video_id, stored in segmentations.usable().items()
+        video_id: float(segmentations.states[video_id].properties["expected_objects"] or 0)
+        for video_id in segmentations
     }
     by_category = groupby(shown, key=lambda video_id: video_id.split("/")[0])
     return [max(members, key=shown.__getitem__) for _, members in by_category]

@@ -2,6 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from video_recommender.incremental import per_partition
+
 from .nodes import (
     build_object_segmenter,
     draw_segmentation_overlays,
@@ -21,7 +23,7 @@ def create_pipeline() -> Pipeline:
                 inputs="params:segmentation",
                 outputs="segmentation_model",
                 name="identify_segmentation_model",
-                tags="on_demand",
+                tags="always_run",
             ),
             Node(
                 build_object_segmenter,
@@ -35,19 +37,11 @@ def create_pipeline() -> Pipeline:
                 outputs="segmented_class_embeddings",
                 name="read_segmented_classes",
             ),
-            Node(
+            per_partition(
                 segment_objects,
-                inputs=[
-                    "frames",
-                    "stored_segmentations",
-                    "stored_segmentations_csv",
-                    "stored_segmentation_scores",
-                    "object_segmenter",
-                    "params:workers",
-                ],
+                inputs=["frames", "object_segmenter"],
                 outputs=["segmentations", "segmentations_csv", "segmentation_scores"],
                 name="segment_objects",
-                tags="per_video",
             ),
             Node(
                 summarise_segmentations,
