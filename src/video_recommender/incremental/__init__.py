@@ -1,5 +1,6 @@
 """Incremental runs for Kedro: per-partition nodes, state, staleness, executors and the runner. See README.md."""
 
+from .default_runner import use_incremental_runner
 from .executors import WorkerOptions
 from .partitioned_dataset import StatefulPartitionedDataset
 from .partitions import Partition, Partitions, PartitionState
@@ -17,4 +18,5 @@ __all__ = [
     "accumulate",
     "depends_on",
     "per_partition",
+    "use_incremental_runner",
 ]

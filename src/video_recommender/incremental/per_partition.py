@@ -29,7 +29,8 @@ def per_partition(
             value of the output partition. For several outputs: a tuple, or a dataclass with a field for each, in order.
             A field `properties` of a dataclass, a mapping of strings, numbers and booleans, is stored in the state row.
             An exception with a string attribute `status` is an expected problem with the partition; any other is a bug.
-        inputs: names of datasets. The first is a partitioned dataset, or a mapping in memory from key to value.
+        inputs: names of datasets. The first is a partitioned dataset, or a mapping in memory from key to value: an
+            attribute `properties` of such a value is stored in the state row, also if the partition has a problem.
         outputs: names of one or more `StatefulPartitionedDataset`s.
         name: name of the node.
         tags: tags of the node.
@@ -41,7 +42,7 @@ def per_partition(
     def every_partition(partitions: Mapping[str, Any], *broadcast: Any) -> Iterator[Any]:
         call = PartitionCall(func, broadcast, len(outputs_list))
         for key in partitions:
-            results = call.attempt(mapped_value(partitions, key))
+            results = call.attempt(mapped_value(partitions, key), known_properties(partitions, key))
             yield {key: results[0]} if isinstance(outputs, str) else tuple({key: result} for result in results)
 
     every_partition.per_partition = func  # type: ignore[attr-defined]  # an attribute survives copies of the node
@@ -80,6 +81,14 @@ def mapped_value(partitions: Mapping[str, Any], key: str) -> Any:
     return partitions[key]() if isinstance(partitions, Partitions) else partitions[key]
 
 
+def known_properties(partitions: Mapping[str, Any], key: str) -> Mapping[str, Property]:
+    """Return the properties that a value of a mapping in memory declares in its attribute `properties`."""
+    if isinstance(partitions, Partitions):
+        return NO_PROPERTIES
+    properties: Mapping[str, Property] = getattr(partitions[key], PROPERTIES, NO_PROPERTIES)
+    return properties
+
+
 @dataclass(frozen=True)
 class PartitionCall:
     """A node function with its broadcast inputs; it can be pickled.
@@ -102,16 +111,21 @@ class PartitionCall:
         """
         return split_result(self.func(value, *self.broadcast), self.outputs)
 
-    def attempt(self, value: Any) -> tuple[Partition[Any], ...]:
-        """Process one partition; an expected problem becomes its state."""
+    def attempt(self, value: Any, known: Mapping[str, Property]) -> tuple[Partition[Any], ...]:
+        """Process one partition; an expected problem becomes its state.
+
+        Args:
+            value: of the input partition.
+            known: properties to store whatever becomes of it.
+        """
         try:
             values, properties = self(value)
         except Exception as error:
             state = expected_problem(error)
             if state is None:
                 raise
-            return (Partition(state),) * self.outputs
-        return tuple(Partition(PartitionState(properties=properties), value) for value in values)
+            return (Partition(state._replace(properties=known)),) * self.outputs
+        return tuple(Partition(PartitionState(properties={**known, **properties}), value) for value in values)
 
 
 def split_result(result: Any, outputs: int) -> tuple[tuple[Any, ...], Mapping[str, Property]]:

@@ -17,7 +17,7 @@ from video_recommender.incremental.executors import Outcome, WorkerOptions, map_
 from video_recommender.incremental.partitioned_dataset import StatefulPartitionedDataset
 from video_recommender.incremental.partition_store import PartitionStore
 from video_recommender.incremental.partitions import Partitions, PartitionState
-from video_recommender.incremental.per_partition import PartitionCall
+from video_recommender.incremental.per_partition import PartitionCall, known_properties
 from video_recommender.incremental.staleness import CatalogDigests, NodeLedger, function_digest, value_digest
 from video_recommender.incremental.stages import by_stage, stage_of
 from video_recommender.storage.digests import fingerprint
@@ -52,6 +52,10 @@ class IncrementalRunner(SequentialRunner):
     was made (see `staleness`). So a stopped run continues where it was, and equal results stop the propagation. Where
     per-partition nodes run is read from the parameter group `workers` (`WorkerOptions`).
     """
+
+    def __str__(self) -> str:
+        """Name the base class, too: kedro-viz records only runs of a runner whose name contains it."""
+        return f"<{type(self).__name__}, a kedro.runner.sequential_runner.SequentialRunner object>"
 
     def _run(
         self,
@@ -93,7 +97,7 @@ class _Hooks:
     run_id: str | None
 
     def skip(self, node: Node) -> None:
-        """Report a node that is up to date, so that kedro-viz shows its status."""
+        """Report a node that is up to date as finished, so that kedro-viz shows its status; it has not started."""
         self.manager.hook.after_node_run(
             node=node, catalog=self.catalog, inputs={}, outputs={}, is_async=False, run_id=self.run_id
         )
@@ -188,7 +192,8 @@ class _PartitionRun:
             isinstance(partitions, Partitions),
         )
         tasks = {key: partitions[key] for key in stale if key not in refused}
-        commits = _Commits(self.datasets, stale, 0 if options.backend == "sequential" else COMMIT_INTERVAL_S)
+        rows = {key: PartitionState(stale[key], properties=known_properties(partitions, key)) for key in stale}
+        commits = _Commits(self.datasets, rows, 0 if options.backend == "sequential" else COMMIT_INTERVAL_S)
         failures: list[Outcome[Any]] = []
         try:
             commits.add({key: (state,) * len(self.datasets) for key, state in refused.items()})
@@ -232,10 +237,10 @@ class _Commits:
     """Collects the states of finished partitions and commits them from time to time."""
 
     def __init__(
-        self, datasets: Sequence[StatefulPartitionedDataset], fingerprints: Mapping[str, str], interval_s: float
+        self, datasets: Sequence[StatefulPartitionedDataset], known: Mapping[str, PartitionState], interval_s: float
     ) -> None:
         self._datasets = datasets
-        self._fingerprints = fingerprints
+        self._known = known
         self._interval_s = interval_s
         self._rows: dict[str, tuple[PartitionState, ...]] = {}
         self._last = time.monotonic()
@@ -250,9 +255,13 @@ class _Commits:
     def flush(self) -> None:
         rows, self._rows = self._rows, {}
         for number, dataset in enumerate(self._datasets):
-            states = {key: row[number]._replace(fingerprint=self._fingerprints[key]) for key, row in rows.items()}
-            dataset.commit(states)
+            dataset.commit({key: self._complete(key, row[number]) for key, row in rows.items()})
         self._last = time.monotonic()
+
+
+    def _complete(self, key: str, state: PartitionState) -> PartitionState:
+        known = self._known[key]
+        return state._replace(fingerprint=known.fingerprint, properties={**known.properties, **state.properties})
 
 
 def _accumulate(node: Node, catalog: CatalogProtocol[Any, Any], hooks: _Hooks) -> None:
