@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
 
-from video_recommender.incremental.runner import IncrementalRunner
+from video_recommender.incremental import IncrementalRunner
 from video_recommender.media.clip_rendering import ClipOptions, plan_clips, render_clip
 from video_recommender.sources.photos import list_photo_folder
 from video_recommender.tracking import MlflowTracking
@@ -118,12 +118,17 @@ class Project:
     def load(self, name: str) -> Any:
         return self.catalog().load(name)
 
-    def partitions(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """When each partition of each per-video dataset was made, by dataset and `video_id`."""
-        return {records.parent.name: _records(records) for records in sorted(self.data.glob("*/*/.records"))}
+    def partitions(self) -> dict[str, dict[str, tuple[Any, ...]]]:
+        """The state of each partition of each per-video dataset, and when its value was made, by dataset and key."""
+        catalog = self.catalog()
+        folders = {state.parent.name for state in self.data.glob("*/*/.state")}
+        return {
+            name: {key: (*state, *_made(catalog[name].store.path(key))) for key, state in catalog.load(name).states.items()}
+            for name in sorted(folders)
+        }
 
-    def remade(self, before: dict[str, dict[str, tuple[int, int]]]) -> dict[str, set[str]]:
-        """Which partitions were made anew or deleted since then, by dataset; those without any are left out."""
+    def remade(self, before: dict[str, dict[str, tuple[Any, ...]]]) -> dict[str, set[str]]:
+        """Which partitions were made again, added or deleted since then, by dataset that has any."""
         after = self.partitions()
         changed = {
             name: {video_id for video_id in before[name] | made if before[name].get(video_id) != made.get(video_id)}
@@ -137,11 +142,11 @@ class Project:
             copy_tree(finished / folder, self.root / folder)
 
     def files(self) -> dict[str, bytes]:
-        """Every file that runs have made, by its path in the data folder; MLflow's are its own."""
+        """Every file that runs have made, by its path in the data folder, without state logs and MLflow's files."""
         return {
             file.relative_to(self.data).as_posix(): file.read_bytes()
             for file in sorted(self.data.rglob("*"))
-            if file.is_file()
+            if file.is_file() and ".state" not in file.parts
         }
 
     def tables(self) -> dict[str, bytes]:
@@ -149,7 +154,7 @@ class Project:
         return {
             place: content
             for place, content in self.files().items()
-            if place.endswith((".parquet", ".csv", ".json")) and "run_ledger" not in place and ".records" not in place
+            if place.endswith((".parquet", ".csv", ".json")) and "node_ledger" not in place
         }
 
     def forget(self) -> None:
@@ -160,7 +165,7 @@ class Project:
             "object_segmenter.pickle",
             "segmented_class_embeddings.parquet",
         }
-        ledger = self.data / "08_reporting" / "run_ledger.json"
+        ledger = self.data / "08_reporting" / "node_ledger.json"
         entries = json.loads(ledger.read_text())
         for layer in self.data.iterdir():
             for made in layer.iterdir():
@@ -184,11 +189,12 @@ class FirstRun:
 ENVIRONMENT = {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "200"}
 
 
-def _records(folder: Path) -> dict[str, tuple[int, int]]:
-    return {
-        file.relative_to(folder).with_suffix("").as_posix(): (file.stat().st_mtime_ns, file.stat().st_ino)
-        for file in folder.rglob("*.json")
-    }
+def _made(path: PurePath) -> tuple[int, int]:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_ino
 
 
 def copy_tree(source: Path, target: Path) -> None:

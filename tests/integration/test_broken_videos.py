@@ -97,8 +97,9 @@ def test_a_video_without_a_category_gets_one_and_recommendations(broken_project)
 
 def test_a_broken_video_is_not_tried_again_until_it_is_mended(broken_project, clips):
     partitions = broken_project.partitions()
-    broken_project.run()
+    executed = broken_project.run()
     assert broken_project.remade(partitions) == {}
+    assert "collect_video" not in executed
 
     shutil.copy(clips / "animals/clip-003.mp4", broken_project.videos / "things/text.mp4")
     broken_project.run()

@@ -1,7 +1,5 @@
 """Stages joined on tables made by hand, in memory: no files, no network and no MLflow between them."""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from video_recommender.datasets import OptionalDataset
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.incremental import Partitions
 from video_recommender.similarity.category_models import ClassificationOptions
 from video_recommender.similarity.object_space import FeatureOptions
 from video_recommender.similarity.recommender import RecommendationOptions
@@ -53,7 +51,7 @@ def catalog():
     )
     return DataCatalog(
         {
-            "detections": memory(stored(tables)),
+            "detections": memory(Partitions.from_values(tables)),
             "class_score_table": memory(pd.DataFrame(evidence)),
             "class_embeddings": memory(
                 pd.DataFrame(
@@ -62,7 +60,7 @@ def catalog():
                     columns=[f"feature_{number}" for number in range(16)],
                 )
             ),
-            **{name: memory(Partitions()) for name in ("finetuned_detections", "segmentations", "segmentation_scores")},
+            **{name: memory(Partitions.from_values({})) for name in ("finetuned_detections", "segmentations", "segmentation_scores")},
             "finetuned_class_score_table": NEVER_MADE,
             "finetuned_class_embeddings": NEVER_MADE,
             "segmented_class_embeddings": NEVER_MADE,
@@ -76,15 +74,6 @@ def catalog():
 
 def memory(content):
     return MemoryDataset(content, copy_mode="assign")
-
-
-def stored(tables):
-    return Partitions(
-        {
-            video_id: StoredPartition(PartitionRecord(""), partial(lambda table: table, table))
-            for video_id, table in tables.items()
-        }
-    )
 
 
 def test_from_detections_to_categories_and_recommendations_in_memory(catalog):
