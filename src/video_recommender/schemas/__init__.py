@@ -13,7 +13,7 @@ from .advertising import (
     AdSessionLog,
     OffPolicyReport,
 )
-from .base import ROUNDING_LIMIT
+from .table_models import ROUNDING_LIMIT
 from .classification import CategoryPredictions, CategoryReport
 from .deduplication import Corpus, FrameHashes, NearDuplicates
 from .detection import (

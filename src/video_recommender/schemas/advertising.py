@@ -6,7 +6,7 @@ import numpy as np
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import ROUNDING_LIMIT, Table, VideoRows
+from .table_models import ROUNDING_LIMIT, Table, VideoRows
 
 
 class Ads(Table):

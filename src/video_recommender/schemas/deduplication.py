@@ -4,7 +4,7 @@ import numpy as np
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import PartitionTable, Table
+from .table_models import PartitionTable, Table
 
 
 class FrameHashes(PartitionTable):

@@ -5,7 +5,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Index, Series
 
-from .base import PartitionTable, StageManifest, Table, VideoRows
+from .table_models import PartitionTable, StageManifest, Table, VideoRows
 
 
 class DetectionManifest(StageManifest):

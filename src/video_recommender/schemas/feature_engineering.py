@@ -5,7 +5,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import VideoRows
+from .table_models import VideoRows
 
 
 class VideoFeatures(VideoRows):

@@ -4,7 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import Table
+from .table_models import Table
 
 
 class VideoManifest(Table):

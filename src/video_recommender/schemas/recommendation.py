@@ -5,7 +5,7 @@ from typing import ClassVar
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import ROUNDING_LIMIT, Table, VideoRows
+from .table_models import ROUNDING_LIMIT, Table, VideoRows
 
 
 class ObjectCounts(VideoRows):

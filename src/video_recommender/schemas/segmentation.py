@@ -6,7 +6,7 @@ import numpy as np
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import StageManifest, Table
+from .table_models import StageManifest, Table
 
 
 class SegmentationManifest(StageManifest):

@@ -3,7 +3,7 @@
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import Table
+from .table_models import Table
 
 
 class SkippedImages(Table):
