@@ -1,3 +1,5 @@
+"""Rows of captioned frames."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -5,10 +7,16 @@ import pandas as pd
 
 from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.frames import FrameFolder
-from video_recommender.pipelines.reporting.nodes import ReportingOptions, draw_frame_sheet
-from video_recommender.reporting.contact_sheets import CaptionedPicture, SheetRow, draw_sheet
-from video_recommender.reporting.page import CategoryOverview
-from video_recommender.reporting.sheet_rows import OTHER, SAME, rows_of_detections, rows_of_neighbours
+from video_recommender.reporting.contact_sheets import (
+    OTHER_CATEGORY,
+    SAME_CATEGORY,
+    CaptionedPicture,
+    SheetRow,
+    draw_sheet,
+    rows_of_detections,
+    rows_of_neighbours,
+)
+from video_recommender.reporting.examples import CategoryOverview
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 
@@ -33,11 +41,11 @@ def test_a_neighbour_of_another_category_stands_in_red(
 
     assert (cats.name, dogs.name) == ("cats", "dogs")
     assert [shown.caption for shown in cats.pictures] == ["a", "1. b, 0.90\ntabby", "2. c, 0.80\n"]
-    assert [shown.colour for shown in cats.pictures] == ["", SAME, OTHER]
+    assert [shown.colour for shown in cats.pictures] == ["", SAME_CATEGORY, OTHER_CATEGORY]
 
 
 def test_a_sheet_grows_with_its_rows_and_shows_every_picture() -> None:
-    one = draw_sheet([SheetRow("a", (CaptionedPicture(RED, "$5 and $6_a", SAME),))])
+    one = draw_sheet([SheetRow("a", (CaptionedPicture(RED, "$5 and $6_a", SAME_CATEGORY),))])
     four = draw_sheet([SheetRow("música $x$", (CaptionedPicture(RED), CaptionedPicture(RED)))] * 2)
 
     assert four.width > one.width
@@ -49,14 +57,6 @@ def test_the_same_rows_give_the_same_bytes() -> None:
     rows = [SheetRow("a", (CaptionedPicture(RED, "b"), replace(CaptionedPicture(RED), caption="ñ")))]
 
     assert draw_sheet(rows).tobytes() == draw_sheet(rows).tobytes()
-
-
-def test_a_corpus_without_videos_has_a_sheet_all_the_same() -> None:
-    nothing = pd.DataFrame(columns=["video_id", "category", "group", "status", "error", "frames"])
-
-    sheet = draw_frame_sheet(nothing, nothing, Partitions(), ReportingOptions())
-
-    assert sheet.size == draw_sheet([]).size
 
 
 def red_pixels(sheet: object) -> int:
