@@ -1,29 +1,43 @@
-"""What is told of a new video, in words and as the catalog keeps it."""
+"""Answers for new videos, for the console and as JSON."""
 
-from video_recommender.reporting.answer import AdForVideo, VideoAnswer
+import pytest
 
-AD = AdForVideo(
-    ad_id="cats-long", category="cats", kind="long", seconds=30, watch_probability=0.27, expected_reward=0.81
+from video_recommender.advertising.ad_selection import AdChoice
+from video_recommender.reporting.answer import VideoAnswer
+
+AD = AdChoice(
+    ad_id="cats-long",
+    category="cats",
+    kind="long",
+    seconds=30,
+    watch_probability=0.27,
+    reward=3,
+    expected_reward=0.81,
+    session_value=2.5,
 )
 
 
-def answer(ad: AdForVideo | None) -> VideoAnswer:
-    return VideoAnswer(video="new.mp4", objects=(), categories=(), neighbours=(), ad=ad)
+def answer(ad: AdChoice | None) -> VideoAnswer:
+    return VideoAnswer(video="new.mp4", ad=ad)
 
 
-def test_the_ad_is_told_with_how_often_it_is_watched_and_what_that_earns() -> None:
+def test_the_ad_comes_with_how_often_it_is_watched_and_what_it_earns() -> None:
     last = answer(AD).in_words().splitlines()[-1]
 
     assert last == ("ad cats-long (long, 30 s): 27% of viewers of such a video watch it, which earns 0.81 on average")
 
 
-def test_where_advertising_has_not_run_no_ad_is_told() -> None:
+def test_without_advertising_there_is_no_ad() -> None:
     assert not any(line.startswith("ad ") for line in answer(None).in_words().splitlines())
-    assert answer(None).to_json()["ad"] is None
+    assert answer(None).model_dump(mode="json")["ad"] is None
 
 
-def test_an_answer_that_was_kept_before_there_were_ads_can_still_be_read() -> None:
-    kept = answer(AD).to_json()
-    del kept["ad"]
+@pytest.mark.parametrize("ad", [AD, None])
+def test_a_saved_answer_can_be_read(ad: AdChoice | None) -> None:
+    assert VideoAnswer.model_validate(answer(ad).model_dump(mode="json")) == answer(ad)
 
-    assert VideoAnswer.model_validate(kept).ad is None
+
+def test_a_file_that_is_not_usable_has_its_error_and_nothing_else() -> None:
+    words = VideoAnswer(video="a.mp4", status="unreadable", error="It is not a video").in_words()
+
+    assert words == "a.mp4\nnot usable (unreadable): It is not a video"
