@@ -169,7 +169,7 @@ def extreme_recommendations(
 
 def _classified(predictions: pd.DataFrame) -> tuple[ClassifiedVideo, ...]:
     columns = ["video_id", "category", "predicted_category", "probability"]
-    return tuple(ClassifiedVideo(**row) for row in predictions[columns].to_dict("records"))
+    return tuple(ClassifiedVideo(*row) for row in predictions[columns].itertuples(index=False, name=None))
 
 
 def _lists(judged: pd.DataFrame, video_ids: "pd.Series[str]") -> tuple[JudgedList, ...]:
