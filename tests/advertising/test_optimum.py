@@ -1,4 +1,4 @@
-"""The yardstick itself: exact where that can be reckoned out, and close from both sides elsewhere."""
+"""The optimum: exact where it can be computed by enumeration, and tightly bracketed elsewhere."""
 
 from dataclasses import replace
 from functools import cache
@@ -6,27 +6,28 @@ from functools import cache
 import numpy as np
 import pytest
 
-from video_recommender.advertising.ad_table import make_up_ads
+from video_recommender.advertising.ads import generate_ads
 from video_recommender.advertising.example_viewers import example_viewers
 from video_recommender.advertising.optimum import OptimalPolicy, bracket_optimum
 from video_recommender.advertising.policies import RandomPolicy
-from video_recommender.advertising.sessions import NOTHING
-from video_recommender.advertising.simulate import simulate
-from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.advertising.simulation import simulate
+from video_recommender.advertising.viewers import ABSENT, ViewerModel, ViewerOptions
 
 
 def six_videos() -> ViewerModel:
-    """Few enough videos to go through every past of a session; viewers go from any to any."""
+    """Few enough videos to enumerate all histories of a session; every video recommends all others."""
     asked = ViewerOptions(max_videos=5, annoyance_long=0.4, annoyance_repeat=0.4)
-    model = example_viewers(make_up_ads(["cats", "dogs"], seed=3), asked, videos_per_category=3)
+    model = example_viewers(generate_ads(["cats", "dogs"], seed=3), asked, videos_per_category=3)
     return replace(model, similarity=np.random.default_rng(0).uniform(0.1, 1, model.similarity.shape))
 
 
 def exact_optimum(model: ViewerModel) -> float:
-    """Go through every past that a session may have: visited videos in order, last ad, streak."""
+    """Enumerate all histories of a session: visited videos in order, previous ad, streak."""
     earned = model.ads.watch_probability * model.ads.reward
     categories = np.array(model.category_names)[model.video_category]
-    stays = (1 - model.options.leave) * (1 - model.options.annoyance_long * np.minimum(model.ads.seconds / 60, 1))
+    stays = (1 - model.options.leave_probability) * (
+        1 - model.options.annoyance_long * np.minimum(model.ads.seconds / 60, 1)
+    )
 
     @cache
     def best(visited: tuple[int, ...], last_ad: int, streak: int) -> float:
@@ -48,7 +49,7 @@ def exact_optimum(model: ViewerModel) -> float:
             )
         return max(choices)
 
-    return float(np.mean([best((video,), NOTHING, 0) for video in range(len(model.video_ids))]))
+    return float(np.mean([best((video,), ABSENT, 0) for video in range(len(model.video_ids))]))
 
 
 def test_the_optimum_of_the_example_is_known_by_hand(viewers) -> None:
@@ -63,10 +64,10 @@ def test_the_optimum_of_the_example_is_known_by_hand(viewers) -> None:
     assert best["car races"] in {"car-races-long", "car-races-short"}  # 0.8 both
 
 
-def test_where_ads_have_no_consequences_a_session_earns_the_best_ad_of_each_video(viewers) -> None:
-    patient = replace(viewers, options=ViewerOptions(leave=0.0, max_videos=1))
+def test_without_annoyance_a_session_earns_the_best_ad_of_each_video(viewers) -> None:
+    staying = replace(viewers, options=ViewerOptions(leave_probability=0.0, max_videos=1))
 
-    bracket = bracket_optimum(patient, OptimalPolicy.solve(patient), 30_000, np.random.default_rng(0))
+    bracket = bracket_optimum(staying, OptimalPolicy.solve(staying), 30_000, np.random.default_rng(0))
 
     assert bracket.reached == bracket.bound
     assert bracket.reached == pytest.approx((0.9 + 0.8 + 1.0) / 3, abs=5 * bracket.reached_error)
@@ -102,7 +103,7 @@ def test_the_optimum_earns_more_than_chance_in_every_scenario(any_viewers) -> No
     assert best > 1.2 * chance
 
 
-def test_looking_ahead_beats_earning_most_just_now_where_ads_annoy() -> None:
+def test_planning_ahead_beats_the_highest_immediate_reward_if_ads_annoy() -> None:
     annoyed = example_viewers(options=ViewerOptions(annoyance_long=0.2, annoyance_repeat=0.3))
     now_only = OptimalPolicy(np.empty(0))
 
@@ -112,13 +113,13 @@ def test_looking_ahead_beats_earning_most_just_now_where_ads_annoy() -> None:
     assert ahead > now.mean() + 5 * now.std() / np.sqrt(len(now))
 
 
-def test_whoever_knows_the_taste_earns_more_than_who_does_not() -> None:
+def test_a_policy_that_knows_the_tastes_earns_more_than_one_that_does_not() -> None:
     with_tastes = example_viewers(options=ViewerOptions(tastes=True))
 
     class Blind:
         def action_probabilities(self, model, sessions):
             return OptimalPolicy(np.empty(0)).action_probabilities(
-                model, replace(sessions, taste=np.full(len(sessions), NOTHING))
+                model, replace(sessions, taste=np.full(len(sessions), ABSENT))
             )
 
     knowing = simulate(with_tastes, OptimalPolicy.solve(with_tastes), 10_000, np.random.default_rng(0)).revenue.mean()

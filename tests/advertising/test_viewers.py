@@ -1,14 +1,15 @@
-"""Viewers do what the probabilities say. Statistics may be off by 4.5 standard errors: 1 seed in 150,000 would fail."""
+"""Simulated viewers follow their probabilities, within 4.5 standard errors: 1 seed in 150,000 would fail."""
 
 from dataclasses import fields, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from video_recommender.advertising.ads import AdInventory, generate_ads
 from video_recommender.advertising.example_viewers import example_viewers
-from video_recommender.advertising.sessions import NOTHING, Sessions
-from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel, ViewerOptions
 
 MANY = 40_000
 ALLOWED_ERRORS = 4.5
@@ -29,6 +30,29 @@ def video_of(model: ViewerModel, category: str) -> int:
 def assert_share(happened: np.ndarray, probability: float) -> None:
     error = np.sqrt(probability * (1 - probability) / len(happened))
     assert abs(happened.mean() - probability) <= ALLOWED_ERRORS * error
+
+
+def test_viewers_continue_along_the_recommendations_in_proportion_to_similarity() -> None:
+    videos = ["cats/1", "cats/2", "dogs/1", "dogs/2", "none/1"]
+    categories = pd.Series(["cats", "cats", "dogs", "dogs", "dogs"], pd.Index(videos, name="video_id"))
+    rows = [
+        ("cats/1", 1, "cats/2", 0.9), ("cats/1", 2, "dogs/1", 0.3), ("cats/1", 3, "cats/copy", 0.2),
+        ("dogs/1", 1, "dogs/2", -0.5), ("cats/copy", 1, "cats/1", 1.0),
+    ]  # fmt: skip
+    recommendations = pd.DataFrame(rows, columns=["video_id", "rank", "recommended_video_id", "similarity"])
+    ads = AdInventory.from_table(generate_ads(categories, seed=0))
+    model = ViewerModel.from_recommendations(
+        recommendations, categories, np.zeros((5, 2), np.float32), ads, ViewerOptions()
+    )
+
+    probability = model.next_video_probability(model.start_everywhere())
+
+    assert model.video_ids == tuple(videos)
+    assert [model.category_names[category] for category in model.video_category] == categories.tolist()
+    assert dict(zip(model.neighbours[0], probability[0], strict=True)) == pytest.approx({1: 0.75, 2: 0.25, -1: 0})
+    assert model.neighbours[2, 0] == 3
+    assert probability[2, 0] == 1, "opposite videos are equally probable"
+    assert (probability[[1, 3, 4]] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -54,8 +78,8 @@ def test_ads_are_watched_as_often_as_the_table_says_and_half_as_often_before_oth
     assert shown.reward == pytest.approx(shown.watched * viewers.ads.reward[ad])
 
 
-def test_viewers_leave_as_often_as_they_are_said_to_and_sooner_when_an_ad_is_long_or_comes_again() -> None:
-    model = example_viewers(options=ViewerOptions(leave=0.1, annoyance_long=0.2, annoyance_repeat=0.3))
+def test_viewers_leave_with_their_probability_which_long_and_repeated_ads_raise() -> None:
+    model = example_viewers(options=ViewerOptions(annoyance_long=0.2, annoyance_repeat=0.3))
     ad = ad_of(model, "cats-long")
     fresh = at_video(model, 0)
     third_time = replace(fresh, last_ad=np.full(MANY, ad), streak=np.full(MANY, 2))
@@ -67,20 +91,20 @@ def test_viewers_leave_as_often_as_they_are_said_to_and_sooner_when_an_ad_is_lon
         (after_another, 0.9 * (1 - 0.2 * 30 / 60)),
     ]:
         shown = model.show_ads(sessions, np.full(MANY, ad), np.random.default_rng(2))
-        assert model.leave_probability(sessions)[0, ad] == pytest.approx(1 - stays)
-        assert_share(shown.ended, 1 - stays)
+        assert model.leave_probability(sessions.last_ad, sessions.streak)[0, ad] == pytest.approx(1 - stays)
+        assert_share(shown.terminated, 1 - stays)
 
 
 def test_by_default_no_ad_changes_when_viewers_leave(viewers) -> None:
     sessions = replace(at_video(viewers, 0, 5), last_ad=np.zeros(5, np.int64), streak=np.full(5, 9))
 
-    assert viewers.leave_probability(sessions) == pytest.approx(0.1)
+    assert viewers.leave_probability(sessions.last_ad, sessions.streak) == pytest.approx(0.1)
 
 
 def test_the_next_video_is_drawn_by_similarity_from_those_not_seen(viewers) -> None:
     similarity = viewers.similarity.copy()
     similarity[0] = np.arange(10)
-    model = replace(viewers, similarity=similarity, options=ViewerOptions(leave=0.0))
+    model = replace(viewers, similarity=similarity, options=ViewerOptions(leave_probability=0.0))
     seen, unlike = viewers.neighbours[0, 9], viewers.neighbours[0, 0]
     sessions = at_video(model, 0)
     visited = sessions.visited.copy()
@@ -94,8 +118,8 @@ def test_the_next_video_is_drawn_by_similarity_from_those_not_seen(viewers) -> N
         assert_share(following == neighbour, weight / similarity[0, :9].sum())
 
 
-def test_where_nothing_is_alike_any_neighbour_comes_next(viewers) -> None:
-    model = replace(viewers, similarity=np.zeros_like(viewers.similarity), options=ViewerOptions(leave=0.0))
+def test_without_similarity_all_neighbours_are_equally_probable(viewers) -> None:
+    model = replace(viewers, similarity=np.zeros_like(viewers.similarity), options=ViewerOptions(leave_probability=0.0))
 
     following = model.show_ads(at_video(model, 0), np.zeros(MANY, np.int64), np.random.default_rng(4)).sessions.video
 
@@ -103,7 +127,7 @@ def test_where_nothing_is_alike_any_neighbour_comes_next(viewers) -> None:
         assert_share(following == neighbour, 0.1)
 
 
-def test_no_session_has_a_video_twice_nor_more_than_it_may(any_viewers) -> None:
+def test_no_session_has_a_video_twice_or_exceeds_its_maximum_length(any_viewers) -> None:
     longest = any_viewers.options.max_videos
     rng = np.random.default_rng(5)
     sessions = any_viewers.start_sessions(2000, rng)
@@ -113,9 +137,9 @@ def test_no_session_has_a_video_twice_nor_more_than_it_may(any_viewers) -> None:
         over = shown.sessions.take(shown.is_over)
         for visited, position in zip(over.visited, over.position, strict=True):
             assert len(set(visited[visited >= 0])) == position + 1
-            assert (visited[position + 1 :] == NOTHING).all()
+            assert (visited[position + 1 :] == ABSENT).all()
         lengths += [*(over.position + 1)]
-        assert not (shown.ended & shown.truncated).any()
+        assert not (shown.terminated & shown.truncated).any()
         assert (shown.sessions.position[shown.truncated] == longest - 1).all()
         sessions = shown.sessions.take(~shown.is_over)
     assert len(lengths) == 2000
@@ -123,15 +147,17 @@ def test_no_session_has_a_video_twice_nor_more_than_it_may(any_viewers) -> None:
 
 
 def test_a_session_ends_where_nothing_is_recommended(viewers) -> None:
-    model = replace(viewers, neighbours=np.full_like(viewers.neighbours, -1), options=ViewerOptions(leave=0.0))
+    model = replace(
+        viewers, neighbours=np.full_like(viewers.neighbours, -1), options=ViewerOptions(leave_probability=0.0)
+    )
 
     shown = model.show_ads(at_video(model, 0, 100), np.zeros(100, np.int64), np.random.default_rng(0))
 
-    assert shown.ended.all()
+    assert shown.terminated.all()
 
 
-def test_a_taste_lifts_its_own_ads_up_to_certainty_and_lowers_all_others() -> None:
-    model = example_viewers(options=ViewerOptions(tastes=True, taste_lift=1.5, taste_drop=0.5, mismatch=0.5))
+def test_a_taste_makes_ads_of_its_category_more_probable_up_to_1_and_all_others_less() -> None:
+    model = example_viewers(options=ViewerOptions(tastes=True))
     sessions = at_video(model, video_of(model, "concerts"), 3)
     sessions = replace(sessions, taste=np.array([model.category_names.index("concerts")] * 3))
 
@@ -152,7 +178,7 @@ def test_tastes_are_drawn_evenly_and_cannot_be_observed() -> None:
     assert np.array_equal(model.observe(sessions), model.observe(other))
 
 
-def test_what_is_observed_lies_where_the_documentation_says(viewers) -> None:
+def test_observations_have_the_documented_order(viewers) -> None:
     axes, ads = viewers.video_features.shape[1], len(viewers.ads)
     sessions = at_video(viewers, 7, 1)
     sessions = replace(
@@ -188,7 +214,7 @@ def test_the_same_seed_gives_the_same_sessions(any_viewers) -> None:
     assert not np.array_equal(first.visited, other.visited)
 
 
-def test_showing_an_ad_leaves_the_sessions_before_as_they_were(viewers) -> None:
+def test_showing_an_ad_does_not_change_the_previous_state(viewers) -> None:
     sessions = viewers.start_sessions(100, np.random.default_rng(0))
     before = {field.name: getattr(sessions, field.name).copy() for field in fields(Sessions)}
 
@@ -197,9 +223,9 @@ def test_showing_an_ad_leaves_the_sessions_before_as_they_were(viewers) -> None:
     assert all(np.array_equal(getattr(sessions, name), values) for name, values in before.items())
 
 
-def test_viewers_of_some_videos_never_see_another(viewers) -> None:
+def test_viewers_restricted_to_some_videos_see_no_others(viewers) -> None:
     kept = np.array([3, 1, 40, 41, 42])
-    model = viewers.restricted_to(kept)
+    model = viewers.restrict_to(kept)
 
     assert model.video_ids == tuple(viewers.video_ids[video] for video in kept)
     names = {
@@ -229,14 +255,13 @@ def test_viewers_need_a_video(viewers) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"leave": 1.1},
+        {"leave_probability": 1.1},
         {"mismatch": -0.1},
         {"max_videos": 0},
-        {"taste_lift": 0.9},
-        {"taste_lift": float("inf")},
+        {"annoyance_long": float("nan")},
         {"tast": 1},
     ],
 )
-def test_habits_that_nobody_can_have_are_refused_by_name(options) -> None:
+def test_invalid_options_are_rejected_by_name(options) -> None:
     with pytest.raises(ValidationError, match=next(iter(options))):
         ViewerOptions(**options)

@@ -2,9 +2,8 @@
 
 import pytest
 
-from video_recommender.advertising.example_viewers import example_viewers
-from video_recommender.advertising.scenarios import SCENARIOS
-from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.advertising.example_viewers import SCENARIOS, example_viewers
+from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
 
 EVERY_SCENARIO = {
     **SCENARIOS,

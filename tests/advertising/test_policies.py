@@ -1,4 +1,4 @@
-"""Simple policies, and the drawing of ads."""
+"""Simple policies, and how ads are drawn."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def test_the_short_ad_of_the_videos_category_is_shown(viewers, sessions) -> None
     }
 
 
-def test_the_ad_that_earns_most_is_shown_as_reckoned_by_hand(viewers, sessions) -> None:
+def test_the_ad_with_the_highest_expected_reward_is_shown(viewers, sessions) -> None:
     # 0.3 * 3 > 0.7 * 1 and 0.5 * 2 > 0.9 * 1; before car races 0.4 * 2 = 0.8 * 1, of which the first is taken
     assert chosen_by_category(MatchedGreedyPolicy(), viewers, sessions) == {
         "car races": "car-races-long",
@@ -54,13 +54,13 @@ def test_the_ad_that_earns_most_is_shown_as_reckoned_by_hand(viewers, sessions) 
     }
 
 
-def test_a_mixed_policy_gives_every_ad_a_chance(viewers, sessions) -> None:
+def test_a_mixed_policy_shows_every_ad_with_positive_probability(viewers, sessions) -> None:
     probabilities = EpsilonMixedPolicy(KindPolicy("long"), 0.3).action_probabilities(viewers, sessions)
 
     assert np.unique(probabilities.round(12)).tolist() == pytest.approx([0.05, 0.75])
 
 
-def test_ads_are_drawn_as_often_as_they_should_be() -> None:
+def test_ads_are_drawn_with_their_probabilities() -> None:
     probabilities = np.tile([0.0, 0.2, 0.5, 0.3], (20_000, 1))
 
     drawn = np.bincount(draw_ads(probabilities, np.random.default_rng(0)), minlength=4) / 20_000
@@ -75,7 +75,7 @@ def test_an_ad_that_is_certain_is_always_drawn() -> None:
     assert draw_ads(probabilities, np.random.default_rng(0)).tolist() == np.repeat(np.arange(7), 100).tolist()
 
 
-def test_kinds_are_told_apart_whatever_the_order_of_the_ads(viewers, sessions) -> None:
+def test_kinds_do_not_depend_on_the_order_of_the_ads(viewers, sessions) -> None:
     ads = viewers.ads
     swapped = replace(ads, ad_ids=ads.ad_ids[::-1], categories=ads.categories[::-1], kinds=ads.kinds[::-1])
 

@@ -1,4 +1,4 @@
-"""Whoever writes a table of ads is told which row is wrong, and whoever has none gets one."""
+"""The user's table of ads is validated row by row; without one, ads are generated."""
 
 import csv
 from pathlib import Path
@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.advertising.ad_table import check_ads, make_up_ads, require_categories
-from video_recommender.advertising.ads import AdInventory
+from video_recommender.advertising.ads import AdInventory, check_ads, generate_ads, require_categories
 from video_recommender.advertising.example_viewers import assignment_ads
 
-ASSIGNMENT = Path(__file__).parents[3] / "conf/base/assignment_ads.csv"
+ASSIGNMENT = Path(__file__).parents[2] / "conf/base/assignment_ads.csv"
 
 
 def written() -> pd.DataFrame:
@@ -19,7 +18,7 @@ def written() -> pd.DataFrame:
     return pd.read_csv(ASSIGNMENT, dtype="str", keep_default_na=False)
 
 
-def test_the_configured_example_is_the_assignments_to_the_letter() -> None:
+def test_the_configured_example_is_that_of_the_assignment() -> None:
     with ASSIGNMENT.open() as file:
         rows = {
             (row["category"], row["kind"]): tuple(
@@ -55,7 +54,7 @@ def test_the_configured_example_is_the_assignments_to_the_letter() -> None:
         (1, "kind", "long", r"row 3 has the same category and kind as row 2: remove one"),
     ],
 )
-def test_a_wrong_row_is_named_with_what_it_must_be(row, column, value, said) -> None:
+def test_an_invalid_row_is_named_with_what_is_required(row, column, value, said) -> None:
     ads = written()
     ads.loc[row, column] = value
 
@@ -78,22 +77,22 @@ def test_an_empty_table_says_what_to_do() -> None:
         check_ads(written().head(0))
 
 
-def test_of_many_wrong_rows_the_first_five_are_told() -> None:
+def test_the_first_five_invalid_rows_are_reported() -> None:
     with pytest.raises(ValueError, match=r"row 6 has .*; and 1 more$"):
         check_ads(written().assign(reward="free"))
 
 
 def test_a_category_of_the_corpus_without_ads_is_named() -> None:
-    with pytest.raises(ValueError, match=r"none for food, pets: add a long and a short one for each, or remove"):
+    with pytest.raises(ValueError, match=r"none for food, pets: add a long and a short ad for each, or remove"):
         require_categories(assignment_ads(), ["pets", "cats", "food"])
 
 
-def test_ads_of_categories_that_no_video_has_do_no_harm() -> None:
+def test_ads_of_categories_without_videos_are_accepted() -> None:
     require_categories(assignment_ads(), ["cats"])
 
 
-def test_made_up_ads_are_watched_less_and_earn_more_when_they_are_long() -> None:
-    ads = make_up_ads([f"category {number}" for number in range(200)], seed=1).set_index(["category", "kind"])
+def test_generated_ads_are_watched_less_and_earn_more_when_they_are_long() -> None:
+    ads = generate_ads([f"category {number}" for number in range(200)], seed=1).set_index(["category", "kind"])
     long, short = (ads.xs(kind, level="kind") for kind in ("long", "short"))
 
     assert (long["watch_probability"] < short["watch_probability"]).all()
@@ -103,12 +102,12 @@ def test_made_up_ads_are_watched_less_and_earn_more_when_they_are_long() -> None
     assert 0.2 < long_is_better.mean() < 0.8
 
 
-def test_made_up_ads_of_a_category_stay_as_they_are_when_another_comes() -> None:
-    alone, together = make_up_ads(["cats"], seed=1), make_up_ads(["birds", "cats", "dogs", "cats"], seed=1)
+def test_generated_ads_of_a_category_do_not_depend_on_the_others() -> None:
+    alone, together = generate_ads(["cats"], seed=1), generate_ads(["birds", "cats", "dogs", "cats"], seed=1)
 
     pd.testing.assert_frame_equal(together[together["category"] == "cats"].reset_index(drop=True), alone)
     assert len(together) == 6
-    assert not make_up_ads(["cats"], seed=2).equals(alone)
+    assert not generate_ads(["cats"], seed=2).equals(alone)
 
 
 def test_the_inventory_holds_the_table_by_category_and_kind() -> None:

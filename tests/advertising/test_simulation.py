@@ -1,4 +1,4 @@
-"""What simulated sessions add up to. Statistics may be off by 4.5 standard errors: 1 seed in 150,000 would fail."""
+"""Simulated sessions. Statistics may deviate by 4.5 standard errors: 1 seed in 150,000 would fail."""
 
 from dataclasses import fields
 
@@ -6,48 +6,48 @@ import numpy as np
 import pytest
 
 from video_recommender.advertising.policies import KindPolicy, MatchedGreedyPolicy, RandomPolicy
-from video_recommender.advertising.simulate import SessionOutcomes, simulate, trace_sessions
+from video_recommender.advertising.simulation import SessionTotals, simulate, simulate_steps
 
 
-def test_outcomes_are_the_sum_of_what_was_shown(any_viewers) -> None:
+def test_totals_are_the_sum_over_steps(any_viewers) -> None:
     revenue, videos, watched = np.zeros(300), np.zeros(300, np.int64), np.zeros(300, np.int64)
-    for step in trace_sessions(any_viewers, RandomPolicy(), 300, np.random.default_rng(0)):
+    for step in simulate_steps(any_viewers, RandomPolicy(), 300, np.random.default_rng(0)):
         for row, session in enumerate(step.session):
-            revenue[session] += step.shown.reward[row]
+            revenue[session] += step.result.reward[row]
             videos[session] += 1
-            watched[session] += step.shown.watched[row]
+            watched[session] += step.result.watched[row]
 
-    outcomes = simulate(any_viewers, RandomPolicy(), 300, np.random.default_rng(0))
+    totals = simulate(any_viewers, RandomPolicy(), 300, np.random.default_rng(0))
 
-    assert outcomes.revenue == pytest.approx(revenue)
-    assert outcomes.videos.tolist() == videos.tolist()
-    assert outcomes.watched.tolist() == watched.tolist()
-    assert outcomes.shown_by_category.sum() == videos.sum()
-    assert outcomes.watched_by_category.sum() == watched.sum()
+    assert totals.revenue == pytest.approx(revenue)
+    assert totals.videos.tolist() == videos.tolist()
+    assert totals.watched.tolist() == watched.tolist()
+    assert totals.shown_by_category.sum() == videos.sum()
+    assert totals.watched_by_category.sum() == watched.sum()
 
 
-def test_a_session_is_followed_by_its_number_until_it_is_over(viewers) -> None:
+def test_a_session_keeps_its_number_until_it_is_over(viewers) -> None:
     goes_on = np.arange(200)
-    for position, step in enumerate(trace_sessions(viewers, RandomPolicy(), 200, np.random.default_rng(1))):
+    for position, step in enumerate(simulate_steps(viewers, RandomPolicy(), 200, np.random.default_rng(1))):
         assert step.session.tolist() == goes_on.tolist()
         assert (step.before.position == position).all()
         assert len(step.probabilities) == len(step.ads) == len(goes_on)
-        goes_on = step.session[~step.shown.is_over]
+        goes_on = step.session[~step.result.is_over]
     assert not len(goes_on)
 
 
 def test_short_ads_are_watched_as_often_as_the_table_says(viewers) -> None:
-    outcomes = simulate(viewers, KindPolicy("short"), 5000, np.random.default_rng(2))
+    totals = simulate(viewers, KindPolicy("short"), 5000, np.random.default_rng(2))
 
     for category, name in enumerate(viewers.category_names):
         ad = viewers.ads.ad_ids.index(f"{name.replace(' ', '-')}-short")
-        shown, probability = outcomes.shown_by_category[category, ad], viewers.ads.watch_probability[ad]
+        shown, probability = totals.shown_by_category[category, ad], viewers.ads.watch_probability[ad]
         error = np.sqrt(probability * (1 - probability) / shown)
-        assert shown == outcomes.shown_by_category[category].sum()
-        assert abs(outcomes.watched_by_category[category, ad] / shown - probability) < 4.5 * error
+        assert shown == totals.shown_by_category[category].sum()
+        assert abs(totals.watched_by_category[category, ad] / shown - probability) < 4.5 * error
 
 
-def test_a_viewer_sees_as_many_videos_as_patience_allows(viewers) -> None:
+def test_sessions_have_the_expected_length(viewers) -> None:
     """Who stays with 0.9 sees (1 - 0.9^30) / 0.1 = 9.58 of at most 30 videos, or less where all neighbours are seen."""
     videos = simulate(viewers, RandomPolicy(), 20_000, np.random.default_rng(3)).videos
 
@@ -55,18 +55,18 @@ def test_a_viewer_sees_as_many_videos_as_patience_allows(viewers) -> None:
     assert 9.0 < videos.mean() < (1 - 0.9**30) / 0.1 + 4.5 * error
 
 
-def test_showing_what_earns_most_beats_chance(viewers) -> None:
+def test_the_greedy_policy_beats_the_random_one(viewers) -> None:
     greedy = simulate(viewers, MatchedGreedyPolicy(), 2000, np.random.default_rng(4)).revenue.mean()
     chance = simulate(viewers, RandomPolicy(), 2000, np.random.default_rng(4)).revenue.mean()
 
     assert greedy > 1.3 * chance
 
 
-def test_the_same_seed_gives_the_same_outcomes(any_viewers) -> None:
+def test_the_same_seed_gives_the_same_totals(any_viewers) -> None:
     first, again, other = (
         simulate(any_viewers, RandomPolicy(), 500, np.random.default_rng(seed)) for seed in (5, 5, 6)
     )
 
-    for field in fields(SessionOutcomes):
+    for field in fields(SessionTotals):
         assert np.array_equal(getattr(first, field.name), getattr(again, field.name))
     assert not np.array_equal(first.revenue, other.revenue)
