@@ -27,7 +27,7 @@ class Report:
         recommendation_report: quality per recommender.
         recommendation_comparison: the same as a bar chart.
         recommended: the best and worst lists of recommendations.
-        ad_policy_report: revenue per policy, with videos of the training and with unseen ones.
+        ad_policy_report: revenue per policy, on all videos and on unseen ones.
         ad_choices: the ad that the agent shows, by category.
         thumbnails: `data:` URI by `video_id`.
     """

@@ -47,8 +47,7 @@ def page(
         recommendations,
         REPORT,
         go.Figure(go.Bar(y=[1])),
-        pd.DataFrame({"policy": ["deep_q_network"], "revenue_per_session": [6.5]}),
-        pd.DataFrame({"policy": ["deep_q_network"], "revenue_per_session": [6.25]}),
+        pd.DataFrame({"policy": "deep_q_network", "videos": ["all", "unseen"], "revenue_per_session": [6.5, 6.25]}),
         pd.DataFrame({"category": ["cats"], "ad_id": ["cats-long"]}),
     )
 
@@ -91,7 +90,7 @@ def test_a_corpus_of_which_nothing_is_known_yet_has_a_page_too() -> None:
 
     page = write_report(
         nothing, nothing, Partitions(), corpus, predicted, {"accuracy": None}, empty, go.Figure(), recommended,
-        REPORT.head(0), go.Figure(), empty, empty, empty,
+        REPORT.head(0), go.Figure(), empty, empty,
     )  # fmt: skip
 
     assert "0</b>videos in 0 categories" in page
@@ -110,11 +109,11 @@ def test_the_model_card_tells_data_splits_figures_and_licences(
 ) -> None:
     ads = pd.DataFrame(
         {
-            "policy": ["deep_q_network"],
-            "videos": ["all"],
-            "revenue_per_session": [6.5],
-            "revenue_low": [6.4],
-            "revenue_high": [6.6],
+            "policy": "deep_q_network",
+            "videos": ["all", "unseen"],
+            "revenue_per_session": 6.5,
+            "revenue_low": 6.4,
+            "revenue_high": 6.6,
         }
     )
     manifest = corpus[["video_id"]].assign(licence=["CC-BY", "CC-BY", None, None, None, None], source="demo")
@@ -127,7 +126,6 @@ def test_the_model_card_tells_data_splits_figures_and_licences(
         recommendations,
         REPORT,
         ads,
-        ads.assign(videos="unseen"),
         DetectionOptions(),
         FeatureOptions(),
         seed=0,

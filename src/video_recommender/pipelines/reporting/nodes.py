@@ -60,7 +60,6 @@ def write_report(
     recommendation_report: DataFrame[RecommendationReport],
     recommendation_comparison: go.Figure,
     ad_policy_report: DataFrame[AdPolicyReport],
-    unseen_ad_policy_report: DataFrame[AdPolicyReport],
     ad_choices: DataFrame[AdChoices],
 ) -> str:
     """Render the corpus, the metrics with their baselines, and the best and worst results as one HTML page.
@@ -84,7 +83,7 @@ def write_report(
             recommendation_report=recommendation_report,
             recommendation_comparison=recommendation_comparison,
             recommended=recommended,
-            ad_policy_report=pd.concat([ad_policy_report, unseen_ad_policy_report]),
+            ad_policy_report=ad_policy_report,
             ad_choices=ad_choices,
             thumbnails={video: thumbnail_uri(usable[video].load()) for video in sorted(shown & usable.keys())},
         )
@@ -99,7 +98,6 @@ def write_model_card(
     recommendations: DataFrame[Recommendations],
     recommendation_report: DataFrame[RecommendationReport],
     ad_policy_report: DataFrame[AdPolicyReport],
-    unseen_ad_policy_report: DataFrame[AdPolicyReport],
     detection: DetectionOptions,
     features: FeatureOptions,
     seed: int,
@@ -128,7 +126,7 @@ def write_model_card(
             neighbours=int(recommendations["rank"].max()) if len(recommendations) else 0,
             precision=estimate_mean(precision, pd.Series(precision.index).map(used["group"]), seed),
             precision_other_groups=float(others.iloc[0]) if others.notna().any() else None,
-            ads=pd.concat([ad_policy_report, unseen_ad_policy_report]),
+            ads=ad_policy_report,
             licences={str(name): int(videos) for name, videos in licences.items()},
         )
     )
