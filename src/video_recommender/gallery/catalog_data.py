@@ -9,8 +9,8 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.validation import DataValidationError
 
 from video_recommender.gallery.project_data import CREATED_BY, UnreadableDataError
+from video_recommender.incremental.dataset_location import dataset_location
 from video_recommender.incremental.partitions import Partitions, StoredPartition
-from video_recommender.storage.dataset_location import dataset_location
 
 READ_ERRORS: Final = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
 """A pickle of another version raises the last three."""
@@ -26,7 +26,7 @@ class CatalogData:
 
     def __init__(self, catalog: DataCatalog, root: Path) -> None:
         self._catalog = catalog
-        # A catalog creates its datasets on first access, which is not safe from several threads: access all of them now.
+        # A catalog creates datasets on first access, which is not thread-safe: access all of them now.
         self._paths = {name: root / _local_path(catalog[name]) for name in catalog if name in CREATED_BY}
 
     def path(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The results of the project's runs, read again whenever they change; for missing ones, the command that creates them."""
+"""Cached results of the project's runs; for missing ones, the command that creates them."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass

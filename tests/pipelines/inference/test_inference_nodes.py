@@ -1,12 +1,15 @@
 """Answers for a file or a folder of new videos."""
 
 import logging
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from coloured_corpus import ColourNetwork
 from coloured_films import film
 from pydantic import ValidationError
 
+from video_recommender.advertising.ad_features import VideoProjection
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.pipelines.inference.nodes import answer_for_new_videos
 from video_recommender.reporting.answer import InferenceOptions
@@ -17,7 +20,7 @@ from video_recommender.similarity.recommender import RecommendationOptions
 def answers_for(made):
     """Run the node with the models of the corpus of coloured films."""
 
-    def answer(videos, network=made["object_classifier"], **recommendation):
+    def answer(videos, network=made["object_classifier"], viewers=made["viewer_model"], **recommendation):
         return answer_for_new_videos(
             network,
             None,
@@ -26,7 +29,7 @@ def answers_for(made):
             made["video_features"],
             made["category_classifier"],
             made["recommender"],
-            made["viewer_model"],
+            viewers,
             made["ad_policy"],
             InferenceOptions(videos=None if videos is None else str(videos)),
             PreprocessingOptions(),
@@ -42,6 +45,17 @@ class SkyFails(ColourNetwork):
         if described.probabilities.mean(axis=0).argmax() == self.class_names.index("sky"):
             raise RuntimeError("no sky, please")
         return described
+
+
+def test_the_ad_with_the_highest_value_is_shown_if_the_agent_knows_the_object_space(answers_for, made, films) -> None:
+    axes = tuple(made["video_points"].columns)
+    viewers = replace(made["viewer_model"], projection=VideoProjection(axes, np.eye(len(axes), dtype=np.float32)))
+
+    (answer,) = answers_for(films["fruit/clip-00"], viewers=viewers)
+    (without,) = answers_for(films["fruit/clip-00"])
+
+    assert answer["ad"]["ad_id"] == viewers.ads.ad_ids[0]
+    assert without["ad"] is None
 
 
 def test_a_file_gets_its_objects_category_and_neighbours(answers_for, films) -> None:
