@@ -50,7 +50,7 @@ def test_a_video_that_cannot_be_used_says_why(gallery) -> None:
     assert card(gallery, BROKEN).error == "It is no video"
 
 
-def test_a_video_is_told_all_of(gallery) -> None:
+def test_a_video_has_all_results(gallery) -> None:
     details = gallery.details(card(gallery))
 
     assert [seen.name for seen in details.timeline.content.objects] == ["lime", "tomato"]

@@ -39,7 +39,7 @@ def test_frames_at_uneven_times_are_where_they_were_taken() -> None:
     assert spans(timeline, "dog") == [(4.0, 10.0)]
 
 
-def test_a_long_flickering_video_is_told_in_few_stretches() -> None:
+def test_a_long_flickering_video_has_few_spans() -> None:
     timeline = build_timeline(seen(*["cat", "dog"] * 5000), 10_000, FrameTimes(3.0), None)
 
     assert all(len(shown.spans) <= MAX_SPANS for shown in timeline.objects)

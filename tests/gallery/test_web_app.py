@@ -172,7 +172,7 @@ def test_pages_may_load_nothing_from_elsewhere(client) -> None:
     assert "https://" not in client.get("/").text
 
 
-def test_a_new_video_is_told_all_of_and_nothing_is_kept(client, films, temporary_files) -> None:
+def test_a_new_video_gets_all_results_and_nothing_is_saved(client, films, temporary_files) -> None:
     answer = send(client, films["views/clip-03"].read_bytes())
 
     assert answer.status_code == 200
