@@ -21,7 +21,7 @@ from video_recommender.incremental.stages import PARAMETER_PREFIX, by_stage, par
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest", "segmentation_manifest")
 HEADLINES = frozenset({"download_report", "classification_metrics", "recommendation_report", "advertising_metrics"})
 SHOWN_FAILURES = 10
-ANSWER = "new_video_answer"
+ANSWERS = "new_video_answers"
 
 
 class MissingInputHooks:
@@ -71,10 +71,11 @@ class RunSummaryHooks:
             console.print(line)
         for line in _failures(pipeline, catalog):
             console.print(line)
-        if ANSWER in pipeline.all_outputs():
+        if ANSWERS in pipeline.all_outputs():
             from video_recommender.reporting.answer import VideoAnswer  # here, because it imports every model
 
-            console.print(VideoAnswer.model_validate(catalog.load(ANSWER)).in_words(), markup=False)
+            for answer in catalog.load(ANSWERS):
+                console.print(VideoAnswer.model_validate(answer).in_words(), markup=False)
 
 
 def _is_there(name: str, catalog: DataCatalog) -> bool:

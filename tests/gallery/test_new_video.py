@@ -7,7 +7,7 @@ from coloured_pictures import ColourDetector, segmenter_of
 from sklearn.linear_model import LogisticRegression
 
 from video_recommender.gallery.gallery import Sampling
-from video_recommender.gallery.uploads import UploadRefusedError
+from video_recommender.gallery.uploads import UploadRejectedError
 from video_recommender.media.sampling import sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.object_segmenter import segment_video
@@ -49,7 +49,7 @@ def test_it_is_looked_at_by_the_segmenter_if_the_corpus_was(segmented_store, ana
 def test_the_segmenter_is_named_where_it_is_missing(segmented_store, analyst) -> None:
     segmented_store.lose("object_segmenter")
 
-    assert analyst.problem().command == "kedro run --pipelines=segmentation"
+    assert analyst.missing_models().command == "kedro run --pipelines=segmentation"
 
 
 def test_a_video_that_promises_pictures_and_has_none_is_refused(analyst, films, tmp_path) -> None:
@@ -58,5 +58,5 @@ def test_a_video_that_promises_pictures_and_has_none_is_refused(analyst, films, 
     content[media : media + 2000] = bytes(len(content[media : media + 2000]))
     (tmp_path / "hollow").write_bytes(content)
 
-    with pytest.raises(UploadRefusedError):
+    with pytest.raises(UploadRejectedError):
         analyst.analyse(tmp_path / "hollow")

@@ -113,9 +113,9 @@ def test_models_that_were_kept_answer_for_the_corpus(project):
 
 
 def test_every_video_has_an_ad_and_so_has_one_that_the_corpus_does_not_hold(project, clips):
-    project.run("inference", params={"inference": {"video": str(clips / "animals/clip-001.mp4")}})
+    project.run("inference", params={"inference": {"videos": str(clips / "animals/clip-001.mp4")}})
     ads, recommended = project.load("ads"), project.load("ad_recommendations")
-    named = project.load("new_video_answer")["ad"]
+    named = project.load("new_video_answers")[0]["ad"]
 
     assert set(ads["category"]) == {"space", "textures", "things"}
     assert set(recommended["video_id"]) == set(project.load("video_manifest")["video_id"])
@@ -145,7 +145,7 @@ def test_figures_and_metrics_tell_how_good_it_is(project):
 
 
 def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, clips):
-    project.run("inference", params={"inference": {"video": str(clips / "animals/clip-001.mp4")}})
+    project.run("inference", params={"inference": {"videos": str(clips / "animals/clip-001.mp4")}})
     catalog = project.catalog()
     pipelines.set_requested(None)
     made = pipelines["__default__"].all_outputs() | pipelines["inference"].all_outputs()
@@ -230,14 +230,14 @@ def test_the_segmenter_feeds_everything_downstream_by_one_parameter(project, cli
     points = project.load("video_points")
 
     project.run(*stages, params=chosen)
-    project.run("inference", params={**chosen, "inference": {"video": str(clips / "animals/clip-001.mp4")}})
+    project.run("inference", params={**chosen, "inference": {"videos": str(clips / "animals/clip-001.mp4")}})
 
     features = project.load("video_features")
     assert set(features.columns) <= set(project.load("segmented_class_embeddings").index)
     assert project.load("video_points").shape != points.shape
     assert set(project.load("recommendations")["video_id"]) == set(points.index)
     assert set(project.load("importance_report")["importance"]) >= {"confidence_share", "area"}
-    answer = project.load("new_video_answer")
+    (answer,) = project.load("new_video_answers")
     assert {seen["name"] for seen in answer["objects"]} <= set(project.load("segmented_class_embeddings").index)
 
 
