@@ -64,7 +64,7 @@ def test_video_is_at_hand_while_it_is_worked_on_and_not_afterwards(store):
     video = VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4")
     video.save(VideoBytes(b"the bytes of a video"))
 
-    with video.load().at_hand() as copy:
+    with video.load().as_local_file() as copy:
         content = copy.path.read_bytes()
 
     assert content == b"the bytes of a video"
@@ -75,7 +75,7 @@ def test_video_is_at_hand_while_it_is_worked_on_and_not_afterwards(store):
 def test_missing_video_is_named(store):
     video = VideoFileDataset(filepath=f"{ROOT}/videos/none.mp4").load()
 
-    with pytest.raises(VideoError, match=f"{ROOT}/videos/none.mp4 cannot be found") as raised, video.at_hand():
+    with pytest.raises(VideoError, match=f"{ROOT}/videos/none.mp4 cannot be found") as raised, video.as_local_file():
         pass
 
     assert raised.value.status == "missing"

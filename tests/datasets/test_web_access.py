@@ -53,7 +53,7 @@ def test_cookies_in_another_format_are_refused_without_a_word_of_them(tmp_path, 
 
 
 def test_a_misspelt_secret_is_named_but_not_told(tmp_path):
-    with pytest.raises(DatasetError, match="hold proxi: only cookies and proxy are known") as told:
+    with pytest.raises(DatasetError, match="Unknown web credentials proxi: use cookies and proxy") as told:
         WebAccessDataset(path=str(tmp_path), credentials={"proxi": "http://me:s3cret@proxy.example"})
 
     assert "s3cret" not in str(told.value)
@@ -66,5 +66,5 @@ def test_it_describes_itself_without_secrets(tmp_path):
 
 
 def test_it_cannot_be_saved(tmp_path):
-    with pytest.raises(DatasetError, match="is configured, not saved"):
+    with pytest.raises(DatasetError, match="cannot be saved: edit credentials"):
         WebAccessDataset(path=str(tmp_path)).save("proxy")

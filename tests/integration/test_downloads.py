@@ -31,7 +31,7 @@ def configure(project, web, **youtube):
         "categories": {"things": things, "space": space},
         "target": 4,
         "filters": {"min_seconds": 0, "min_height": 16},
-        "manners": {"retries": 1, "backoff_s": 0.1, "sleep_between_videos_s": [0, 0], "sleep_between_requests_s": 0},
+        "rate_limits": {"retries": 1, "sleep_between_videos_s": [0, 0]},
         **youtube,
     }
     environment = project.root / "conf" / "web"
@@ -106,11 +106,11 @@ def has_begun(file):
 
 
 def test_a_network_that_is_gone_is_told_in_one_sentence(project, web):
-    configure(project, web, manners={"retries": 0, "failures_in_a_row": 2})
+    configure(project, web, rate_limits={"retries": 0, "sleep_between_videos_s": [0, 0]})
     web.stop()
 
     code, said = kedro_run("--pipelines=ingestion")
 
     assert code == 1
-    assert "Error: Nothing can be reached any more" in said
+    assert "Error: No site can be reached any more" in said
     assert "Traceback" not in said

@@ -12,7 +12,7 @@ from video_recommender.incremental.parallel import WorkerOptions
 from video_recommender.incremental.partitions import Partitions, PartitionUpdates, StoredPartition
 from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date
 from video_recommender.media.frames import FrameFolder
-from video_recommender.media.manifests import tell_of_videos
+from video_recommender.media.manifests import build_manifest
 from video_recommender.networks.detections import VERSION as DETECTION_VERSION
 from video_recommender.networks.detections import VideoDetections, name_objects
 from video_recommender.networks.efficientnet_lite import VARIANTS, read_efficientnet_lite
@@ -103,7 +103,7 @@ def summarise_detections(
 ) -> DataFrame[DetectionManifest]:
     """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
     columns = list(DetectionManifest.to_schema().columns)
-    return DetectionManifest.validate(tell_of_videos(detections, frame_manifest, columns))
+    return DetectionManifest.validate(build_manifest(detections, frame_manifest, columns))
 
 
 def gather_class_scores(

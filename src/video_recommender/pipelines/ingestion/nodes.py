@@ -12,13 +12,13 @@ from video_recommender.incremental.partitions import Detail, Partitions, Partiti
 from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
 from video_recommender.media.probe import VERSION as PROBE_VERSION
 from video_recommender.media.probe import VideoProperties, probe_video
-from video_recommender.media.video import Video, VideoBytes, VideoFile, VideoLink, video_at
+from video_recommender.media.video import Video, VideoBytes, VideoFile, VideoLink, video_from_path
 from video_recommender.schemas import DownloadReport, VideoManifest
 from video_recommender.sources.download_report import report_downloads
-from video_recommender.sources.listing import IngestionOptions, OfferedVideo, offer_videos
+from video_recommender.sources.listing import IngestionOptions, SourceVideo, list_source_videos
 from video_recommender.sources.photos import PhotoLibrary
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.sources.web_options import WebOptions
 from video_recommender.storage.digests import fingerprint
 
 
@@ -49,7 +49,7 @@ def download_videos(
 
 def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions) -> DataFrame[DownloadReport]:
     """Tell how far each category has come; without a row where nothing is to be downloaded."""
-    asked = options.youtube if options.source == "youtube" else YoutubeOptions()
+    asked = options.youtube if options.source == "youtube" else WebOptions()
     return report_downloads({video_id: stored.record for video_id, stored in downloads.items()}, asked)
 
 
@@ -76,8 +76,8 @@ def collect_videos(
         not a usable video has a record that says why, and no content.
     """
     planned = {
-        offered.video_id: Planned(fingerprint(PROBE_VERSION, offered.fingerprint), offered, _known(offered))
-        for offered in offer_videos(options, demo_photos, downloads, seed)
+        offered.video_id: Planned(fingerprint(PROBE_VERSION, offered.digest), offered, _known(offered))
+        for offered in list_source_videos(options, demo_photos, downloads, seed)
     }
     yield from bring_up_to_date(planned, stored_videos, _collect, workers, "Collecting videos")
 
@@ -94,7 +94,7 @@ def describe_videos(videos: Partitions[Video]) -> DataFrame[VideoManifest]:
     return VideoManifest.validate(manifest)
 
 
-def _collect(offered: OfferedVideo) -> Made[VideoBytes | VideoLink]:
+def _collect(offered: SourceVideo) -> Made[VideoBytes | VideoLink]:
     content = offered.fetch()
     properties = _probe(content)
     return Made(content, vars(properties))
@@ -102,20 +102,20 @@ def _collect(offered: OfferedVideo) -> Made[VideoBytes | VideoLink]:
 
 def _probe(content: VideoBytes | VideoLink) -> VideoProperties:
     if isinstance(content, VideoLink):
-        return probe_video(video_at(content.target))
+        return probe_video(video_from_path(content.target))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "video.mp4")
         file.write_bytes(content.content)
         return probe_video(VideoFile(file))
 
 
-def _known(offered: OfferedVideo) -> dict[str, Detail]:
+def _known(offered: SourceVideo) -> dict[str, Detail]:
     return {
         "category": offered.category,
         "source": offered.source,
         "group": offered.group,
         "photos": offered.photos,
-        **vars(offered.publication),
+        **vars(offered.metadata),
     }
 
 

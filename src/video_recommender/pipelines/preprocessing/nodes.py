@@ -37,7 +37,7 @@ def extract_frames(
     """
     usable = video_manifest[video_manifest["status"] == "ok"]
     planned = {
-        video_id: Planned(fingerprint(SAMPLING_VERSION, sha256, options.that_matter()), videos[video_id].load())
+        video_id: Planned(fingerprint(SAMPLING_VERSION, sha256, options.digest), videos[video_id].load())
         for video_id, sha256 in zip(usable["video_id"], usable["sha256"], strict=True)
     }
     cut = partial(_cut, options=options)

@@ -13,7 +13,7 @@ from video_recommender.incremental.parallel import WorkerOptions, call_apart
 from video_recommender.incremental.partitions import Partitions, PartitionUpdates
 from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date
 from video_recommender.media.frames import FrameFolder
-from video_recommender.media.manifests import tell_of_videos
+from video_recommender.media.manifests import build_manifest
 from video_recommender.networks.class_groups import embed_classes, rename_classes
 from video_recommender.networks.coco_classes import CALIBRATED_CONFIDENCE, COCO_CLASSES
 from video_recommender.networks.coco_network import compile_coco_detector
@@ -120,7 +120,7 @@ def summarise_segmentations(
 ) -> DataFrame[SegmentationManifest]:
     """Tell what became of each video's segmentation; a video whose frames failed keeps the reason why."""
     columns = list(SegmentationManifest.to_schema().columns)
-    return SegmentationManifest.validate(tell_of_videos(segmentations, frame_manifest, columns))
+    return SegmentationManifest.validate(build_manifest(segmentations, frame_manifest, columns))
 
 
 def draw_segmentation_overlays(

@@ -1,58 +1,58 @@
 import pytest
-from web_downloads import ANY, HASTY, feed
+from web_downloads import ANY, FAST, feed
 from web_server import Web, page, refusal, video
 
-from video_recommender.sources.circuit_breaker import Outage
+from video_recommender.sources.retry import CircuitBreaker
 from video_recommender.sources.web_options import WebCategory
 
-ONCE = HASTY.model_copy(update={"retries": 0})
+ONCE = FAST.model_copy(update={"retries": 0})
 FIRST, SECOND = "https://first.example/cat", "https://second.example/cat"
 
 
-def noted(*seen, limit=3):
-    outage = Outage(limit)
-    for url, status in seen:
-        outage.note(url, url, status)
-    return outage
+def recorded(*outcomes):
+    breaker = CircuitBreaker()
+    for url, status in outcomes:
+        breaker.record(url, url, status)
+    return breaker
 
 
 def test_a_site_is_left_alone_after_so_many_failures_in_a_row():
-    assert not noted(*[(FIRST, "unreachable")] * 2).is_shut(FIRST)
-    assert noted(*[(FIRST, "unreachable")] * 3).is_shut(FIRST)
-    assert not noted(*[(FIRST, "unreachable")] * 3).is_shut(SECOND)
+    assert not recorded(*[(FIRST, "unreachable")] * 2).is_open(FIRST)
+    assert recorded(*[(FIRST, "unreachable")] * 3).is_open(FIRST)
+    assert not recorded(*[(FIRST, "unreachable")] * 3).is_open(SECOND)
 
 
 @pytest.mark.parametrize("status", ["ok", "unavailable", "too_large", "incomplete"])
 def test_an_answer_of_a_site_begins_the_count_anew(status):
-    assert not noted(*[(FIRST, "unreachable")] * 2, (FIRST, status), (FIRST, "unreachable")).is_shut(FIRST)
+    assert not recorded(*[(FIRST, "unreachable")] * 2, (FIRST, status), (FIRST, "unreachable")).is_open(FIRST)
 
 
-@pytest.mark.parametrize("status", ["filtered", "refused", "live"])
+@pytest.mark.parametrize("status", ["filtered", "invalid_url", "live"])
 def test_what_was_not_asked_for_proves_nothing(status):
-    assert noted(*[(FIRST, "rate_limited"), (FIRST, status)] * 3).is_shut(FIRST)
+    assert recorded(*[(FIRST, "rate_limited"), (FIRST, status)] * 3).is_open(FIRST)
 
 
 def test_a_site_is_left_alone_though_another_one_answers_in_between():
-    outage = noted(*[(FIRST, "unreachable"), (SECOND, "ok")] * 3)
+    breaker = recorded(*[(FIRST, "unreachable"), (SECOND, "ok")] * 3)
 
-    assert outage.is_shut(FIRST)
-    assert not outage.is_total([FIRST, SECOND])
-    assert outage.is_total([FIRST])
+    assert breaker.is_open(FIRST)
+    assert not breaker.is_open_for_all([FIRST, SECOND])
+    assert breaker.is_open_for_all([FIRST])
 
 
 def test_the_network_is_gone_if_several_sites_in_a_row_are_out_of_reach():
-    outage = noted((FIRST, "unreachable"), (SECOND, "unreachable"), ("https://third.example", "unreachable"))
+    breaker = recorded((FIRST, "unreachable"), (SECOND, "unreachable"), ("https://third.example", "unreachable"))
 
-    assert outage.is_total(["https://fourth.example"])
+    assert breaker.is_open_for_all(["https://fourth.example"])
 
 
 def test_a_search_is_of_the_site_that_it_leads_to():
-    outage = Outage(3)
+    breaker = CircuitBreaker()
     for _ in range(3):
-        outage.note(FIRST, "ytsearchall:cats", "rate_limited")
+        breaker.record(FIRST, "ytsearchall:cats", "rate_limited")
 
-    assert outage.is_shut("ytsearchall:dogs")
-    assert not outage.is_shut("gvsearch5:dogs")
+    assert breaker.is_open("ytsearchall:dogs")
+    assert not breaker.is_open("gvsearch5:dogs")
 
 
 def test_sites_that_are_used_up_do_not_keep_a_run_going(web, clips, downloads):
@@ -61,7 +61,7 @@ def test_sites_that_are_used_up_do_not_keep_a_run_going(web, clips, downloads):
         banned.answers |= {f"/{n}.mp4": refusal(429) for n in range(9)}
 
         with pytest.raises(ConnectionError, match=r"fewer requests: wait an hour.* 1 downloaded videos are kept"):
-            downloads.run(web.url("/cat.mp4"), *(banned.url(f"/{n}.mp4") for n in range(9)), manners=ONCE)
+            downloads.run(web.url("/cat.mp4"), *(banned.url(f"/{n}.mp4") for n in range(9)), rate_limits=ONCE)
 
         assert len(banned.asked) == 3
 
@@ -78,7 +78,7 @@ def test_videos_that_are_left_out_do_not_keep_a_run_going(web, downloads):
     web.answers |= {f"/{n}.mp4": refusal(429) for n in range(18)}
 
     with pytest.raises(ConnectionError, match="fewer requests"):
-        downloads.run(web.url("/feed"), filters=ANY.model_copy(update={"max_seconds": 100.0}), manners=ONCE)
+        downloads.run(web.url("/feed"), filters=ANY.model_copy(update={"max_seconds": 100.0}), rate_limits=ONCE)
 
     assert downloads.statuses().count("rate_limited") == 3
 
@@ -93,7 +93,7 @@ def test_a_banned_site_is_left_alone_while_others_are_asked(web, clips, download
             "cars": WebCategory(sources=(banned.url("/feed"), web.url("/cat.mp4"))),
         }
 
-        downloads.run(categories=categories, manners=ONCE)
+        downloads.run(categories=categories, rate_limits=ONCE)
 
         assert downloads.statuses() == ["rate_limited"] * 3 + ["ok"]
         assert banned.times_asked()["/feed"] <= 2, "to look at, and to read"

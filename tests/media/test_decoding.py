@@ -92,9 +92,9 @@ def test_pictures_that_others_refer_to_are_decoded_although_they_are_needless(tm
     with open_video(video) as opened:
         whole = list(opened.decode())
     with open_video(video) as opened:
-        types = {picture.pict_type for picture in opened.decode(is_needless=lambda packet: True)}
+        types = {picture.pict_type for picture in opened.decode(is_skippable=lambda packet: True)}
     with open_video(video) as opened:
-        wanted = list(opened.decode(is_needless=lambda packet: not packet.is_keyframe))
+        wanted = list(opened.decode(is_skippable=lambda packet: not packet.is_keyframe))
 
     assert len(whole) == 24
     assert types <= {av.video.frame.PictureType.I, av.video.frame.PictureType.P}

@@ -7,9 +7,9 @@ from web_server import page, video
 from yt_dlp.extractor.common import InfoExtractor
 
 from video_recommender.schemas import VideoManifest
-from video_recommender.sources.sanitize_metadata import made_sane
+from video_recommender.sources.metadata import sanitize_metadata
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_downloader import WebDownloader
+from video_recommender.sources.web_download import WebDownloader
 from video_recommender.sources.web_options import WebFilters
 
 
@@ -33,7 +33,7 @@ def odd_site(monkeypatch, web, clips):
 
     def begin_with_odd_site(downloader):
         begin(downloader)
-        site, extractor = downloader._site, OddSite()
+        site, extractor = downloader._client, OddSite()
         site._ies = {"OddSite": extractor, **site._ies}
         site._ies_instances["OddSite"] = extractor
         extractor.set_downloader(site)
@@ -133,7 +133,7 @@ def test_a_link_that_is_no_url_stops_no_list(web, clips, downloads, odd_site, mo
     )
     web.answers["/cat.mp4"] = video(clips[0])
 
-    assert downloads.run(web.url("/odd1")).statuses() == ["refused", "refused", "ok"]
+    assert downloads.run(web.url("/odd1")).statuses() == ["invalid_url", "invalid_url", "ok"]
 
 
 def test_a_file_whose_address_has_grown_old_is_asked_for_at_its_new_one(web, clips, downloads, odd_site, monkeypatch):
@@ -172,12 +172,12 @@ def test_what_is_told_rightly_is_kept():
     today = datetime.now(UTC)
     told = {"title": "Cat", "duration": 12, "upload_date": f"{today:%Y%m%d}", "tags": ["a"], "id": "1", "other": [1]}
 
-    assert told.items() <= made_sane(told, str).items()
-    assert "upload_date" not in made_sane({"upload_date": f"{today + timedelta(days=3):%Y%m%d}"}, str)
+    assert told.items() <= sanitize_metadata(told, str).items()
+    assert "upload_date" not in sanitize_metadata({"upload_date": f"{today + timedelta(days=3):%Y%m%d}"}, str)
 
 
 def test_the_smaller_side_of_an_upright_video_counts():
-    formats = made_sane({"formats": [{"width": 360, "height": 640}, {"height": 240}, {}]}, str)["formats"]
+    formats = sanitize_metadata({"formats": [{"width": 360, "height": 640}, {"height": 240}, {}]}, str)["formats"]
 
     assert [form["smaller_side"] for form in formats] == [360, 240, None]
 
@@ -185,7 +185,7 @@ def test_the_smaller_side_of_an_upright_video_counts():
 def test_each_format_has_a_digest_of_its_own():
     formats = [{"format_id": "1"}, {"format_id": "2"}, {"format_id": "1", "height": 240}, {"format_id": "1"}]
 
-    digests = [form["format_digest"] for form in made_sane({"formats": formats}, str)["formats"]]
+    digests = [form["format_digest"] for form in sanitize_metadata({"formats": formats}, str)["formats"]]
 
     assert len(set(digests[:3])) == 3
     assert digests[0] == digests[3]

@@ -1,4 +1,4 @@
-"""Of a long video the beginning is fetched, natively: what holds for every request holds for it too."""
+"""Only the first seconds of a long video are downloaded, with the same limits as for every request."""
 
 import os
 import struct
@@ -7,16 +7,16 @@ from collections import Counter
 
 import av
 import pytest
-from web_downloads import HASTY, fast_start, linked_data, of_site, seconds_of, stream_of_pieces
+from web_downloads import FAST, fast_start, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import SocksProxy, Web, broken_off, counted, page, refusal, video
 
 from video_recommender.media.video import VideoError
-from video_recommender.sources.truncation import BeginningWatch
+from video_recommender.sources.partial_files import TransferMonitor
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_downloader import WebDownloader
-from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.sources.web_download import WebDownloader
+from video_recommender.sources.web_options import WebOptions
 
-ONCE = HASTY.model_copy(update={"retries": 0})
+ONCE = FAST.model_copy(update={"retries": 0})
 
 
 @pytest.fixture
@@ -90,11 +90,11 @@ def test_a_file_that_is_too_large_is_not_given_up_before_its_index_is_all_there(
         "info_dict": {},
     }
 
-    BeginningWatch(seconds=3, max_megabytes=1).look(progress)
+    TransferMonitor(seconds=3, max_megabytes=1).update(progress)
 
     begun.write_bytes(struct.pack(">I4s8xI4s", 16, b"ftyp", 8_000_000, b"mdat") + bytes(200_000))
     with pytest.raises(VideoError, match="more than 1 MB"):
-        BeginningWatch(seconds=3, max_megabytes=1).look(progress)
+        TransferMonitor(seconds=3, max_megabytes=1).update(progress)
 
 
 @pytest.mark.parametrize(("kind", "playlist"), [("hls", "/cat.m3u8"), ("dash", "/cat.mpd")])
@@ -131,7 +131,7 @@ def test_a_transfer_that_ends_too_soon_gives_no_shorter_video(web, streamable, d
     tell_of(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = broken_off(streamable, len(streamable) // 4)
 
-    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, manners=ONCE)
+    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, rate_limits=ONCE)
 
     assert downloads.statuses() == ["incomplete"]
     assert downloads.contents == {}
@@ -141,7 +141,7 @@ def test_a_shorter_video_than_was_told_of_is_not_taken_for_it(web, long_clip, do
     tell_of(web, web.url("/cat.mp4"), duration="PT60S")
     web.answers["/cat.mp4"] = video(long_clip)
 
-    assert downloads.run(web.url("/cat"), manners=ONCE).statuses() == ["incomplete"]
+    assert downloads.run(web.url("/cat"), rate_limits=ONCE).statuses() == ["incomplete"]
 
 
 def test_a_stream_without_one_of_its_pieces_is_not_taken_for_whole(web, long_clip, downloads, tmp_path):
@@ -162,20 +162,20 @@ def test_what_was_fetched_in_one_format_is_not_gone_on_with_in_another(web, larg
         for lines in ("240", "144")
     ]
     found = of_site(web, formats, duration=12)
-    with WebDownloader(YoutubeOptions(manners=ONCE), downloads.access, 1) as downloader, pytest.raises(VideoError):
-        downloader.fetch(found)
+    with WebDownloader(WebOptions(rate_limits=ONCE), downloads.access, 1) as downloader, pytest.raises(VideoError):
+        downloader.download(found)
     assert len(downloads.partial_files()) == 1
 
-    with WebDownloader(YoutubeOptions(manners=ONCE, height=144), downloads.access, 1) as downloader:
-        fetched = downloader.fetch(found)
+    with WebDownloader(WebOptions(rate_limits=ONCE, height=144), downloads.access, 1) as downloader:
+        downloaded = downloader.download(found)
 
-    assert fetched.file.path.read_bytes() == small
+    assert downloaded.file.path.read_bytes() == small
 
 
 def test_a_beginning_is_gone_on_with_in_the_next_run(web, streamable, downloads):
     tell_of(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = broken_off(streamable, len(streamable) // 4)
-    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, manners=ONCE)
+    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, rate_limits=ONCE)
     web.answers["/cat.mp4"] = video(streamable)
 
     downloads.run(web.url("/cat"), seconds=9, max_megabytes=10)
@@ -242,7 +242,7 @@ def test_the_refusal_of_a_long_video_is_understood(web, downloads, answer, statu
     tell_of(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = answer
 
-    downloads.run(web.url("/cat"), seconds=3, manners=ONCE)
+    downloads.run(web.url("/cat"), seconds=3, rate_limits=ONCE)
 
     assert downloads.statuses() == [status]
 
@@ -263,7 +263,10 @@ def test_no_more_of_a_long_video_is_fetched_per_second_than_is_allowed(web, stre
     begun = time.monotonic()
 
     downloads.run(
-        web.url("/cat"), seconds=2, max_megabytes=10, manners=HASTY.model_copy(update={"bytes_per_second": 1_000_000})
+        web.url("/cat"),
+        seconds=2,
+        max_megabytes=10,
+        rate_limits=FAST.model_copy(update={"bytes_per_second": 1_000_000}),
     )
 
     assert downloads.statuses() == ["ok"]

@@ -7,10 +7,9 @@ import pytest
 from skimage import data
 from skimage.transform import resize
 
-from video_recommender.media.decoding import open_video
-from video_recommender.media.sampling import PreprocessingOptions, pick_at, sample_frames
+from video_recommender.media.decoding import TimedFrame, open_video
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames, select_at_times
 from video_recommender.media.shots import Shot, ShotOptions, find_shots
-from video_recommender.media.timestamps import Shown
 from video_recommender.media.video import VideoError, VideoFile
 
 PHOTOS = {"cat": data.chelsea(), "cup": data.coffee(), "woman": data.astronaut()}
@@ -84,8 +83,8 @@ def test_a_threshold_that_nothing_reaches_finds_no_cut(tmp_path):
 
 
 def test_the_times_of_a_shot_are_evenly_spread_inside_it():
-    assert list(Shot(2, 1.0, 3.0).times(1)) == [2.0]
-    assert list(Shot(2, 1.0, 3.0).times(4)) == [1.25, 1.75, 2.25, 2.75]
+    assert list(Shot(2, 1.0, 3.0).sample_times(1)) == [2.0]
+    assert list(Shot(2, 1.0, 3.0).sample_times(4)) == [1.25, 1.75, 2.25, 2.75]
 
 
 def test_each_shot_gives_its_frames_and_no_other(tmp_path):
@@ -141,17 +140,17 @@ def test_what_is_no_video_is_told_as_at_a_fixed_rate(tmp_path):
 
 
 def test_the_picture_on_screen_is_picked():
-    shown = [Shown(5.0, 6.0, "a"), Shown(6.0, 6.5, "b"), Shown(6.5, 8.0, "c")]
+    shown = [TimedFrame(5.0, 6.0, "a"), TimedFrame(6.0, 6.5, "b"), TimedFrame(6.5, 8.0, "c")]
 
-    assert list(pick_at(shown, [0.0, 0.5, 1.0, 1.4, 2.0, 9.0])) == ["a", "a", "b", "b", "c", "c"]
+    assert list(select_at_times(shown, [0.0, 0.5, 1.0, 1.4, 2.0, 9.0])) == ["a", "a", "b", "b", "c", "c"]
 
 
 def test_options_of_the_sampling_that_is_not_chosen_cut_nothing_anew():
-    def matter(**options):
-        return PreprocessingOptions(**options).that_matter()
+    def digest(**options):
+        return PreprocessingOptions(**options).digest
 
     few = ShotOptions(frames_per_shot=3)
-    assert matter(shots=few) == matter()
-    assert matter(frames_per_second=1) != matter()
-    assert matter(sampling="shots", frames_per_second=1) == matter(sampling="shots")
-    assert matter(sampling="shots", shots=few) != matter(sampling="shots")
+    assert digest(shots=few) == digest()
+    assert digest(frames_per_second=1) != digest()
+    assert digest(sampling="shots", frames_per_second=1) == digest(sampling="shots")
+    assert digest(sampling="shots", shots=few) != digest(sampling="shots")

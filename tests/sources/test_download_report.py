@@ -1,8 +1,8 @@
 from video_recommender.incremental.partitions import PartitionRecord
 from video_recommender.sources.download_report import report_downloads
-from video_recommender.sources.web_options import WebCategory, YoutubeOptions
+from video_recommender.sources.web_options import WebCategory, WebOptions
 
-OPTIONS = YoutubeOptions(
+OPTIONS = WebOptions(
     categories={"pets": WebCategory(), "cars": WebCategory(target=1), "music": WebCategory()}, target=2
 )
 
@@ -26,4 +26,4 @@ def test_each_category_is_told_with_its_target_and_what_was_not_usable():
 
 
 def test_where_nothing_is_asked_for_there_is_nothing_to_tell():
-    assert report_downloads(records(("pets", "ok")), YoutubeOptions()).empty
+    assert report_downloads(records(("pets", "ok")), WebOptions()).empty

@@ -1,4 +1,4 @@
-"""The real yt-dlp against a real server that makes every trouble the web makes."""
+"""Downloads with yt-dlp from a real server that has all problems of real servers."""
 
 import logging
 import os
@@ -7,13 +7,14 @@ import sys
 import time
 
 import pytest
-from web_downloads import HASTY, fast_start, feed, linked_data, of_site, seconds_of, stream_of_pieces
+from web_downloads import FAST, fast_start, feed, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import Web, broken_off, endless, first, page, redirect, refusal, slow, video
 
 from video_recommender.media.video import VideoError
+from video_recommender.sources import ytdlp_client
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_downloader import WebDownloader
-from video_recommender.sources.web_options import WebCategory, WebFilters, YoutubeOptions
+from video_recommender.sources.web_download import WebDownloader
+from video_recommender.sources.web_options import WebCategory, WebFilters, WebOptions
 
 
 def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
@@ -254,16 +255,18 @@ def test_a_slow_transfer_is_waited_for(web, clips, downloads):
 
 def test_a_transfer_that_takes_too_long_is_given_up_for_now(web, clips, downloads):
     web.answers["/cat.mp4"] = slow(clips[0] * 20, seconds=8, pieces=80)
-    impatient = HASTY.model_copy(update={"video_timeout_s": 0.5, "retries": 0})
+    impatient = FAST.model_copy(update={"video_timeout_s": 0.5, "retries": 0})
 
-    assert downloads.run(web.url("/cat.mp4"), manners=impatient).statuses() == ["timed_out"]
+    assert downloads.run(web.url("/cat.mp4"), rate_limits=impatient).statuses() == ["timed_out"]
 
 
-def test_a_server_that_says_nothing_is_given_up_for_now(web, downloads):
+def test_a_server_that_says_nothing_is_given_up_for_now(web, downloads, monkeypatch):
     web.answers["/cat.mp4"] = lambda *_: time.sleep(1.5)
-    impatient = HASTY.model_copy(update={"timeout_s": 0.3, "retries": 0})
+    monkeypatch.setattr(ytdlp_client, "SOCKET_TIMEOUT_S", 0.3)
 
-    assert downloads.run(web.url("/cat.mp4"), manners=impatient).statuses() == ["unreachable"]
+    assert downloads.run(web.url("/cat.mp4"), rate_limits=FAST.model_copy(update={"retries": 0})).statuses() == [
+        "unreachable"
+    ]
 
 
 @pytest.mark.parametrize("content_type", ["video/mp4", "text/html"])
@@ -337,9 +340,9 @@ def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, download
         ]
         found = of_site(web, formats)
         web.asked.clear()
-        with WebDownloader(YoutubeOptions(manners=HASTY, **options), downloads.access, 1) as downloader:
-            downloader.fetch(found)
-            downloader.forget(found)
+        with WebDownloader(WebOptions(rate_limits=FAST, **options), downloads.access, 1) as downloader:
+            downloader.download(found)
+            downloader.delete_partial_files(found)
         return web.asked[0].path
 
     assert fetched(*dict(forms)) == "/240"
@@ -367,8 +370,8 @@ def test_the_format_of_an_upright_video_is_chosen_by_its_width(web, clips, downl
         for width, height in sizes
     ]
 
-    with WebDownloader(YoutubeOptions(manners=HASTY), downloads.access, 1) as downloader:
-        downloader.fetch(of_site(web, formats))
+    with WebDownloader(WebOptions(rate_limits=FAST), downloads.access, 1) as downloader:
+        downloader.download(of_site(web, formats))
 
     assert [request.path for request in web.asked] == [chosen]
 
@@ -378,7 +381,7 @@ def test_no_more_is_fetched_per_second_than_is_allowed(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clip)
     begun = time.monotonic()
 
-    downloads.run(web.url("/cat.mp4"), manners=HASTY.model_copy(update={"bytes_per_second": len(clip)}))
+    downloads.run(web.url("/cat.mp4"), rate_limits=FAST.model_copy(update={"bytes_per_second": len(clip)}))
 
     assert downloads.statuses() == ["ok"]
     assert time.monotonic() - begun >= 0.7
@@ -390,7 +393,7 @@ def test_there_is_a_pause_before_each_video(web, clips, downloads):
 
     downloads.run(
         *(web.url(f"/{n}.mp4") for n in range(2)),
-        manners=HASTY.model_copy(update={"sleep_between_videos_s": (0.4, 0.5)}),
+        rate_limits=FAST.model_copy(update={"sleep_between_videos_s": (0.4, 0.5)}),
     )
 
     assert time.monotonic() - begun >= 0.8
@@ -467,7 +470,7 @@ def test_a_network_that_is_gone_stops_with_one_message_and_keeps_what_there_is(w
     downloads.run(web.url("/0.mp4"))
     web.stop()
 
-    with pytest.raises(ConnectionError, match=r"Nothing can be reached any more .* 1 downloaded videos are kept"):
+    with pytest.raises(ConnectionError, match=r"No site can be reached any more .* 1 downloaded videos are kept"):
         downloads.run(*(web.url(f"/{n}.mp4") for n in range(9)))
 
     assert downloads.statuses() == ["ok", "unreachable", "unreachable", "unreachable"]
@@ -478,7 +481,7 @@ def test_searches_that_reach_nothing_stop_with_one_message(downloads, tmp_path):
         downloads.access = WebAccess(tmp_path / "partial", proxy=gone.url(""))
 
     with pytest.raises(
-        ConnectionError, match=r"Nothing can be reached any more \(ytsearchall:cats: .*check the connection"
+        ConnectionError, match=r"No site can be reached any more \(ytsearchall:cats: .*check the connection"
     ):
         downloads.run("ytsearch:dogs", "ytsearch:birds", "ytsearch:cats")
 
@@ -490,7 +493,7 @@ def test_a_site_that_is_gone_does_not_keep_others_from_being_asked(web, clips, d
     with Web() as gone:
         dead = [gone.url(f"/{n}.mp4") for n in range(4)]
 
-    downloads.run(*dead, web.url("/cat.mp4"), manners=HASTY.model_copy(update={"retries": 0}))
+    downloads.run(*dead, web.url("/cat.mp4"), rate_limits=FAST.model_copy(update={"retries": 0}))
 
     assert downloads.statuses() == ["unreachable"] * 3 + ["ok"], "after three videos the site is left alone"
 
@@ -568,10 +571,11 @@ def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
     (tmp_path / "home" / "yt-dlp" / "config").write_text("--print 'a configuration was read'")
     start = """
 from pathlib import Path
-from video_recommender.sources.web_downloader import WebDownloader
-from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.sources.web_download import WebDownloader
+from video_recommender.sources.web_options import WebOptions
+from video_recommender.sources import ytdlp_client
 from video_recommender.sources.web_access import WebAccess
-with WebDownloader(YoutubeOptions(), WebAccess(Path("partial")), seed=1):
+with WebDownloader(WebOptions(), WebAccess(Path("partial")), seed=1):
     print("started")
 """
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "home")}
