@@ -102,9 +102,9 @@ def test_folder_of_videos_is_listed_by_category_and_a_replaced_one_is_noticed(st
     after = {video.video_id: video for video in list_folder(f"{ROOT}/films")}
 
     assert list(before) == ["cars/1", "pets/a-cat", "unlabelled/alone"]
-    assert str(before["cars/1"].path) == f"{ROOT}/films/cars/race/1.MKV"
+    assert before["cars/1"].source == f"{ROOT}/films/cars/race/1.MKV"
     assert before["cars/1"].group == "cars/race"
-    changed = {name for name in after if after[name].fingerprint != before[name].fingerprint}
+    changed = {name for name in after if after[name].digest != before[name].digest}
     assert changed == {"pets/a-cat"}
 
 

@@ -25,7 +25,7 @@ def test_each_sub_folder_is_a_category_by_its_real_name(tmp_path):
 
     videos = list_folder(tmp_path)
 
-    assert [(video.category, video.video_id, video.path) for video in videos] == [
+    assert [(video.category, video.video_id, Path(video.source)) for video in videos] == [
         ("Dogs", "dogs/a", tmp_path / "Dogs/a.mkv"),
         ("Dogs", "dogs/b", tmp_path / "Dogs/b.webm"),
         (None, "unlabelled/plain", tmp_path / "plain.avi"),
@@ -167,7 +167,7 @@ def test_a_relative_folder_gives_absolute_paths(tmp_path, monkeypatch):
 
     (video,) = list_folder("videos")
 
-    assert video.path == tmp_path / "videos/dogs/a.mp4"
+    assert Path(video.source) == tmp_path / "videos/dogs/a.mp4"
 
 
 @pytest.mark.parametrize(

@@ -102,11 +102,11 @@ def test_pools_share_no_photo_and_no_scene_and_have_about_the_same_size() -> Non
 
     pools = split_into_pools(photos, 5, seeded())
 
-    assert [pool.number for pool in pools] == [1, 2, 3, 4, 5]
-    assert sorted(photo.name for pool in pools for photo in pool.photos) == sorted(photo.name for photo in photos)
+    assert len(pools) == 5
+    assert sorted(photo.name for pool in pools for photo in pool) == sorted(photo.name for photo in photos)
     for one, other in combinations(pools, 2):
-        assert {photo.scene for photo in one.photos}.isdisjoint(photo.scene for photo in other.photos)
-    assert {len(pool.photos) for pool in pools} == {4, 6}
+        assert {photo.scene for photo in one}.isdisjoint(photo.scene for photo in other)
+    assert {len(pool) for pool in pools} == {4, 6}
 
 
 def test_pools_depend_on_the_seed_and_not_on_the_order_of_the_photos() -> None:
@@ -121,7 +121,7 @@ def test_pools_depend_on_the_seed_and_not_on_the_order_of_the_photos() -> None:
 def test_fewer_scenes_than_pools_give_a_pool_each() -> None:
     pools = split_into_pools([listed_photo(f"{name}.jpg", name) for name in "abc"], 5, seeded())
 
-    assert [len(pool.photos) for pool in pools] == [1, 1, 1]
+    assert [len(pool) for pool in pools] == [1, 1, 1]
 
 
 def test_one_scene_cannot_be_dealt() -> None:

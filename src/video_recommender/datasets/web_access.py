@@ -46,7 +46,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         unknown = sorted((credentials or {}).keys() - CREDENTIALS)
         if unknown:
             raise DatasetError(
-                f"Unknown web credentials in credentials.yml: {', '.join(unknown)}; use cookies and proxy"
+                f"Unknown web credentials {', '.join(unknown)}: use cookies and proxy in credentials.yml"
             )
         self._path = on_a_disk(path)
         self._credentials = credentials or {}

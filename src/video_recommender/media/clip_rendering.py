@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from video_recommender.media.frames import Picture
 from video_recommender.media.photo import Photo
@@ -31,7 +31,7 @@ _ZERO_LEVELS: Final = (16, 128, 128)
 _INTERPOLATION: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
-class Framing(BaseModel):
+class Framing(BaseModel, extra="forbid", frozen=True):
     """What the camera frames at one moment.
 
     Attributes:
@@ -41,15 +41,13 @@ class Framing(BaseModel):
         roll: rotation in degrees.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     zoom: float
     right: float
     down: float
     roll: float
 
 
-class PhotoShot(BaseModel):
+class PhotoShot(BaseModel, extra="forbid", frozen=True):
     """A camera movement over one photo, without a cut.
 
     Attributes:
@@ -60,8 +58,6 @@ class PhotoShot(BaseModel):
         mirrored: swap left and right.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     photo: Photo
     frames: int
     start: Framing
@@ -69,7 +65,7 @@ class PhotoShot(BaseModel):
     mirrored: bool
 
 
-class ClipRecipe(BaseModel):
+class ClipRecipe(BaseModel, extra="forbid", frozen=True):
     """Everything that determines the bytes of a clip.
 
     Attributes:
@@ -85,8 +81,6 @@ class ClipRecipe(BaseModel):
         noise: standard deviation, grey levels of 255.
         crf: constant rate factor of x264.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     video_id: str
     category: str

@@ -5,7 +5,7 @@ from zipfile import BadZipFile, ZipFile
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from video_recommender.media.frames import Picture
 from video_recommender.media.video import VideoError
@@ -18,7 +18,7 @@ _REDUCTIONS = (
 )
 
 
-class Photo(BaseModel):
+class Photo(BaseModel, extra="forbid", frozen=True):
     """A photo that crosses process borders without its pixels.
 
     Attributes:
@@ -29,8 +29,6 @@ class Photo(BaseModel):
         path: the file, or the zip file that contains it.
         member: path inside the zip file; empty for a plain file.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     category: str
     name: str

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt
 
 from video_recommender.media.decoding import FrameTimer, OpenVideo, Orientation, TimedFrame, open_video
 from video_recommender.media.frame_skipping import TOLERANCE_S, FrameSkipper, samples_before
@@ -26,10 +26,8 @@ VERSION: Final = 2
 """Increase it when the same video and options would give other frames."""
 
 
-class PreprocessingOptions(BaseModel):
+class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
     """How frames are taken from a video (parameters_preprocessing.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int = Field(default=224, ge=16, le=2048)
     sampling: Literal["rate", "shots"] = "rate"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 import av
 from av.video.reformatter import Interpolation, VideoReformatter
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, PositiveFloat, PositiveInt
 
 from video_recommender.media.decoding import FrameTimer, OpenVideo, TimedFrame
 from video_recommender.media.frames import Picture
@@ -28,10 +28,8 @@ ASSUMED_RATE: Final = Fraction(25)
 _TICK: Final = Fraction(1, 1_000_000)
 
 
-class ShotOptions(BaseModel):
+class ShotOptions(BaseModel, extra="forbid", frozen=True):
     """Shot detection (parameters_preprocessing.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     detector: Literal["adaptive", "content"] = "adaptive"
     threshold: PositiveFloat | None = None

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
@@ -14,6 +14,8 @@ from slugify import slugify
 from upath import UPath
 
 from video_recommender.incremental.partitions import RECORDS
+from video_recommender.media.video import VideoLink
+from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.paths import Place, place_at
 
@@ -36,69 +38,45 @@ _REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=â€
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class FolderVideo:
-    """A video file in a folder.
-
-    Attributes:
-        path: absolute path, or path in an object store.
-        category: name of the top sub-folder; None for files directly in the folder.
-        video_id: `<category slug>/<slug>`: ASCII, a valid path on every system, unique regardless of case.
-        digest: of path, size and modification time, or of an object's metadata; changes when the file is replaced.
-        group: common to the videos of one folder within a category; else the `video_id`.
-    """
-
-    path: Place
-    category: str | None
-    video_id: str
-    digest: str
-    group: str
-
-    @property
-    def name(self) -> str:
-        """Path as valid Unicode text."""
-        return to_unicode(str(self.path))
-
-
-def list_folder(folder: Path | str) -> list[FolderVideo]:
+def list_folder(folder: Path | str, copy_files: bool = False) -> list[SourceVideo]:
     """List the videos of a folder, sorted by `video_id`.
 
-    Videos in deeper folders belong to the category at the top. Hidden files are ignored; symbolic links are followed.
+    Videos in deeper folders belong to the category at the top; those of one deeper folder are a group. Hidden files are
+    ignored; symbolic links are followed.
 
     Args:
         folder: path, or URL in an object store.
+        copy_files: whether to store copies instead of links.
 
     Raises:
         ValueError: if it does not exist, cannot be read, contains no video, or is managed by this project itself.
     """
     root = place_at(str(folder))
-    files = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
-    videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    digests = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
+    videos = [file for file in digests if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
-        raise ValueError(f"The folder {root} contains no video ({len(files)} other files): {_REMEDY}")
-    logger.info("%s contains %d videos; %d other files are ignored", root, len(videos), len(files) - len(videos))
+        raise ValueError(f"The folder {root} contains no video ({len(digests)} other files): {_REMEDY}")
+    logger.info("%s contains %d videos; %d other files are ignored", root, len(videos), len(digests) - len(videos))
     identifiers = video_ids(videos)
     listed = [
-        FolderVideo(
-            path=root / video,
-            category=_category(video),
-            video_id=identifiers[video],
-            digest=files[video],
-            group=_group(video) or identifiers[video],
+        SourceVideo(
+            video_id=identifiers[file],
+            category=_category(file),
+            digest=fingerprint(digests[file], copy_files),
+            metadata=VideoMetadata(to_unicode(file.stem)),
+            source=to_unicode(str(root / file)),
+            group=_group(file) or identifiers[file],
+            fetch=partial(VideoLink, root / file, copy_files),
         )
-        for video in videos
+        for file in videos
     ]
     return sorted(listed, key=lambda video: video.video_id)
 
 
 def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
-    """Assign a `video_id` to each path, independent of their order.
+    """Assign `<category slug>/<slug>` to each path, independent of their order.
 
-    Args:
-        relative_paths: distinct, relative to the listed folder.
-
-    Returns:
-        `<category slug>/<slug>` by path. Files with equal slugs all get a digest of their path.
+    The slugs are ASCII, valid on every system and unique regardless of case: equal ones get a digest of their path.
     """
     by_category: dict[str | None, list[PurePath]] = {}
     for path in relative_paths:
@@ -114,14 +92,9 @@ def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
 
 
 def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Turn names into distinct slugs of lower-case ASCII letters, digits and inner dashes.
+    """Turn names by key into distinct slugs of lower-case ASCII letters, digits and inner dashes.
 
-    Args:
-        names: by a unique key.
-        reserved: slugs that must not be used.
-
-    Returns:
-        Slugs by key. Equal or reserved slugs get `-` and six or more hexadecimal digits of their key's SHA-256.
+    Equal and reserved slugs get `-` and six or more hexadecimal digits of their key's SHA-256.
     """
     plain = {key: slugify(to_unicode(name), max_length=MAX_SLUG_LENGTH) or "untitled" for key, name in names.items()}
     digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}

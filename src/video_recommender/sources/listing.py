@@ -1,76 +1,45 @@
 """List the videos of the configured source."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from video_recommender.incremental.partitions import Partitions, StoredPartition
 from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.photo import Photo
 from video_recommender.media.video import Video, VideoBytes, VideoError, VideoLink
-from video_recommender.sources.folder import FolderVideo, list_folder, to_unicode
-from video_recommender.sources.metadata import VideoMetadata
+from video_recommender.sources.folder import list_folder
+from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.sources.photos import ClipOptions, PhotoLibrary, list_photo_folder, plan_clips
 from video_recommender.sources.web_options import EXCLUDED_STATUSES, WebOptions
 from video_recommender.storage.digests import fingerprint
 
 
-class FolderOptions(BaseModel):
+class FolderOptions(BaseModel, extra="forbid", frozen=True):
     """Videos in a folder, on a disk or in an object store, with a sub-folder per category."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Path | str | None = None
     copy_files: bool = False
 
 
-class PhotosOptions(BaseModel):
+class PhotosOptions(BaseModel, extra="forbid", frozen=True):
     """Photos in a folder with a sub-folder per category."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Path | None = None
 
 
-class IngestionOptions(BaseModel):
+class IngestionOptions(BaseModel, extra="forbid", frozen=True):
     """Source of the videos (parameters_ingestion.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: Literal["demo", "photos", "folder", "youtube"] = "demo"
     folder: FolderOptions = FolderOptions()
     photos: PhotosOptions = PhotosOptions()
     clips: ClipOptions = ClipOptions()
     youtube: WebOptions = WebOptions()
-
-
-@dataclass(frozen=True)
-class SourceVideo:
-    """A video that a source provides.
-
-    Attributes:
-        video_id: `<category>/<slug>`.
-        category: name of the category; None if there is none.
-        digest: changes whenever the source would provide other bytes.
-        metadata: title, and what a site publishes.
-        source: path, URL, or name of the source.
-        group: videos of a group must stay in one fold.
-        photos: file names of the photos that a rendered clip shows, comma-separated; else empty.
-        fetch: picklable, called in a worker; provides the video or raises a `VideoError`.
-    """
-
-    video_id: str
-    category: str | None
-    digest: str
-    metadata: VideoMetadata
-    source: str
-    group: str
-    photos: str
-    fetch: Callable[[], VideoBytes | VideoLink]
 
 
 def list_source_videos(
@@ -96,8 +65,7 @@ def list_source_videos(
             photos = list_photo_folder(Path(_required(options.photos.path, "photos")).expanduser())
             return _clips(photos, "photos", options.clips, seed)
         case "folder":
-            videos = list_folder(_required(options.folder.path, "folder"))
-            return [_folder_video(video, options.folder) for video in videos]
+            return list_folder(_required(options.folder.path, "folder"), options.folder.copy_files)
         case "youtube":
             return [
                 _downloaded_video(video_id, stored)
@@ -123,19 +91,6 @@ def _clips(photos: Iterable[Photo], source: str, options: ClipOptions, seed: int
     ]
 
 
-def _folder_video(video: FolderVideo, options: FolderOptions) -> SourceVideo:
-    return SourceVideo(
-        video_id=video.video_id,
-        category=video.category,
-        digest=fingerprint(video.digest, options.copy_files),
-        metadata=VideoMetadata(to_unicode(video.path.stem)),
-        source=video.name,
-        group=video.group,
-        photos="",
-        fetch=partial(VideoLink, video.path, options.copy_files),
-    )
-
-
 def _downloaded_video(video_id: str, stored: StoredPartition[Video]) -> SourceVideo:
     record = stored.record
     file = stored.load() if record.is_ok else None
@@ -147,7 +102,6 @@ def _downloaded_video(video_id: str, stored: StoredPartition[Video]) -> SourceVi
         metadata=VideoMetadata(**metadata),
         source=str(record.details["source"]),
         group=str(record.details["group"]),
-        photos="",
         fetch=partial(VideoLink, file.path) if file else partial(_fail, record.status, record.error),
     )
 

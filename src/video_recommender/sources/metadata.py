@@ -1,4 +1,4 @@
-"""Metadata of web videos: yt-dlp's info dictionaries, sanitized, and the part of them that the manifest keeps."""
+"""What sources know of videos: source videos, their published metadata, and sanitized info dictionaries of yt-dlp."""
 
 import hashlib
 import math
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from video_recommender.media.video import VideoBytes, VideoLink
 from video_recommender.sources.web_access import strip_credentials
 from video_recommender.sources.web_options import parse_url
 from video_recommender.storage.digests import fingerprint
@@ -34,18 +35,7 @@ _SECTION_FIELDS: Final = frozenset({"section_start", "section_end"})
 
 @dataclass(frozen=True)
 class VideoMetadata:
-    """Published metadata of a video; None where the site does not state a field.
-
-    Attributes:
-        title: one line.
-        uploader: name of the account.
-        upload_date: ISO 8601 (`2024-05-31`).
-        licence: in the site's own words.
-        webpage_url: page of the video.
-        view_count: number of views.
-        tags: comma-separated.
-        thumbnail: URL of an image.
-    """
+    """Published metadata of a video, see `VideoManifest`; None where the site does not state a field."""
 
     title: str = ""
     uploader: str | None = None
@@ -55,6 +45,31 @@ class VideoMetadata:
     view_count: int | None = None
     tags: str | None = None
     thumbnail: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """A video that a source provides.
+
+    Attributes:
+        video_id: `<category>/<slug>`.
+        category: name of the category; None if there is none.
+        digest: changes whenever the source would provide other bytes.
+        metadata: title, and what a site publishes.
+        source: path, URL, or name of the source.
+        group: videos of a group must stay in one fold.
+        fetch: picklable, called in a worker; provides the video or raises a `VideoError`.
+        photos: file names of the photos that a rendered clip shows, comma-separated.
+    """
+
+    video_id: str
+    category: str | None
+    digest: str
+    metadata: VideoMetadata
+    source: str
+    group: str
+    fetch: Callable[[], VideoBytes | VideoLink]
+    photos: str = ""
 
 
 @dataclass(frozen=True)

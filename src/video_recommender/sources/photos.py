@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final, Protocol
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BaseModel, PositiveFloat, PositiveInt
 from slugify import slugify
 
 from video_recommender.media.clip_rendering import ClipRecipe, Framing, PhotoShot
@@ -38,10 +38,8 @@ def _ascending(span: tuple[float, float]) -> tuple[float, float]:
     return span
 
 
-class ClipOptions(BaseModel):
+class ClipOptions(BaseModel, extra="forbid", frozen=True):
     """Clips that are rendered from photos (parameters_ingestion.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     clips_per_category: PositiveInt = 100
     seconds: Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ascending)] = (5.0, 8.0)
@@ -75,21 +73,6 @@ class ClipStyle:
 DEFAULT_STYLE: Final = ClipStyle()
 
 
-@dataclass(frozen=True)
-class PhotoPool:
-    """Photos of one category; no other pool has a photo of the same scene.
-
-    Attributes:
-        category: label of the photos.
-        number: of the pool within its category, from 1.
-        photos: at least one.
-    """
-
-    category: str
-    number: int
-    photos: tuple[Photo, ...]
-
-
 def list_photo_folder(folder: Path) -> list[Photo]:
     """List the photos in `<category>/<photo>` and `<category>/<scene>/<photo>`, sorted by path.
 
@@ -113,13 +96,10 @@ def list_photo_folder(folder: Path) -> list[Photo]:
     return listed
 
 
-def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generator) -> list[PhotoPool]:
-    """Split one category's photos into disjoint pools of similar size, each scene in one of them.
+def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generator) -> list[list[Photo]]:
+    """Split one category's photos into disjoint pools of similar size, without splitting a scene.
 
-    Args:
-        photos: of one category.
-        pools: number of pools; with fewer scenes, there is one per scene.
-        rng: assigns the scenes to pools.
+    With fewer scenes than `pools`, there is a pool per scene.
 
     Raises:
         ValueError: if there are fewer than two scenes.
@@ -136,7 +116,7 @@ def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generat
     shuffled = [scenes[index] for index in rng.permutation(len(scenes))]
     for scene in sorted(shuffled, key=len, reverse=True):
         min(split, key=len).extend(scene)
-    return [PhotoPool(category, number, tuple(pool)) for number, pool in enumerate(split, start=1)]
+    return split
 
 
 def plan_clips(
@@ -158,8 +138,8 @@ def plan_clips(
     for category, members in groupby(by_category, key=lambda photo: photo.category):
         pools = split_into_pools(list(members), style.pools, _rng(seed, category))
         for number in range(1, options.clips_per_category + 1):
-            pool, rng = pools[(number - 1) % len(pools)], _rng(seed, category, number)
-            recipe = _plan_clip(number, pool, options, style, rng)
+            pool, rng = (number - 1) % len(pools), _rng(seed, category, number)
+            recipe = _plan_clip(number, pool + 1, pools[pool], options, style, rng)
             if recipe.video_id in recipes:
                 other = recipes[recipe.video_id].category
                 raise ValueError(f"Categories {other!r} and {category!r} have too similar names: rename one of them")
@@ -168,24 +148,29 @@ def plan_clips(
 
 
 def _plan_clip(
-    number: int, pool: PhotoPool, options: ClipOptions, style: ClipStyle, rng: np.random.Generator
+    number: int,
+    pool: int,
+    photos: Sequence[Photo],
+    options: ClipOptions,
+    style: ClipStyle,
+    rng: np.random.Generator,
 ) -> ClipRecipe:
     width, height = style.sizes[rng.integers(len(style.sizes))]
     fps = style.frame_rates[rng.integers(len(style.frame_rates))]
     frames = max(1, round(rng.uniform(*options.seconds) * fps))
     lengths = _shot_lengths(frames, int(rng.integers(style.shots[0], style.shots[1] + 1)), rng)
-    order = rng.permutation(len(pool.photos))
+    order = rng.permutation(len(photos))
     return ClipRecipe(
-        video_id=f"{slugify(pool.category) or 'category'}/clip-{number:03d}",
-        category=pool.category,
-        pool=pool.number,
+        video_id=f"{slugify(photos[0].category) or 'category'}/clip-{number:03d}",
+        category=photos[0].category,
+        pool=pool,
         seed=int(rng.integers(2**32)),
         width=width,
         height=height,
         fps=fps,
         shots=tuple(
             PhotoShot(
-                photo=pool.photos[order[index % len(order)]],
+                photo=photos[order[index % len(order)]],
                 frames=length,
                 start=_framing(style, rng),
                 end=_framing(style, rng),

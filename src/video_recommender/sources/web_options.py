@@ -11,7 +11,6 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -35,7 +34,7 @@ def _parse_date(value: object) -> object:
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
-class WebCategory(BaseModel):
+class WebCategory(BaseModel, extra="forbid", frozen=True):
     """Sources of one category.
 
     Attributes:
@@ -44,17 +43,13 @@ class WebCategory(BaseModel):
         target: number of usable videos; None takes the target of `WebOptions`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     sources: tuple[str, ...] = ()
     urls_file: Path | None = None
     target: PositiveInt | None = None
 
 
-class WebFilters(BaseModel):
+class WebFilters(BaseModel, extra="forbid", frozen=True):
     """Conditions on videos; unknown properties fulfil every condition."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_seconds: NonNegativeFloat = 5.0
     max_seconds: PositiveFloat | None = 1200.0
@@ -64,10 +59,8 @@ class WebFilters(BaseModel):
     min_height: PositiveInt = 144
 
 
-class RateLimits(BaseModel):
+class RateLimits(BaseModel, extra="forbid", frozen=True):
     """Limits that keep a site from blocking the downloads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     retries: NonNegativeInt = 4
     sleep_between_videos_s: tuple[NonNegativeFloat, NonNegativeFloat] = (10.0, 20.0)
@@ -75,10 +68,8 @@ class RateLimits(BaseModel):
     video_timeout_s: PositiveFloat = 600.0
 
 
-class WebOptions(BaseModel):
+class WebOptions(BaseModel, extra="forbid", frozen=True):
     """Videos of the web, downloaded with yt-dlp from any site that it supports (parameters_ingestion.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     categories: Mapping[str, WebCategory] = Field(default_factory=dict)
     target: PositiveInt = 100

@@ -15,7 +15,8 @@ from video_recommender.media.probe import VideoProperties, probe_video
 from video_recommender.media.video import Video, VideoBytes, VideoFile, VideoLink, video_from_path
 from video_recommender.schemas import DownloadReport, VideoManifest
 from video_recommender.sources.download_report import report_downloads
-from video_recommender.sources.listing import IngestionOptions, SourceVideo, list_source_videos
+from video_recommender.sources.listing import IngestionOptions, list_source_videos
+from video_recommender.sources.metadata import SourceVideo
 from video_recommender.sources.photos import PhotoLibrary
 from video_recommender.sources.web_access import WebAccess
 from video_recommender.sources.web_options import WebOptions
