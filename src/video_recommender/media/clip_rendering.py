@@ -36,9 +36,9 @@ class Framing(BaseModel, extra="forbid", frozen=True):
 
     Attributes:
         zoom: size of the crop; 1 is the largest crop with the clip's aspect ratio.
-        right: offset of its centre to the right of the photo's focus, in widths of the crop.
-        down: offset of its centre below the photo's focus, in heights of the crop.
-        roll: rotation in degrees.
+        right: offset of its centre from the photo's focus, in widths of the crop.
+        down: offset of its centre from the photo's focus, in heights of the crop.
+        roll: degrees.
     """
 
     zoom: float
@@ -48,15 +48,7 @@ class Framing(BaseModel, extra="forbid", frozen=True):
 
 
 class PhotoShot(BaseModel, extra="forbid", frozen=True):
-    """A camera movement over one photo, without a cut.
-
-    Attributes:
-        photo: the photo.
-        frames: number of frames.
-        start: first framing.
-        end: last framing.
-        mirrored: swap left and right.
-    """
+    """A camera movement over one photo in so many frames, perhaps mirrored left-right."""
 
     photo: Photo
     frames: int
@@ -69,14 +61,8 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
     """Everything that determines the bytes of a clip.
 
     Attributes:
-        video_id: `<category>/clip-<number>`.
-        category: label of its photos.
         pool: number of the photo pool that it draws from.
         seed: of the noise.
-        width: pixels, even.
-        height: pixels, even.
-        fps: frames per second.
-        shots: in order of time.
         brightness: gain at the start and at the end.
         noise: standard deviation, grey levels of 255.
         crf: constant rate factor of x264.

@@ -23,7 +23,7 @@ PacketFilter: TypeAlias = Callable[[Packet], bool]
 Packets: TypeAlias = "Iterator[Packet | None]"
 
 DISCONTINUITY_S: Final = 10.0
-"""A longer jump of the time stamps in a broadcast stream is a splice, not a pause (FFmpeg's own limit)."""
+"""Longer jumps of the time stamps in a broadcast stream are splices, not pauses (FFmpeg's own limit)."""
 
 ASSUMED_FRAME_DURATION_S: Final = 1 / 25
 """Used where a file states no rate, as FFmpeg's readers of raw streams do."""
@@ -34,13 +34,7 @@ _LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a playlist named like a vi
 
 @dataclass(frozen=True)
 class OpenVideo:
-    """A video that is open for one pass.
-
-    Attributes:
-        video: the file.
-        container: its demultiplexer, at the beginning.
-        stream: its main video stream; cover art does not count.
-    """
+    """A video that is open for one pass over its main stream."""
 
     video: VideoFile
     container: InputContainer
@@ -102,13 +96,7 @@ class OpenVideo:
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a player transforms stored frames for display: transpose, then mirror.
-
-    Attributes:
-        transposed: swap rows and columns.
-        mirrored: swap left and right.
-        flipped: swap top and bottom.
-    """
+    """How stored frames are transformed for display: transpose, then mirror left-right and flip top-bottom."""
 
     transposed: bool = False
     mirrored: bool = False
@@ -162,13 +150,7 @@ def _main_stream(container: InputContainer, video: VideoFile) -> VideoStream:
 
 @dataclass(frozen=True)
 class TimedFrame(Generic[T]):
-    """A frame with its display interval.
-
-    Attributes:
-        start_s: when it appears, in seconds; never before the previous frame.
-        end_s: when it disappears, unless the next frame replaces it earlier.
-        frame: the frame.
-    """
+    """A frame with the interval in which it is displayed, unless the next frame replaces it earlier."""
 
     start_s: float
     end_s: float

@@ -21,10 +21,6 @@ def samples_before(elapsed_s: float, rate: float) -> int:
     """Count the samples taken before a frame appears.
 
     Of two frames with the same count, only the later one can be on screen at a sample.
-
-    Args:
-        elapsed_s: time of the frame after the first frame, in seconds.
-        rate: samples per second.
     """
     return max(0, math.ceil((elapsed_s - TOLERANCE_S) * rate))
 
@@ -35,10 +31,6 @@ class FrameSkipper:
     A frame is skippable if a later one appears before the next sample. It is dropped if no other frame refers to it, or
     if all later frames of its group of pictures are skippable too. At low rates, most groups are hardly decoded. Only
     H.264 is supported, because there every packet states its type.
-
-    Args:
-        opened: the video.
-        rate: samples per second.
     """
 
     def __init__(self, opened: OpenVideo, rate: float) -> None:
@@ -65,11 +57,7 @@ class FrameSkipper:
         return start_s < latest_s
 
     def drop_group_tails(self, packets: Packets) -> Packets:
-        """Drop the packets after the last one of each group of pictures that is not skippable.
-
-        Args:
-            packets: in decoding order; None or a packet without content marks the end.
-        """
+        """Drop the packets after the last one of each group of pictures that is not skippable."""
         group: list[Packet] = []
         for packet in packets:
             if packet is None or not packet.size:

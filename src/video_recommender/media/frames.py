@@ -20,11 +20,7 @@ Frames = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class EncodedFrames:
-    """Frames of one video in memory.
-
-    Attributes:
-        jpegs: a JPEG file per frame, in order of time.
-    """
+    """Frames of one video in memory, a JPEG file each, in order of time."""
 
     jpegs: tuple[bytes, ...]
 
@@ -32,20 +28,12 @@ class EncodedFrames:
         return len(self.jpegs)
 
     def pictures(self, step: int = 1) -> Iterator[Picture]:
-        """Decode every `step`-th frame, in order of time.
-
-        Raises:
-            VideoError: `damaged`, if a frame cannot be decoded.
-        """
+        """Decode every `step`-th frame, or raise a `VideoError` (`damaged`)."""
         for position, jpeg in enumerate(self.jpegs[::step]):
             yield _decode(jpeg, f"Frame {1 + position * step}")
 
     def decode(self) -> Frames:
-        """Decode all frames.
-
-        Raises:
-            VideoError: if there is no frame, or one cannot be decoded.
-        """
+        """Decode all frames, or raise a `VideoError`."""
         if not self.jpegs:
             raise VideoError("empty", "The video holds no frames: run preprocessing again")
         return np.stack(list(self.pictures()))
@@ -71,21 +59,13 @@ class FrameFolder:
         return EncodedFrames(tuple(_read_files(self.files)))
 
     def pictures(self, step: int = 1) -> Iterator[Picture]:
-        """Read and decode every `step`-th frame, in order of time.
-
-        Raises:
-            VideoError: `damaged`, if a frame cannot be decoded.
-        """
+        """Read and decode every `step`-th frame, or raise a `VideoError` (`damaged`)."""
         files = self.files[::step]
         for file, jpeg in zip(files, _read_files(files), strict=True):
             yield _decode(jpeg, str(file))
 
     def decode(self) -> Frames:
-        """Decode all frames.
-
-        Raises:
-            VideoError: `damaged`, if the folder is empty or a frame cannot be decoded.
-        """
+        """Decode all frames, or raise a `VideoError`."""
         pictures = list(self.pictures())
         if not pictures:
             raise VideoError("damaged", f"{self.path} holds no frames: delete it and run preprocessing again")

@@ -10,24 +10,16 @@ from pydantic import BaseModel
 from video_recommender.media.frames import Picture
 from video_recommender.media.video import VideoError
 
-_REDUCTIONS = (
-    cv2.IMREAD_REDUCED_COLOR_8,
-    cv2.IMREAD_REDUCED_COLOR_4,
-    cv2.IMREAD_REDUCED_COLOR_2,
-    cv2.IMREAD_COLOR,
-)
+_SCALES = (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_COLOR)
 
 
 class Photo(BaseModel, extra="forbid", frozen=True):
     """A photo that crosses process borders without its pixels.
 
     Attributes:
-        category: label of the photo.
-        name: file name.
-        scene: shared by photos of the same room, table or animal.
+        scene: common to photos of the same room, table or animal.
         digest: of the content.
-        path: the file, or the zip file that contains it.
-        member: path inside the zip file; empty for a plain file.
+        path: the file, or the zip file that contains it as `member`.
     """
 
     category: str
@@ -38,11 +30,7 @@ class Photo(BaseModel, extra="forbid", frozen=True):
     member: str = ""
 
     def read(self) -> bytes:
-        """Read the encoded photo.
-
-        Raises:
-            VideoError: `unreadable`, if it is missing.
-        """
+        """Read the encoded photo, or raise a `VideoError` (`unreadable`)."""
         try:
             if not self.member:
                 return self.path.read_bytes()
@@ -52,15 +40,11 @@ class Photo(BaseModel, extra="forbid", frozen=True):
             raise VideoError("unreadable", f"Photo {self.name} cannot be read from {self.path}: {error}") from error
 
     def decode(self, width: int, height: int) -> Picture:
-        """Decode the photo at the smallest scale (1/8, 1/4, 1/2 or 1) that covers a size in pixels.
-
-        Raises:
-            VideoError: `unreadable`, if it is not an image.
-        """
+        """Decode the photo at the smallest scale (1/8, 1/4, 1/2 or 1) that covers a size in pixels."""
         encoded = np.frombuffer(self.read(), np.uint8)
         picture = None
-        for reduction in _REDUCTIONS if encoded.size else ():
-            picture = cv2.imdecode(encoded, reduction)
+        for scale in _SCALES if encoded.size else ():
+            picture = cv2.imdecode(encoded, scale)
             if picture is None or (picture.shape[1] >= width and picture.shape[0] >= height):
                 break
         if picture is None:

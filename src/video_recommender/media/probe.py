@@ -14,12 +14,7 @@ VERSION = 1
 class VideoProperties:
     """Properties of a video file.
 
-    Attributes:
-        duration_s: duration in seconds.
-        fps: mean frame rate, frames per second.
-        width: pixels, as displayed: rotated upright, with square pixels.
-        height: pixels, as displayed.
-        sha256: digest of the file (FIPS 180-4), 64 hexadecimal digits.
+    Width and height are as displayed: rotated upright, with square pixels. `fps` is the mean frame rate.
     """
 
     duration_s: float

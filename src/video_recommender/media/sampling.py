@@ -46,14 +46,9 @@ class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class SampledFrames:
-    """Frames of one video and where they were taken.
+    """Frames of one video, and for shots, the number of shots and each frame's shot (from 1) and time.
 
-    Attributes:
-        frames: in order of time, at least one.
-        shots: number of shots of the video; None at a fixed rate.
-        shot_numbers: shot of each frame, from 1; empty at a fixed rate.
-        times_s: time of each frame in seconds after the first frame of the video; empty at a fixed rate, where frame n
-            is taken after (n - 1) / `frames_per_second`.
+    Times are in seconds after the first frame of the video. At a fixed rate, they are (n - 1) / `frames_per_second`.
     """
 
     frames: EncodedFrames
@@ -98,14 +93,11 @@ def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFra
 
 
 def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) -> Iterator[T]:
-    """Select the frame on screen at each time.
+    """Select the frame on screen at each time; after the end, the last one.
 
     Args:
-        timed: frames in order of time, at least one.
+        timed: at least one frame.
         times_s: ascending, in seconds after the first frame.
-
-    Yields:
-        A frame per time; after the end, the last one.
     """
     frames = iter(timed)
     current = next(frames)
@@ -118,10 +110,6 @@ def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) ->
 
 def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tuple[T, int]]:
     """Select the frames on screen at 0, 1/rate, 2/rate, … seconds after the first one.
-
-    Args:
-        timed: frames in order of time.
-        rate: samples per second.
 
     Yields:
         Each frame that at least one sample shows, and the number of samples that show it.
@@ -186,17 +174,7 @@ class _JpegEncoder:
 def square_filters(
     width: int, height: int, pixel_aspect: Fraction, options: PreprocessingOptions
 ) -> tuple[tuple[str, str], ...]:
-    """Choose the FFmpeg filters (https://ffmpeg.org/ffmpeg-filters.html) that make a frame square.
-
-    Args:
-        width: of the stored frame, pixels.
-        height: of the stored frame, pixels.
-        pixel_aspect: width of a pixel divided by its height.
-        options: `size` and `fit`.
-
-    Returns:
-        Names and arguments, in order.
-    """
+    """Choose the FFmpeg filters that make a frame square (names and arguments: https://ffmpeg.org/ffmpeg-filters.html)."""
     size = options.size
     shown_width = width * pixel_aspect
     if options.fit == "squash":

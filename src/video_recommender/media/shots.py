@@ -39,13 +39,7 @@ class ShotOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class Shot:
-    """A part of a video without a cut.
-
-    Attributes:
-        number: from 1, in order of time.
-        start_s: seconds after the first frame of the video.
-        end_s: seconds after the first frame of the video.
-    """
+    """A part of a video without a cut; numbers start at 1, times at the first frame of the video."""
 
     number: int
     start_s: float
@@ -58,14 +52,9 @@ class Shot:
 
 
 def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
-    """Find the shots of a video with the detectors of PySceneDetect.
+    """Find the shots of a video (https://www.scenedetect.com/docs/latest/api/detectors.html).
 
-    https://www.scenedetect.com/docs/latest/api/detectors.html. The frames come from this package's decoder, so that
-    damaged files and variable rates are handled as everywhere.
-
-    Args:
-        opened: the video, at its beginning.
-        options: detector and threshold.
+    The frames come from this package's decoder, so that damaged files and variable rates are handled as everywhere.
 
     Returns:
         At least one shot; together they cover the video without gaps.

@@ -16,12 +16,7 @@ TRANSIENT_STATUSES: Final = frozenset({"damaged", "missing"})
 
 
 class VideoError(Exception):
-    """A video that cannot be used; it is skipped, and its manifest row gives the reason.
-
-    Attributes:
-        status: the kind of problem in one word, such as `unreadable`.
-        message: what is wrong and what to do, in one sentence.
-    """
+    """A video that cannot be used, with a one-word status and a message that says what to do."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(status, message)
@@ -39,15 +34,11 @@ class VideoError(Exception):
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file on a disk that every worker can read; it is never modified.
-
-    Attributes:
-        path: location of the file.
-        origin: URL of the object that this file is a temporary copy of; empty for an original.
-    """
+    """A video file on a disk that every worker can read; it is never modified."""
 
     path: Path
     origin: str = ""
+    """URL of the object that this file is a temporary copy of, if it is one."""
 
     @property
     def name(self) -> str:
@@ -94,19 +85,14 @@ def video_from_path(path: Place) -> Video:
 
 @dataclass(frozen=True)
 class VideoBytes:
-    """The content of a video file that was rendered by this run and is not saved yet."""
+    """Content of a rendered video file that is not saved yet."""
 
     content: bytes
 
 
 @dataclass(frozen=True)
 class VideoLink:
-    """An existing video that is to be added to the catalog.
-
-    Attributes:
-        target: the existing file, which is never modified.
-        copy: whether to store a copy instead of a symbolic link.
-    """
+    """An existing video, which is never modified: to be stored as a symbolic link or a copy."""
 
     target: Place
     copy: bool = False

@@ -49,17 +49,11 @@ class VideoMetadata:
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video that a source provides.
+    """A video that a source provides; see `VideoManifest` for the columns that it fills.
 
     Attributes:
-        video_id: `<category>/<slug>`.
-        category: name of the category; None if there is none.
         digest: changes whenever the source would provide other bytes.
-        metadata: title, and what a site publishes.
-        source: path, URL, or name of the source.
-        group: videos of a group must stay in one fold.
         fetch: picklable, called in a worker; provides the video or raises a `VideoError`.
-        photos: file names of the photos that a rendered clip shows, comma-separated.
     """
 
     video_id: str
@@ -74,11 +68,7 @@ class SourceVideo:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A sanitized info dictionary of yt-dlp, of a video, a link to a video, or a list.
-
-    Attributes:
-        fields: https://github.com/yt-dlp/yt-dlp#output-template.
-    """
+    """A sanitized info dictionary (https://github.com/yt-dlp/yt-dlp#output-template) of a video, a link or a list."""
 
     fields: Mapping[str, Any]
 

@@ -17,22 +17,15 @@ MIN_COMPLETE_SHARE: Final = 0.9
 """A file with less than this share of its stated duration is incomplete."""
 
 FIRST_CHECK_BYTES: Final = 100_000
-"""When to check a file first, if its size or duration is unknown."""
-
 CHECK_GROWTH: Final = 1.25
-"""Factor on the size until the next check, so that all checks together read only a few times the file."""
+"""Size at the first check, and factor until the next one: all checks together read only a few times the file."""
 
 _MP4_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 _BOXES_BEFORE_INDEX: Final = frozenset({b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid", b"pdin"})
 
 
 class EnoughDownloaded(Exception):  # noqa: N818 - ends a transfer without an error
-    """The wanted part of a video has arrived.
-
-    Attributes:
-        file: partial file, which is longer than wanted.
-        fields: info dictionary of the video.
-    """
+    """The wanted part of a video has arrived in a partial file; `fields` is its info dictionary."""
 
     def __init__(self, file: VideoFile, fields: Mapping[str, Any]) -> None:
         super().__init__(file)
@@ -41,23 +34,15 @@ class EnoughDownloaded(Exception):  # noqa: N818 - ends a transfer without an er
 
 
 class TransferMonitor:
-    """Checks the file of one transfer while it grows.
-
-    Args:
-        seconds: wanted part of the video.
-        max_megabytes: limit on the transfer.
-    """
+    """Checks the file of one transfer, of which the first seconds are wanted, while it grows."""
 
     def __init__(self, seconds: float, max_megabytes: float) -> None:
         self._seconds = seconds
         self._max_megabytes = max_megabytes
-        self._next_check: float | None = None
+        self._next_check: float = FIRST_CHECK_BYTES
 
     def update(self, progress: Mapping[str, Any]) -> None:
-        """Check the file if it has grown enough.
-
-        Args:
-            progress: as passed to yt-dlp's progress hooks.
+        """Check the file if it has grown enough; a progress hook of yt-dlp.
 
         Raises:
             EnoughDownloaded: if the rest is not needed.
@@ -66,8 +51,6 @@ class TransferMonitor:
         if progress["status"] != "downloading":
             return
         size, limit = progress.get("downloaded_bytes") or 0, self._max_megabytes * 1e6
-        if self._next_check is None:
-            self._next_check = self._first_check(progress, limit)
         is_too_large = size > limit
         if size < self._next_check and not is_too_large:
             return
@@ -81,22 +64,13 @@ class TransferMonitor:
         if is_too_large:
             raise VideoError("too_large", f"it has more than {self._max_megabytes:g} MB")
 
-    def _first_check(self, progress: Mapping[str, Any], limit: float) -> float:
-        size, duration_s = _total_bytes(progress), progress["info_dict"].get("duration")
-        if size > limit:  # check early whether a part of it can be decoded at all
-            return FIRST_CHECK_BYTES
-        wanted_s = self._seconds + 2 * MARGIN_S
-        if duration_s and duration_s <= wanted_s:
-            return float("inf")
-        return size * wanted_s / duration_s if size and duration_s else FIRST_CHECK_BYTES
-
 
 def check_complete(video: VideoFile, seconds: float, published_s: float | None = None) -> None:
-    """Check that a file contains the wanted part of a video, or all of a shorter one.
+    """Check that a file contains the first seconds of a video, or all of a shorter one.
 
     Args:
         video: the file.
-        seconds: wanted part.
+        seconds: wanted duration.
         published_s: duration according to the site, in seconds. The header of a truncated file may state less.
 
     Raises:

@@ -27,9 +27,7 @@ MAX_ROLL_DEGREES: Final = 4
 class PhotoLibrary(Protocol):
     """Photos that may have to be downloaded first."""
 
-    def fetch(self) -> list[Photo]:
-        """Return the photos, after downloading those that are missing."""
-        ...
+    def fetch(self) -> list[Photo]: ...  # noqa: D102
 
 
 def _ascending(span: tuple[float, float]) -> tuple[float, float]:
@@ -47,15 +45,11 @@ class ClipOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class ClipStyle:
-    """Ranges that clips are drawn from; the defaults give videos as varied as those of a video site.
+    """Ranges that clips are drawn from; the defaults are as varied as the videos of a video site.
 
     Attributes:
         pools: number of disjoint pools that a category's photos are split into; a clip draws from one.
         sizes: width and height, pixels, even.
-        frame_rates: frames per second.
-        shots: smallest and largest number of shots.
-        zoom: of a shot; 1 is the largest crop with the clip's aspect ratio.
-        brightness: gain at the start and at the end of a clip.
         noise: standard deviation of the sensor noise, grey levels of 255.
         crf: constant rate factor of x264; 18 looks lossless, 40 shows heavy artefacts.
     """
@@ -124,11 +118,8 @@ def plan_clips(
 ) -> list[ClipRecipe]:
     """Draw the recipes of all clips, without reading a photo.
 
-    A clip depends only on the seed, its number and the photos of its category: more clips or other categories do not
-    change it.
-
-    Returns:
-        Recipes by category and number; consecutive clips draw from different pools.
+    A clip depends only on the seed, its number and the photos of its category. Consecutive clips draw from different
+    pools.
 
     Raises:
         ValueError: if a category has fewer than two scenes, or two categories have the same slug.
@@ -185,7 +176,7 @@ def _plan_clip(
 
 
 def _shot_lengths(frames: int, shots: int, rng: np.random.Generator) -> list[int]:
-    """Split a clip into shots, the longest at most three times as long as the shortest; lengths in frames."""
+    """Split a clip into shots, the longest at most three times the shortest; in frames."""
     ends = np.cumsum(rng.uniform(1, 3, shots))
     edges = np.round(ends / ends[-1] * frames).astype(int)
     return [length for length in np.diff(edges, prepend=0).tolist() if length]

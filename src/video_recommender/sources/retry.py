@@ -28,14 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class RetryPolicy:
-    """Retries with exponential backoff and jitter within the deadline of a video; honours Retry-After.
-
-    Args:
-        retries: attempts after the first one.
-        access: redacts secrets.
-        deadline: of the video.
-        seed: of the jitter.
-    """
+    """Retries with exponential backoff and jitter within the deadline of a video; honours Retry-After."""
 
     def __init__(self, retries: int, access: WebAccess, deadline: Deadline, seed: int) -> None:
         self._retries = retries
@@ -101,13 +94,7 @@ class CircuitBreaker:
         return self._failures[self._site(url)] >= MAX_CONSECUTIVE_FAILURES
 
     def record(self, url: str, source: str, status: str) -> None:
-        """Record the outcome of a video.
-
-        Args:
-            url: of the video.
-            source: search or URL that led to it.
-            status: outcome.
-        """
+        """Record the status of a video that was found by a source (search or URL)."""
         if is_search(source) and not is_search(url):
             self._site_of_search[site_of(source)] = site_of(url)
         if status in OFFLINE_STATUSES:

@@ -29,14 +29,7 @@ MAX_NAME_LENGTH: Final = 32
 
 @dataclass(frozen=True)
 class DownloadedVideo:
-    """A downloaded video.
-
-    Attributes:
-        file: complete file in the folder of partial files.
-        group: site and uploader; videos of a group must stay in one fold.
-        metadata: as published.
-        properties: as measured.
-    """
+    """A downloaded video in the folder of partial files, with its published and its measured properties."""
 
     file: VideoFile
     group: str
@@ -45,13 +38,7 @@ class DownloadedVideo:
 
 
 class WebDownloader:
-    """Finds and downloads one video after the other; use it as a context manager.
-
-    Args:
-        options: formats, filters and rate limits.
-        access: proxy, cookies and the folder of partial files.
-        seed: of the pauses between retries.
-    """
+    """Finds and downloads one video after the other; use it as a context manager."""
 
     def __init__(self, options: WebOptions, access: WebAccess, seed: int) -> None:
         self._options = options
@@ -149,7 +136,7 @@ def download_categories(
 
     Args:
         options: categories, formats, filters and rate limits.
-        access: proxy, cookies and the folder of partial files.
+        access: secrets, and the folder of partial files.
         records: outcomes of previous runs, by `video_id`.
         seed: of the pauses between retries.
 

@@ -65,13 +65,7 @@ _PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
 class WebError(Exception):
-    """A video that could not be downloaded.
-
-    Attributes:
-        status: the kind of problem in one word.
-        reason: a phrase without secrets.
-        retry_after_s: waiting time that the server requests, in seconds; None if it requests none.
-    """
+    """A video that could not be downloaded: status in one word, reason without secrets, and Retry-After in seconds."""
 
     def __init__(self, status: str, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(status, reason, retry_after_s)
@@ -97,10 +91,6 @@ class WebError(Exception):
 
 def classify_error(error: Exception, access: WebAccess) -> WebError:
     """Classify an error that was raised by yt-dlp or while the downloaded file was checked.
-
-    Args:
-        error: any exception.
-        access: redacts secrets.
 
     Raises:
         OSError: if the disk is full or may not be written to, which is no problem of the video.

@@ -35,13 +35,7 @@ def _parse_date(value: object) -> object:
 
 
 class WebCategory(BaseModel, extra="forbid", frozen=True):
-    """Sources of one category.
-
-    Attributes:
-        sources: searches and URLs.
-        urls_file: text file with a source per line; lines that begin with # are comments.
-        target: number of usable videos; None takes the target of `WebOptions`.
-    """
+    """Sources of one category, in the options and in a text file with a source per line."""
 
     sources: tuple[str, ...] = ()
     urls_file: Path | None = None
@@ -87,14 +81,7 @@ class WebOptions(BaseModel, extra="forbid", frozen=True):
 
 
 def list_web_sources(name: str, category: WebCategory) -> list[str]:
-    """List the distinct sources of a category.
-
-    Args:
-        name: of the category.
-        category: its options.
-
-    Returns:
-        URLs, and searches in yt-dlp's notation; a search without a number is unlimited.
+    """List the distinct sources of a category: URLs, and searches in yt-dlp's notation.
 
     Raises:
         ValueError: if there are none, the file cannot be read, or a source is neither a search nor an HTTP URL.

@@ -34,10 +34,8 @@ class WebVideo:
     Attributes:
         key: digest that identifies it.
         url: its URL; a search, if that itself failed.
-        info: what its site, or the list that links to it, states.
         requested_key: key of the link that led to it.
-        name: title, or file name.
-        link: link to request again when the media URL has expired; None for such a link itself.
+        link: what to request again when the media URL has expired; None for such a link itself.
         lists: keys of the lists that contain it.
         remaining_s: time that is left for it, in seconds.
         error: why it cannot be downloaded, if that is known already.

@@ -32,11 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Deadline:
-    """Time limit of one video, over all requests, retries and pauses.
-
-    Args:
-        limit_s: seconds.
-    """
+    """Time limit of one video in seconds, over all requests, retries and pauses."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -66,7 +62,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
 
     Args:
         options: formats and rate limits.
-        access: proxy, cookies and the folder of partial files.
+        access: secrets, and the folder of partial files.
         deadline: checked during every request.
         on_progress: called after each chunk of a transfer.
         extractor_backoff_s: pause after attempt `n` at a page, in seconds.
