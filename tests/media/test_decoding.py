@@ -34,6 +34,11 @@ def opened_status(video):
     return raised.value.status
 
 
+@pytest.mark.parametrize(("status", "retry"), [("missing", True), ("damaged", True), ("unreadable", False)])
+def test_only_a_problem_that_may_pass_is_worth_another_try(status, retry):
+    assert VideoError(status, "").retry is retry
+
+
 def test_the_widest_of_several_streams_of_pictures_is_taken(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (64, 48), (160, 120), (96, 64), default=None)
 

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -174,6 +175,20 @@ def test_what_is_told_rightly_is_kept():
 
     assert told.items() <= sanitize_metadata(told, str).items()
     assert "upload_date" not in sanitize_metadata({"upload_date": f"{today + timedelta(days=3):%Y%m%d}"}, str)
+
+
+def test_a_video_that_is_a_section_of_another_one_is_downloaded_without_ffmpeg(
+    web, clips, downloads, odd_site, monkeypatch, tmp_path
+):
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho started >> {tmp_path}/started\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(odd_site, "told", {"section_start": 0, "section_end": 1})
+
+    assert downloads.run(web.url("/odd1")).statuses() == ["ok"]
+    assert not (tmp_path / "started").exists()
 
 
 def test_the_smaller_side_of_an_upright_video_counts():

@@ -104,6 +104,19 @@ def test_no_secret_is_told():
     assert reason == "Cannot connect to [hidden]"
 
 
+def test_an_unexpected_error_is_logged_with_its_traceback_and_without_secrets(caplog):
+    access = WebAccess(Path("partial"), proxy="http://me:s3cret@proxy.example:8080")
+
+    try:
+        {}["http://me:s3cret@proxy.example:8080"]
+    except KeyError as error:
+        classify_error(error, access)
+
+    assert "Traceback" in caplog.text
+    assert "test_web_errors.py" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 @pytest.mark.parametrize(
     "error",
     [OSError(errno.ENOSPC, "No space left on device"), PermissionError(errno.EACCES, "Permission denied", "cat.video")],

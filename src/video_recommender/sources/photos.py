@@ -27,7 +27,9 @@ MAX_ROLL_DEGREES: Final = 4
 class PhotoLibrary(Protocol):
     """Photos that may have to be downloaded first."""
 
-    def fetch(self) -> list[Photo]: ...  # noqa: D102
+    def fetch(self) -> list[Photo]:
+        """Return the photos, after downloading missing ones."""
+        ...
 
 
 def _ascending(span: tuple[float, float]) -> tuple[float, float]:
@@ -129,8 +131,7 @@ def plan_clips(
     for category, members in groupby(by_category, key=lambda photo: photo.category):
         pools = split_into_pools(list(members), style.pools, _rng(seed, category))
         for number in range(1, options.clips_per_category + 1):
-            pool, rng = (number - 1) % len(pools), _rng(seed, category, number)
-            recipe = _plan_clip(number, pool + 1, pools[pool], options, style, rng)
+            recipe = _plan_clip(number, pools, options, style, _rng(seed, category, number))
             if recipe.video_id in recipes:
                 other = recipes[recipe.video_id].category
                 raise ValueError(f"Categories {other!r} and {category!r} have too similar names: rename one of them")
@@ -139,13 +140,10 @@ def plan_clips(
 
 
 def _plan_clip(
-    number: int,
-    pool: int,
-    photos: Sequence[Photo],
-    options: ClipOptions,
-    style: ClipStyle,
-    rng: np.random.Generator,
+    number: int, pools: Sequence[Sequence[Photo]], options: ClipOptions, style: ClipStyle, rng: np.random.Generator
 ) -> ClipRecipe:
+    pool = (number - 1) % len(pools)
+    photos = pools[pool]
     width, height = style.sizes[rng.integers(len(style.sizes))]
     fps = style.frame_rates[rng.integers(len(style.frame_rates))]
     frames = max(1, round(rng.uniform(*options.seconds) * fps))
@@ -154,7 +152,7 @@ def _plan_clip(
     return ClipRecipe(
         video_id=f"{slugify(photos[0].category) or 'category'}/clip-{number:03d}",
         category=photos[0].category,
-        pool=pool,
+        pool=pool + 1,
         seed=int(rng.integers(2**32)),
         width=width,
         height=height,

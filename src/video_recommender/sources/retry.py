@@ -3,7 +3,6 @@
 import logging
 import random
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
@@ -52,7 +51,6 @@ class RetryPolicy:
             try:
                 return action(previous)
             except Exception as error:  # noqa: BLE001 - extractors raise any exception on an unexpected page
-                logger.debug("%s", self._access.redact("".join(traceback.format_exception(error))))
                 previous = classify_error(error, self._access)
             pause_s = previous.retry_after_s or self.backoff_s(attempt)
             if not previous.retry or not self._may_wait(attempt, pause_s):

@@ -1,14 +1,16 @@
 """Classify errors of yt-dlp: status, reason, and whether to try again."""
 
 import errno
+import logging
 import re
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, TransportError
-from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedError, UnsupportedError
+from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedError, UnsupportedError, YoutubeDLError
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources.metadata import one_line
@@ -63,6 +65,8 @@ _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caus
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})
 
+logger = logging.getLogger(__name__)
+
 
 class WebError(Exception):
     """A video that could not be downloaded: status in one word, reason without secrets, and Retry-After in seconds."""
@@ -90,7 +94,7 @@ class WebError(Exception):
 
 
 def classify_error(error: Exception, access: WebAccess) -> WebError:
-    """Classify an error that was raised by yt-dlp or while the downloaded file was checked.
+    """Classify and log an error that was raised by yt-dlp or while the downloaded file was checked.
 
     Raises:
         OSError: if the disk is full or may not be written to, which is no problem of the video.
@@ -99,6 +103,9 @@ def classify_error(error: Exception, access: WebAccess) -> WebError:
     for cause in chain:
         if isinstance(cause, OSError) and _is_disk_error(cause):
             raise cause
+    is_expected = any(isinstance(cause, VideoError | YoutubeDLError) for cause in chain)
+    text = access.redact("".join(traceback.format_exception(error)))
+    logger.log(logging.DEBUG if is_expected else logging.WARNING, "%s", text)
     status = _status(chain)
     waits = (_retry_after_s(cause) for cause in chain if isinstance(cause, HTTPError))
     return WebError(status, access.redact(_reason(chain, status)), next(waits, None))

@@ -1,7 +1,5 @@
 """Find the videos behind searches, lists, pages and links."""
 
-import logging
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -23,8 +21,6 @@ _LINK_FIELDS: Final = frozenset(
     {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
 )
 """Fields that describe a link and not the video behind it."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,6 @@ class WebSearch:
             except StopIteration:
                 return
             except Exception as error:  # noqa: BLE001 - extractors raise any exception on an unexpected page
-                logger.debug("%s", self._access.redact("".join(traceback.format_exception(error))))
                 yield replace(link, error=classify_error(error, self._access))
                 return
             if isinstance(entry, Mapping):
