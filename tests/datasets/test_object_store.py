@@ -60,7 +60,7 @@ def test_frames_that_are_not_there_are_none(store):
         missing.load().decode()
 
 
-def test_video_is_at_hand_while_it_is_worked_on_and_not_afterwards(store):
+def test_video_in_a_store_is_a_local_file_only_while_it_is_used(store):
     video = VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4")
     video.save(VideoBytes(b"the bytes of a video"))
 

@@ -98,7 +98,7 @@ def test_clips_vary_within_the_options(recipes: list[ClipRecipe]) -> None:
     assert all(24 <= recipe.crf <= 40 and 0 <= recipe.noise <= 6 for recipe in recipes)
 
 
-def test_a_clip_tells_what_it_shows() -> None:
+def test_the_title_of_a_clip_names_its_scenes() -> None:
     cup, cat = bundled_photo("coffee.png", "things"), bundled_photo("chelsea.png", "things")
     shots = tuple(
         PhotoShot(photo=photo, frames=5, start=CENTRED, end=CENTRED, mirrored=False) for photo in (cup, cat, cup)

@@ -91,7 +91,7 @@ def test_pixels_are_square_where_the_file_does_not_say(tmp_path):
         assert opened.pixel_aspect == 1
 
 
-def test_pictures_that_others_refer_to_are_decoded_although_they_are_needless(tmp_path):
+def test_skippable_frames_that_others_refer_to_are_decoded(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (160, 120), options={"bf": "2", "g": "12"}, pictures=24)
 
     with open_video(video) as opened:

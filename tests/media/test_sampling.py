@@ -273,7 +273,7 @@ def test_a_picture_is_taken_as_often_as_it_is_on_screen(tmp_path):
     assert len(set(frames.jpegs)) == 2
 
 
-def test_max_frames_takes_the_beginning(tmp_path):
+def test_max_frames_takes_the_first_frames(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(48))
 
     frames = sample_frames(video, WIDE.model_copy(update={"max_frames": 2})).frames
@@ -297,7 +297,7 @@ def test_max_frames_takes_the_beginning(tmp_path):
     ids=str,
 )
 @pytest.mark.parametrize("rate", [0.8, 3, 7.3])
-def test_leaving_out_needless_pictures_changes_no_frame(tmp_path, encoder, rate):
+def test_skipping_frames_does_not_change_the_samples(tmp_path, encoder, rate):
     base = photo(160, 120)
     pictures = [np.roll(base, (number, 2 * number), axis=(0, 1)) for number in range(60)]
     video = write_video(tmp_path / "clip.mkv", pictures, rate=30, options={"crf": "30", **encoder})

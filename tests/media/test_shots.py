@@ -63,7 +63,7 @@ def test_a_video_of_one_picture_is_one_shot_with_one_frame(tmp_path):
     assert (sampled.shots, sampled.shot_numbers, len(sampled.frames)) == (1, (1,), 1)
 
 
-def test_cuts_are_told_by_the_clock_where_the_rate_varies(tmp_path):
+def test_cuts_of_a_video_with_a_variable_rate_have_the_right_times(tmp_path):
     steps = [100] * 15 + [20] * 40 + [50] * 30
     stamps = [0, *accumulate(steps)]
     video = film(tmp_path, ("cat", 15), ("cup", 40), ("woman", 30), stamps_ms=stamps)
@@ -109,7 +109,7 @@ def test_the_same_video_gives_the_same_bytes(tmp_path):
     assert sample_frames(video, SHOTS) == sample_frames(video, SHOTS)
 
 
-def test_max_frames_takes_the_beginning(tmp_path):
+def test_max_frames_takes_the_first_frames(tmp_path):
     sampled = sample_frames(film(tmp_path, ("cat", 30), ("cup", 20)), SHOTS.model_copy(update={"max_frames": 1}))
 
     assert (sampled.shots, sampled.shot_numbers, len(sampled.frames)) == (2, (1,), 1)
@@ -130,13 +130,13 @@ def test_a_broken_tail_leaves_the_shots_before_it(tmp_path):
     assert sample_frames(VideoFile(moving), SHOTS).shots in {1, 2}
 
 
-def test_what_is_no_video_is_told_as_at_a_fixed_rate(tmp_path):
+def test_a_file_that_is_no_video_is_unreadable(tmp_path):
     (tmp_path / "page.mp4").write_text("<html>")
 
-    with pytest.raises(VideoError) as told:
+    with pytest.raises(VideoError) as raised:
         sample_frames(VideoFile(tmp_path / "page.mp4"), SHOTS)
 
-    assert told.value.status == "unreadable"
+    assert raised.value.status == "unreadable"
 
 
 def test_the_picture_on_screen_is_picked():
@@ -145,7 +145,7 @@ def test_the_picture_on_screen_is_picked():
     assert list(select_at_times(shown, [0.0, 0.5, 1.0, 1.4, 2.0, 9.0])) == ["a", "a", "b", "b", "c", "c"]
 
 
-def test_options_of_the_sampling_that_is_not_chosen_cut_nothing_anew():
+def test_options_of_the_other_sampling_mode_do_not_change_the_digest():
     def digest(**options):
         return PreprocessingOptions(**options).digest
 

@@ -16,23 +16,23 @@ def recorded(*outcomes):
     return breaker
 
 
-def test_a_site_is_left_alone_after_so_many_failures_in_a_row():
+def test_a_site_gets_no_more_requests_after_three_failures_in_a_row():
     assert not recorded(*[(FIRST, "unreachable")] * 2).is_open(FIRST)
     assert recorded(*[(FIRST, "unreachable")] * 3).is_open(FIRST)
     assert not recorded(*[(FIRST, "unreachable")] * 3).is_open(SECOND)
 
 
 @pytest.mark.parametrize("status", ["ok", "unavailable", "too_large", "incomplete"])
-def test_an_answer_of_a_site_begins_the_count_anew(status):
+def test_a_response_of_a_site_resets_its_count(status):
     assert not recorded(*[(FIRST, "unreachable")] * 2, (FIRST, status), (FIRST, "unreachable")).is_open(FIRST)
 
 
 @pytest.mark.parametrize("status", ["filtered", "invalid_url", "live"])
-def test_what_was_not_asked_for_proves_nothing(status):
+def test_videos_without_a_request_do_not_count(status):
     assert recorded(*[(FIRST, "rate_limited"), (FIRST, status)] * 3).is_open(FIRST)
 
 
-def test_a_site_is_left_alone_though_another_one_answers_in_between():
+def test_responses_of_another_site_do_not_reset_the_count():
     breaker = recorded(*[(FIRST, "unreachable"), (SECOND, "ok")] * 3)
 
     assert breaker.is_open(FIRST)
@@ -55,7 +55,7 @@ def test_a_search_is_of_the_site_that_it_leads_to():
     assert not breaker.is_open("gvsearch5:dogs")
 
 
-def test_sites_that_are_used_up_do_not_keep_a_run_going(web, clips, downloads):
+def test_the_run_ends_if_no_other_site_has_sources_left(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0])
     with Web() as banned:
         banned.answers |= {f"/{n}.mp4": refusal(429) for n in range(9)}
@@ -66,7 +66,7 @@ def test_sites_that_are_used_up_do_not_keep_a_run_going(web, clips, downloads):
         assert len(banned.asked) == 3
 
 
-def test_videos_that_are_left_out_do_not_keep_a_run_going(web, downloads):
+def test_excluded_videos_do_not_reset_the_count(web, downloads):
     items = "".join(
         f"<item><title>{n}</title><enclosure url='{web.url(f'/{n}.mp4')}' type='video/mp4'/>"
         f"<itunes:duration>{9999 if n % 2 else 10}</itunes:duration></item>"
@@ -83,7 +83,7 @@ def test_videos_that_are_left_out_do_not_keep_a_run_going(web, downloads):
     assert downloads.statuses().count("rate_limited") == 3
 
 
-def test_a_banned_site_is_left_alone_while_others_are_asked(web, clips, downloads):
+def test_other_sites_still_get_requests_after_one_blocks_them(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0])
     with Web() as banned:
         banned.answers["/feed"] = feed(*[(f"Cat {n}", banned.url(f"/{n}.mp4")) for n in range(9)])

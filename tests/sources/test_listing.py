@@ -51,7 +51,7 @@ def video_folder(tmp_path):
     return tmp_path / "videos"
 
 
-def test_the_demo_offers_clips_of_its_photos(photo_library):
+def test_the_demo_lists_clips_of_its_photos(photo_library):
     offered = list_source_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, NOTHING, seed=1)
 
     assert photo_library.fetched == 1
@@ -61,7 +61,7 @@ def test_the_demo_offers_clips_of_its_photos(photo_library):
     assert all(set(video.photos.split(",")) <= {"coffee.png", "rocket.jpg", "chelsea.png"} for video in offered)
 
 
-def test_photos_of_ones_own_offer_clips_of_them_without_fetching_the_demo(photo_library):
+def test_own_photos_are_listed_as_clips_without_downloading_the_demo(photo_library):
     options = IngestionOptions(source="photos", photos=PhotosOptions(path=photo_library.folder), clips=SHORT_CLIPS)
 
     offered = list_source_videos(options, photo_library, NOTHING, seed=1)
@@ -70,7 +70,7 @@ def test_photos_of_ones_own_offer_clips_of_them_without_fetching_the_demo(photo_
     assert {(video.category, video.source) for video in offered} == {("Nice things", "photos")}
 
 
-def test_a_folder_offers_its_files_without_fetching_the_demo(photo_library, video_folder):
+def test_a_folder_lists_its_files_without_downloading_the_demo(photo_library, video_folder):
     options = IngestionOptions(source="folder", folder=FolderOptions(path=video_folder))
 
     loose, cat = sorted(
@@ -122,7 +122,7 @@ def test_the_seed_decides_what_is_rendered(photo_library):
     assert set(once).isdisjoint(otherwise)
 
 
-def test_asking_for_copies_instead_of_links_offers_other_files(photo_library, video_folder):
+def test_copies_and_links_have_different_digests(photo_library, video_folder):
     linked, copied = (
         list_source_videos(
             IngestionOptions(source="folder", folder=FolderOptions(path=video_folder, copy_files=copy_files)),
@@ -155,7 +155,7 @@ def test_a_seed_that_is_no_whole_number_is_refused(photo_library, seed):
         list_source_videos(IngestionOptions(), photo_library, NOTHING, seed)
 
 
-def downloaded(status="ok", error="", category="pets", **told):
+def downloaded(status="ok", error="", category="pets", **metadata):
     """A download of an earlier run, as the catalog gives it."""
     known = {
         "category": category,
@@ -164,7 +164,7 @@ def downloaded(status="ok", error="", category="pets", **told):
         "source": "https://videos.example/1",
         "group": "Ana",
     }
-    record = PartitionRecord("choice", status, error, {**vars(VideoMetadata("Cat")), **known, **told})
+    record = PartitionRecord("choice", status, error, {**vars(VideoMetadata("Cat")), **known, **metadata})
     return StoredPartition(record, lambda: VideoFile(Path("/downloads/pets/cat.mp4")))
 
 
@@ -174,7 +174,7 @@ def offer_downloads(**downloads):
     return {video.video_id: video for video in list_source_videos(options, None, stored, seed=1)}
 
 
-def test_downloads_are_offered_with_what_their_site_tells():
+def test_downloads_are_listed_with_their_metadata():
     cat = offer_downloads(cat=downloaded(uploader="Ana", view_count=3))["pets/cat"]
 
     assert (cat.category, cat.group, cat.source) == ("pets", "Ana", PAGE)
@@ -182,16 +182,16 @@ def test_downloads_are_offered_with_what_their_site_tells():
     assert cat.fetch() == VideoLink(Path("/downloads/pets/cat.mp4"))
 
 
-def test_what_could_not_be_downloaded_is_offered_with_the_reason():
+def test_failed_downloads_are_listed_with_the_reason():
     gone = offer_downloads(gone=downloaded("unavailable", "It is gone"))["pets/gone"]
 
-    with pytest.raises(VideoError, match="It is gone") as told:
+    with pytest.raises(VideoError, match="It is gone") as raised:
         pickle.loads(pickle.dumps(gone.fetch))()
 
-    assert told.value.status == "unavailable"
+    assert raised.value.status == "unavailable"
 
 
-def test_what_was_not_wanted_and_other_categories_are_not_offered():
+def test_filtered_videos_and_other_categories_are_not_listed():
     offered = offer_downloads(
         cat=downloaded(), long=downloaded("filtered", "It is too long"), car=downloaded(category="cars")
     )
@@ -199,7 +199,7 @@ def test_what_was_not_wanted_and_other_categories_are_not_offered():
     assert offered.keys() == {"pets/cat"}
 
 
-def test_a_download_that_has_come_after_all_is_another_video():
+def test_a_later_successful_download_changes_the_digest():
     before = offer_downloads(cat=downloaded("unreachable", "Timed out"))["pets/cat"]
 
     assert before.digest != offer_downloads(cat=downloaded())["pets/cat"].digest

@@ -14,7 +14,7 @@ FIELDS = {
 }
 
 
-def test_what_a_site_tells_is_picked_out():
+def test_published_metadata_is_extracted():
     assert VideoInfo(FIELDS).metadata == VideoMetadata(
         title="Cats",
         uploader="Ana",
@@ -27,7 +27,7 @@ def test_what_a_site_tells_is_picked_out():
     )
 
 
-def test_what_a_site_does_not_tell_is_empty():
+def test_unpublished_metadata_is_missing():
     assert VideoInfo({}).metadata == VideoMetadata()
 
 

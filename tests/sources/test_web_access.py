@@ -13,9 +13,9 @@ ACCESS = WebAccess(Path("partial"), cookies=COOKIES, proxy="http://me:s%40cret@p
 
 
 def test_the_proxy_and_its_password_are_hidden():
-    told = ACCESS.redact("http://me:s%40cret@proxy.example:8080 refused s@cret, also s%40cret")
+    text = ACCESS.redact("http://me:s%40cret@proxy.example:8080 refused s@cret, also s%40cret")
 
-    assert told == "[hidden] refused [hidden], also [hidden]"
+    assert text == "[hidden] refused [hidden], also [hidden]"
 
 
 def test_cookies_are_hidden_but_for_those_that_are_no_secrets():
@@ -23,9 +23,9 @@ def test_cookies_are_hidden_but_for_those_that_are_no_secrets():
 
 
 def test_a_short_user_of_the_proxy_garbles_no_sentence():
-    told = "source: some-channel has a game; me@proxy.example and me:s@cret refused me"
+    text = "source: some-channel has a game; me@proxy.example and me:s@cret refused me"
 
-    assert ACCESS.redact(told) == ("source: some-channel has a game; [hidden]@proxy.example and [hidden] refused me")
+    assert ACCESS.redact(text) == ("source: some-channel has a game; [hidden]@proxy.example and [hidden] refused me")
 
 
 def test_a_cookie_is_hidden_in_a_url_too():

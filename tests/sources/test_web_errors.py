@@ -18,8 +18,8 @@ OPEN = WebAccess(Path("partial"))
 
 
 def refused(status, **headers):
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HTTPError(Response(BytesIO(), PAGE, told, status=status))
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HTTPError(Response(BytesIO(), PAGE, fields, status=status))
 
 
 @pytest.mark.parametrize(
@@ -50,29 +50,29 @@ def refused(status, **headers):
         (KeyError("videoId"), "failed", True),
     ],
 )
-def test_an_error_tells_what_is_wrong_and_whether_it_may_pass(error, status, retry):
+def test_an_error_has_a_status_and_may_be_transient(error, status, retry):
     classified = classify_error(error, OPEN)
 
     assert (classified.status, classified.retry) == (status, retry)
 
 
-def test_what_caused_an_error_says_more_than_the_error():
+def test_the_cause_of_an_error_decides_its_status():
     cause = refused(429, Retry_After="7")
     wrapped = ExtractorError("Unable to download webpage", cause=cause)
-    told = classify_error(DownloadError("ERROR: [generic] Unable", (type(wrapped), wrapped, None)), OPEN)
+    error = classify_error(DownloadError("ERROR: [generic] Unable", (type(wrapped), wrapped, None)), OPEN)
 
-    assert (told.status, told.retry_after_s) == ("rate_limited", 7.0)
+    assert (error.status, error.retry_after_s) == ("rate_limited", 7.0)
 
 
-def test_a_server_may_name_the_time_from_which_on_it_can_be_asked():
+def test_retry_after_may_be_a_date():
     then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
 
     assert classify_error(refused(503, Retry_After=then), OPEN).retry_after_s == pytest.approx(90, abs=10)
 
 
-@pytest.mark.parametrize("told", ["", "soon", "-1", "²"])
-def test_a_wish_that_cannot_be_understood_is_none(told):
-    assert classify_error(refused(429, Retry_After=told), OPEN).retry_after_s is None
+@pytest.mark.parametrize("header", ["", "soon", "-1", "²"])
+def test_an_invalid_retry_after_is_ignored(header):
+    assert classify_error(refused(429, Retry_After=header), OPEN).retry_after_s is None
 
 
 def test_the_reason_is_plain_words():
@@ -96,7 +96,7 @@ def test_there_is_always_a_reason(error, reason):
     assert classify_error(error, OPEN).reason == reason
 
 
-def test_no_secret_is_told():
+def test_the_reason_contains_no_secret():
     access = WebAccess(Path("partial"), proxy="http://me:s3cret@proxy.example:8080")
 
     reason = classify_error(ProxyError("Cannot connect to http://me:s3cret@proxy.example:8080"), access).reason

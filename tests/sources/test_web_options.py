@@ -26,14 +26,14 @@ def test_searches_urls_and_a_file_of_urls_can_be_mixed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("written", "asked"),
+    ("source", "listed_source"),
     [
         ("ytsearch:cats", "ytsearchall:cats"),
         ("gvsearch7:cats", "gvsearch7:cats"),
     ],
 )
-def test_a_search_without_a_number_goes_on_for_as_long_as_results_are_taken(written, asked):
-    assert listed(sources=(written,)) == [asked]
+def test_a_search_without_a_number_is_unlimited(source, listed_source):
+    assert listed(sources=(source,)) == [listed_source]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_source_that_is_neither_a_search_nor_of_the_web_is_named(source):
     assert repr(source) in str(refused.value)
 
 
-def test_the_password_of_a_source_is_not_told():
+def test_the_password_of_an_invalid_source_is_not_revealed():
     with pytest.raises(ValueError, match="neither a search") as refused:
         listed(sources=("ftp://me:s3cret@videos.example/cat.mp4",))
 
@@ -94,7 +94,7 @@ def test_only_http_and_https_are_allowed():
         ({"min_height": 200}, {"formats": [{"height": 144}, {"height": None}, {}]}, "144 lines, less than 200"),
     ],
 )
-def test_the_reason_why_a_video_is_not_wanted_is_told(filters, fields, reason):
+def test_a_filtered_video_has_a_reason(filters, fields, reason):
     error = filter_error(VideoInfo(fields), WebFilters(**filters))
 
     assert error.status == "filtered"
@@ -109,7 +109,7 @@ def test_the_reason_why_a_video_is_not_wanted_is_told(filters, fields, reason):
         {"duration": 10, "license": "CC BY", "age_limit": 16, "upload_date": "20200201", "formats": [{"height": 200}]},
     ],
 )
-def test_what_is_not_told_does_not_count_against_a_video(fields):
+def test_unknown_properties_filter_no_video(fields):
     filters = WebFilters(
         min_seconds=10,
         max_seconds=10,
@@ -123,7 +123,7 @@ def test_what_is_not_told_does_not_count_against_a_video(fields):
 
 
 @pytest.mark.parametrize("fields", [{"is_live": True}, {"live_status": "is_live"}, {"live_status": "is_upcoming"}])
-def test_what_is_still_broadcast_or_has_yet_to_be_is_live(fields):
+def test_current_and_future_broadcasts_are_live(fields):
     assert filter_error(VideoInfo(fields), WebFilters()).status == "live"
     assert filter_error(VideoInfo({"live_status": "was_live"}), WebFilters()) is None
 

@@ -65,7 +65,7 @@ def test_a_playlist_that_drips_in_is_given_up_when_its_time_is_up(web, downloads
     assert time.monotonic() - begun < 1.5
 
 
-def test_the_time_of_a_video_is_not_counted_anew_with_each_attempt(web, clips, downloads):
+def test_all_attempts_at_a_video_share_one_time_limit(web, clips, downloads):
     web.answers["/cat.mp4"] = slow(clips[0] * 20, seconds=30, pieces=300)
     begun = time.monotonic()
 

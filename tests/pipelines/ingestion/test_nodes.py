@@ -148,13 +148,13 @@ def test_without_a_single_usable_video_the_run_ends_in_a_sentence(videos, messag
         described(**videos)
 
 
-def test_what_a_site_tells_of_a_video_stands_in_the_manifest():
-    told = {"uploader": "Ana", "upload_date": "2024-05-31", "view_count": 42, "licence": "CC BY"}
+def test_published_metadata_is_in_the_manifest():
+    metadata = {"uploader": "Ana", "upload_date": "2024-05-31", "view_count": 42, "licence": "CC BY"}
 
-    manifest = described(cat=PROBED | {"sha256": "1"} | told, dog=PROBED | {"sha256": "2"})
+    manifest = described(cat=PROBED | {"sha256": "1"} | metadata, dog=PROBED | {"sha256": "2"})
 
-    assert manifest.loc["pets/cat", list(told)].tolist() == ["Ana", pd.Timestamp("2024-05-31"), 42, "CC BY"]
-    assert manifest.loc["pets/dog", list(told)].isna().all()
+    assert manifest.loc["pets/cat", list(metadata)].tolist() == ["Ana", pd.Timestamp("2024-05-31"), 42, "CC BY"]
+    assert manifest.loc["pets/dog", list(metadata)].isna().all()
 
 
 def test_nothing_is_downloaded_unless_the_web_is_the_source(tmp_path):
@@ -165,7 +165,7 @@ def test_nothing_is_downloaded_unless_the_web_is_the_source(tmp_path):
     assert summarise_downloads(as_stored({}), IngestionOptions()).empty
 
 
-def test_videos_of_the_web_are_downloaded_and_what_became_of_them_is_told(web, clips, tmp_path, short_pauses):
+def test_web_videos_are_downloaded_and_reported(web, clips, tmp_path, short_pauses):
     web.answers["/cat.mp4"] = video(clips[0])
     wanted = WebCategory(sources=(web.url("/cat.mp4"), web.url("/gone.mp4")), target=2)
     fast = RateLimits(retries=0, sleep_between_videos_s=(0, 0))
