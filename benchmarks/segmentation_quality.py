@@ -26,8 +26,9 @@ import skimage
 from numpy.typing import NDArray
 
 from video_recommender.datasets import WheelPhotosDataset
-from video_recommender.media.clip_rendering import ClipOptions, ClipRecipe, plan_clips
+from video_recommender.media.clip_rendering import ClipRecipe
 from video_recommender.media.frames import FrameFolder, Picture
+from video_recommender.media.photo import Photo
 from video_recommender.networks.coco_classes import CALIBRATED_CONFIDENCE
 from video_recommender.networks.coco_network import compile_coco_detector
 from video_recommender.networks.found_objects import FoundObjects, ObjectDetector
@@ -35,7 +36,7 @@ from video_recommender.networks.object_masks import Box, likely_pixels, mask_obj
 from video_recommender.networks.repeated_boxes import overlap
 from video_recommender.networks.weak_objects import believe_objects
 from video_recommender.pipelines.segmentation.nodes import CONFIDENCE
-from video_recommender.sources.photos import Photo
+from video_recommender.sources.photos import ClipOptions, plan_clips
 
 PROJECT = Path(__file__).parents[1]
 LABELS = json.loads(Path(__file__).with_name("labelled_photos.json").read_text())

@@ -231,8 +231,8 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 def _begun(handler: Handler, request: Request, content: bytes, content_type: str = "video/mp4") -> bytes:
     """Promise the rest of a file, from the byte on that was asked for; returns it."""
     start = request.first_byte
-    told: dict[str, object] = {"Content_Type": content_type, "Content_Length": len(content) - start}
+    headers: dict[str, object] = {"Content_Type": content_type, "Content_Length": len(content) - start}
     if start:
-        told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-    handler.start(206 if start else 200, **told)
+        headers["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+    handler.start(206 if start else 200, **headers)
     return b"" if handler.command == "HEAD" else content[start:]

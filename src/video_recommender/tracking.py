@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from video_recommender.console_output import silence_dependencies
 from video_recommender.incremental.stages import parameter_groups, stage_of
-from video_recommender.sources.web_access import without_users
+from video_recommender.sources.web_access import strip_credentials
 from video_recommender.tracking_stage_run import StageRun
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class MlflowTracking:
         groups = parameter_groups(pipeline)
         used = {name: value for name, value in self._parameters.items() if name in groups}
         flat = pd.json_normalize(used).iloc[0].items()
-        return {str(name): without_users(str(value)) for name, value in flat}  # sources may be URLs with a password
+        return {str(name): strip_credentials(str(value)) for name, value in flat}  # sources may be URLs with a password
 
     def _end(self, status: str) -> None:
         if self._stage is not None:

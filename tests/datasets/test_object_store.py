@@ -60,11 +60,11 @@ def test_frames_that_are_not_there_are_none(store):
         missing.load().decode()
 
 
-def test_video_is_at_hand_while_it_is_worked_on_and_not_afterwards(store):
+def test_video_in_a_store_is_a_local_file_only_while_it_is_used(store):
     video = VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4")
     video.save(VideoBytes(b"the bytes of a video"))
 
-    with video.load().at_hand() as copy:
+    with video.load().as_local_file() as copy:
         content = copy.path.read_bytes()
 
     assert content == b"the bytes of a video"
@@ -75,7 +75,7 @@ def test_video_is_at_hand_while_it_is_worked_on_and_not_afterwards(store):
 def test_missing_video_is_named(store):
     video = VideoFileDataset(filepath=f"{ROOT}/videos/none.mp4").load()
 
-    with pytest.raises(VideoError, match=f"{ROOT}/videos/none.mp4 cannot be found") as raised, video.at_hand():
+    with pytest.raises(VideoError, match=f"{ROOT}/videos/none.mp4 cannot be found") as raised, video.as_local_file():
         pass
 
     assert raised.value.status == "missing"
@@ -102,9 +102,9 @@ def test_folder_of_videos_is_listed_by_category_and_a_replaced_one_is_noticed(st
     after = {video.video_id: video for video in list_folder(f"{ROOT}/films")}
 
     assert list(before) == ["cars/1", "pets/a-cat", "unlabelled/alone"]
-    assert str(before["cars/1"].path) == f"{ROOT}/films/cars/race/1.MKV"
+    assert before["cars/1"].source == f"{ROOT}/films/cars/race/1.MKV"
     assert before["cars/1"].group == "cars/race"
-    changed = {name for name in after if after[name].fingerprint != before[name].fingerprint}
+    changed = {name for name in after if after[name].digest != before[name].digest}
     assert changed == {"pets/a-cat"}
 
 

@@ -20,8 +20,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
 
 from video_recommender.incremental import IncrementalRunner
-from video_recommender.media.clip_rendering import ClipOptions, plan_clips, render_clip
-from video_recommender.sources.photos import list_photo_folder
+from video_recommender.media.clip_rendering import render_clip
+from video_recommender.sources.photos import ClipOptions, ClipStyle, list_photo_folder, plan_clips
 from video_recommender.tracking import MlflowTracking
 
 SOURCES = Path(__file__).parents[2]
@@ -32,14 +32,8 @@ CORPUS = {
     "things": ["coffee.png", "motorcycle_left.png", "clock_motion.png"],
 }
 UNSEEN = {"animals": ["chelsea.png", "horse.png"]}
-CLIPS = ClipOptions(
-    clips_per_category=4,
-    pools=3,
-    seconds=(1.0, 1.5),
-    sizes=((160, 120),),
-    frame_rates=(Fraction(12),),
-    shots=(1, 1),
-)
+CLIPS = ClipOptions(clips_per_category=4, seconds=(1.0, 1.5))
+STYLE = ClipStyle(pools=3, sizes=((160, 120),), frame_rates=(Fraction(12),), shots=(1, 1))
 LOCAL_CONF = """\
 ingestion:
   source: folder
@@ -211,7 +205,7 @@ def _render(photos: dict[str, list[str]], folder: Path, options: ClipOptions) ->
         (library / category).mkdir(parents=True)
         for name in names:
             shutil.copy(PHOTOS / name, library / category / name)
-    for recipe in plan_clips(list_photo_folder(library), options, seed=1):
+    for recipe in plan_clips(list_photo_folder(library), options, seed=1, style=STYLE):
         file = folder / f"{recipe.video_id}.mp4"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(render_clip(recipe))

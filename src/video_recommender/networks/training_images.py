@@ -10,9 +10,10 @@ import pandas as pd
 
 from video_recommender.incremental.partitions import RECORDS
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
+from video_recommender.media.photo import Photo
 from video_recommender.media.video import VideoError
 from video_recommender.sources.folder import unique_slugs
-from video_recommender.sources.photos import Photo, list_photo_folder
+from video_recommender.sources.photos import list_photo_folder
 
 VERSION = 1
 """Raised when the same source would give other training images than before, so that they are made again."""

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from skimage import data
 from skimage.transform import resize
 
+from video_recommender.media.decoding import TimedFrame
 from video_recommender.media.frame_skipping import TOLERANCE_S, samples_before
 from video_recommender.media.frames import EncodedFrames
-from video_recommender.media.sampling import PreprocessingOptions, Shown, pick_frames, sample_frames
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames, select_at_rate
 from video_recommender.media.video import VideoError, VideoFile
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -272,7 +273,7 @@ def test_a_picture_is_taken_as_often_as_it_is_on_screen(tmp_path):
     assert len(set(frames.jpegs)) == 2
 
 
-def test_max_frames_takes_the_beginning(tmp_path):
+def test_max_frames_takes_the_first_frames(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(48))
 
     frames = sample_frames(video, WIDE.model_copy(update={"max_frames": 2})).frames
@@ -296,7 +297,7 @@ def test_max_frames_takes_the_beginning(tmp_path):
     ids=str,
 )
 @pytest.mark.parametrize("rate", [0.8, 3, 7.3])
-def test_leaving_out_needless_pictures_changes_no_frame(tmp_path, encoder, rate):
+def test_skipping_frames_does_not_change_the_samples(tmp_path, encoder, rate):
     base = photo(160, 120)
     pictures = [np.roll(base, (number, 2 * number), axis=(0, 1)) for number in range(60)]
     video = write_video(tmp_path / "clip.mkv", pictures, rate=30, options={"crf": "30", **encoder})
@@ -319,7 +320,7 @@ def test_a_file_that_holds_nothing_that_decodes_is_unreadable(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(5))
     overwrite(video, packets_of(video))
 
-    with pytest.raises(VideoError, match=r"clip\.mp4 holds no picture that can be decoded") as raised:
+    with pytest.raises(VideoError, match=r"clip\.mp4 has no frame that can be decoded") as raised:
         sample_frames(video, WIDE)
 
     assert raised.value.status == "unreadable"
@@ -345,12 +346,12 @@ rates = st.floats(0.1, 60)
 
 
 def shown_at(stamps):
-    return [Shown(stamp / 1000, stamp / 1000, stamp) for stamp in stamps]
+    return [TimedFrame(stamp / 1000, stamp / 1000, stamp) for stamp in stamps]
 
 
 @given(times, rates)
 def test_the_picture_on_screen_is_picked(stamps, rate):
-    picked = [stamp for stamp, count in pick_frames(shown_at(stamps), rate) for _ in range(count)]
+    picked = [stamp for stamp, count in select_at_rate(shown_at(stamps), rate) for _ in range(count)]
 
     for sample, stamp in enumerate(picked):
         on_time = (stamps[0] / 1000 + sample / rate + TOLERANCE_S) * 1000
@@ -360,7 +361,7 @@ def test_the_picture_on_screen_is_picked(stamps, rate):
 
 @given(times, rates)
 def test_samples_reach_from_the_first_picture_to_the_last(stamps, rate):
-    picked = [stamp for stamp, count in pick_frames(shown_at(stamps), rate) for _ in range(count)]
+    picked = [stamp for stamp, count in select_at_rate(shown_at(stamps), rate) for _ in range(count)]
 
     length_s = (stamps[-1] - stamps[0]) / 1000
     assert picked[0] == stamps[0] or stamps[1] - stamps[0] <= TOLERANCE_S * 1000
@@ -372,8 +373,8 @@ def test_the_latest_picture_before_each_sample_is_enough(stamps, rate):
     latest = {samples_before((stamp - stamps[0]) / 1000, rate): stamp for stamp in stamps}
     enough = sorted({stamps[0], *latest.values()})
 
-    assert list(pick_frames(shown_at(enough), rate)) == list(pick_frames(shown_at(stamps), rate))
+    assert list(select_at_rate(shown_at(enough), rate)) == list(select_at_rate(shown_at(stamps), rate))
 
 
 def test_no_pictures_give_no_frames():
-    assert list(pick_frames([], 3)) == []
+    assert list(select_at_rate([], 3)) == []

@@ -1,8 +1,8 @@
 import pytest
 
-from video_recommender.sources.metadata import LONGEST_TEXT, Publication, one_line
+from video_recommender.sources.metadata import MAX_TEXT_LENGTH, VideoInfo, VideoMetadata, one_line
 
-TOLD = {
+FIELDS = {
     "title": "Cats",
     "uploader": "Ana",
     "upload_date": "20240531",
@@ -14,8 +14,8 @@ TOLD = {
 }
 
 
-def test_what_a_site_tells_is_picked_out():
-    assert Publication.of(TOLD) == Publication(
+def test_published_metadata_is_extracted():
+    assert VideoInfo(FIELDS).metadata == VideoMetadata(
         title="Cats",
         uploader="Ana",
         upload_date="2024-05-31",
@@ -27,14 +27,14 @@ def test_what_a_site_tells_is_picked_out():
     )
 
 
-def test_what_a_site_does_not_tell_is_empty():
-    assert Publication.of({}) == Publication()
+def test_unpublished_metadata_is_missing():
+    assert VideoInfo({}).metadata == VideoMetadata()
 
 
 def test_the_channel_stands_for_the_uploader_and_the_time_for_the_day():
-    publication = Publication.of({"channel": "Cats & Co", "timestamp": 86400 * 365})
+    metadata = VideoInfo({"channel": "Cats & Co", "timestamp": 86400 * 365}).metadata
 
-    assert (publication.uploader, publication.upload_date) == ("Cats & Co", "1971-01-01")
+    assert (metadata.uploader, metadata.upload_date) == ("Cats & Co", "1971-01-01")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_channel_stands_for_the_uploader_and_the_time_for_the_day():
         ("\x1b[31mred\x1b[0m\x07", "[31mred [0m"),
         ("right\u202eto\u2069left", "right to left"),
         ("half a pair \ud83d", "half a pair ?"),
-        ("é" * 10_000, "é" * LONGEST_TEXT),
+        ("é" * 10_000, "é" * MAX_TEXT_LENGTH),
     ],
 )
 def test_a_hostile_text_becomes_one_harmless_line(written, shown):

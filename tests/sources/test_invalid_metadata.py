@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -7,23 +8,23 @@ from web_server import page, video
 from yt_dlp.extractor.common import InfoExtractor
 
 from video_recommender.schemas import VideoManifest
-from video_recommender.sources.sanitize_metadata import made_sane
+from video_recommender.sources.metadata import sanitize_metadata
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_downloader import WebDownloader
+from video_recommender.sources.web_download import WebDownloader
 from video_recommender.sources.web_options import WebFilters
 
 
 class OddSite(InfoExtractor):
-    """A site whose extractor tells what it likes."""
+    """A site whose extractor returns arbitrary fields."""
 
     _VALID_URL = r"http://127\.0\.0\.1:\d+/odd(?P<id>\d+)"
-    told: dict = {}  # noqa: RUF012
+    fields: dict = {}  # noqa: RUF012
 
     def _real_extract(self, url):
         number = self._match_id(url)
         self._request_webpage(url, number)
         media = {"id": number, "title": "Odd", "url": url.replace("odd", "file"), "ext": "mp4"}
-        return {**media, **self.told}
+        return {**media, **self.fields}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def odd_site(monkeypatch, web, clips):
 
     def begin_with_odd_site(downloader):
         begin(downloader)
-        site, extractor = downloader._site, OddSite()
+        site, extractor = downloader._client, OddSite()
         site._ies = {"OddSite": extractor, **site._ies}
         site._ies_instances["OddSite"] = extractor
         extractor.set_downloader(site)
@@ -53,7 +54,7 @@ def manifest_of(downloads):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "fields",
     [
         {"interactionCount": "-5"},
         {"interactionCount": "99999999999999999999999"},
@@ -64,8 +65,8 @@ def manifest_of(downloads):
         {"name": "x" * 5000},
     ],
 )
-def test_a_page_that_tells_nonsense_breaks_no_table(web, clips, downloads, told):
-    web.answers |= {"/cat": linked_data(web.url("/cat.mp4"), **told), "/cat.mp4": video(clips[0])}
+def test_invalid_metadata_breaks_no_table(web, clips, downloads, fields):
+    web.answers |= {"/cat": linked_data(web.url("/cat.mp4"), **fields), "/cat.mp4": video(clips[0])}
 
     downloads.run(web.url("/cat"))
 
@@ -73,7 +74,7 @@ def test_a_page_that_tells_nonsense_breaks_no_table(web, clips, downloads, told)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "fields",
     [
         {"duration": "2"},
         {"duration": float("nan")},
@@ -97,8 +98,8 @@ def test_a_page_that_tells_nonsense_breaks_no_table(web, clips, downloads, told)
         {"url": None, "formats": [None]},
     ],
 )
-def test_one_odd_video_stops_no_run(web, downloads, odd_site, monkeypatch, told):
-    monkeypatch.setattr(odd_site, "told", told)
+def test_one_odd_video_stops_no_run(web, downloads, odd_site, monkeypatch, fields):
+    monkeypatch.setattr(odd_site, "fields", fields)
     strict = WebFilters(min_seconds=0, min_height=16, viewer_age=16, uploaded_after="2001-01-01")
 
     downloads.run(web.url("/odd1"), filters=strict)
@@ -106,9 +107,9 @@ def test_one_odd_video_stops_no_run(web, downloads, odd_site, monkeypatch, told)
     assert len(manifest_of(downloads)) == 1
 
 
-def test_numbers_that_are_told_as_texts_count(web, downloads, odd_site, monkeypatch):
+def test_numbers_in_text_form_are_parsed(web, downloads, odd_site, monkeypatch):
     formats = [{"url": web.url("/file1"), "ext": "mp4", "width": "320", "height": "240"}]
-    monkeypatch.setattr(odd_site, "told", {"formats": formats, "view_count": "42"})
+    monkeypatch.setattr(odd_site, "fields", {"formats": formats, "view_count": "42"})
 
     downloads.run(web.url("/odd1"))
 
@@ -118,7 +119,7 @@ def test_numbers_that_are_told_as_texts_count(web, downloads, odd_site, monkeypa
 
 def test_an_entry_of_a_list_that_is_none_does_not_end_the_list(web, clips, downloads, odd_site, monkeypatch):
     entries = [{"_type": "url", "url": web.url(f"/{n}.mp4"), "ie_key": "Generic"} for n in range(2)]
-    monkeypatch.setattr(odd_site, "told", {"_type": "playlist", "entries": [entries[0], None, "odd", entries[1]]})
+    monkeypatch.setattr(odd_site, "fields", {"_type": "playlist", "entries": [entries[0], None, "odd", entries[1]]})
     web.answers |= {f"/{n}.mp4": video(clips[n]) for n in range(2)}
 
     downloads.run(web.url("/odd1"))
@@ -129,11 +130,11 @@ def test_an_entry_of_a_list_that_is_none_does_not_end_the_list(web, clips, downl
 def test_a_link_that_is_no_url_stops_no_list(web, clips, downloads, odd_site, monkeypatch):
     links = ["http://[", "", web.url("/cat.mp4")]
     monkeypatch.setattr(
-        odd_site, "told", {"_type": "playlist", "entries": [{"_type": "url", "url": url} for url in links]}
+        odd_site, "fields", {"_type": "playlist", "entries": [{"_type": "url", "url": url} for url in links]}
     )
     web.answers["/cat.mp4"] = video(clips[0])
 
-    assert downloads.run(web.url("/odd1")).statuses() == ["refused", "refused", "ok"]
+    assert downloads.run(web.url("/odd1")).statuses() == ["invalid_url", "invalid_url", "ok"]
 
 
 def test_a_file_whose_address_has_grown_old_is_asked_for_at_its_new_one(web, clips, downloads, odd_site, monkeypatch):
@@ -148,14 +149,14 @@ def test_a_file_whose_address_has_grown_old_is_asked_for_at_its_new_one(web, cli
     assert downloads.run(web.url("/odd1")).statuses() == ["ok"]
 
 
-def test_a_cookie_that_a_site_repeats_is_not_told(web, clips, downloads):
+def test_a_cookie_that_a_site_repeats_is_not_revealed(web, clips, downloads):
     cookies = "# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tSESSION\ts3cret-cookie\n"
     downloads.access = WebAccess(downloads.access.partial_folder, cookies=cookies)
 
     def repeat(handler, request):
         cookie = request.headers["Cookie"].split("=")[1]
-        told = {"author": {"name": cookie}, "keywords": cookie, "thumbnailUrl": web.url(f"/{cookie}.jpg")}
-        linked_data(web.url(f"/{cookie}.mp4?session={cookie}"), name=f"Hello {cookie}", **told)(handler, request)
+        fields = {"author": {"name": cookie}, "keywords": cookie, "thumbnailUrl": web.url(f"/{cookie}.jpg")}
+        linked_data(web.url(f"/{cookie}.mp4?session={cookie}"), name=f"Hello {cookie}", **fields)(handler, request)
 
     web.answers |= {"/cat": repeat, "/s3cret-cookie.mp4": video(clips[0])}
     web.answers["/page"] = lambda handler, request: page(
@@ -168,16 +169,30 @@ def test_a_cookie_that_a_site_repeats_is_not_told(web, clips, downloads):
     assert "s3cret" not in repr(downloads.records)
 
 
-def test_what_is_told_rightly_is_kept():
+def test_valid_metadata_is_kept():
     today = datetime.now(UTC)
-    told = {"title": "Cat", "duration": 12, "upload_date": f"{today:%Y%m%d}", "tags": ["a"], "id": "1", "other": [1]}
+    fields = {"title": "Cat", "duration": 12, "upload_date": f"{today:%Y%m%d}", "tags": ["a"], "id": "1", "other": [1]}
 
-    assert told.items() <= made_sane(told, str).items()
-    assert "upload_date" not in made_sane({"upload_date": f"{today + timedelta(days=3):%Y%m%d}"}, str)
+    assert fields.items() <= sanitize_metadata(fields, str).items()
+    assert "upload_date" not in sanitize_metadata({"upload_date": f"{today + timedelta(days=3):%Y%m%d}"}, str)
+
+
+def test_a_video_that_is_a_section_of_another_one_is_downloaded_without_ffmpeg(
+    web, clips, downloads, odd_site, monkeypatch, tmp_path
+):
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho started >> {tmp_path}/started\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(odd_site, "fields", {"section_start": 0, "section_end": 1})
+
+    assert downloads.run(web.url("/odd1")).statuses() == ["ok"]
+    assert not (tmp_path / "started").exists()
 
 
 def test_the_smaller_side_of_an_upright_video_counts():
-    formats = made_sane({"formats": [{"width": 360, "height": 640}, {"height": 240}, {}]}, str)["formats"]
+    formats = sanitize_metadata({"formats": [{"width": 360, "height": 640}, {"height": 240}, {}]}, str)["formats"]
 
     assert [form["smaller_side"] for form in formats] == [360, 240, None]
 
@@ -185,7 +200,7 @@ def test_the_smaller_side_of_an_upright_video_counts():
 def test_each_format_has_a_digest_of_its_own():
     formats = [{"format_id": "1"}, {"format_id": "2"}, {"format_id": "1", "height": 240}, {"format_id": "1"}]
 
-    digests = [form["format_digest"] for form in made_sane({"formats": formats}, str)["formats"]]
+    digests = [form["format_digest"] for form in sanitize_metadata({"formats": formats}, str)["formats"]]
 
     assert len(set(digests[:3])) == 3
     assert digests[0] == digests[3]

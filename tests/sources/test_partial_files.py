@@ -3,7 +3,7 @@ import pytest
 
 from video_recommender.media.probe import probe_video
 from video_recommender.media.video import VideoError, VideoFile
-from video_recommender.sources.file_completeness import check_complete, holds_more_than, keep_beginning
+from video_recommender.sources.partial_files import check_complete, is_longer_than, truncate_video
 
 
 @pytest.fixture
@@ -26,64 +26,64 @@ def rewrapped(video, container, **options):
 
 def test_a_whole_file_is_complete(video):
     check_complete(video, 30.0)
-    check_complete(video, 30.0, told_s=12.4)
-    check_complete(video, 10.0, told_s=600.0)
+    check_complete(video, 30.0, published_s=12.4)
+    check_complete(video, 10.0, published_s=600.0)
 
 
-def test_a_file_that_breaks_off_is_incomplete(video):
+def test_a_truncated_file_is_incomplete(video):
     broken = rewrapped(video, "mp4", movflags="faststart")
     content = broken.path.read_bytes()
     broken.path.write_bytes(content[: len(content) // 2])
 
-    with pytest.raises(VideoError, match=r"breaks off after \d\.\d of 12\.0 s") as told:
+    with pytest.raises(VideoError, match=r"ends after \d\.\d of 12\.0 s") as raised:
         check_complete(broken, 30.0)
 
-    assert told.value.status == "incomplete"
+    assert raised.value.status == "incomplete"
 
 
-def test_a_file_that_is_shorter_than_its_site_tells_is_incomplete_whatever_it_says_of_itself(video):
-    with pytest.raises(VideoError, match=r"breaks off after 12\.0 of 30\.0 s") as told:
-        check_complete(video, 30.0, told_s=120.0)
+def test_a_file_that_is_shorter_than_its_site_states_is_incomplete(video):
+    with pytest.raises(VideoError, match=r"ends after 12\.0 of 30\.0 s") as raised:
+        check_complete(video, 30.0, published_s=120.0)
 
-    assert told.value.status == "incomplete"
+    assert raised.value.status == "incomplete"
 
 
-def test_what_of_a_file_is_not_wanted_need_not_be_there(video):
+def test_only_the_wanted_part_of_a_file_must_be_complete(video):
     broken = rewrapped(video, "mp4", movflags="faststart")
     content = broken.path.read_bytes()
     broken.path.write_bytes(content[: len(content) // 2])
 
-    assert holds_more_than(broken, 3.0)
-    assert not holds_more_than(broken, 11.0)
-    check_complete(broken, 3.0, told_s=12.0)
+    assert is_longer_than(broken, 3.0)
+    assert not is_longer_than(broken, 11.0)
+    check_complete(broken, 3.0, published_s=12.0)
 
 
-def test_of_a_long_video_only_the_beginning_is_kept(video):
+def test_a_long_video_is_truncated(video):
     before = video.path.read_bytes()
 
-    beginning = keep_beginning(video, 5.0)
+    beginning = truncate_video(video, 5.0)
 
     assert probe_video(beginning).duration_s == pytest.approx(5.0, abs=0.3)
     assert video.path.read_bytes() == before
 
 
-def test_the_pictures_of_the_beginning_are_those_of_the_video(video):
+def test_a_truncated_video_has_the_same_frames(video):
     def pictures(file):
         with av.open(file.path) as container:
             return [picture.to_ndarray() for picture in container.decode(video=0)][:40]
 
-    kept = pictures(keep_beginning(video, 5.0))
+    kept = pictures(truncate_video(video, 5.0))
 
     assert len(kept) == 40
     assert all((one == other).all() for one, other in zip(kept, pictures(video), strict=True))
 
 
 def test_a_short_video_stays_as_it_is(video):
-    assert keep_beginning(video, 12.0) == video
-    assert keep_beginning(video, 11.5) == video
+    assert truncate_video(video, 12.0) == video
+    assert truncate_video(video, 11.5) == video
 
 
-def test_a_file_that_is_no_video_is_told(tmp_path):
+def test_a_file_that_is_no_video_is_an_error(tmp_path):
     (tmp_path / "page").write_text("<html>")
 
     with pytest.raises(VideoError):

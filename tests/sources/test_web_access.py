@@ -13,29 +13,25 @@ ACCESS = WebAccess(Path("partial"), cookies=COOKIES, proxy="http://me:s%40cret@p
 
 
 def test_the_proxy_and_its_password_are_hidden():
-    told = ACCESS.without_secrets("http://me:s%40cret@proxy.example:8080 refused s@cret, also s%40cret")
+    text = ACCESS.redact("http://me:s%40cret@proxy.example:8080 refused s@cret, also s%40cret")
 
-    assert told == "[hidden] refused [hidden], also [hidden]"
+    assert text == "[hidden] refused [hidden], also [hidden]"
 
 
 def test_cookies_are_hidden_but_for_those_that_are_no_secrets():
-    assert ACCESS.without_secrets("SESSION=abcdef123; lang=en") == "SESSION=[hidden]; lang=en"
+    assert ACCESS.redact("SESSION=abcdef123; lang=en") == "SESSION=[hidden]; lang=en"
 
 
 def test_a_short_user_of_the_proxy_garbles_no_sentence():
-    told = "source: some-channel has a game; me@proxy.example and me:s@cret refused me"
+    text = "source: some-channel has a game; me@proxy.example and me:s@cret refused me"
 
-    assert ACCESS.without_secrets(told) == (
-        "source: some-channel has a game; [hidden]@proxy.example and [hidden] refused me"
-    )
+    assert ACCESS.redact(text) == ("source: some-channel has a game; [hidden]@proxy.example and [hidden] refused me")
 
 
 def test_a_cookie_is_hidden_in_a_url_too():
     access = WebAccess(Path("partial"), cookies=COOKIES.replace("abcdef123", "abc/def=="))
 
-    assert (
-        access.without_secrets("https://videos.example/?sid=abc%2Fdef%3D%3D") == "https://videos.example/?sid=[hidden]"
-    )
+    assert access.redact("https://videos.example/?sid=abc%2Fdef%3D%3D") == "https://videos.example/?sid=[hidden]"
 
 
 def test_cookies_in_another_format_are_refused():
@@ -44,11 +40,11 @@ def test_cookies_in_another_format_are_refused():
 
 
 def test_users_and_passwords_in_any_url_are_hidden():
-    assert ACCESS.without_secrets("see https://you:pass@videos.example/a@b") == "see https://videos.example/a@b"
+    assert ACCESS.redact("see https://you:pass@videos.example/a@b") == "see https://videos.example/a@b"
 
 
 def test_nothing_is_hidden_where_there_is_no_secret():
-    assert WebAccess(Path("partial")).without_secrets("a plain text") == "a plain text"
+    assert WebAccess(Path("partial")).redact("a plain text") == "a plain text"
 
 
 def test_secrets_do_not_show_when_it_is_printed():

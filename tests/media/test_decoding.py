@@ -34,6 +34,11 @@ def opened_status(video):
     return raised.value.status
 
 
+@pytest.mark.parametrize(("status", "retry"), [("missing", True), ("damaged", True), ("unreadable", False)])
+def test_only_a_problem_that_may_pass_is_worth_another_try(status, retry):
+    assert VideoError(status, "").retry is retry
+
+
 def test_the_widest_of_several_streams_of_pictures_is_taken(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (64, 48), (160, 120), (96, 64), default=None)
 
@@ -86,15 +91,15 @@ def test_pixels_are_square_where_the_file_does_not_say(tmp_path):
         assert opened.pixel_aspect == 1
 
 
-def test_pictures_that_others_refer_to_are_decoded_although_they_are_needless(tmp_path):
+def test_skippable_frames_that_others_refer_to_are_decoded(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (160, 120), options={"bf": "2", "g": "12"}, pictures=24)
 
     with open_video(video) as opened:
         whole = list(opened.decode())
     with open_video(video) as opened:
-        types = {picture.pict_type for picture in opened.decode(is_needless=lambda packet: True)}
+        types = {picture.pict_type for picture in opened.decode(is_skippable=lambda packet: True)}
     with open_video(video) as opened:
-        wanted = list(opened.decode(is_needless=lambda packet: not packet.is_keyframe))
+        wanted = list(opened.decode(is_skippable=lambda packet: not packet.is_keyframe))
 
     assert len(whole) == 24
     assert types <= {av.video.frame.PictureType.I, av.video.frame.PictureType.P}

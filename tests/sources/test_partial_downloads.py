@@ -1,4 +1,4 @@
-"""Of a long video the beginning is fetched, natively: what holds for every request holds for it too."""
+"""Only the first seconds of a long video are downloaded, with the same limits as for every request."""
 
 import os
 import struct
@@ -7,16 +7,16 @@ from collections import Counter
 
 import av
 import pytest
-from web_downloads import HASTY, fast_start, linked_data, of_site, seconds_of, stream_of_pieces
+from web_downloads import FAST, fast_start, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import SocksProxy, Web, broken_off, counted, page, refusal, video
 
 from video_recommender.media.video import VideoError
-from video_recommender.sources.truncation import BeginningWatch
+from video_recommender.sources.partial_files import TransferMonitor
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_downloader import WebDownloader
-from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.sources.web_download import WebDownloader
+from video_recommender.sources.web_options import WebOptions
 
-ONCE = HASTY.model_copy(update={"retries": 0})
+ONCE = FAST.model_copy(update={"retries": 0})
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def streamable(large_clip, tmp_path):
     return fast_start(large_clip, tmp_path)
 
 
-def tell_of(web, content_url, duration="PT12S"):
-    """Put a page there that tells how long its video is."""
+def publish(web, content_url, duration="PT12S"):
+    """Serve a page that states the duration of its video."""
     web.answers["/cat"] = linked_data(content_url, duration=duration)
 
 
-def test_of_a_video_that_is_told_to_be_long_only_the_beginning_is_transferred(web, streamable, downloads):
+def test_only_the_first_seconds_of_a_video_of_known_length_are_transferred(web, streamable, downloads):
     sent = Counter()
-    tell_of(web, web.url("/cat.mp4"))
+    publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = counted(streamable, sent)
 
     downloads.run(web.url("/cat"), seconds=3, max_megabytes=10)
@@ -43,7 +43,7 @@ def test_of_a_video_that_is_told_to_be_long_only_the_beginning_is_transferred(we
     assert downloads.partial_files() == []
 
 
-def test_of_a_long_video_of_untold_length_only_the_beginning_is_transferred(web, streamable, downloads):
+def test_only_the_first_seconds_of_a_video_of_unknown_length_are_transferred(web, streamable, downloads):
     sent = Counter()
     web.answers["/cat"] = counted(streamable, sent)
 
@@ -61,7 +61,7 @@ def test_a_long_file_with_its_index_last_is_fetched_whole(web, large_clip, downl
     assert seconds_of(*downloads.contents.values(), downloads) == pytest.approx(3, abs=0.3)
 
 
-def test_a_file_that_is_too_large_is_none_if_its_beginning_is_not(web, streamable, downloads):
+def test_a_large_file_is_usable_if_its_first_seconds_are_small_enough(web, streamable, downloads):
     web.answers["/cat.mp4"] = video(streamable)
 
     downloads.run(web.url("/cat.mp4"), seconds=2, max_megabytes=1)
@@ -90,15 +90,15 @@ def test_a_file_that_is_too_large_is_not_given_up_before_its_index_is_all_there(
         "info_dict": {},
     }
 
-    BeginningWatch(seconds=3, max_megabytes=1).look(progress)
+    TransferMonitor(seconds=3, max_megabytes=1).update(progress)
 
     begun.write_bytes(struct.pack(">I4s8xI4s", 16, b"ftyp", 8_000_000, b"mdat") + bytes(200_000))
     with pytest.raises(VideoError, match="more than 1 MB"):
-        BeginningWatch(seconds=3, max_megabytes=1).look(progress)
+        TransferMonitor(seconds=3, max_megabytes=1).update(progress)
 
 
 @pytest.mark.parametrize(("kind", "playlist"), [("hls", "/cat.m3u8"), ("dash", "/cat.mpd")])
-def test_of_a_stream_only_the_first_pieces_are_fetched(web, large_clip, downloads, tmp_path, kind, playlist):
+def test_only_the_first_fragments_of_a_stream_are_downloaded(web, large_clip, downloads, tmp_path, kind, playlist):
     web.answers |= stream_of_pieces(large_clip, tmp_path / "stream", piece_s=1, kind=kind)
 
     downloads.run(web.url(playlist), seconds=3, max_megabytes=10)
@@ -128,20 +128,20 @@ def test_a_stream_whose_clock_leaps_is_as_long_as_its_pieces(web, large_clip, do
 
 
 def test_a_transfer_that_ends_too_soon_gives_no_shorter_video(web, streamable, downloads):
-    tell_of(web, web.url("/cat.mp4"))
+    publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = broken_off(streamable, len(streamable) // 4)
 
-    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, manners=ONCE)
+    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, rate_limits=ONCE)
 
     assert downloads.statuses() == ["incomplete"]
     assert downloads.contents == {}
 
 
-def test_a_shorter_video_than_was_told_of_is_not_taken_for_it(web, long_clip, downloads):
-    tell_of(web, web.url("/cat.mp4"), duration="PT60S")
+def test_a_video_that_is_shorter_than_its_page_states_is_incomplete(web, long_clip, downloads):
+    publish(web, web.url("/cat.mp4"), duration="PT60S")
     web.answers["/cat.mp4"] = video(long_clip)
 
-    assert downloads.run(web.url("/cat"), manners=ONCE).statuses() == ["incomplete"]
+    assert downloads.run(web.url("/cat"), rate_limits=ONCE).statuses() == ["incomplete"]
 
 
 def test_a_stream_without_one_of_its_pieces_is_not_taken_for_whole(web, long_clip, downloads, tmp_path):
@@ -154,7 +154,7 @@ def test_a_stream_without_one_of_its_pieces_is_not_taken_for_whole(web, long_cli
     assert downloads.contents == {}
 
 
-def test_what_was_fetched_in_one_format_is_not_gone_on_with_in_another(web, large_clip, long_clip, downloads, tmp_path):
+def test_a_partial_download_is_not_resumed_in_another_format(web, large_clip, long_clip, downloads, tmp_path):
     small, large = fast_start(long_clip, tmp_path), fast_start(large_clip, tmp_path)
     web.answers |= {"/240": broken_off(large, len(small) // 2), "/144": video(small)}
     formats = [
@@ -162,20 +162,20 @@ def test_what_was_fetched_in_one_format_is_not_gone_on_with_in_another(web, larg
         for lines in ("240", "144")
     ]
     found = of_site(web, formats, duration=12)
-    with WebDownloader(YoutubeOptions(manners=ONCE), downloads.access, 1) as downloader, pytest.raises(VideoError):
-        downloader.fetch(found)
+    with WebDownloader(WebOptions(rate_limits=ONCE), downloads.access, 1) as downloader, pytest.raises(VideoError):
+        downloader.download(found)
     assert len(downloads.partial_files()) == 1
 
-    with WebDownloader(YoutubeOptions(manners=ONCE, height=144), downloads.access, 1) as downloader:
-        fetched = downloader.fetch(found)
+    with WebDownloader(WebOptions(rate_limits=ONCE, height=144), downloads.access, 1) as downloader:
+        downloaded = downloader.download(found)
 
-    assert fetched.file.path.read_bytes() == small
+    assert downloaded.file.path.read_bytes() == small
 
 
-def test_a_beginning_is_gone_on_with_in_the_next_run(web, streamable, downloads):
-    tell_of(web, web.url("/cat.mp4"))
+def test_a_partial_download_is_resumed_in_the_next_run(web, streamable, downloads):
+    publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = broken_off(streamable, len(streamable) // 4)
-    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, manners=ONCE)
+    downloads.run(web.url("/cat"), seconds=9, max_megabytes=10, rate_limits=ONCE)
     web.answers["/cat.mp4"] = video(streamable)
 
     downloads.run(web.url("/cat"), seconds=9, max_megabytes=10)
@@ -185,7 +185,7 @@ def test_a_beginning_is_gone_on_with_in_the_next_run(web, streamable, downloads)
 
 
 def test_a_long_video_is_fetched_through_the_proxy_too(web, streamable, downloads):
-    tell_of(web, web.url("/cat.mp4"))
+    publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = video(streamable)
 
     with SocksProxy() as proxy:
@@ -197,7 +197,7 @@ def test_a_long_video_is_fetched_through_the_proxy_too(web, streamable, download
 
 
 def test_the_proxy_of_the_environment_is_not_used_for_a_long_video(web, streamable, downloads, monkeypatch):
-    tell_of(web, web.url("/cat.mp4"))
+    publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = video(streamable)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -239,15 +239,15 @@ def test_no_other_program_is_started_so_that_none_is_given_cookies(web, large_cl
     [(refusal(404), "unavailable"), (refusal(429, Retry_After=100), "rate_limited"), (refusal(503), "unreachable")],
 )
 def test_the_refusal_of_a_long_video_is_understood(web, downloads, answer, status):
-    tell_of(web, web.url("/cat.mp4"))
+    publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = answer
 
-    downloads.run(web.url("/cat"), seconds=3, manners=ONCE)
+    downloads.run(web.url("/cat"), seconds=3, rate_limits=ONCE)
 
     assert downloads.statuses() == [status]
 
 
-def test_a_server_that_asks_for_patience_between_the_pieces_of_a_stream_gets_it(web, long_clip, downloads, tmp_path):
+def test_retry_after_is_honoured_between_the_fragments_of_a_stream(web, long_clip, downloads, tmp_path):
     web.answers |= stream_of_pieces(long_clip, tmp_path / "stream")
     web.answers["/1.ts"] = refusal(429, Retry_After=3600)
 
@@ -258,12 +258,15 @@ def test_a_server_that_asks_for_patience_between_the_pieces_of_a_stream_gets_it(
 
 
 def test_no_more_of_a_long_video_is_fetched_per_second_than_is_allowed(web, streamable, downloads):
-    tell_of(web, web.url("/cat.mp4"))
+    publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = video(streamable)
     begun = time.monotonic()
 
     downloads.run(
-        web.url("/cat"), seconds=2, max_megabytes=10, manners=HASTY.model_copy(update={"bytes_per_second": 1_000_000})
+        web.url("/cat"),
+        seconds=2,
+        max_megabytes=10,
+        rate_limits=FAST.model_copy(update={"bytes_per_second": 1_000_000}),
     )
 
     assert downloads.statuses() == ["ok"]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import skimage.data
 
+from video_recommender.media.photo import Photo
 from video_recommender.media.video import VideoError
-from video_recommender.sources.photos import Photo, deal_into_pools, list_photo_folder
+from video_recommender.sources.photos import list_photo_folder, split_into_pools
 
 BUNDLED = Path(str(files("skimage") / "data"))
 
@@ -99,33 +100,33 @@ def test_a_folder_without_photos_is_refused_with_the_way_out(tmp_path: Path) -> 
 def test_pools_share_no_photo_and_no_scene_and_have_about_the_same_size() -> None:
     photos = [listed_photo(f"{number}.jpg", f"scene {number // 2}") for number in range(24)]
 
-    pools = deal_into_pools(photos, 5, seeded())
+    pools = split_into_pools(photos, 5, seeded())
 
-    assert [pool.number for pool in pools] == [1, 2, 3, 4, 5]
-    assert sorted(photo.name for pool in pools for photo in pool.photos) == sorted(photo.name for photo in photos)
+    assert len(pools) == 5
+    assert sorted(photo.name for pool in pools for photo in pool) == sorted(photo.name for photo in photos)
     for one, other in combinations(pools, 2):
-        assert {photo.scene for photo in one.photos}.isdisjoint(photo.scene for photo in other.photos)
-    assert {len(pool.photos) for pool in pools} == {4, 6}
+        assert {photo.scene for photo in one}.isdisjoint(photo.scene for photo in other)
+    assert {len(pool) for pool in pools} == {4, 6}
 
 
 def test_pools_depend_on_the_seed_and_not_on_the_order_of_the_photos() -> None:
     photos = [listed_photo(f"{number}.jpg", f"scene {number}") for number in range(10)]
 
-    dealt = deal_into_pools(photos, 5, seeded())
+    dealt = split_into_pools(photos, 5, seeded())
 
-    assert deal_into_pools(photos[::-1], 5, seeded()) == dealt
-    assert deal_into_pools(photos, 5, np.random.default_rng(8)) != dealt
+    assert split_into_pools(photos[::-1], 5, seeded()) == dealt
+    assert split_into_pools(photos, 5, np.random.default_rng(8)) != dealt
 
 
 def test_fewer_scenes_than_pools_give_a_pool_each() -> None:
-    pools = deal_into_pools([listed_photo(f"{name}.jpg", name) for name in "abc"], 5, seeded())
+    pools = split_into_pools([listed_photo(f"{name}.jpg", name) for name in "abc"], 5, seeded())
 
-    assert [len(pool.photos) for pool in pools] == [1, 1, 1]
+    assert [len(pool) for pool in pools] == [1, 1, 1]
 
 
 def test_one_scene_cannot_be_dealt() -> None:
     with pytest.raises(ValueError, match="Category 'animals' has photos of 1 scene, but at least 2 are needed"):
-        deal_into_pools([listed_photo("a.jpg", "garden"), listed_photo("b.jpg", "garden")], 5, seeded())
+        split_into_pools([listed_photo("a.jpg", "garden"), listed_photo("b.jpg", "garden")], 5, seeded())
 
 
 def test_the_same_photo_in_two_categories_is_refused(photo_folder: Path) -> None:

@@ -25,7 +25,7 @@ def test_each_sub_folder_is_a_category_by_its_real_name(tmp_path):
 
     videos = list_folder(tmp_path)
 
-    assert [(video.category, video.video_id, video.path) for video in videos] == [
+    assert [(video.category, video.video_id, Path(video.source)) for video in videos] == [
         ("Dogs", "dogs/a", tmp_path / "Dogs/a.mkv"),
         ("Dogs", "dogs/b", tmp_path / "Dogs/b.webm"),
         (None, "unlabelled/plain", tmp_path / "plain.avi"),
@@ -57,7 +57,7 @@ def test_videos_of_one_deeper_folder_are_one_group(tmp_path):
 def test_the_place_where_the_project_keeps_its_videos_is_no_source(tmp_path, named):
     place(tmp_path, "videos/dogs/a.mp4", "videos/.records/dogs/a.json")
 
-    with pytest.raises(ValueError, match="keeps its own copies and links"):
+    with pytest.raises(ValueError, match="stores its own copies and links"):
         list_folder(tmp_path / named)
 
 
@@ -152,10 +152,10 @@ def test_a_name_that_is_not_unicode_gets_a_slug(tmp_path):
 
 def test_the_fingerprint_changes_with_the_file_only(tmp_path):
     place(tmp_path, "dogs/a.mp4", "dogs/b.mp4")
-    before = {video.video_id: video.fingerprint for video in list_folder(tmp_path)}
+    before = {video.video_id: video.digest for video in list_folder(tmp_path)}
     (tmp_path / "dogs/a.mp4").write_bytes(b"another video")
 
-    after = {video.video_id: video.fingerprint for video in list_folder(tmp_path)}
+    after = {video.video_id: video.digest for video in list_folder(tmp_path)}
 
     assert after["dogs/a"] != before["dogs/a"]
     assert after["dogs/b"] == before["dogs/b"]
@@ -167,11 +167,12 @@ def test_a_relative_folder_gives_absolute_paths(tmp_path, monkeypatch):
 
     (video,) = list_folder("videos")
 
-    assert video.path == tmp_path / "videos/dogs/a.mp4"
+    assert Path(video.source) == tmp_path / "videos/dogs/a.mp4"
 
 
 @pytest.mark.parametrize(
-    ("name", "complaint"), [("gone", "does not exist"), ("file", "is a file"), ("empty", r"holds no video \(1 other")]
+    ("name", "complaint"),
+    [("gone", "does not exist"), ("file", "is a file"), ("empty", r"contains no video \(1 other")],
 )
 def test_a_folder_that_cannot_serve_is_named_with_the_way_out(tmp_path, name, complaint):
     place(tmp_path, "file", "empty/dogs/notes.txt")

@@ -1,16 +1,16 @@
-"""Nothing that is fetched, page, playlist or piece, outlasts its time, is endless, or leads out of the web."""
+"""Every page, playlist and fragment has a time limit, a size limit and an HTTP URL."""
 
 import gzip
 import socket
 import time
 
 import pytest
-from web_downloads import HASTY, fast_start, feed, linked_data, stream_of_pieces
+from web_downloads import FAST, fast_start, linked_data
 from web_server import dripping, endless, page, redirect, refusal, slow, video
 
-from video_recommender.sources import ytdlp_client as bounded_site
+from video_recommender.sources import ytdlp_client
 
-BRIEF = HASTY.model_copy(update={"video_timeout_s": 0.5})
+BRIEF = FAST.model_copy(update={"video_timeout_s": 0.5})
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_page_that_drips_in_is_given_up_when_its_time_is_up(web, downloads):
     web.answers["/cat"] = dripping(b"<p>x</p>")
     begun = time.monotonic()
 
-    downloads.run(web.url("/cat"), manners=BRIEF)
+    downloads.run(web.url("/cat"), rate_limits=BRIEF)
 
     assert downloads.statuses() == ["timed_out"]
     assert time.monotonic() - begun < 1.5
@@ -49,7 +49,7 @@ def test_an_answer_whose_head_drips_in_is_given_up_when_its_time_is_up(web, down
     web.answers["/cat"] = dripping_head
     begun = time.monotonic()
 
-    downloads.run(web.url("/cat"), manners=BRIEF)
+    downloads.run(web.url("/cat"), rate_limits=BRIEF)
 
     assert downloads.statuses() == ["timed_out"]
     assert time.monotonic() - begun < 1.5
@@ -59,17 +59,17 @@ def test_a_playlist_that_drips_in_is_given_up_when_its_time_is_up(web, downloads
     web.answers["/cat.m3u8"] = dripping(b"#EXTM3U\n", "application/vnd.apple.mpegurl")
     begun = time.monotonic()
 
-    downloads.run(web.url("/cat.m3u8"), manners=BRIEF)
+    downloads.run(web.url("/cat.m3u8"), rate_limits=BRIEF)
 
     assert downloads.statuses() == ["timed_out"]
     assert time.monotonic() - begun < 1.5
 
 
-def test_the_time_of_a_video_is_not_counted_anew_with_each_attempt(web, clips, downloads):
+def test_all_attempts_at_a_video_share_one_time_limit(web, clips, downloads):
     web.answers["/cat.mp4"] = slow(clips[0] * 20, seconds=30, pieces=300)
     begun = time.monotonic()
 
-    downloads.run(web.url("/cat.mp4"), manners=BRIEF.model_copy(update={"retries": 4}))
+    downloads.run(web.url("/cat.mp4"), rate_limits=BRIEF.model_copy(update={"retries": 4}))
 
     assert downloads.statuses() == ["timed_out"]
     assert time.monotonic() - begun < 1.5
@@ -80,7 +80,7 @@ def test_a_long_video_is_given_up_when_its_time_is_up(web, large_clip, downloads
     web.answers["/cat.mp4"] = slow(fast_start(large_clip, tmp_path), seconds=9, pieces=90)
     begun = time.monotonic()
 
-    downloads.run(web.url("/cat"), seconds=3, max_megabytes=10, manners=BRIEF)
+    downloads.run(web.url("/cat"), seconds=3, max_megabytes=10, rate_limits=BRIEF)
 
     assert downloads.statuses() == ["timed_out"]
     assert time.monotonic() - begun < 1.5
@@ -90,7 +90,7 @@ def test_no_pause_is_longer_than_the_time_that_is_left(web, downloads):
     web.answers["/cat.mp4"] = refusal(429, Retry_After=2)
     begun = time.monotonic()
 
-    downloads.run(web.url("/cat.mp4"), manners=BRIEF)
+    downloads.run(web.url("/cat.mp4"), rate_limits=BRIEF)
 
     assert downloads.statuses() == ["rate_limited"]
     assert time.monotonic() - begun < 1.5
@@ -98,7 +98,7 @@ def test_no_pause_is_longer_than_the_time_that_is_left(web, downloads):
 
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_a_page_without_end_is_given_up(web, downloads, monkeypatch, is_packed):
-    monkeypatch.setattr(bounded_site, "LARGEST_PAGE", 3_000_000)
+    monkeypatch.setattr(ytdlp_client, "MAX_PAGE_BYTES", 3_000_000)
     html = b"<html><body>" + b"<p>cat</p>" * 100_000
 
     def packed(handler, _):
@@ -107,7 +107,7 @@ def test_a_page_without_end_is_given_up(web, downloads, monkeypatch, is_packed):
 
     web.answers["/cat"] = packed if is_packed else endless(html, "text/html")
 
-    downloads.run(web.url("/cat"), manners=HASTY.model_copy(update={"retries": 0}))
+    downloads.run(web.url("/cat"), rate_limits=FAST.model_copy(update={"retries": 0}))
 
     assert downloads.statuses() == ["unsupported"]
     assert "a page of it has more than 3 MB" in downloads.only().error
@@ -131,7 +131,7 @@ def test_a_stream_may_not_lead_out_of_the_web(web, downloads, ftp_server):
 
     downloads.run(web.url("/cat.m3u8"))
 
-    assert downloads.statuses() == ["refused"]
+    assert downloads.statuses() == ["invalid_url"]
     assert not was_connected_to(ftp_server)
 
 
@@ -142,11 +142,3 @@ def test_a_redirect_may_not_lead_out_of_the_web(web, downloads, ftp_server):
 
     assert downloads.contents == {}
     assert not was_connected_to(ftp_server)
-
-
-def test_only_the_protocols_that_are_named_are_followed(web, long_clip, downloads, tmp_path):
-    web.answers |= stream_of_pieces(long_clip, tmp_path / "stream")
-
-    assert downloads.run(web.url("/cat.m3u8"), protocols=("http",)).statuses() == ["ok"]
-    web.answers["/feed"] = feed(("Cat", web.url("/cat.m3u8").replace("http:", "https:")))
-    assert "refused" in downloads.run(web.url("/feed"), protocols=("http",)).statuses()

@@ -11,19 +11,19 @@ from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, Unsu
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_errors import explain_trouble
+from video_recommender.sources.web_errors import classify_error
 
 PAGE = "https://videos.example/cat"
 OPEN = WebAccess(Path("partial"))
 
 
 def refused(status, **headers):
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HTTPError(Response(BytesIO(), PAGE, told, status=status))
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HTTPError(Response(BytesIO(), PAGE, fields, status=status))
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "is_passing"),
+    ("error", "status", "retry"),
     [
         (refused(404), "unavailable", False),
         (refused(410), "unavailable", False),
@@ -50,35 +50,35 @@ def refused(status, **headers):
         (KeyError("videoId"), "failed", True),
     ],
 )
-def test_an_error_tells_what_is_wrong_and_whether_it_may_pass(error, status, is_passing):
-    trouble = explain_trouble(error, OPEN)
+def test_an_error_has_a_status_and_may_be_transient(error, status, retry):
+    classified = classify_error(error, OPEN)
 
-    assert (trouble.status, trouble.is_passing) == (status, is_passing)
+    assert (classified.status, classified.retry) == (status, retry)
 
 
-def test_what_caused_an_error_says_more_than_the_error():
+def test_the_cause_of_an_error_decides_its_status():
     cause = refused(429, Retry_After="7")
     wrapped = ExtractorError("Unable to download webpage", cause=cause)
-    told = explain_trouble(DownloadError("ERROR: [generic] Unable", (type(wrapped), wrapped, None)), OPEN)
+    error = classify_error(DownloadError("ERROR: [generic] Unable", (type(wrapped), wrapped, None)), OPEN)
 
-    assert (told.status, told.wait_s) == ("rate_limited", 7.0)
+    assert (error.status, error.retry_after_s) == ("rate_limited", 7.0)
 
 
-def test_a_server_may_name_the_time_from_which_on_it_can_be_asked():
+def test_retry_after_may_be_a_date():
     then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
 
-    assert explain_trouble(refused(503, Retry_After=then), OPEN).wait_s == pytest.approx(90, abs=10)
+    assert classify_error(refused(503, Retry_After=then), OPEN).retry_after_s == pytest.approx(90, abs=10)
 
 
-@pytest.mark.parametrize("told", ["", "soon", "-1", "²"])
-def test_a_wish_that_cannot_be_understood_is_none(told):
-    assert explain_trouble(refused(429, Retry_After=told), OPEN).wait_s is None
+@pytest.mark.parametrize("header", ["", "soon", "-1", "²"])
+def test_an_invalid_retry_after_is_ignored(header):
+    assert classify_error(refused(429, Retry_After=header), OPEN).retry_after_s is None
 
 
 def test_the_reason_is_plain_words():
     error = ExtractorError("Video unavailable. This video is private", video_id="abc", ie="youtube", expected=True)
 
-    assert explain_trouble(DownloadError(f"ERROR: {error}", (type(error), error, None)), OPEN).reason == (
+    assert classify_error(DownloadError(f"ERROR: {error}", (type(error), error, None)), OPEN).reason == (
         "Video unavailable. This video is private"
     )
 
@@ -93,15 +93,28 @@ def test_the_reason_is_plain_words():
     ],
 )
 def test_there_is_always_a_reason(error, reason):
-    assert explain_trouble(error, OPEN).reason == reason
+    assert classify_error(error, OPEN).reason == reason
 
 
-def test_no_secret_is_told():
+def test_the_reason_contains_no_secret():
     access = WebAccess(Path("partial"), proxy="http://me:s3cret@proxy.example:8080")
 
-    reason = explain_trouble(ProxyError("Cannot connect to http://me:s3cret@proxy.example:8080"), access).reason
+    reason = classify_error(ProxyError("Cannot connect to http://me:s3cret@proxy.example:8080"), access).reason
 
     assert reason == "Cannot connect to [hidden]"
+
+
+def test_an_unexpected_error_is_logged_with_its_traceback_and_without_secrets(caplog):
+    access = WebAccess(Path("partial"), proxy="http://me:s3cret@proxy.example:8080")
+
+    try:
+        {}["http://me:s3cret@proxy.example:8080"]
+    except KeyError as error:
+        classify_error(error, access)
+
+    assert "Traceback" in caplog.text
+    assert "test_web_errors.py" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -110,10 +123,10 @@ def test_no_secret_is_told():
 )
 def test_a_full_or_locked_disk_is_not_the_videos_trouble(error):
     with pytest.raises(OSError, match=r"No space left|Permission denied"):
-        explain_trouble(DownloadError("unable to write data", (OSError, error, None)), OPEN)
+        classify_error(DownloadError("unable to write data", (OSError, error, None)), OPEN)
 
 
 def test_a_firewall_that_denies_a_connection_is_no_disk():
     denied = TransportError("Operation not permitted", cause=PermissionError(errno.EPERM, "Operation not permitted"))
 
-    assert explain_trouble(denied, OPEN).status == "unreachable"
+    assert classify_error(denied, OPEN).status == "unreachable"

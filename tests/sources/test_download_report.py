@@ -1,8 +1,8 @@
 from video_recommender.incremental.partitions import PartitionRecord
 from video_recommender.sources.download_report import report_downloads
-from video_recommender.sources.web_options import WebCategory, YoutubeOptions
+from video_recommender.sources.web_options import WebCategory, WebOptions
 
-OPTIONS = YoutubeOptions(
+OPTIONS = WebOptions(
     categories={"pets": WebCategory(), "cars": WebCategory(target=1), "music": WebCategory()}, target=2
 )
 
@@ -14,7 +14,7 @@ def records(*of_category):
     }
 
 
-def test_each_category_is_told_with_its_target_and_what_was_not_usable():
+def test_each_category_has_its_target_and_its_unusable_videos():
     pets = [("pets", status) for status in ("ok", "filtered", "unavailable", "filtered")]
 
     report = report_downloads(records(*pets, ("cars", "ok"), ("boats", "ok")), OPTIONS).set_index("category")
@@ -25,5 +25,5 @@ def test_each_category_is_told_with_its_target_and_what_was_not_usable():
     assert report["not_usable"].tolist() == ["2 filtered, 1 unavailable", "", ""]
 
 
-def test_where_nothing_is_asked_for_there_is_nothing_to_tell():
-    assert report_downloads(records(("pets", "ok")), YoutubeOptions()).empty
+def test_without_categories_the_report_is_empty():
+    assert report_downloads(records(("pets", "ok")), WebOptions()).empty

@@ -88,7 +88,7 @@ def test_width_counts_square_pixels(tmp_path):
     assert (properties.width, properties.height) == (213, 120)
 
 
-def test_an_odd_size_is_told_as_it_is(tmp_path):
+def test_odd_sizes_are_reported(tmp_path):
     properties = probe_video(write_clip(tmp_path / "clip.mp4", pixel_format="yuv444p", size=(321, 241)))
 
     assert (properties.width, properties.height) == (321, 241)

@@ -1,4 +1,4 @@
-"""The real yt-dlp against a real server that makes every trouble the web makes."""
+"""Downloads with yt-dlp from a real server that has all problems of real servers."""
 
 import logging
 import os
@@ -7,13 +7,14 @@ import sys
 import time
 
 import pytest
-from web_downloads import HASTY, fast_start, feed, linked_data, of_site, seconds_of, stream_of_pieces
+from web_downloads import FAST, fast_start, feed, linked_data, of_site, seconds_of, stream_of_pieces
 from web_server import Web, broken_off, endless, first, page, redirect, refusal, slow, video
 
 from video_recommender.media.video import VideoError
+from video_recommender.sources import ytdlp_client
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_downloader import WebDownloader
-from video_recommender.sources.web_options import WebCategory, WebFilters, YoutubeOptions
+from video_recommender.sources.web_download import WebDownloader
+from video_recommender.sources.web_options import WebCategory, WebFilters, WebOptions
 
 
 def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
@@ -74,7 +75,7 @@ def test_the_page_of_a_video_of_a_feed_is_its_own(web, clips, downloads):
     assert pages == [web.url("/one"), web.url("/two.mp4")]
 
 
-def test_a_list_that_can_be_read_at_last_is_no_longer_told_to_be_out_of_reach(web, clips, downloads):
+def test_the_record_of_an_unreachable_list_is_deleted_once_it_can_be_read(web, clips, downloads):
     web.answers["/one.mp4"] = video(clips[0])
     web.answers["/feed"] = refusal(503)
     assert downloads.run(web.url("/feed")).statuses() == ["unreachable"]
@@ -83,10 +84,10 @@ def test_a_list_that_can_be_read_at_last_is_no_longer_told_to_be_out_of_reach(we
     assert downloads.run(web.url("/feed")).statuses() == ["ok"]
 
 
-def test_what_a_page_tells_of_its_video_is_kept(web, clips, downloads):
-    told = {"author": {"name": "Ana"}, "uploadDate": "2024-05-31", "interactionCount": "42", "keywords": "cats,dogs"}
+def test_the_metadata_of_a_page_is_stored(web, clips, downloads):
+    fields = {"author": {"name": "Ana"}, "uploadDate": "2024-05-31", "interactionCount": "42", "keywords": "cats,dogs"}
     web.answers |= {
-        "/cat": linked_data(web.url("/cat.mp4"), thumbnailUrl=web.url("/cat.jpg"), **told),
+        "/cat": linked_data(web.url("/cat.mp4"), thumbnailUrl=web.url("/cat.jpg"), **fields),
         "/cat.mp4": video(clips[0]),
     }
 
@@ -130,7 +131,7 @@ def test_a_hostile_title_neither_leaves_the_folder_nor_breaks_a_table(web, clips
     assert {file.name for file in downloads.access.partial_folder.parent.iterdir()} == {"partial"}
 
 
-def test_a_video_that_is_gone_is_not_asked_for_again_until_told_so(web, clips, downloads):
+def test_a_deleted_video_is_requested_again_only_with_ask_again(web, clips, downloads):
     downloads.run(web.url("/gone.mp4"))
 
     record = downloads.only()
@@ -148,7 +149,7 @@ def test_a_video_that_is_gone_is_not_asked_for_again_until_told_so(web, clips, d
     assert downloads.statuses() == ["ok"]
 
 
-def test_a_server_that_asks_for_patience_gets_it(web, clips, downloads):
+def test_retry_after_is_honoured(web, clips, downloads):
     web.answers["/cat.mp4"] = first(refusal(429, Retry_After=1), then=video(clips[0]))
     begun = time.monotonic()
 
@@ -158,7 +159,7 @@ def test_a_server_that_asks_for_patience_gets_it(web, clips, downloads):
     assert time.monotonic() - begun >= 1
 
 
-def test_a_server_that_asks_for_more_patience_than_there_is_is_left_alone_until_the_next_run(web, clips, downloads):
+def test_a_video_whose_server_requests_a_long_pause_is_left_to_the_next_run(web, clips, downloads):
     web.answers["/cat.mp4"] = first(refusal(429, Retry_After=3600), then=video(clips[0]))
 
     downloads.run(web.url("/cat.mp4"))
@@ -236,7 +237,7 @@ def test_half_a_file_that_is_promised_as_a_whole_gives_no_broken_video(web, clip
     assert downloads.contents == {}
 
 
-def test_a_file_that_was_cut_short_without_a_word_is_fetched_anew(web, long_clip, downloads):
+def test_a_file_that_was_truncated_silently_is_downloaded_again(web, long_clip, downloads):
     whole = fast_start(long_clip, downloads.access.partial_folder.parent)
     cut = video(whole[: len(whole) // 2])
     web.answers["/cat.mp4"] = first(cut, cut, then=video(whole))  # once to look at, once to fetch
@@ -254,16 +255,18 @@ def test_a_slow_transfer_is_waited_for(web, clips, downloads):
 
 def test_a_transfer_that_takes_too_long_is_given_up_for_now(web, clips, downloads):
     web.answers["/cat.mp4"] = slow(clips[0] * 20, seconds=8, pieces=80)
-    impatient = HASTY.model_copy(update={"video_timeout_s": 0.5, "retries": 0})
+    impatient = FAST.model_copy(update={"video_timeout_s": 0.5, "retries": 0})
 
-    assert downloads.run(web.url("/cat.mp4"), manners=impatient).statuses() == ["timed_out"]
+    assert downloads.run(web.url("/cat.mp4"), rate_limits=impatient).statuses() == ["timed_out"]
 
 
-def test_a_server_that_says_nothing_is_given_up_for_now(web, downloads):
+def test_a_server_that_says_nothing_is_given_up_for_now(web, downloads, monkeypatch):
     web.answers["/cat.mp4"] = lambda *_: time.sleep(1.5)
-    impatient = HASTY.model_copy(update={"timeout_s": 0.3, "retries": 0})
+    monkeypatch.setattr(ytdlp_client, "SOCKET_TIMEOUT_S", 0.3)
 
-    assert downloads.run(web.url("/cat.mp4"), manners=impatient).statuses() == ["unreachable"]
+    assert downloads.run(web.url("/cat.mp4"), rate_limits=FAST.model_copy(update={"retries": 0})).statuses() == [
+        "unreachable"
+    ]
 
 
 @pytest.mark.parametrize("content_type", ["video/mp4", "text/html"])
@@ -286,7 +289,7 @@ def test_a_huge_file_is_given_up_as_soon_as_its_size_is_known(web, clips, downlo
     assert downloads.partial_files() == []
 
 
-def test_a_file_whose_size_is_not_told_is_given_up_when_it_has_grown_too_large(web, clips, downloads):
+def test_a_file_of_unknown_size_is_skipped_when_it_exceeds_the_limit(web, clips, downloads):
     web.answers["/cat.mp4"] = endless(clips[0] * 10)
 
     assert downloads.run(web.url("/cat.mp4")).statuses() == ["too_large"]
@@ -299,7 +302,7 @@ def test_what_was_too_large_is_asked_for_again_when_larger_files_are_wanted(web,
     assert downloads.run(web.url("/cat.mp4")).statuses() == ["ok"]
 
 
-def test_of_a_long_file_only_the_beginning_is_kept(web, long_clip, downloads):
+def test_only_the_first_seconds_of_a_long_file_are_stored(web, long_clip, downloads):
     web.answers["/cat.mp4"] = video(long_clip)
 
     downloads.run(web.url("/cat.mp4"), seconds=4)
@@ -307,7 +310,7 @@ def test_of_a_long_file_only_the_beginning_is_kept(web, long_clip, downloads):
     assert seconds_of(*downloads.contents.values(), downloads) == pytest.approx(4, abs=0.3)
 
 
-def test_of_a_video_that_is_told_to_be_long_only_the_beginning_is_fetched(web, long_clip, downloads):
+def test_only_the_first_seconds_of_a_video_of_known_length_are_stored(web, long_clip, downloads):
     web.answers |= {"/cat": linked_data(web.url("/cat.mp4"), duration="PT12S"), "/cat.mp4": video(long_clip)}
 
     downloads.run(web.url("/cat"), seconds=4)
@@ -337,9 +340,9 @@ def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, download
         ]
         found = of_site(web, formats)
         web.asked.clear()
-        with WebDownloader(YoutubeOptions(manners=HASTY, **options), downloads.access, 1) as downloader:
-            downloader.fetch(found)
-            downloader.forget(found)
+        with WebDownloader(WebOptions(rate_limits=FAST, **options), downloads.access, 1) as downloader:
+            downloader.download(found)
+            downloader.delete_partial_files(found)
         return web.asked[0].path
 
     assert fetched(*dict(forms)) == "/240"
@@ -347,9 +350,9 @@ def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, download
     assert fetched("144", "360", "720", height=300) == "/360"
     assert fetched("144", "720", "sound") == "/144"
     assert fetched("240-with-sound", "720") == "/240-with-sound"
-    with pytest.raises(VideoError, match=r"raise ingestion\.youtube\.max_height") as told:
+    with pytest.raises(VideoError, match=r"raise ingestion\.youtube\.max_height") as raised:
         fetched("720", "sound")
-    assert told.value.status == "no_format"
+    assert raised.value.status == "no_format"
 
 
 @pytest.mark.parametrize(
@@ -367,8 +370,8 @@ def test_the_format_of_an_upright_video_is_chosen_by_its_width(web, clips, downl
         for width, height in sizes
     ]
 
-    with WebDownloader(YoutubeOptions(manners=HASTY), downloads.access, 1) as downloader:
-        downloader.fetch(of_site(web, formats))
+    with WebDownloader(WebOptions(rate_limits=FAST), downloads.access, 1) as downloader:
+        downloader.download(of_site(web, formats))
 
     assert [request.path for request in web.asked] == [chosen]
 
@@ -378,7 +381,7 @@ def test_no_more_is_fetched_per_second_than_is_allowed(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clip)
     begun = time.monotonic()
 
-    downloads.run(web.url("/cat.mp4"), manners=HASTY.model_copy(update={"bytes_per_second": len(clip)}))
+    downloads.run(web.url("/cat.mp4"), rate_limits=FAST.model_copy(update={"bytes_per_second": len(clip)}))
 
     assert downloads.statuses() == ["ok"]
     assert time.monotonic() - begun >= 0.7
@@ -390,13 +393,13 @@ def test_there_is_a_pause_before_each_video(web, clips, downloads):
 
     downloads.run(
         *(web.url(f"/{n}.mp4") for n in range(2)),
-        manners=HASTY.model_copy(update={"sleep_between_videos_s": (0.4, 0.5)}),
+        rate_limits=FAST.model_copy(update={"sleep_between_videos_s": (0.4, 0.5)}),
     )
 
     assert time.monotonic() - begun >= 0.8
 
 
-def test_videos_that_are_not_wanted_are_told_and_not_fetched(web, downloads):
+def test_filtered_videos_are_recorded_and_not_downloaded(web, downloads):
     web.answers["/cat"] = linked_data(web.url("/cat.mp4"), duration="PT12S", uploadDate="2001-01-01")
     web.answers["/cat.mp4"] = video(b"")
 
@@ -467,7 +470,7 @@ def test_a_network_that_is_gone_stops_with_one_message_and_keeps_what_there_is(w
     downloads.run(web.url("/0.mp4"))
     web.stop()
 
-    with pytest.raises(ConnectionError, match=r"Nothing can be reached any more .* 1 downloaded videos are kept"):
+    with pytest.raises(ConnectionError, match=r"No site can be reached any more .* 1 downloaded videos are kept"):
         downloads.run(*(web.url(f"/{n}.mp4") for n in range(9)))
 
     assert downloads.statuses() == ["ok", "unreachable", "unreachable", "unreachable"]
@@ -478,7 +481,7 @@ def test_searches_that_reach_nothing_stop_with_one_message(downloads, tmp_path):
         downloads.access = WebAccess(tmp_path / "partial", proxy=gone.url(""))
 
     with pytest.raises(
-        ConnectionError, match=r"Nothing can be reached any more \(ytsearchall:cats: .*check the connection"
+        ConnectionError, match=r"No site can be reached any more \(ytsearchall:cats: .*check the connection"
     ):
         downloads.run("ytsearch:dogs", "ytsearch:birds", "ytsearch:cats")
 
@@ -490,12 +493,12 @@ def test_a_site_that_is_gone_does_not_keep_others_from_being_asked(web, clips, d
     with Web() as gone:
         dead = [gone.url(f"/{n}.mp4") for n in range(4)]
 
-    downloads.run(*dead, web.url("/cat.mp4"), manners=HASTY.model_copy(update={"retries": 0}))
+    downloads.run(*dead, web.url("/cat.mp4"), rate_limits=FAST.model_copy(update={"retries": 0}))
 
     assert downloads.statuses() == ["unreachable"] * 3 + ["ok"], "after three videos the site is left alone"
 
 
-def test_a_site_that_wants_fewer_requests_is_left_alone(web, downloads):
+def test_a_site_that_limits_the_rate_ends_the_run(web, downloads):
     web.answers |= {f"/{n}.mp4": refusal(429) for n in range(9)}
 
     with pytest.raises(ConnectionError, match="fewer requests: wait an hour"):
@@ -516,7 +519,7 @@ def test_a_page_cannot_make_the_run_read_files_of_this_machine(web, downloads, t
     assert "ok" not in downloads.statuses()
 
 
-def test_cookies_are_sent_and_neither_told_nor_altered(web, clips, downloads, tmp_path, caplog):
+def test_cookies_are_sent_and_not_revealed(web, clips, downloads, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     cookies = "# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tSESSION\ts3cret-cookie\n"
     downloads.access = WebAccess(tmp_path / "partial", cookies=cookies)
@@ -529,7 +532,7 @@ def test_cookies_are_sent_and_neither_told_nor_altered(web, clips, downloads, tm
     assert "s3cret" not in caplog.text
 
 
-def test_the_proxy_is_used_and_its_password_is_not_told(web, clips, downloads, tmp_path, caplog):
+def test_the_proxy_is_used_and_its_password_is_not_revealed(web, clips, downloads, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     web.answers["http://videos.invalid/cat.mp4"] = video(clips[0])
     proxy = web.url("").replace("://", "://me:s3cret@")
@@ -552,7 +555,7 @@ def test_without_a_proxy_of_the_projects_own_none_is_used(web, clips, downloads,
     assert downloads.run(web.url("/cat.mp4")).statuses() == ["ok"]
 
 
-def test_a_password_in_a_source_is_not_told(web, clips, downloads):
+def test_a_password_in_a_source_is_not_revealed(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0])
 
     downloads.run(web.url("/cat.mp4").replace("://", "://me:s3cret@"))
@@ -568,10 +571,11 @@ def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
     (tmp_path / "home" / "yt-dlp" / "config").write_text("--print 'a configuration was read'")
     start = """
 from pathlib import Path
-from video_recommender.sources.web_downloader import WebDownloader
-from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.sources.web_download import WebDownloader
+from video_recommender.sources.web_options import WebOptions
+from video_recommender.sources import ytdlp_client
 from video_recommender.sources.web_access import WebAccess
-with WebDownloader(YoutubeOptions(), WebAccess(Path("partial")), seed=1):
+with WebDownloader(WebOptions(), WebAccess(Path("partial")), seed=1):
     print("started")
 """
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "home")}

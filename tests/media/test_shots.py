@@ -7,10 +7,9 @@ import pytest
 from skimage import data
 from skimage.transform import resize
 
-from video_recommender.media.decoding import open_video
-from video_recommender.media.sampling import PreprocessingOptions, pick_at, sample_frames
+from video_recommender.media.decoding import TimedFrame, open_video
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames, select_at_times
 from video_recommender.media.shots import Shot, ShotOptions, find_shots
-from video_recommender.media.timestamps import Shown
 from video_recommender.media.video import VideoError, VideoFile
 
 PHOTOS = {"cat": data.chelsea(), "cup": data.coffee(), "woman": data.astronaut()}
@@ -64,7 +63,7 @@ def test_a_video_of_one_picture_is_one_shot_with_one_frame(tmp_path):
     assert (sampled.shots, sampled.shot_numbers, len(sampled.frames)) == (1, (1,), 1)
 
 
-def test_cuts_are_told_by_the_clock_where_the_rate_varies(tmp_path):
+def test_cuts_of_a_video_with_a_variable_rate_have_the_right_times(tmp_path):
     steps = [100] * 15 + [20] * 40 + [50] * 30
     stamps = [0, *accumulate(steps)]
     video = film(tmp_path, ("cat", 15), ("cup", 40), ("woman", 30), stamps_ms=stamps)
@@ -84,8 +83,8 @@ def test_a_threshold_that_nothing_reaches_finds_no_cut(tmp_path):
 
 
 def test_the_times_of_a_shot_are_evenly_spread_inside_it():
-    assert list(Shot(2, 1.0, 3.0).times(1)) == [2.0]
-    assert list(Shot(2, 1.0, 3.0).times(4)) == [1.25, 1.75, 2.25, 2.75]
+    assert list(Shot(2, 1.0, 3.0).sample_times(1)) == [2.0]
+    assert list(Shot(2, 1.0, 3.0).sample_times(4)) == [1.25, 1.75, 2.25, 2.75]
 
 
 def test_each_shot_gives_its_frames_and_no_other(tmp_path):
@@ -110,7 +109,7 @@ def test_the_same_video_gives_the_same_bytes(tmp_path):
     assert sample_frames(video, SHOTS) == sample_frames(video, SHOTS)
 
 
-def test_max_frames_takes_the_beginning(tmp_path):
+def test_max_frames_takes_the_first_frames(tmp_path):
     sampled = sample_frames(film(tmp_path, ("cat", 30), ("cup", 20)), SHOTS.model_copy(update={"max_frames": 1}))
 
     assert (sampled.shots, sampled.shot_numbers, len(sampled.frames)) == (2, (1,), 1)
@@ -131,27 +130,27 @@ def test_a_broken_tail_leaves_the_shots_before_it(tmp_path):
     assert sample_frames(VideoFile(moving), SHOTS).shots in {1, 2}
 
 
-def test_what_is_no_video_is_told_as_at_a_fixed_rate(tmp_path):
+def test_a_file_that_is_no_video_is_unreadable(tmp_path):
     (tmp_path / "page.mp4").write_text("<html>")
 
-    with pytest.raises(VideoError) as told:
+    with pytest.raises(VideoError) as raised:
         sample_frames(VideoFile(tmp_path / "page.mp4"), SHOTS)
 
-    assert told.value.status == "unreadable"
+    assert raised.value.status == "unreadable"
 
 
 def test_the_picture_on_screen_is_picked():
-    shown = [Shown(5.0, 6.0, "a"), Shown(6.0, 6.5, "b"), Shown(6.5, 8.0, "c")]
+    shown = [TimedFrame(5.0, 6.0, "a"), TimedFrame(6.0, 6.5, "b"), TimedFrame(6.5, 8.0, "c")]
 
-    assert list(pick_at(shown, [0.0, 0.5, 1.0, 1.4, 2.0, 9.0])) == ["a", "a", "b", "b", "c", "c"]
+    assert list(select_at_times(shown, [0.0, 0.5, 1.0, 1.4, 2.0, 9.0])) == ["a", "a", "b", "b", "c", "c"]
 
 
-def test_options_of_the_sampling_that_is_not_chosen_cut_nothing_anew():
-    def matter(**options):
-        return PreprocessingOptions(**options).that_matter()
+def test_options_of_the_other_sampling_mode_do_not_change_the_digest():
+    def digest(**options):
+        return PreprocessingOptions(**options).digest
 
     few = ShotOptions(frames_per_shot=3)
-    assert matter(shots=few) == matter()
-    assert matter(frames_per_second=1) != matter()
-    assert matter(sampling="shots", frames_per_second=1) == matter(sampling="shots")
-    assert matter(sampling="shots", shots=few) != matter(sampling="shots")
+    assert digest(shots=few) == digest()
+    assert digest(frames_per_second=1) != digest()
+    assert digest(sampling="shots", frames_per_second=1) == digest(sampling="shots")
+    assert digest(sampling="shots", shots=few) != digest(sampling="shots")
