@@ -8,7 +8,7 @@ from typing import Final
 from kedro.pipeline import Pipeline
 from kedro.validation import ParameterValidationError
 
-from video_recommender.storage.disk_space import is_disk_full
+from video_recommender.storage.paths import is_disk_full
 
 _GROUP: Final = re.compile(r"^- Parameter '(?P<group>[^']+)': (?P<problems>.*?)(?=^- Parameter |\Z)", re.M | re.S)
 _PROBLEM: Final = re.compile(

@@ -15,7 +15,7 @@ HARMLESS = (
 )
 
 
-def silence_dependencies() -> None:
+def quiet_libraries() -> None:
     """Mute what dependencies report of themselves; their errors still show."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
@@ -26,7 +26,7 @@ def silence_dependencies() -> None:
 
 
 @contextlib.contextmanager
-def silent_stderr() -> Iterator[None]:
+def suppress_stderr() -> Iterator[None]:
     """Mute what C++ code writes past Python, such as TensorFlow's greeting; exceptions still pass.
 
     Yields:

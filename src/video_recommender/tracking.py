@@ -20,7 +20,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import BaseModel, ConfigDict, Field
 
-from video_recommender.console_output import silence_dependencies
+from video_recommender.console_output import quiet_libraries
 from video_recommender.incremental.stages import parameter_groups, stage_of
 from video_recommender.sources.web_access import without_users
 from video_recommender.tracking_stage_run import StageRun
@@ -121,7 +121,7 @@ class MlflowTracking:
     def _start(self) -> "ActiveRun":
         import mlflow
 
-        silence_dependencies()  # again: importing MLflow has set its loggers anew
+        quiet_libraries()  # again: importing MLflow has set its loggers anew
         mlflow.set_tracking_uri(self._options.tracking_uri)
         mlflow.set_experiment(self._options.experiment)
         run = mlflow.start_run(run_name=self._name)

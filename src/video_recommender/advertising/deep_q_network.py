@@ -18,7 +18,7 @@ from video_recommender.advertising.learning_progress import LearningProgress, Wa
 from video_recommender.advertising.q_network_policy import QNetworkPolicy
 from video_recommender.advertising.replay_memory import ReplayMemory, Transitions
 from video_recommender.advertising.viewer_model import Share, ViewerModel
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 from video_recommender.schemas import AdLearningCurve
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def train_deep_q_network(model: ViewerModel, options: AgentOptions, watcher: Wat
     Returns:
         See `TrainedAgent`. The same viewers and options give the same agent on the same machine.
     """
-    with silent_stderr():
+    with suppress_stderr():
         import keras
         import tensorflow as tf
 

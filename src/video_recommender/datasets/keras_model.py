@@ -10,7 +10,7 @@ import fsspec
 from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 
 if TYPE_CHECKING:
     import keras
@@ -74,7 +74,7 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
 
 
 def _keras() -> Any:
-    with silent_stderr():  # TensorFlow greets from C++ when it is imported
+    with suppress_stderr():  # TensorFlow greets from C++ when it is imported
         import keras
     return keras
 

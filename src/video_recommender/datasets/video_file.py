@@ -10,7 +10,7 @@ from kedro.io.core import get_protocol_and_path
 from upath import UPath
 
 from video_recommender.media.video import Video, VideoBytes, VideoLink, video_at
-from video_recommender.storage.paths import Place, place_at
+from video_recommender.storage.paths import StoragePath, parse_path
 
 
 class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
@@ -45,7 +45,7 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
         protocol, path = get_protocol_and_path(filepath)
         self._protocol = protocol
         self._filepath = PurePosixPath(path)
-        self._fs = fsspec.filesystem(protocol)  # `written_aside` moves what is saved with it
+        self._fs = fsspec.filesystem(protocol)
         self.metadata = metadata
 
     def load(self) -> Video:
@@ -73,8 +73,8 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
             case VideoLink(target, copy):
                 _copy(target, place) if copy else _link(target, place)
 
-    def _place(self) -> Place:
-        return place_at(f"{self._protocol}://{self._filepath}")
+    def _place(self) -> StoragePath:
+        return parse_path(f"{self._protocol}://{self._filepath}")
 
     def _exists(self) -> bool:
         return self._place().exists()
@@ -83,7 +83,7 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
         return {"filepath": str(self._filepath)}
 
 
-def _link(target: Place, place: Place) -> None:
+def _link(target: StoragePath, place: StoragePath) -> None:
     if isinstance(target, UPath) or isinstance(place, UPath):
         _copy(target, place)
         return
@@ -93,7 +93,7 @@ def _link(target: Place, place: Place) -> None:
         _copy(target, place)
 
 
-def _copy(target: Place, place: Place) -> None:
+def _copy(target: StoragePath, place: StoragePath) -> None:
     if isinstance(target, UPath) and isinstance(place, UPath) and target.fs == place.fs:
         target.fs.cp_file(target.path, place.path)  # within the store: no byte passes through this machine
     else:

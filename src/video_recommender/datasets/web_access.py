@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.storage.paths import on_a_disk
+from video_recommender.storage.paths import require_local_path
 
 KNOWN = {"cookies", "proxy"}
 
@@ -46,7 +46,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         unknown = sorted((credentials or {}).keys() - KNOWN)
         if unknown:
             raise DatasetError(f"The web's credentials hold {', '.join(unknown)}: only cookies and proxy are known")
-        self._path = on_a_disk(path)
+        self._path = require_local_path(path)
         self._credentials = credentials or {}
         self.metadata = metadata
 

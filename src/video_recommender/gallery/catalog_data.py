@@ -10,6 +10,7 @@ from kedro.validation import DataValidationError
 
 from video_recommender.gallery.project_data import MADE_BY, BrokenFileError
 from video_recommender.incremental.partitions import Partitions, StoredPartition
+from video_recommender.storage.dataset_location import dataset_location
 
 UNREADABLE = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
 
@@ -45,7 +46,8 @@ class CatalogData:
 
 def _place(dataset: Any) -> str:
     """Where it lies. A catalog makes its datasets when they are first asked for, which threads must not do at once."""
-    return str(getattr(dataset, "_filepath", None) or dataset._path)
+    _, path = dataset_location(dataset) or (None, "")
+    return path
 
 
 def _told(load: Callable[[], Any]) -> Any:

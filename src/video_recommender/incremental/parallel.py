@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from video_recommender.media.video import VideoError
-from video_recommender.storage.disk_space import is_disk_full
+from video_recommender.storage.paths import is_disk_full
 
 T = TypeVar("T")
 R = TypeVar("R")

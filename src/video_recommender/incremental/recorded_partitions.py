@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -34,7 +33,7 @@ from video_recommender.incremental.partitions import (
 )
 from video_recommender.incremental.record_copy import COPIES, FolderRecords, parse_record, prefix_of, read_records
 from video_recommender.incremental.table_copies import CopiedTables, is_text, read_parquet
-from video_recommender.storage.atomic_write import beside, written_aside
+from video_recommender.storage.atomic_write import atomic_save, staging_paths
 from video_recommender.storage.digests import fingerprint
 
 LOST = PartitionRecord(fingerprint="", status="unfinished", error="Its content is gone: run the stage again")
@@ -153,7 +152,9 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
             dataset = self._partition(video_id)
             self._make_folder(dataset._filepath.parent)
             # in a store nothing is moved; until the record is there, the content counts for nothing
-            with written_aside(dataset) if self._is_local else nullcontext():
+            if self._is_local:
+                atomic_save(dataset, content)
+            else:
                 dataset.save(content)
         self._write_record(video_id, partition.record)
 
@@ -170,7 +171,7 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
 
     def _remove_content(self, video_id: str) -> None:
         place = self._place(video_id)
-        for leftover in (place, *beside(place)):
+        for leftover in (place, *staging_paths(place)):
             if self._fs.lexists(str(leftover)):
                 self._fs.rm(str(leftover), recursive=self._fs.isdir(str(leftover)))
 

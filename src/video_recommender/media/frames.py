@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from video_recommender.media.video import VideoError
-from video_recommender.storage.paths import Place
+from video_recommender.storage.paths import StoragePath
 
 Picture = NDArray[np.uint8]
 """One picture: uint8 RGB, shape (height, width, 3)."""
@@ -65,10 +65,10 @@ class FrameFolder:
         path: the folder.
     """
 
-    path: Place
+    path: StoragePath
 
     @property
-    def files(self) -> Sequence[Place]:
+    def files(self) -> Sequence[StoragePath]:
         """The frames' files in order of time (numerically: 2.jpg comes before 10.jpg)."""
         try:
             frames = [file for file in self.path.iterdir() if file.suffix == ".jpg" and file.stem.isdecimal()]
@@ -108,7 +108,7 @@ class FrameFolder:
         return np.stack(pictures)
 
 
-def _contents(files: Sequence[Place]) -> Iterator[bytes]:
+def _contents(files: Sequence[StoragePath]) -> Iterator[bytes]:
     """Read files: from a disk one by one, from an object store, whose answers take their time, all at once."""
     objects = [file for file in files if isinstance(file, UPath)]
     if objects:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from upath import UPath
 
-from video_recommender.storage.paths import Place
+from video_recommender.storage.paths import StoragePath
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class VideoObject:
 Video: TypeAlias = VideoFile | VideoObject
 
 
-def video_at(place: Place) -> Video:
+def video_at(place: StoragePath) -> Video:
     """Name the video that lies in a place."""
     return VideoFile(place) if isinstance(place, Path) else VideoObject(place)
 
@@ -111,5 +111,5 @@ class VideoLink:
         copy: whether to keep a copy of it instead of a link to it.
     """
 
-    target: Place
+    target: StoragePath
     copy: bool = False

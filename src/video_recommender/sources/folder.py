@@ -15,7 +15,7 @@ from upath import UPath
 
 from video_recommender.incremental.partitions import RECORDS
 from video_recommender.storage.digests import fingerprint
-from video_recommender.storage.paths import Place, place_at
+from video_recommender.storage.paths import StoragePath, parse_path
 
 VIDEO_SUFFIXES: Final = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"}
@@ -49,7 +49,7 @@ class FolderVideo:
         group: what it belongs with: the videos of one folder within a category, else the video alone.
     """
 
-    path: Place
+    path: StoragePath
     category: str | None
     video_id: str
     fingerprint: str
@@ -74,7 +74,7 @@ def list_folder(folder: Path | str) -> list[FolderVideo]:
         ValueError: if it does not exist, is not a folder, cannot be read, holds no video, or is where this project
             itself keeps videos.
     """
-    root = place_at(str(folder))
+    root = parse_path(str(folder))
     files = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
     videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:

@@ -1,85 +1,87 @@
-"""Saving under another name first, so that whoever looks finds the old content or the new, never half of it."""
+"""Atomic writes: readers see the old content or the new content, never a part of it."""
 
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DataCatalog
 
-PREFIX = ".part-"
-OLD = ".old-"
+from video_recommender.storage.dataset_location import dataset_config, find_file_entry, locate_entry
+
+STAGED_PREFIX = ".part-"
+REPLACED_PREFIX = ".old-"
+
+
+def atomic_save(dataset: AbstractDataset[Any, Any], data: Any) -> None:
+    """Save to a dataset such that a failed save leaves its previous content; see `staged_dataset`."""
+    with staged_dataset(dataset) as staged:
+        staged.save(data)
 
 
 @contextmanager
-def written_aside(dataset: AbstractDataset[Any, Any]) -> Iterator[None]:
-    """Let a dataset save beside its place and move the result there once it is complete.
-
-    An object store puts every object in place as a whole, and none if saving has failed.
+def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDataset[Any, Any]]:
+    """Stage a save: what is saved within the block replaces the previous content at its end, unless it raises.
 
     Args:
-        dataset: any dataset that keeps one file or folder, as those of `kedro_datasets` do, also inside a
-            `CachedDataset` or `DeferredDataset`; others, and versioned ones, which never overwrite, are left alone.
+        dataset: any dataset. Those with a `filepath` are staged, also inside a wrapper such as `CachedDataset`.
+            Versioned ones, which never overwrite, and those without a file are not.
 
     Yields:
-        While it saves.
+        The dataset to save to: on a local disk, a copy of it with a temporary path. An object store makes objects
+        visible as a whole, so there it is the dataset itself, within a transaction of its file system.
     """
-    keeper: Any = dataset
-    while isinstance(wrapped := getattr(keeper, "_dataset", None), AbstractDataset):
-        keeper = wrapped
-    place = getattr(keeper, "_filepath", None)
-    filesystem: AbstractFileSystem | None = getattr(keeper, "_fs", None)
-    if place is None or filesystem is None or getattr(keeper, "_version", None):
-        yield
+    config, credentials = dataset_config("staged", dataset)
+    entry = find_file_entry(config)
+    if "filepath" not in entry or config.get("versioned") or entry.get("versioned"):
+        yield dataset
         return
+    filesystem, path = locate_entry(entry, credentials)
     if not isinstance(filesystem, LocalFileSystem):
-        with nullcontext() if filesystem._intrans else filesystem.transaction:
-            yield
+        with filesystem.transaction:
+            yield dataset
         return
-    aside, old = beside(place)
-    _remove(filesystem, aside)
-    _remove(filesystem, old)
-    keeper._filepath = aside
+    target = Path(path)
+    staged, replaced = map(Path, staging_paths(target))
+    _remove(staged)
+    _remove(replaced)
+    entry["filepath"] = str(staged)
     try:
-        yield
-        if filesystem.isdir(str(place)):  # a folder cannot be replaced in one step, nor deleted in one
-            filesystem.mv(str(place), str(old), recursive=True)
-        filesystem.mv(str(aside), str(place), recursive=filesystem.isdir(str(aside)))
-        _remove(filesystem, old)
+        yield DataCatalog.from_config({"staged": config}, credentials)["staged"]
+        if target.is_dir():  # a folder that is not empty can be neither replaced nor deleted in one step
+            target.rename(replaced)
+        staged.replace(target)
+        _remove(replaced)
+        dataset.release()
     finally:
-        keeper._filepath = place
-        _remove(filesystem, aside)
+        _remove(staged)
 
 
-def replace_file(place: Path, content: bytes | memoryview) -> None:
-    """Write a file that others may read and write at the same time: each finds one whole version.
+def staging_paths(path: PurePosixPath) -> tuple[PurePosixPath, PurePosixPath]:
+    """Return where an interrupted save may leave the new content, and the folder that it was replacing."""
+    return path.with_name(f"{STAGED_PREFIX}{path.name}"), path.with_name(f"{REPLACED_PREFIX}{path.name}")
 
-    Args:
-        place: where; its folder is made if need be.
-        content: what.
-    """
-    place.parent.mkdir(exist_ok=True)
-    aside = place.with_name(f"{PREFIX}{uuid4().hex}-{place.name}")
+
+def replace_file(path: Path, content: bytes | memoryview) -> None:
+    """Write a local file durably, also while other processes read or write it; creates its folder."""
+    path.parent.mkdir(exist_ok=True)
+    staged = path.with_name(f"{STAGED_PREFIX}{uuid4().hex}-{path.name}")
     try:
-        with aside.open("xb") as file:
+        with staged.open("xb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # or after a power cut there might be a name without its content
-        aside.replace(place)
+            os.fsync(file.fileno())  # otherwise a power cut could leave the name without its content
+        staged.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        staged.unlink(missing_ok=True)
 
 
-def beside(place: PurePosixPath) -> tuple[PurePosixPath, PurePosixPath]:
-    """Tell what a save that was stopped may have left next to the place: the new content, and the old folder."""
-    whole = PurePosixPath(place)
-    return whole.with_name(f"{PREFIX}{whole.name}"), whole.with_name(f"{OLD}{whole.name}")
-
-
-def _remove(filesystem: AbstractFileSystem, place: PurePosixPath) -> None:
-    if filesystem.lexists(str(place)):
-        filesystem.rm(str(place), recursive=filesystem.isdir(str(place)))
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

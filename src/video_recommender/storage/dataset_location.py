@@ -25,18 +25,7 @@ def dataset_location(dataset: AbstractDataset[Any, Any]) -> tuple[AbstractFileSy
     """
     config, credentials = dataset_config("dataset", dataset)
     entry = find_file_entry(config)
-    url = entry.get("filepath") or entry.get("path")
-    if not url:
-        return None
-    protocol, path = get_protocol_and_path(str(url))
-    options = dict(entry.get("fs_args") or {})
-    for name in OPEN_ARGUMENTS:
-        options.pop(name, None)
-    # In the order of kedro-datasets, so that fsspec returns the instance that the dataset itself uses.
-    secrets = credentials.get(entry.get("credentials") or "", {})
-    if protocol == "file":
-        options.setdefault("auto_mkdir", True)
-    return fsspec.filesystem(protocol, **secrets, **options), path
+    return locate_entry(entry, credentials) if entry.get("filepath") or entry.get("path") else None
 
 
 def dataset_config(name: str, dataset: AbstractDataset[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -68,3 +57,14 @@ def find_file_entry(config: dict[str, Any]) -> dict[str, Any]:
     while not {"filepath", "path"} & config.keys() and isinstance(config.get("dataset"), dict):
         config = config["dataset"]
     return config
+
+
+def locate_entry(entry: dict[str, Any], credentials: dict[str, Any]) -> tuple[AbstractFileSystem, str]:
+    """Return the file system of a catalog entry, and its path there without the protocol."""
+    protocol, path = get_protocol_and_path(str(entry.get("filepath") or entry["path"]))
+    options = {name: value for name, value in (entry.get("fs_args") or {}).items() if name not in OPEN_ARGUMENTS}
+    if protocol == "file":
+        options.setdefault("auto_mkdir", True)
+    secrets = credentials.get(entry.get("credentials") or "", {})
+    # Options in the order of kedro-datasets: fsspec then returns the instance that the dataset itself uses.
+    return fsspec.filesystem(protocol, **secrets, **options), path
