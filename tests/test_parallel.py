@@ -10,8 +10,8 @@ import cloudpickle
 import pytest
 from pydantic import ValidationError
 
-from video_recommender.incremental.parallel import Outcome, WorkerOptions, call_apart, map_videos
 from video_recommender.incremental import parallel
+from video_recommender.incremental.parallel import Outcome, WorkerOptions, call_apart, map_videos
 from video_recommender.media.video import VideoError
 from video_recommender.storage.paths import is_disk_full
 

@@ -11,10 +11,10 @@ from kedro_datasets.pandas import ParquetDataset
 import video_recommender
 from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.datasets.atomic_catalog import AtomicCatalog
-from video_recommender.incremental.partitions import Partition, PartitionRecord
-from video_recommender.incremental.runner import IncrementalRunner
 from video_recommender.incremental import code_digest as code_digests
 from video_recommender.incremental import runner
+from video_recommender.incremental.partitions import Partition, PartitionRecord
+from video_recommender.incremental.runner import IncrementalRunner
 
 CODE = """
 ran = []

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 from uuid import uuid4
 
@@ -17,10 +17,10 @@ STAGED_PREFIX = ".part-"
 REPLACED_PREFIX = ".old-"
 
 
-def atomic_save(dataset: AbstractDataset[Any, Any], data: Any) -> None:
+def atomic_save(dataset: AbstractDataset[Any, Any], content: Any) -> None:
     """Save to a dataset such that a failed save leaves its previous content; see `staged_dataset`."""
     with staged_dataset(dataset) as staged:
-        staged.save(data)
+        staged.save(content)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDatas
         _remove(staged)
 
 
-def staging_paths(path: PurePosixPath) -> tuple[PurePosixPath, PurePosixPath]:
+def staging_paths(path: PurePath) -> tuple[PurePath, PurePath]:
     """Return where an interrupted save may leave the new content, and the folder that it was replacing."""
     return path.with_name(f"{STAGED_PREFIX}{path.name}"), path.with_name(f"{REPLACED_PREFIX}{path.name}")
 
