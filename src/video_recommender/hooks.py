@@ -191,8 +191,8 @@ def _headlines(catalog: DataCatalog, existing: set[str]) -> Iterator[str]:
         if name in existing:
             metrics = catalog.load(name)
             if isinstance(metrics, pd.DataFrame):
-                others = metrics[metrics["candidates"] == "other_groups"].set_index("system")["precision"].dropna()
-                metrics = {"neighbours": metrics["neighbours"].max(), **others}
+                precision = metrics[metrics["candidates"] == "other_groups"].set_index("system")["precision"].dropna()
+                metrics = {"neighbours": metrics["neighbours"].max(), **precision}
             with contextlib.suppress(KeyError, TypeError):  # a metric that could not be measured is missing or None
                 yield template.format(**metrics)
 
