@@ -46,7 +46,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
 quiet_libraries()
 
-HOOKS = (ParameterHooks(), MissingInputHooks(), MlflowTracking(), RunSummaryHooks())
+HOOKS = (MissingInputHooks(), ParameterHooks(), MlflowTracking(), RunSummaryHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 DATA_CATALOG_CLASS = AtomicCatalog
 CONFIG_LOADER_CLASS = ProjectConfigLoader

@@ -10,6 +10,7 @@ A dataset is tracked if its catalog entry has `metadata: {mlflow: {as: …}}` wi
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from io import StringIO
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 MODELS = ("model", "keras_model")
 CURRENT_ALIAS = "current"
+"""`models:/<name>@current` is the latest version of a model."""
+
 EXAMPLE_ROWS = 3
 KERAS_REQUIREMENTS = ("numpy", "keras", "tensorflow")
 REQUIREMENTS = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy")
@@ -174,51 +177,43 @@ class MlflowTracking:
             case "history":
                 mlflow.log_text(data.to_csv(), f"{name}.csv")
                 _log_history(name, data, tracking)
-            case "model":
+            case "model" | "keras_model":
                 self._log_model(name, data, tracking)
-            case "keras_model":
-                self._log_keras_model(name, data, tracking)
 
-    def _log_model(self, name: str, model: "BaseEstimator", tracking: Tracking) -> None:
+    def _log_model(self, name: str, model: "BaseEstimator | keras.Model", tracking: Tracking) -> None:
         import mlflow
 
-        with redirect_stderr(StringIO()):  # MLflow prints each registered version
-            mlflow.sklearn.log_model(
-                model,
-                name=name,
-                registered_model_name=name,
-                input_example=self._catalog.load(tracking.input_example).head(EXAMPLE_ROWS),
-                serialization_format="cloudpickle",
-                code_paths=[str(Path(__file__).parent)],  # so that it can be served where this package is not installed
-                # MLflow would infer them by loading the model in a new process, which is slow
-                pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
-            )
-        _set_current_alias(name)
-
-    def _log_keras_model(self, name: str, model: "keras.Model", tracking: Tracking) -> None:
-        import mlflow
-
-        example = _network_input(self._catalog.load(tracking.input_example))
+        example = self._catalog.load(tracking.input_example)
         # MLflow prints each registered version, and Keras the progress of its prediction for the example
         with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
-            mlflow.tensorflow.log_model(
-                model,
-                name=name,
-                registered_model_name=name,
-                input_example=example,
-                signature=mlflow.models.infer_signature(example, np.asarray(model(example))),
-                pip_requirements=[f"{package}=={version(package)}" for package in KERAS_REQUIREMENTS],
-            )
-        _set_current_alias(name)
+            if tracking.tracked_as == "keras_model":
+                inputs = _network_input(example)
+                mlflow.tensorflow.log_model(
+                    model,
+                    name=name,
+                    registered_model_name=name,
+                    input_example=inputs,
+                    signature=mlflow.models.infer_signature(inputs, np.asarray(model(inputs))),
+                    pip_requirements=_pinned(KERAS_REQUIREMENTS),
+                )
+            else:
+                mlflow.sklearn.log_model(
+                    model,
+                    name=name,
+                    registered_model_name=name,
+                    input_example=example.head(EXAMPLE_ROWS),
+                    serialization_format="cloudpickle",
+                    code_paths=[str(Path(__file__).parent)],  # for servers on which this package is not installed
+                    pip_requirements=_pinned(REQUIREMENTS),
+                )
+        client = mlflow.MlflowClient()
+        versions = client.search_model_versions(f"name = '{name}'")
+        client.set_registered_model_alias(name, CURRENT_ALIAS, str(max(int(known.version) for known in versions)))
 
 
-def _set_current_alias(model: str) -> None:
-    """Let `models:/<model>@current` refer to the latest version."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
-    versions = client.search_model_versions(f"name = '{model}'")
-    client.set_registered_model_alias(model, CURRENT_ALIAS, str(max(int(known.version) for known in versions)))
+def _pinned(packages: Iterable[str]) -> list[str]:
+    """Return the installed versions as requirements; MLflow would load the model in a new process to find them."""
+    return [f"{package}=={version(package)}" for package in packages]
 
 
 def _log_history(name: str, table: pd.DataFrame, tracking: Tracking) -> None:
