@@ -22,8 +22,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from video_recommender.incremental.dataset_location import dataset_location
 from video_recommender.incremental.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
-from video_recommender.storage.dataset_location import dataset_location
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -15,12 +15,12 @@ from video_recommender.datasets import (
     VideoFileDataset,
 )
 from video_recommender.datasets.atomic_catalog import AtomicCatalog
+from video_recommender.incremental.dataset_location import dataset_location
 from video_recommender.incremental.partitions import Partition, PartitionRecord
 from video_recommender.incremental.stored_digest import stored_digest
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
-from video_recommender.storage.dataset_location import dataset_location
 from video_recommender.storage.paths import parse_path, require_local_path
 
 ROOT = f"s3://{BUCKET}"

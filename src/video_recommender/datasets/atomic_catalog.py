@@ -1,11 +1,16 @@
 """A Kedro catalog that saves atomically."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from kedro.io import DataCatalog
+from fsspec.implementations.local import LocalFileSystem
+from kedro.io import AbstractDataset, DataCatalog
 
-from video_recommender.storage.atomic_write import staged_dataset
-from video_recommender.storage.dataset_location import dataset_config
+from video_recommender.incremental.dataset_location import dataset_config, find_file_entry, locate_entry
+from video_recommender.storage.atomic_write import staging_paths
 
 
 class AtomicCatalog(DataCatalog):
@@ -23,3 +28,48 @@ class AtomicCatalog(DataCatalog):
                 entry["validator"] = self.validators[ds_name]
             catalog = DataCatalog.from_config({ds_name: entry}, credentials, validation_enabled=self.validation_enabled)
             catalog.save(ds_name, data)
+
+
+@contextmanager
+def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDataset[Any, Any]]:
+    """Stage a save: what is saved within the block replaces the previous content at its end, unless it raises.
+
+    Args:
+        dataset: any dataset. Those with a `filepath` are staged, also inside a wrapper such as `CachedDataset`.
+            Versioned ones, which never overwrite, and those without a file are not.
+
+    Yields:
+        The dataset to save to: on a local disk, a copy of it with a temporary path. An object store makes objects
+        visible as a whole, so there it is the dataset itself, within a transaction of its file system.
+    """
+    config, credentials = dataset_config("staged", dataset)
+    entry = find_file_entry(config)
+    if "filepath" not in entry or config.get("versioned") or entry.get("versioned"):
+        yield dataset
+        return
+    filesystem, path = locate_entry(entry, credentials)
+    if not isinstance(filesystem, LocalFileSystem):
+        with filesystem.transaction:
+            yield dataset
+        return
+    target = Path(path)
+    staged, replaced = map(Path, staging_paths(target))
+    _remove(staged)
+    _remove(replaced)
+    entry["filepath"] = str(staged)
+    try:
+        yield DataCatalog.from_config({"staged": config}, credentials)["staged"]
+        if target.is_dir():  # a folder that is not empty can be neither replaced nor deleted in one step
+            target.rename(replaced)
+        staged.replace(target)
+        _remove(replaced)
+        dataset.release()
+    finally:
+        _remove(staged)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

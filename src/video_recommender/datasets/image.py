@@ -5,7 +5,7 @@ import base64
 from kedro_datasets._typing import ImagePreview
 from kedro_datasets.pillow import ImageDataset
 
-from video_recommender.storage.dataset_location import dataset_config, locate_entry
+from video_recommender.incremental.dataset_location import dataset_config, locate_entry
 
 
 class PreviewImageDataset(ImageDataset):  # type: ignore[misc] # kedro-datasets has no types

@@ -9,7 +9,7 @@ from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
 from pandas.api.types import is_float_dtype
 
-from video_recommender.storage.dataset_location import dataset_config, locate_entry
+from video_recommender.incremental.dataset_location import dataset_config, locate_entry
 
 
 class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-datasets has no types
@@ -34,7 +34,7 @@ class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-dataset
     """
 
     def save(self, data: pd.DataFrame) -> None:
-        """Save a table; only columns that are not floating-point have a dictionary, unless `save_args` say otherwise."""
+        """Save a table, with dictionaries only for columns that are not floating-point unless `save_args` differ."""
         encoded = [str(name) for name, kind in data.dtypes.items() if not is_float_dtype(kind)]
         encoded += [str(name) for name in data.index.names if name is not None]
         entry, credentials = dataset_config("table", self)

@@ -9,8 +9,8 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.validation import DataValidationError
 
 from video_recommender.gallery.project_data import MADE_BY, BrokenFileError
+from video_recommender.incremental.dataset_location import dataset_location
 from video_recommender.incremental.partitions import Partitions, StoredPartition
-from video_recommender.storage.dataset_location import dataset_location
 
 UNREADABLE = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
 

@@ -33,7 +33,7 @@ from video_recommender.incremental.partitions import (
 )
 from video_recommender.incremental.record_copy import COPIES, FolderRecords, parse_record, prefix_of, read_records
 from video_recommender.incremental.table_copies import CopiedTables, is_text, read_parquet
-from video_recommender.storage.atomic_write import atomic_save, staging_paths
+from video_recommender.storage.atomic_write import staging_paths
 from video_recommender.storage.digests import fingerprint
 
 LOST = PartitionRecord(fingerprint="", status="unfinished", error="Its content is gone: run the stage again")
@@ -153,7 +153,10 @@ class RecordedPartitionedDataset(AbstractDataset[PartitionUpdates, Partitions[An
             self._make_folder(dataset._filepath.parent)
             # in a store nothing is moved; until the record is there, the content counts for nothing
             if self._is_local:
-                atomic_save(dataset, content)
+                from video_recommender.datasets.atomic_catalog import staged_dataset
+
+                with staged_dataset(dataset) as staged:
+                    staged.save(content)
             else:
                 dataset.save(content)
         self._write_record(video_id, partition.record)

@@ -9,9 +9,8 @@ from kedro_datasets.pandas import ParquetDataset
 from kedro_datasets.pickle import PickleDataset
 
 from video_recommender.datasets import FrameFolderDataset, OptionalDataset, WheelPhotosDataset
-from video_recommender.datasets.atomic_catalog import AtomicCatalog
+from video_recommender.datasets.atomic_catalog import AtomicCatalog, staged_dataset
 from video_recommender.media.frames import EncodedFrames
-from video_recommender.storage.atomic_write import staged_dataset
 
 TABLE = pd.DataFrame({"video_id": ["pets/cat"], "rank": [1]})
 KINDS = {
