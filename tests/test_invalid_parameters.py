@@ -80,12 +80,12 @@ class RejectedContext:
 
     @property
     def params(self) -> dict:
-        raise ParameterValidationError("what Kedro says")
+        raise ParameterValidationError("message of Kedro")
 
 
 @pytest.mark.parametrize(
     ("size", "message"),
-    [(0, r"^Invalid parameters: stages.frames.size cannot be 0: .*conf/base"), (1, r"^what Kedro says$")],
+    [(0, r"^Invalid parameters: stages.frames.size cannot be 0: .*conf/base"), (1, r"^message of Kedro$")],
 )
 def test_a_hook_describes_each_problem_and_otherwise_keeps_the_error_of_kedro(monkeypatch, size, message) -> None:
     monkeypatch.setattr("video_recommender.hooks.pipelines", {"__default__": PIPELINE})

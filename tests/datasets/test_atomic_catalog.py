@@ -69,16 +69,16 @@ def test_nothing_is_there_when_the_first_save_fails(kind, tmp_path):
 
 
 def test_old_content_is_in_place_until_the_new_one_is_complete(tmp_path):
-    place = tmp_path / "metrics.json"
-    dataset = JSONDataset(filepath=str(place))
+    path = tmp_path / "metrics.json"
+    dataset = JSONDataset(filepath=str(path))
     dataset.save({"run": 1})
 
     with staged_dataset(dataset) as staged:
         staged.save({"run": 2})
-        seen = json.loads(place.read_text())
+        seen = json.loads(path.read_text())
 
     assert seen == {"run": 1}
-    assert json.loads(place.read_text()) == {"run": 2}
+    assert json.loads(path.read_text()) == {"run": 2}
 
 
 def test_folder_is_replaced_as_a_whole(tmp_path):
