@@ -2,6 +2,8 @@
 
 import errno
 import gc
+import sys
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -55,21 +57,16 @@ def test_any_other_error_keeps_its_message() -> None:
     assert describe_error(ValueError("The folder is empty")) == "The folder is empty"
 
 
-def test_an_interrupted_run_is_closed_as_killed_in_mlflow(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    import mlflow
-
-    monkeypatch.chdir(tmp_path)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    recorded = mlflow.start_run()
-
+def test_an_interrupted_run_is_closed_as_killed_in_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_command: click.Command, ctx: click.Context) -> None:
         if ctx.info_name == "run":
             raise KeyboardInterrupt
 
+    statuses: list[str] = []
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(end_run=statuses.append))
     monkeypatch.setattr(click.Command, "invoke", interrupt)
+
     result = CliRunner().invoke(cli, ["run"])
 
     assert result.exit_code == 1
-    assert mlflow.active_run() is None
-    assert mlflow.get_run(recorded.info.run_id).info.status == "KILLED"
-    mlflow.set_tracking_uri(None)
+    assert statuses == ["KILLED"]
