@@ -27,7 +27,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from video_recommender.incremental.parallel import WorkerOptions, map_videos
-from video_recommender.incremental.updates import parallel
+from video_recommender.incremental import parallel
 from video_recommender.media.frames import FrameFolder, Frames
 from video_recommender.networks.detections import name_objects
 from video_recommender.networks.frame_classifier import FrameClassifier

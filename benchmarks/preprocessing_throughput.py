@@ -27,7 +27,7 @@ from skimage import data
 from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.incremental.parallel import WorkerOptions, map_videos
 from video_recommender.incremental.partitions import Partition, PartitionRecord
-from video_recommender.incremental.updates import parallel
+from video_recommender.incremental import parallel
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
 

@@ -47,20 +47,7 @@ WITHOUT_PARAMETERS = {"parameters_reporting"}
 """The report shows what the other pipelines have computed; it has no parameters of its own."""
 
 USED_BY_RUNNER = {"run_ledger"}
-KNOWS_KEDRO = {
-    "catalog",
-    "cli",
-    "config_loader",
-    "hooks",
-    "mlflow_stage_run",
-    "mlflow_tracking",
-    "pipeline_registry",
-    "runner",
-    "settings",
-    "refusals",
-    "stages",
-    "__main__",
-}
+KNOWS_KEDRO = {"cli", "hooks", "pipeline_registry", "settings", "tracking", "__main__"}
 """Modules at the top of the package that are about Kedro; all others are about videos."""
 
 

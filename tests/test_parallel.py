@@ -10,10 +10,10 @@ import cloudpickle
 import pytest
 from pydantic import ValidationError
 
+from video_recommender.incremental import parallel
 from video_recommender.incremental.parallel import Outcome, WorkerOptions, call_apart, map_videos
-from video_recommender.incremental.updates import parallel
 from video_recommender.media.video import VideoError
-from video_recommender.storage.disk_space import is_disk_full
+from video_recommender.storage.paths import is_disk_full
 
 # Functions for workers are defined inside the tests: they travel by value, for workers cannot import a test.
 WORKERS = WorkerOptions(jobs=2)

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
+from video_recommender.incremental import partitions as module
 from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.incremental.updates import partitions as module
 
 
 def kept(**fingerprints):

@@ -10,11 +10,11 @@ from kedro_datasets.pandas import ParquetDataset
 
 import video_recommender
 from video_recommender.datasets import RecordedPartitionedDataset
-from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
+from video_recommender.datasets.atomic_catalog import AtomicCatalog
+from video_recommender.incremental import code_digest as code_digests
+from video_recommender.incremental import runner
 from video_recommender.incremental.partitions import Partition, PartitionRecord
 from video_recommender.incremental.runner import IncrementalRunner
-from video_recommender.incremental.updates import code_digest as code_digests
-from video_recommender.incremental.updates import runner
 
 CODE = """
 ran = []
@@ -56,7 +56,7 @@ class Project:
     def run(self):
         """Run what is not done yet; tell which nodes ran."""
         self.stage.ran.clear()
-        catalog = WriteAsideCatalog({name: JSONDataset(filepath=f"{self.folder}/{name}.json") for name in self.kept})
+        catalog = AtomicCatalog({name: JSONDataset(filepath=f"{self.folder}/{name}.json") for name in self.kept})
         catalog["params:by"] = self.parameter
         code_digests.code_digest.cache_clear()
         IncrementalRunner().run(Pipeline(self.nodes()), catalog)

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from video_recommender.incremental.updates import file_state
+from video_recommender.incremental import file_state
 
 
 @pytest.fixture

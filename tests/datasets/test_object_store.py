@@ -10,19 +10,18 @@ from kedro_datasets.pickle import PickleDataset
 from object_store import BUCKET, object_store
 
 from video_recommender.datasets import (
-    DeferredDataset,
     FrameFolderDataset,
-    OptionalDataset,
     RecordedPartitionedDataset,
     VideoFileDataset,
 )
-from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
+from video_recommender.datasets.atomic_catalog import AtomicCatalog
+from video_recommender.incremental.dataset_location import dataset_location
 from video_recommender.incremental.partitions import Partition, PartitionRecord
 from video_recommender.incremental.stored_digest import stored_digest
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
-from video_recommender.storage.paths import on_a_disk, place_at
+from video_recommender.storage.paths import parse_path, require_local_path
 
 ROOT = f"s3://{BUCKET}"
 
@@ -86,7 +85,7 @@ def test_a_link_becomes_a_copy_from_a_disk_and_within_the_store(store, tmp_path)
     own.write_bytes(b"irreplaceable")
 
     VideoFileDataset(filepath=f"{ROOT}/downloads/cat.mp4").save(VideoLink(own))
-    VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4").save(VideoLink(place_at(f"{ROOT}/downloads/cat.mp4")))
+    VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4").save(VideoLink(parse_path(f"{ROOT}/downloads/cat.mp4")))
     VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4").save(VideoBytes(b"new"))
 
     assert store.cat_file(f"{BUCKET}/downloads/cat.mp4") == own.read_bytes() == b"irreplaceable"
@@ -137,7 +136,7 @@ def test_partitions_that_another_machine_adds_are_seen(store):
 
 @pytest.mark.parametrize("kind", [PickleDataset, JSONDataset])
 def test_old_content_stays_when_saving_fails(store, kind):
-    catalog = WriteAsideCatalog({"made": kind(filepath=f"{ROOT}/made")})
+    catalog = AtomicCatalog({"made": kind(filepath=f"{ROOT}/made")})
     catalog.save("made", {"run": 1})
 
     with pytest.raises(DatasetError):
@@ -146,22 +145,35 @@ def test_old_content_stays_when_saving_fails(store, kind):
     assert catalog.load("made") == {"run": 1}
 
 
-@pytest.mark.parametrize("wrap", [OptionalDataset, DeferredDataset])
-def test_wrapped_dataset_is_saved_and_its_content_has_a_digest(store, wrap):
-    dataset = wrap(dataset={"type": "json.JSONDataset", "filepath": f"{ROOT}/made.json"})
-    catalog = WriteAsideCatalog({"made": dataset})
-    nothing = stored_digest(dataset._fs, dataset._filepath)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"type": "json.JSONDataset", "filepath": f"{ROOT}/made.json"},
+        {
+            "type": "video_recommender.datasets.OptionalDataset",
+            "dataset": {"type": "json.JSONDataset", "filepath": f"{ROOT}/made.json", "credentials": "store"},
+        },
+    ],
+    ids=["plain", "optional"],
+)
+def test_content_at_the_location_of_a_dataset_has_a_digest(store, entry):
+    credentials = {"store": {"key": "anybody", "secret": "not secret"}}
+    catalog = AtomicCatalog.from_config({"made": entry}, credentials)
+    filesystem, path = dataset_location(catalog["made"])
+    nothing = stored_digest(filesystem, path)
 
     digests = []
     for run in (1, 2, 1):
         catalog.save("made", {"run": run})
-        digests.append(stored_digest(dataset._fs, dataset._filepath))
+        digests.append(stored_digest(filesystem, path))
+    with pytest.raises(DatasetError):
+        catalog.save("made", {"run": lambda: None})
 
     assert json.loads(store.cat_file(f"{BUCKET}/made.json")) == {"run": 1}
     assert nothing is None
     assert digests[0] == digests[2] != digests[1]
 
 
-def test_what_must_be_on_a_disk_says_so():
-    with pytest.raises(ValueError, match=r"s3://corpus/wheels must be on a disk .* `disk` in globals.yml"):
-        on_a_disk("s3://corpus/wheels")
+def test_a_path_in_a_store_is_rejected_where_a_local_one_is_required():
+    with pytest.raises(ValueError, match=r"s3://corpus/wheels must be on a local disk: set `disk` in globals.yml"):
+        require_local_path("s3://corpus/wheels")

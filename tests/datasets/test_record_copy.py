@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from video_recommender.datasets import RecordedPartitionedDataset
+from video_recommender.incremental import record_copy
 from video_recommender.incremental.partitions import Partition, PartitionRecord
-from video_recommender.incremental.updates import record_copy
 
 VIDEOS = 4
 

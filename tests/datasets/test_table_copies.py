@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from video_recommender.datasets import RecordedPartitionedDataset
+from video_recommender.incremental import partitions, table_copies
 from video_recommender.incremental.partitions import Partition, PartitionRecord, Partitions
-from video_recommender.incremental.updates import partitions, table_copies
 
 
 def tables_in(folder):

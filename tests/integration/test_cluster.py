@@ -47,7 +47,7 @@ def test_killed_worker_of_a_cluster_costs_nothing_and_an_object_store_holds_the_
 
     assert run.returncode == 0, told
     assert "Dask's dashboard: http://" in told
-    assert "12 of 12 videos went through" in told
+    assert "12 of 12 videos succeeded" in told
     made = tuple(f"{folder}/" for folder in MADE)
     here = {place: content for place, content in project.files().items() if place.startswith(made)}
     places = [place for folder in MADE for place in store.find(f"{DATA}/{folder}") if "/.state/" not in place]

@@ -184,6 +184,6 @@ def test_the_closing_summary_says_what_went_through_and_what_failed_and_why(proj
 
     assert result.exit_code == 0, result.output
     words = " ".join(result.output.split())
-    assert "12 of 13 videos went through" in words
+    assert "12 of 13 videos succeeded" in words
     assert "things/empty (empty)" in words
     assert "recommendations" in words

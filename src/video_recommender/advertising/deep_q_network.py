@@ -22,7 +22,7 @@ from video_recommender.advertising.training import (
     rounds_of,
 )
 from video_recommender.advertising.viewers import ViewerModel
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 
 if TYPE_CHECKING:
     import keras
@@ -120,7 +120,7 @@ def train_deep_q_network(
         seed: random seed; the same seed and viewers give the same agent on the same machine.
         on_evaluation: see `CurveCallback`.
     """
-    with silent_stderr():
+    with suppress_stderr():
         import keras
         import tensorflow as tf
 

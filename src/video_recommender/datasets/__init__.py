@@ -2,7 +2,6 @@
 
 from video_recommender.incremental.recorded_partitions import RecordedPartitionedDataset
 
-from .deferred import DeferredDataset
 from .frame_folder import FrameFolderDataset
 from .image import PreviewImageDataset
 from .keras_model import KerasModelDataset
@@ -13,7 +12,6 @@ from .web_access import WebAccessDataset
 from .wheel_photos import WheelPhotosDataset
 
 __all__ = [
-    "DeferredDataset",
     "FrameFolderDataset",
     "KerasModelDataset",
     "OptionalDataset",

@@ -8,7 +8,7 @@ from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder
-from video_recommender.storage.paths import place_at
+from video_recommender.storage.paths import parse_path
 
 
 class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
@@ -39,12 +39,12 @@ class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
         protocol, path = get_protocol_and_path(filepath)
         self._protocol = protocol
         self._filepath = PurePosixPath(path)
-        self._fs = fsspec.filesystem(protocol)  # `written_aside` uses it
+        self._fs = fsspec.filesystem(protocol)
         self.metadata = metadata
 
     def load(self) -> FrameFolder:
         """Return a reference to the folder."""
-        return FrameFolder(place_at(f"{self._protocol}://{self._filepath}"))
+        return FrameFolder(parse_path(f"{self._protocol}://{self._filepath}"))
 
     def save(self, data: EncodedFrames) -> None:
         """Replace all frames."""

@@ -10,7 +10,7 @@ from kedro.io.core import get_protocol_and_path
 from upath import UPath
 
 from video_recommender.media.video import Video, VideoBytes, VideoLink, video_from_path
-from video_recommender.storage.paths import Place, place_at
+from video_recommender.storage.paths import StoragePath, parse_path
 
 
 class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
@@ -44,7 +44,7 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
         protocol, path = get_protocol_and_path(filepath)
         self._protocol = protocol
         self._filepath = PurePosixPath(path)
-        self._fs = fsspec.filesystem(protocol)  # `written_aside` uses it
+        self._fs = fsspec.filesystem(protocol)
         self.metadata = metadata
 
     def load(self) -> Video:
@@ -72,8 +72,8 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
             case VideoLink(target, copy):
                 _copy(target, path) if copy else _link(target, path)
 
-    def _path(self) -> Place:
-        return place_at(f"{self._protocol}://{self._filepath}")
+    def _path(self) -> StoragePath:
+        return parse_path(f"{self._protocol}://{self._filepath}")
 
     def _exists(self) -> bool:
         return self._path().exists()
@@ -82,7 +82,7 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
         return {"filepath": str(self._filepath)}
 
 
-def _link(target: Place, path: Place) -> None:
+def _link(target: StoragePath, path: StoragePath) -> None:
     if isinstance(target, UPath) or isinstance(path, UPath):
         _copy(target, path)
         return
@@ -92,7 +92,7 @@ def _link(target: Place, path: Place) -> None:
         _copy(target, path)
 
 
-def _copy(target: Place, path: Place) -> None:
+def _copy(target: StoragePath, path: StoragePath) -> None:
     if isinstance(target, UPath) and isinstance(path, UPath) and target.fs == path.fs:
         target.fs.cp_file(target.path, path.path)  # inside the store, without a transfer
     else:

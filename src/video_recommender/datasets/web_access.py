@@ -6,7 +6,7 @@ from typing import Any, Final, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.storage.paths import on_a_disk
+from video_recommender.storage.paths import require_local_path
 
 CREDENTIALS: Final = frozenset({"cookies", "proxy"})
 
@@ -48,7 +48,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
             raise DatasetError(
                 f"Unknown web credentials {', '.join(unknown)}: use cookies and proxy in credentials.yml"
             )
-        self._path = on_a_disk(path)
+        self._path = require_local_path(path)
         self._credentials = credentials or {}
         self.metadata = metadata
 

@@ -20,7 +20,7 @@ from kedro_datasets._typing import TablePreview
 
 from video_recommender.media.photo import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
-from video_recommender.storage.paths import on_a_disk
+from video_recommender.storage.paths import require_local_path
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
 ALTERNATIVE = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
@@ -148,7 +148,7 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
         """
         self._filepath = Path(filepath)
         self._requirements = self._filepath.parent / requirements
-        self._path = on_a_disk(path)
+        self._path = require_local_path(path)
         self.metadata = metadata
 
     def load(self) -> WheelPhotos:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from video_recommender.media.video import VideoError
-from video_recommender.storage.paths import Place
+from video_recommender.storage.paths import StoragePath
 
 Picture = NDArray[np.uint8]
 """An image: uint8 RGB, shape (height, width, 3)."""
@@ -43,10 +43,10 @@ class EncodedFrames:
 class FrameFolder:
     """Saved frames of one video: a folder with `1.jpg`, `2.jpg`, … in order of time."""
 
-    path: Place
+    path: StoragePath
 
     @property
-    def files(self) -> Sequence[Place]:
+    def files(self) -> Sequence[StoragePath]:
         """Files of the frames, in numerical order."""
         try:
             files = [file for file in self.path.iterdir() if file.suffix == ".jpg" and file.stem.isdecimal()]
@@ -72,7 +72,7 @@ class FrameFolder:
         return np.stack(pictures)
 
 
-def _read_files(files: Sequence[Place]) -> Iterator[bytes]:
+def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:
     """Read files: one by one from a disk, all at once from an object store, where each request has a latency."""
     objects = [file for file in files if isinstance(file, UPath)]
     if objects:

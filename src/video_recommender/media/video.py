@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from upath import UPath
 
-from video_recommender.storage.paths import Place
+from video_recommender.storage.paths import StoragePath
 
 TRANSIENT_STATUSES: Final = frozenset({"damaged", "missing"})
 """A file may be restored or replaced without a change of its fingerprint, so the next run tries again."""
@@ -78,7 +78,7 @@ class VideoObject:
 Video: TypeAlias = VideoFile | VideoObject
 
 
-def video_from_path(path: Place) -> Video:
+def video_from_path(path: StoragePath) -> Video:
     """Refer to the video at a path on a disk or in an object store."""
     return VideoFile(path) if isinstance(path, Path) else VideoObject(path)
 
@@ -95,6 +95,6 @@ class VideoBytes:
 class VideoLink:
     """An existing video, which is never modified, to store as a symbolic link or a copy; `digest` as in `VideoBytes`."""
 
-    target: Place
+    target: StoragePath
     copy: bool = False
     digest: str = ""

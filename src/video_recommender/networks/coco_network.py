@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 from video_recommender.networks.coco_classes import COCO_CLASSES
 from video_recommender.networks.litert_detector import LiteRTDetector
 from video_recommender.storage.digests import fingerprint
@@ -84,7 +84,7 @@ def compile_coco_detector() -> LiteRTDetector:
 
 def _parse(file: Path) -> "GraphDef":
     """Read the graph, less the steps after the scores."""
-    with silent_stderr():
+    with suppress_stderr():
         import tensorflow as tf
 
         graph = tf.compat.v1.GraphDef()
@@ -98,7 +98,7 @@ def _convert(graph: "GraphDef") -> bytes:
 
     logging.set_verbosity(logging.ERROR)  # the converter warns of a deprecation within TensorFlow itself
     # by way of a session, since the weights are copied several times more where they go through functions
-    with silent_stderr(), tf.Graph().as_default() as whole, tf.compat.v1.Session(graph=whole) as session:
+    with suppress_stderr(), tf.Graph().as_default() as whole, tf.compat.v1.Session(graph=whole) as session:
         rgb = tf.compat.v1.placeholder(tf.float32, [1, 300, 300, 3], name="rgb")
         outputs = tf.import_graph_def(graph, {_INPUT: rgb}, [_BOXES, _SCORES], name="")
         converted: bytes = tf.compat.v1.lite.TFLiteConverter.from_session(session, [rgb], outputs).convert()

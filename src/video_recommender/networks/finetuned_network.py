@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 from video_recommender.networks.classification_head import OTHER, ClassificationHead
 from video_recommender.networks.last_block import split_before_last_block
 from video_recommender.networks.pretrained import KerasModel, copy_network, embedding_network
@@ -21,7 +21,7 @@ def put_head_on(network: KerasModel, head: ClassificationHead) -> KerasModel:
     Returns:
         A model from RGB, 0 to 255, shape (n, height, width, 3), to the probabilities of `head.output_names`, float32.
     """
-    with silent_stderr():
+    with suppress_stderr():
         import keras
 
     base = embedding_network(copy_network(network))

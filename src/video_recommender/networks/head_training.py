@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 
 BATCH = 64
 SMALLEST_BATCH = 8
@@ -88,7 +88,7 @@ def train_head(
     Returns:
         The weights of the best epoch. The same inputs give the same weights.
     """
-    with silent_stderr():
+    with suppress_stderr():
         import keras
 
     keras.utils.set_random_seed(how.seed)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Frames
 from video_recommender.networks.efficientnet_lite import EfficientNetLite
 from video_recommender.networks.frame_classifier import (
@@ -142,7 +142,7 @@ def _convert(model: KerasModel) -> bytes:
     logging.set_verbosity(logging.ERROR)  # the converter warns of a deprecation within TensorFlow itself
     one_picture = tf.TensorSpec([1, *model.input_shape[1:]], tf.float32, name="rgb")
     function = tf.function(lambda rgb: model(rgb, training=False)).get_concrete_function(one_picture)
-    with silent_stderr():
+    with suppress_stderr():
         # By way of a SavedModel, as TensorFlow would rather have it, this takes 10 s instead of 2.
         converted: bytes = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
     return converted

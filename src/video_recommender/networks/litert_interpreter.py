@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 
 THREADS: Final = 1
 """Per process: videos are dealt out to as many processes as there are cores."""
@@ -21,7 +21,7 @@ class _Loaded(threading.local):
 
     def interpreter(self, fingerprint: str, flatbuffer: NDArray[np.uint8]) -> Interpreter:
         if self._interpreter is None or self._of != fingerprint:
-            with silent_stderr():  # XNNPACK announces itself in every process, into the progress bar
+            with suppress_stderr():  # XNNPACK announces itself in every process, into the progress bar
                 self._interpreter = Interpreter(model_content=flatbuffer.tobytes(), num_threads=THREADS)
                 self._interpreter.allocate_tensors()
             self._of = fingerprint

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 from video_recommender.networks.efficientnet_lite import VARIANTS, read_efficientnet_lite
 from video_recommender.networks.imagenet_classes import imagenet_class_names
 from video_recommender.schemas import ClassEmbeddings
@@ -48,7 +48,7 @@ def build_network(name: Network) -> KerasModel:
     Raises:
         ValueError: if there is no such network or its weights cannot be had.
     """
-    with silent_stderr():
+    with suppress_stderr():
         import keras  # noqa: F401 - here, because TensorFlow greets from C++ when it is imported
     if name in VARIANTS:
         return read_efficientnet_lite(name).build()

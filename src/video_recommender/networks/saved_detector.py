@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
 from video_recommender.networks.found_objects import FoundObjects
 from video_recommender.networks.litert_detector import LEAST_SCORE
@@ -162,7 +162,7 @@ def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, picture: Picture) -> N
 
 @lru_cache(maxsize=1)
 def _load(path: Path, _fingerprint: str) -> Run:
-    with silent_stderr():
+    with suppress_stderr():
         import tensorflow as tf
 
         _be_modest(tf)

@@ -21,7 +21,7 @@ from video_recommender.similarity.category_models import CategoryModel
 from video_recommender.similarity.object_space import ObjectSpace
 from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
 from video_recommender.sources.folder import list_folder, printable
-from video_recommender.storage.paths import place_at
+from video_recommender.storage.paths import parse_path
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
     usage = "kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder"
     if options.videos is None:
         raise ValueError(f"No video is named: {usage}")
-    place = place_at(options.videos)
+    place = parse_path(options.videos)
     if not place.exists():
         raise ValueError(f"{place} cannot be found: {usage}")
     files = [video.path for video in list_folder(options.videos)] if place.is_dir() else [place]

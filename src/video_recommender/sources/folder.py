@@ -17,7 +17,7 @@ from video_recommender.incremental.partitioned_dataset import STATE_FOLDER
 from video_recommender.media.video import VideoLink
 from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.storage.digests import fingerprint
-from video_recommender.storage.paths import Place, place_at
+from video_recommender.storage.paths import StoragePath, parse_path
 
 VIDEO_SUFFIXES: Final = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"}
@@ -51,7 +51,7 @@ def list_folder(folder: Path | str, copy_files: bool = False) -> list[SourceVide
     Raises:
         ValueError: if it does not exist, cannot be read, contains no video, or is managed by this project itself.
     """
-    root = place_at(str(folder))
+    root = parse_path(str(folder))
     digests = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
     videos = [file for file in digests if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
@@ -151,7 +151,7 @@ def _list_store(root: UPath) -> dict[PurePath, str]:
     }
 
 
-def _managed_folder(root: Place) -> ValueError:
+def _managed_folder(root: StoragePath) -> ValueError:
     return ValueError(f"{root} is where this project stores its own copies and links: {_REMEDY}")
 
 

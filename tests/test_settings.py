@@ -1,6 +1,6 @@
 import pytest
 
-from video_recommender.config_loader import ProjectConfigLoader
+from video_recommender.settings import ProjectConfigLoader
 
 
 @pytest.fixture
@@ -17,13 +17,13 @@ def loader(conf, environment):
 
 
 @pytest.mark.parametrize("environment", [None, "local", "youtube", "base"])
-def test_secrets_come_from_the_local_folder_whatever_the_environment(conf, environment):
+def test_credentials_come_from_the_local_folder_whatever_the_environment(conf, environment):
     (conf / "local" / "credentials.yml").write_text("web: {proxy: socks5://proxy.example}\n")
 
     assert loader(conf, environment)["credentials"] == {"web": {"proxy": "socks5://proxy.example"}}
 
 
-def test_without_secrets_there_are_none(conf):
+def test_without_local_credentials_those_of_base_apply(conf):
     assert loader(conf, "youtube")["credentials"] == {"web": {}}
 
 
@@ -31,6 +31,6 @@ def test_everything_else_comes_from_the_environment(conf):
     assert loader(conf, "youtube")["parameters"] == {"from": "youtube"}
 
 
-def test_an_unknown_environment_is_refused_with_those_that_there_are(conf):
-    with pytest.raises(ValueError, match=r"no environment yotube .* choose from base, local, youtube"):
+def test_an_unknown_environment_is_rejected_with_the_known_ones(conf):
+    with pytest.raises(ValueError, match=r"Unknown environment yotube .* choose from base, local, youtube"):
         loader(conf, "yotube")
