@@ -1,4 +1,4 @@
-"""The project's command line: `kedro run` with an incremental runner and short error messages, and `kedro gallery`."""
+"""The project's command line: `kedro run` with short error messages, and `kedro gallery`."""
 
 import atexit
 import gc
@@ -21,11 +21,11 @@ from kedro.validation import ParameterValidationError
 
 from video_recommender import pipelines
 from video_recommender.gallery.command import gallery
+from video_recommender.incremental import UnexpectedFailuresError
 from video_recommender.media.video import VideoError
 from video_recommender.storage.paths import is_disk_full
 
-RUNNER = "video_recommender.incremental.runner.IncrementalRunner"
-USER_ERRORS = (ParameterValidationError, ValueError, DatasetError, OSError, VideoError)
+USER_ERRORS = (ParameterValidationError, ValueError, DatasetError, OSError, VideoError, UnexpectedFailuresError)
 """Errors that a user can correct: shown as one message, without a traceback."""
 
 NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
@@ -34,7 +34,7 @@ GARBAGE_THRESHOLD = 100_000
 
 
 class RunCommand(click.Command):
-    """Kedro's `run` command with the incremental runner as default and short error messages."""
+    """Kedro's `run` command with short error messages."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the pipelines.
@@ -46,7 +46,6 @@ class RunCommand(click.Command):
         gc.set_threshold(GARBAGE_THRESHOLD)
         atexit.unregister(gc.freeze)
         atexit.register(gc.freeze)  # skips the last garbage collection, which takes a second
-        ctx.params["runner"] = ctx.params["runner"] or RUNNER
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         _check_pipeline_names(ctx.params["pipelines"] or ctx.params["pipeline"])
         try:

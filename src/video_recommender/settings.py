@@ -8,6 +8,7 @@ from kedro.config import OmegaConfigLoader
 from video_recommender.console_output import quiet_libraries
 from video_recommender.datasets.atomic_catalog import AtomicCatalog
 from video_recommender.hooks import MissingInputHooks, ParameterHooks, RunSummaryHooks
+from video_recommender.incremental import use_incremental_runner
 from video_recommender.tracking import MlflowTracking
 
 CREDENTIALS = "credentials"
@@ -45,6 +46,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
 
 quiet_libraries()
+use_incremental_runner()
 
 HOOKS = (MissingInputHooks(), ParameterHooks(), MlflowTracking(), RunSummaryHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

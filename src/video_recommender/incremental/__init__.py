@@ -5,7 +5,7 @@ from .executors import WorkerOptions
 from .partitioned_dataset import StatefulPartitionedDataset
 from .partitions import Partition, Partitions, PartitionState
 from .per_partition import accumulate, per_partition
-from .runner import IncrementalRunner
+from .runner import IncrementalRunner, UnexpectedFailuresError
 from .staleness import depends_on
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "PartitionState",
     "Partitions",
     "StatefulPartitionedDataset",
+    "UnexpectedFailuresError",
     "WorkerOptions",
     "accumulate",
     "depends_on",

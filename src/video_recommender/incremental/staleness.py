@@ -106,7 +106,7 @@ def file_digest(dataset: AbstractDataset[Any, Any]) -> str | None:
         The digest of its bytes, or what an object store knows of them (S3: the ETag); `ABSENT` if there is no file;
         None if the dataset keeps no file.
     """
-    from video_recommender.storage.dataset_location import dataset_location
+    from video_recommender.incremental.dataset_location import dataset_location
 
     location = dataset_location(dataset)
     if location is None:
