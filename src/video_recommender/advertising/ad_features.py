@@ -37,10 +37,6 @@ class VideoProjection:
     def fit(cls, video_points: DataFrame[VideoPoints], seed: int) -> Self:
         """Fit a truncated singular value decomposition (Halko, Martinsson and Tropp 2011).
 
-        Args:
-            video_points: a row per video, a column per axis.
-            seed: random seed of the decomposition.
-
         Returns:
             A projection on `OBSERVED_AXES` directions, or on as many as there are videos or axes.
         """

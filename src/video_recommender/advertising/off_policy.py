@@ -149,12 +149,7 @@ class ChainEstimates:
 
 @dataclass(frozen=True, eq=False)
 class ImportanceWeights:
-    """Frequencies under the target policy divided by those in the log.
-
-    Attributes:
-        state: of the state, float64, shape (steps,).
-        state_and_ad: of the state and the ad shown in it, float64, shape (steps,).
-    """
+    """Frequency of each state, and of state and ad, under the target policy divided by that in the log; (steps,)."""
 
     state: FloatArray
     state_and_ad: FloatArray
