@@ -63,15 +63,8 @@ def evaluate_policies(
     All policies and the optimum meet the same viewers in the same runs, so shares are more precise than revenues.
     Intervals are Student's over runs. If viewers have tastes, the optimum knows them and is an upper bound.
 
-    Args:
-        model: the viewers.
-        policies: by name; `OPTIMUM` is added.
-        options: see `AdEvaluationOptions`.
-        seed: random seed of the runs.
-        videos: value of the column `videos`.
-
     Returns:
-        A row per policy, highest revenue first.
+        A row per policy and one for `OPTIMUM`, highest revenue first; `videos` is the value of the column of that name.
     """
     optimal = OptimalPolicy.solve(model)
     bound_sessions = round(BOUND_SESSIONS_SHARE * options.sessions)
@@ -110,15 +103,7 @@ def evaluate_on_unseen_videos(
 ) -> DataFrame[AdPolicyReport]:
     """Train policies on two thirds of the videos and evaluate them in sessions over the others.
 
-    Args:
-        model: the viewers.
-        groups: see `split_videos`.
-        train: trains the policies.
-        options: see `AdEvaluationOptions`.
-        seed: random seed of the split and the runs.
-
-    Returns:
-        See `evaluate_policies`.
+    See `split_videos` and `evaluate_policies`.
     """
     seen, unseen = split_videos(model, groups, seed)
     policies = train(model.restrict_to(seen))
@@ -128,12 +113,7 @@ def evaluate_on_unseen_videos(
 def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntArray, IntArray]:
     """Hold out a third of the videos. Groups are never split across folds, which prevents data leakage.
 
-    Folds are stratified by category if a category has enough videos.
-
-    Args:
-        model: the viewers.
-        groups: group of each video, by `video_id`.
-        seed: random seed.
+    Folds are stratified by category if a category has enough videos. `groups` has the group by `video_id`.
 
     Returns:
         Indices of the training videos and of the held-out videos, int64, ascending.

@@ -64,13 +64,7 @@ class LearningCurve:
         self._rows: list[dict[str, str | float]] = []
 
     def record(self, number: int, result: StepResult, policy: Callable[[], AdPolicy]) -> None:
-        """Add the result of a training round; evaluate the greedy policy if an evaluation is due.
-
-        Args:
-            number: number of the round, from 1.
-            result: what the ads of the round earned.
-            policy: builds the policy that the agent has learned so far.
-        """
+        """Add the result of training round `number`, from 1; evaluate the policy learned so far if that is due."""
         self._steps += len(result.reward)
         self._sessions += int(result.is_over.sum())
         self._earned += float(result.reward.sum())
