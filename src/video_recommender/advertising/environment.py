@@ -108,7 +108,7 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
     """Many sessions at once in NumPy arrays: hundreds of thousands of steps a second.
 
     A session that is over is replaced in the same step (`AutoresetMode.SAME_STEP`): the observation is that of the new
-    session, and `info["final_obs"]` has the last one of the old session where `info["_final_obs"]` is true.
+    session, and `info["final_obs"]` has the last one of the old session if `info["_final_obs"]` is true.
 
     Args:
         model: the viewers; by default those of the assignment's example.

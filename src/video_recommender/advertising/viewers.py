@@ -204,7 +204,7 @@ class ViewerModel:
         )
 
     def start_everywhere(self) -> Sessions:
-        """Start one session at each video, in the order of `video_ids`; where viewers have tastes, these are random."""
+        """Start one session at each video, in the order of `video_ids`, with random tastes."""
         return self.start_sessions(len(self.video_ids), np.random.default_rng(0), np.arange(len(self.video_ids)))
 
     def replace_finished(self, result: StepResult, rng: np.random.Generator) -> Sessions:

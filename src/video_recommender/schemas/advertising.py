@@ -1,4 +1,4 @@
-"""Tables of the pipelines `advertising` and `off_policy`. Revenue and rewards are in the currency of the table `ads`."""
+"""Tables of the pipelines `advertising` and `off_policy`. Revenue has the currency of the rewards in `ads`."""
 
 from typing import ClassVar
 
@@ -22,8 +22,6 @@ class Ads(Table):
     """Revenue if the ad is watched, in any currency; without being watched it earns nothing."""
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["category", "kind"]
 
 
@@ -80,8 +78,6 @@ class AdPolicyReport(Table):
     videos_per_session: Series[float] = pa.Field(ge=1)
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["policy", "videos"]
 
 
@@ -99,8 +95,6 @@ class AdChoices(Table):
     revenue_per_showing: Series[float] = pa.Field(nullable=True, ge=0)
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["category", "ad_id"]
 
 
@@ -119,8 +113,6 @@ class AdSessionLog(Table):
     reward: Series[float] = pa.Field(ge=0)
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["session", "step"]
 
 
@@ -146,6 +138,4 @@ class OffPolicyReport(Table):
     """Whether the log covers the policy well enough for the intervals to be valid."""
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["policy", "estimator", "consequences"]
