@@ -53,11 +53,11 @@ def test_intervals_cover_the_expected_revenue(viewers) -> None:
 def test_training_and_held_out_videos_share_no_group(viewers) -> None:
     groups = pd.Series([f"group {number // 3}" for number in range(90)], list(viewers.video_ids))
 
-    split = split_videos(viewers, groups, seed=0)
+    seen, unseen = split_videos(viewers, groups, seed=0)
 
-    assert np.union1d(split.seen, split.unseen).tolist() == list(range(90))
-    assert not set(groups.iloc[split.seen]) & set(groups.iloc[split.unseen])
-    assert np.bincount(viewers.video_category[split.unseen]).tolist() == [9, 9, 12]
+    assert np.union1d(seen, unseen).tolist() == list(range(90))
+    assert not set(groups.iloc[seen]) & set(groups.iloc[unseen])
+    assert np.bincount(viewers.video_category[unseen]).tolist() == [9, 9, 12]
 
 
 def test_too_few_groups_cannot_be_split(viewers) -> None:

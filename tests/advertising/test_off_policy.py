@@ -39,14 +39,14 @@ ENOUGH = 23
 
 
 @dataclass(frozen=True, eq=False)
-class Logged:
+class Case:
     """A log as arrays, and the action probabilities of a policy."""
 
     steps: LoggedSteps
     target: FloatArray
 
 
-def judge(model: ViewerModel, policy: AdPolicy, sessions: int, seed: int, logged: AdPolicy = LOGGED) -> Logged:
+def case_of(model: ViewerModel, policy: AdPolicy, sessions: int, seed: int, logged: AdPolicy = LOGGED) -> Case:
     log = log_sessions(model, logged, sessions, np.random.default_rng(seed))
     before = replay_sessions(log, model)
     steps = LoggedSteps(
@@ -56,12 +56,12 @@ def judge(model: ViewerModel, policy: AdPolicy, sessions: int, seed: int, logged
         log["reward"].to_numpy(),
         model.observe(before),
     )
-    return Logged(steps, policy.action_probabilities(model, before))
+    return Case(steps, policy.action_probabilities(model, before))
 
 
-def report(judged: Logged) -> DataFrame[OffPolicyReport]:
-    folds = aggregate_states(judged.steps, judged.target.shape[1])
-    return estimate_value(judged.steps, folds, judged.target, "target").set_index(["estimator", "consequences"])
+def report(case: Case) -> DataFrame[OffPolicyReport]:
+    folds = aggregate_states(case.steps, case.target.shape[1])
+    return estimate_value(case.steps, folds, case.target, "target").set_index(["estimator", "consequences"])
 
 
 def true_value(model: ViewerModel, policy: AdPolicy) -> float:
@@ -74,10 +74,10 @@ def annoyed() -> ViewerModel:
 
 
 @pytest.fixture(scope="module")
-def judged_often(annoyed: ViewerModel) -> pd.DataFrame:
+def many_estimates(annoyed: ViewerModel) -> pd.DataFrame:
     """Error of each estimate, and whether its interval covers the truth, in many logs of annoyed viewers."""
     truth = true_value(annoyed, MORE_CHANCE)
-    reports = pd.concat(report(judge(annoyed, MORE_CHANCE, 500, seed)) for seed in range(LOGS))
+    reports = pd.concat(report(case_of(annoyed, MORE_CHANCE, 500, seed)) for seed in range(LOGS))
     return reports.assign(
         off=reports["value"] - truth, holds=(reports["value_low"] <= truth) & (truth <= reports["value_high"])
     )
@@ -88,19 +88,19 @@ def judged_often(annoyed: ViewerModel) -> pd.DataFrame:
     [("ips", "session"), ("snips", "session"), ("doubly_robust", "session"), ("doubly_robust", "state")],
     ids=" ".join,
 )
-def test_intervals_cover_the_revenue_if_ads_annoy(judged_often: pd.DataFrame, estimate: tuple[str, str]) -> None:
-    assert judged_often.loc[estimate, "holds"].sum() >= ENOUGH
+def test_intervals_cover_the_revenue_if_ads_annoy(many_estimates: pd.DataFrame, estimate: tuple[str, str]) -> None:
+    assert many_estimates.loc[estimate, "holds"].sum() >= ENOUGH
 
 
-def test_ignoring_consequences_is_biased_if_ads_annoy(judged_often: pd.DataFrame) -> None:
-    off = judged_often.loc[[("doubly_robust", "none")], "off"]
+def test_ignoring_consequences_is_biased_if_ads_annoy(many_estimates: pd.DataFrame) -> None:
+    off = many_estimates.loc[[("doubly_robust", "none")], "off"]
 
     assert abs(off.mean()) > 5 * off.std() / np.sqrt(LOGS)  # by chance with a probability of 0.00001
-    assert not judged_often.loc[("doubly_robust", "none"), "holds"].all()
+    assert not many_estimates.loc[("doubly_robust", "none"), "holds"].all()
 
 
-def test_density_ratios_of_states_reduce_the_variance(judged_often: pd.DataFrame) -> None:
-    spread = judged_often.groupby(level=[0, 1])["off"].std()
+def test_density_ratios_of_states_reduce_the_variance(many_estimates: pd.DataFrame) -> None:
+    spread = many_estimates.groupby(level=[0, 1])["off"].std()
 
     # Equal ones would come so far apart with a probability of 0.001.
     assert spread["doubly_robust", "state"] < 0.55 * spread["ips", "session"]
@@ -109,21 +109,21 @@ def test_density_ratios_of_states_reduce_the_variance(judged_often: pd.DataFrame
 def test_without_annoyance_weighting_steps_independently_is_unbiased(viewers: ViewerModel) -> None:
     policy = MatchedGreedyPolicy()
     truth = true_value(viewers, policy)
-    judged = report(judge(viewers, policy, 3000, seed=1, logged=RandomPolicy()))
+    estimates = report(case_of(viewers, policy, 3000, seed=1, logged=RandomPolicy()))
 
     for estimator in ("ips", "snips", "doubly_robust"):
-        row = judged.loc[(estimator, "none")]
+        row = estimates.loc[(estimator, "none")]
         assert row["is_reliable"]
         # 2 half widths are 3.9 standard errors: all three hold but for a probability of 0.0003
         assert abs(row["value"] - truth) < row["value_high"] - row["value_low"]
-    assert judged.loc[("ips", "none"), "gain_low"] > 0, "the log does not tell that the policy is better"
+    assert estimates.loc[("ips", "none"), "gain_low"] > 0, "the log does not show that the policy is better"
 
 
 def test_the_estimate_of_the_logged_policy_is_its_logged_revenue(viewers: ViewerModel) -> None:
-    judged = judge(viewers, LOGGED, 200, seed=2)
-    earned = judged.steps.sum_by_session(judged.steps.reward).mean()
+    case = case_of(viewers, LOGGED, 200, seed=2)
+    earned = case.steps.sum_by_session(case.steps.reward).mean()
 
-    exact = report(judged).drop(index="doubly_robust", level="estimator")
+    exact = report(case).drop(index="doubly_robust", level="estimator")
 
     assert exact["value"].to_numpy() == pytest.approx(earned)
     assert exact[["gain_low", "gain_high"]].to_numpy() == pytest.approx(0, abs=1e-9)
@@ -131,10 +131,10 @@ def test_the_estimate_of_the_logged_policy_is_its_logged_revenue(viewers: Viewer
 
 
 def test_doubly_robust_estimates_tolerate_an_uninformative_chain(annoyed: ViewerModel) -> None:
-    judged = judge(annoyed, MORE_CHANCE, 3000, seed=3)
-    blind = replace(judged.steps, observations=np.zeros((len(judged.steps.ads), 1), np.float32))
+    case = case_of(annoyed, MORE_CHANCE, 3000, seed=3)
+    blind = replace(case.steps, observations=np.zeros((len(case.steps.ads), 1), np.float32))
 
-    row = report(Logged(blind, judged.target)).loc[("doubly_robust", "session")]
+    row = report(Case(blind, case.target)).loc[("doubly_robust", "session")]
 
     # 3.9 standard errors: fails with a probability of 0.0001
     assert abs(row["value"] - true_value(annoyed, MORE_CHANCE)) < row["value_high"] - row["value_low"]
@@ -142,11 +142,11 @@ def test_doubly_robust_estimates_tolerate_an_uninformative_chain(annoyed: Viewer
 
 def test_doubly_robust_estimates_tolerate_wrong_propensities_if_the_chain_is_right(viewers: ViewerModel) -> None:
     policy = MatchedGreedyPolicy()
-    judged = judge(viewers, policy, 3000, seed=4)
-    wrong = replace(judged.steps, propensity=np.full(len(judged.steps.ads), 1 / 6))
+    case = case_of(viewers, policy, 3000, seed=4)
+    wrong = replace(case.steps, propensity=np.full(len(case.steps.ads), 1 / 6))
     truth = true_value(viewers, policy)
 
-    values = report(Logged(wrong, judged.target))["value"]
+    values = report(Case(wrong, case.target))["value"]
 
     assert abs(values["ips", "none"] / truth - 1) > 0.2
     # The standard error is below 2 %: fails with a probability of less than 0.001.
@@ -174,9 +174,9 @@ def test_the_chain_solves_a_session_that_is_known_by_hand() -> None:
 
 
 def test_the_chain_stays_bounded_with_a_small_log(annoyed: ViewerModel) -> None:
-    judged = judge(annoyed, KindPolicy("long"), 60, seed=5, logged=EpsilonMixedPolicy(KindPolicy("short"), 0.05))
+    case = case_of(annoyed, KindPolicy("long"), 60, seed=5, logged=EpsilonMixedPolicy(KindPolicy("short"), 0.05))
 
-    chain = solve_chain(judged.steps, aggregate_states(judged.steps, 6), judged.target)
+    chain = solve_chain(case.steps, aggregate_states(case.steps, 6), case.target)
 
     assert (chain.density_ratio >= 0).all()
     assert chain.value.min() >= 0
@@ -187,9 +187,9 @@ def test_an_unreliable_estimate_is_logged_as_a_warning(viewers: ViewerModel, cap
     log = log_sessions(viewers, EpsilonMixedPolicy(KindPolicy("short"), 0.1), 300, np.random.default_rng(6))
 
     with caplog.at_level(logging.WARNING):
-        judged = evaluate_from_log(log, viewers, {"long ads": KindPolicy("long")})
+        estimates = evaluate_from_log(log, viewers, {"long ads": KindPolicy("long")})
 
-    assert not judged["is_reliable"].any()
+    assert not estimates["is_reliable"].any()
     assert "The log is too small to evaluate long ads with consequences `session`" in caplog.text
 
 
@@ -211,10 +211,10 @@ def test_several_policies_are_evaluated_from_a_log_in_any_order(viewers: ViewerM
     log = log_sessions(viewers, LOGGED, 100, np.random.default_rng(7))
     policies = {"long ads": KindPolicy("long"), "chance": RandomPolicy()}
 
-    judged = evaluate_from_log(log, viewers, policies)
+    estimates = evaluate_from_log(log, viewers, policies)
 
-    assert judged.groupby("policy").size().to_dict() == {"chance": 7, "long ads": 7}
-    assert judged.equals(evaluate_from_log(log.sample(frac=1, random_state=0), viewers, policies))
+    assert estimates.groupby("policy").size().to_dict() == {"chance": 7, "long ads": 7}
+    assert estimates.equals(evaluate_from_log(log.sample(frac=1, random_state=0), viewers, policies))
 
 
 @dataclass(frozen=True)
@@ -229,10 +229,10 @@ def test_a_policy_of_ads_that_were_never_shown_has_no_value(viewers: ViewerModel
     log = log_sessions(viewers, LOGGED, 100, np.random.default_rng(8))
     without = log[~log["session"].isin(log.loc[log["ad_id"] == viewers.ads.ad_ids[-1], "session"])]
 
-    judged = evaluate_from_log(without, viewers, {"other": OtherAdsPolicy()}).set_index("estimator")
+    estimates = evaluate_from_log(without, viewers, {"other": OtherAdsPolicy()}).set_index("estimator")
 
-    assert judged.loc["snips", "value"].isna().all()
-    assert (judged["effective_sessions"].loc[["ips", "snips"]] == 0).all()
+    assert estimates.loc["snips", "value"].isna().all()
+    assert (estimates["effective_sessions"].loc[["ips", "snips"]] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_an_invalid_log_is_rejected(change: dict, complaint: str) -> None:
 
 
 def test_action_probabilities_that_do_not_fit_the_log_are_rejected(viewers: ViewerModel) -> None:
-    judged = judge(viewers, RandomPolicy(), 20, seed=9)
+    case = case_of(viewers, RandomPolicy(), 20, seed=9)
 
     with pytest.raises(ValueError, match="Policy target must give one row"):
-        report(Logged(judged.steps, judged.target[:-1]))
+        report(Case(case.steps, case.target[:-1]))

@@ -43,11 +43,10 @@ workers:
 classification:
   candidates: [nearest_neighbours, logistic_regression]
 advertising:
-  agent: {steps: 6000, sessions: 128, batch: 128}
-  table: {steps: 6000}
-  bandit: {steps: 2000}
-  evaluation: {runs: 2, sessions: 100, bound_sessions: 10}
-  log: {sessions: 500}
+  agent: {steps: 6000}
+  evaluation: {runs: 2, sessions: 100}
+off_policy:
+  sessions: 500
 """
 BUILDS_NETWORK = {
     "prepare_object_classifier",

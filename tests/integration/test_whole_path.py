@@ -134,6 +134,16 @@ def test_somebodys_own_table_of_ads_is_what_is_shown(project):
     assert project.load("ads")["reward"].max() == 9
 
 
+def test_the_ad_agent_is_evaluated_from_a_simulated_log_or_from_ones_own(project):
+    project.run("off_policy")
+    simulated, log = project.load("off_policy_report"), project.load("ad_session_log")
+    log[log["session"] <= 100].to_parquet(project.data / "01_raw/ad_session_log.parquet")
+    project.run("off_policy")
+
+    assert set(simulated["sessions"]) == {500}
+    assert set(project.load("off_policy_report")["sessions"]) == {100}
+
+
 def test_figures_and_metrics_tell_how_good_it_is(project):
     assert 0 <= project.load("classification_metrics")["accuracy"] <= 1
     assert {"precision_at_10", "random_precision_at_10_other_groups"} <= project.load("recommendation_metrics").keys()

@@ -37,10 +37,6 @@ class VideoProjection:
     def fit(cls, video_points: DataFrame[VideoPoints], seed: int) -> Self:
         """Fit a truncated singular value decomposition (Halko, Martinsson and Tropp 2011).
 
-        Args:
-            video_points: a row per video, a column per axis.
-            seed: random seed of the decomposition.
-
         Returns:
             A projection on `OBSERVED_AXES` directions, or on as many as there are videos or axes.
         """
@@ -54,10 +50,7 @@ class VideoProjection:
         return tuple(video_points.columns) == self.axes
 
     def project(self, video_points: DataFrame[VideoPoints]) -> NDArray[np.float32]:
-        """Project points.
-
-        Returns:
-            float32, shape (videos, observed axes).
+        """Project points; float32, shape (videos, observed axes).
 
         Raises:
             ValueError: if the points have other axes.
@@ -73,15 +66,7 @@ class VideoProjection:
 def categories_of_videos(
     corpus: DataFrame[Corpus], category_predictions: DataFrame[CategoryPredictions]
 ) -> "pd.Series[str]":
-    """Look up the category of every video of the corpus that has a prediction.
-
-    Args:
-        corpus: the category, if known, and whether the video is used or a near duplicate.
-        category_predictions: the category of videos whose own is unknown.
-
-    Returns:
-        Categories indexed and ordered by `video_id`.
-    """
+    """Look up the category of every used video of the corpus, predicted if unknown, ordered by `video_id`."""
     predicted = category_predictions.set_index("video_id")["predicted_category"].sort_index()
     described = corpus.set_index("video_id").reindex(predicted.index)
     categories = described["category"].fillna(predicted)[described["is_used"].fillna(False).astype(bool)]
@@ -93,12 +78,8 @@ def category_probabilities(
 ) -> FloatArray:
     """Look up the out-of-fold category probabilities of videos.
 
-    Out-of-fold predictions are as uncertain as those for new videos, so the agent learns how far to rely on them.
-
-    Args:
-        category_predictions: most probable category of each video; the rest is spread evenly over the others.
-        video_ids: the videos, in order.
-        category_names: the categories, in order.
+    Out-of-fold predictions are as uncertain as those for new videos, so the agent learns how far to rely on them. The
+    probability of all but the predicted category is spread evenly.
 
     Returns:
         float64, shape (videos, categories).
@@ -113,9 +94,5 @@ def category_probabilities(
 
 
 def combine_features(probabilities: FloatArray, projected: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Join category probabilities, shape (videos, categories), with projected points, shape (videos, observed axes).
-
-    Returns:
-        float32, shape (videos, categories + observed axes).
-    """
+    """Join category probabilities and projected points; float32, shape (videos, categories + observed axes)."""
     return np.hstack([probabilities, PROJECTION_WEIGHT * projected]).astype(np.float32)

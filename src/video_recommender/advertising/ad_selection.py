@@ -60,16 +60,13 @@ def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple
 def rank_ads_for_new_video(
     model: ViewerModel, policy: QNetworkPolicy, points: DataFrame[VideoPoints], categories: Mapping[str, float]
 ) -> tuple[AdChoice, ...]:
-    """Rank all ads before a video that is not in the corpus.
+    """Rank all ads before a video that is not in the corpus; see `rank_ads`.
 
     Args:
         model: the viewers that the policy was trained with.
         policy: the trained agent.
         points: the new video in object space, one row.
         categories: probability of each category; categories without ads are ignored.
-
-    Returns:
-        See `rank_ads`.
 
     Raises:
         ValueError: if the object space has changed since the policy was trained; see `can_rank_new_video`.
@@ -96,11 +93,7 @@ def can_rank_new_video(model: ViewerModel, points: DataFrame[VideoPoints]) -> bo
 
 
 def recommend_first_ads(model: ViewerModel, policy: AdPolicy) -> DataFrame[AdRecommendations]:
-    """Select the first ad for each video.
-
-    Returns:
-        A row per video, in the model's order; `expected_reward` is averaged over tastes.
-    """
+    """Select the first ad for each video, with its expected reward averaged over tastes."""
     selected = policy.action_probabilities(model, model.start_everywhere()).argmax(axis=1)
     rewards = model.watch_probability_by_category()[model.video_category] * model.ads.reward
     table = pd.DataFrame(
@@ -114,11 +107,7 @@ def recommend_first_ads(model: ViewerModel, policy: AdPolicy) -> DataFrame[AdRec
 
 
 def tabulate_observations(model: ViewerModel) -> DataFrame[AdObservations]:
-    """Tabulate what an agent observes before the first ad of a session that starts at each video.
-
-    Returns:
-        float32, a row per video (index `video_id`), a column per value of `ViewerModel.observe`.
-    """
+    """Tabulate what an agent observes before the first ad of a session that starts at each video."""
     features = [f"feature_{number}" for number in range(1, model.video_features.shape[1] + 1)]
     counts = [f"{name}_{ad}" for name in ("in_a_row", "shown", "watched") for ad in model.ads.ad_ids]
     index = pd.Index(model.video_ids, name="video_id")

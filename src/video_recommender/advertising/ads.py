@@ -31,16 +31,7 @@ MAX_REPORTED_PROBLEMS: Final = 5
 
 @dataclass(frozen=True, eq=False)
 class AdInventory:
-    """The table `ads` as arrays, ordered by category, then kind (long, short).
-
-    Attributes:
-        ad_ids: names of the ads.
-        categories: category of each ad.
-        kinds: `long` or `short`.
-        seconds: length, float64, shape (ads,).
-        watch_probability: probability to be watched before a video of the ad's category, float64, shape (ads,).
-        reward: what an ad earns if it is watched, float64, shape (ads,).
-    """
+    """The table `ads` (see the schema) as arrays of shape (ads,), ordered by category, then kind (long, short)."""
 
     ad_ids: tuple[str, ...]
     categories: tuple[str, ...]
@@ -72,13 +63,7 @@ class AdInventory:
 
 
 def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
-    """Validate the user's table of ads.
-
-    Args:
-        ad_table: as read from the file; numbers may be text.
-
-    Returns:
-        The table with numeric columns, ordered by category, then kind.
+    """Validate the user's table of ads, whose numbers may be text; order it by category, then kind.
 
     Raises:
         ValueError: if columns are missing, or rows are invalid, duplicated or missing. Rows are numbered as in a
@@ -110,16 +95,9 @@ def require_categories(ads: DataFrame[Ads], categories: Iterable[str]) -> None:
 
 
 def generate_ads(categories: Iterable[str], seed: int) -> DataFrame[Ads]:
-    """Generate a long and a short ad for each category.
+    """Generate a long and a short ad for each category; they do not depend on the other categories.
 
     The long ad is watched less often and earns more. Which of the two earns more on average varies by category.
-
-    Args:
-        categories: may contain duplicates.
-        seed: random seed. Ads of a category do not depend on the other categories.
-
-    Returns:
-        Two rows per category, ordered by category, then kind.
     """
     rows = [row for category in sorted(set(categories)) for row in _generate(category, seed)]
     return Ads.validate(pd.DataFrame(rows, columns=AD_COLUMNS))

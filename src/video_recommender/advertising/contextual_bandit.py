@@ -9,13 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from video_recommender.advertising.ads import FloatArray
 from video_recommender.advertising.policies import one_hot
-from video_recommender.advertising.training import (
-    PARALLEL_SESSIONS,
-    CurveCallback,
-    LearningCurve,
-    TrainedPolicy,
-    rounds_of,
-)
+from video_recommender.advertising.training import PARALLEL_SESSIONS, CurveCallback, LearningCurve, TrainedPolicy
 from video_recommender.advertising.viewers import Sessions, ViewerModel
 
 BANDIT = "lin_ucb"
@@ -51,15 +45,15 @@ def train_contextual_bandit(
         on_evaluation: see `CurveCallback`.
     """
     rng = np.random.default_rng(seed)
-    reward_scale, rounds = float(model.ads.reward.max()), rounds_of(steps)
-    learning_curve = LearningCurve(BANDIT, model, rounds, seed, on_evaluation)
+    reward_scale = float(model.ads.reward.max())
+    learning_curve = LearningCurve(BANDIT, model, steps, seed, on_evaluation)
     sessions = model.start_sessions(PARALLEL_SESSIONS, rng)
     width = _contexts(model.observe(sessions)).shape[1]
     # Ridge regression per ad: the moments are 1 + Σ x xᵀ, the reward sums Σ x · reward.
     moments = np.tile(np.eye(width), (len(model.ads), 1, 1))
     reward_sums = np.zeros((len(model.ads), width))
     with threadpool_limits(1, "blas"):  # faster: the matrices are too small for several threads
-        for number in range(1, rounds + 1):
+        for number in range(1, learning_curve.rounds + 1):
             inverses = np.linalg.inv(moments)
             weights = np.einsum("aij,aj->ia", inverses, reward_sums)
             contexts = _contexts(model.observe(sessions))

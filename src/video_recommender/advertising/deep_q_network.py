@@ -14,13 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from video_recommender.advertising.ads import IntArray
 from video_recommender.advertising.policies import QNetworkPolicy
-from video_recommender.advertising.training import (
-    PARALLEL_SESSIONS,
-    CurveCallback,
-    LearningCurve,
-    TrainedPolicy,
-    rounds_of,
-)
+from video_recommender.advertising.training import PARALLEL_SESSIONS, CurveCallback, LearningCurve, TrainedPolicy
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.console_output import suppress_stderr
 
@@ -127,8 +121,8 @@ def train_deep_q_network(
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     ads, reward_scale = len(model.ads), float(model.ads.reward.max()) or 1.0
-    rounds = rounds_of(options.steps)
-    learning_curve = LearningCurve(AGENT, model, rounds, seed, on_evaluation)
+    learning_curve = LearningCurve(AGENT, model, options.steps, seed, on_evaluation)
+    rounds = learning_curve.rounds
     mean, deviation = _observation_scale(model)
 
     network = keras.Sequential(

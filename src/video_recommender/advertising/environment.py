@@ -49,11 +49,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         self._lines: list[str] = []
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, Info]:
-        """Start a session.
-
-        Args:
-            seed: random seed; None continues the current random sequence.
-            options: `video`: the name of the first video; drawn at random if missing.
+        """Start a session at `options["video"]`, or at a random video.
 
         Raises:
             ValueError: if the first video is unknown.
@@ -112,7 +108,7 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
     """Many sessions at once in NumPy arrays: hundreds of thousands of steps a second.
 
     A session that is over is replaced in the same step (`AutoresetMode.SAME_STEP`): the observation is that of the new
-    session, and `info["final_obs"]` has the last one of the old session where `info["_final_obs"]` is true.
+    session, and `info["final_obs"]` has the last one of the old session if `info["_final_obs"]` is true.
 
     Args:
         model: the viewers; by default those of the assignment's example.
@@ -134,10 +130,6 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
         self, *, seed: int | list[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Observation, Info]:
         """Start all sessions.
-
-        Args:
-            seed: one random seed for all sessions; None continues the current random sequence.
-            options: not used.
 
         Raises:
             TypeError: if there is a seed per session.

@@ -1,7 +1,6 @@
 """Compare policies by simulation: all on the same sessions, relative to the optimum."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
@@ -42,14 +41,6 @@ class AdEvaluationOptions(BaseModel):
     sessions: Annotated[int, Field(ge=5)] = 5000
 
 
-@dataclass(frozen=True)
-class VideoSplit:
-    """Indices of training and held-out videos, int64, ascending; no group has videos in both."""
-
-    seen: IntArray
-    unseen: IntArray
-
-
 def reference_policies() -> Mapping[str, AdPolicy]:
     """Return the simple policies that an agent should beat, by name."""
     return {
@@ -72,15 +63,8 @@ def evaluate_policies(
     All policies and the optimum meet the same viewers in the same runs, so shares are more precise than revenues.
     Intervals are Student's over runs. If viewers have tastes, the optimum knows them and is an upper bound.
 
-    Args:
-        model: the viewers.
-        policies: by name; `OPTIMUM` is added.
-        options: see `AdEvaluationOptions`.
-        seed: random seed of the runs.
-        videos: value of the column `videos`.
-
     Returns:
-        A row per policy, highest revenue first.
+        A row per policy and one for `OPTIMUM`, highest revenue first; `videos` is the value of the column of that name.
     """
     optimal = OptimalPolicy.solve(model)
     bound_sessions = round(BOUND_SESSIONS_SHARE * options.sessions)
@@ -94,7 +78,6 @@ def evaluate_policies(
     for name, totals in runs.items():
         revenues = _revenues(totals)
         shares = np.divide(revenues, best, out=np.full_like(revenues, np.nan), where=best > 0)
-        revenue, share = _interval(revenues), _interval(shares)
         shown = sum(run.videos.sum() for run in totals)
         rows.append(
             {
@@ -102,13 +85,11 @@ def evaluate_policies(
                 "videos": videos,
                 "runs": options.runs,
                 "sessions": options.sessions,
-                "revenue_per_session": revenue.mean,
-                "revenue_low": revenue.low,
-                "revenue_high": revenue.high,
-                "share_of_optimum": share.mean,
-                "share_low": share.low,
-                "share_high": share.high,
-                "share_of_bound": share.mean * of_bound,
+                "revenue_per_session": revenues.mean(),
+                **_interval(revenues, "revenue"),
+                "share_of_optimum": shares.mean(),
+                **_interval(shares, "share"),
+                "share_of_bound": shares.mean() * of_bound,
                 "watch_rate": sum(run.watched.sum() for run in totals) / shown,
                 "videos_per_session": shown / (options.runs * options.sessions),
             }
@@ -122,30 +103,20 @@ def evaluate_on_unseen_videos(
 ) -> DataFrame[AdPolicyReport]:
     """Train policies on two thirds of the videos and evaluate them in sessions over the others.
 
-    Args:
-        model: the viewers.
-        groups: see `split_videos`.
-        train: trains the policies.
-        options: see `AdEvaluationOptions`.
-        seed: random seed of the split and the runs.
-
-    Returns:
-        See `evaluate_policies`.
+    See `split_videos` and `evaluate_policies`.
     """
-    split = split_videos(model, groups, seed)
-    policies = train(model.restrict_to(split.seen))
-    return evaluate_policies(model.restrict_to(split.unseen), policies, options, seed, videos="unseen")
+    seen, unseen = split_videos(model, groups, seed)
+    policies = train(model.restrict_to(seen))
+    return evaluate_policies(model.restrict_to(unseen), policies, options, seed, videos="unseen")
 
 
-def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> VideoSplit:
+def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntArray, IntArray]:
     """Hold out a third of the videos. Groups are never split across folds, which prevents data leakage.
 
-    Folds are stratified by category if a category has enough videos.
+    Folds are stratified by category if a category has enough videos. `groups` has the group by `video_id`.
 
-    Args:
-        model: the viewers.
-        groups: group of each video, by `video_id`.
-        seed: random seed.
+    Returns:
+        Indices of the training videos and of the held-out videos, int64, ascending.
 
     Raises:
         ValueError: if there are fewer than three groups.
@@ -159,7 +130,7 @@ def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> VideoSplit
     strata = model.video_category if is_large_enough else np.zeros_like(model.video_category)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     seen, unseen = next(folds.split(model.video_features, strata, group))
-    return VideoSplit(seen, unseen)
+    return seen, unseen
 
 
 def tabulate_choices(
@@ -197,17 +168,11 @@ def add_regret(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> Dat
     return AdLearningCurve.validate(curve.assign(regret=curve["sessions"] * optimal_revenue - curve["earned"]))
 
 
-@dataclass(frozen=True)
-class _Interval:
-    mean: float
-    low: float
-    high: float
-
-
-def _interval(values: FloatArray) -> _Interval:
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / np.sqrt(len(values))
+def _interval(values: FloatArray, name: str) -> dict[str, float]:
+    """Low and high end of the interval of the mean, as columns of the report."""
+    error = float(values.std(ddof=1)) / np.sqrt(len(values))
     margin = error * float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
-    return _Interval(mean, mean - margin, mean + margin)
+    return {f"{name}_low": float(values.mean()) - margin, f"{name}_high": float(values.mean()) + margin}
 
 
 def _simulate_runs(

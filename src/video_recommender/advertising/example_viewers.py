@@ -55,14 +55,7 @@ def example_viewers(
 def draw_viewers(
     ads: AdInventory, videos_per_category: int, options: ViewerOptions, rng: np.random.Generator
 ) -> ViewerModel:
-    """Draw a corpus in which each category is a cluster, and each video recommends its nearest neighbours.
-
-    Args:
-        ads: the ads; the corpus gets their categories.
-        videos_per_category: number of videos of each category.
-        options: see `ViewerOptions`.
-        rng: source of the points.
-    """
+    """Draw a corpus with the ads' categories as clusters, in which each video recommends its nearest neighbours."""
     names = ads.category_names
     category = np.repeat(np.arange(len(names)), videos_per_category)
     centres = rng.normal(size=(len(names), AXES))

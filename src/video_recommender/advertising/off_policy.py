@@ -1,10 +1,9 @@
-"""Off-policy evaluation: estimate the revenue of a policy from the log of another one, without showing it to viewers.
+"""Off-policy evaluation: estimate the revenue of a policy from the log of another one.
 
-Importance weighting needs no model. The model here is a Markov chain over aggregated states: a regression tree per ad
-groups logged states in which the ad earns and ends sessions similarly. Value and state distribution of a policy then
-solve linear equations. Each aggregated state is an average of logged steps, so nothing can diverge, as linear functions
-may off policy (Gordon 1995; Ernst, Geurts and Wehenkel 2005). Estimates for a session come from sessions of other folds
-(cross-fitting; Chernozhukov et al. 2018).
+Doubly robust estimates need a model of the log: a Markov chain of aggregated states. A regression tree per ad groups
+states in which the ad earns and ends sessions similarly; value and state distribution of a policy then solve linear
+equations. Averages of logged steps cannot diverge, as linear functions may off policy (Gordon 1995; Ernst, Geurts and
+Wehenkel 2005). Estimates for a session come from sessions of other folds (cross-fitting; Chernozhukov et al. 2018).
 """
 
 import logging
@@ -80,22 +79,22 @@ class LoggedSteps:
 
     @cached_property
     def is_first(self) -> NDArray[np.bool_]:
-        """Whether the step is the first of its session, shape (steps,)."""
+        """Whether the step is the first of its session."""
         return np.insert(np.diff(self.session) != 0, 0, True) if len(self.session) else np.zeros(0, bool)
 
     @cached_property
     def continues(self) -> NDArray[np.bool_]:
-        """Whether the session has another step, shape (steps,)."""
+        """Whether the session has another step."""
         return ~np.append(self.is_first[1:], True)
 
     @cached_property
     def row(self) -> IntArray:
-        """Index of the session of each step, from 0, shape (steps,)."""
+        """Index of the session of each step, from 0."""
         return np.asarray(np.cumsum(self.is_first) - 1)
 
     @cached_property
     def position(self) -> IntArray:
-        """Number of earlier steps of the session, shape (steps,)."""
+        """Number of earlier steps of the session."""
         return np.asarray(np.arange(len(self.session)) - np.flatnonzero(self.is_first)[self.row])
 
     @cached_property
@@ -136,9 +135,8 @@ class ChainEstimates:
         value: reward of each ad and, under the target policy, of the rest of the session, float64, shape (steps, ads).
         density_ratio: frequency of the state and the logged ad under the target policy, divided by that in the log,
             float64, shape (steps,).
-        imbalance: how much observations predicted by one step under the target policy differ from those weighted by
-            `density_ratio`, relative to their size: 0 if the chain is right, above 1 if the policy reaches states that
-            the log hardly covers.
+        imbalance: how far weighted observations before and after a step disagree, relative to their size: 0 if the
+            chain is right, above 1 if the policy reaches states that the log hardly covers.
     """
 
     reward: FloatArray
@@ -149,12 +147,7 @@ class ChainEstimates:
 
 @dataclass(frozen=True, eq=False)
 class ImportanceWeights:
-    """Frequencies under the target policy divided by those in the log.
-
-    Attributes:
-        state: of the state, float64, shape (steps,).
-        state_and_ad: of the state and the ad shown in it, float64, shape (steps,).
-    """
+    """Frequency of each state, and of state and ad, under the target policy divided by that in the log; (steps,)."""
 
     state: FloatArray
     state_and_ad: FloatArray
@@ -188,15 +181,9 @@ class Estimate:
 def evaluate_from_log(
     log: DataFrame[AdSessionLog], model: ViewerModel, policies: Mapping[str, AdPolicy]
 ) -> DataFrame[OffPolicyReport]:
-    """Estimate the revenue of policies from the log of another policy.
+    """Estimate the revenue of policies, by name, from the log of another policy; see `estimate_value`.
 
-    Args:
-        log: whole sessions; each ad with its propensity.
-        model: the videos and ads; the viewers' behaviour is not used.
-        policies: by name; they must only use what agents observe.
-
-    Returns:
-        The rows of `estimate_value` for each policy.
+    Policies must only use what agents observe. The viewers' behaviour in the model is not used.
     """
     before = replay_sessions(log, model)
     ordered = log.sort_values(["session", "step"])

@@ -73,15 +73,7 @@ class OptimalPolicy:
 
 @dataclass(frozen=True)
 class OptimumBracket:
-    """Lower and upper bound of the optimal revenue per session.
-
-    Attributes:
-        reached: revenue of `OptimalPolicy`; never more than `bound`.
-        reached_error: its standard error.
-        bound: upper bound of the revenue of any policy.
-        bound_error: its standard error.
-        gap_error: standard error of the difference; smaller, because both are computed on the same sessions.
-    """
+    """Revenue per session of `OptimalPolicy`, upper bound of any policy, standard errors of both and of their gap."""
 
     reached: float
     reached_error: float
@@ -93,15 +85,9 @@ class OptimumBracket:
 def bracket_optimum(
     model: ViewerModel, policy: OptimalPolicy, sessions: int, rng: np.random.Generator
 ) -> OptimumBracket:
-    """Estimate the optimal revenue per session from below and from above.
+    """Estimate the optimal revenue per session from below and from above, with the policy solved for these viewers.
 
     Only the videos and tastes of the sessions are drawn; expectations over watching and leaving are exact.
-
-    Args:
-        model: the viewers.
-        policy: solved for these viewers.
-        sessions: number of sessions to draw, at least 2.
-        rng: source of the sessions.
     """
     reached, bound = np.empty(sessions), np.empty(sessions)
     for start in range(0, sessions, PATHS_PER_BATCH):
@@ -159,11 +145,8 @@ def _transitions(model: ViewerModel, sessions: Sessions) -> csr_array:
 def _best(earned: FloatArray) -> FloatArray:
     """Maximise over the next ad.
 
-    Args:
-        earned: action values by the ad and the streak that it then has, from 1; shape (…, ads, streaks).
-
-    Returns:
-        State values by the previous ad and its streak, from 1; the same shape.
+    From action values by the ad and the streak that it then has, compute state values by the previous ad and its
+    streak; both of shape (…, ads, streaks).
     """
     first_time = earned[..., 0]
     ranked = np.argsort(first_time, axis=-1)
@@ -226,11 +209,7 @@ def _bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatA
 
 
 def _penalty(model: ViewerModel, policy: OptimalPolicy, sessions: Sessions, paths: Sessions) -> FloatArray:
-    """Value of the path's next video minus the expected value of the next video.
-
-    Returns:
-        By the ad shown now and its streak, from 1; shape (sessions, ads, streaks).
-    """
+    """Value of the path's next video minus that expected, by current ad and streak; shape (sessions, ads, streaks)."""
     position = int(sessions.position[0]) + 1
     values, taste = policy.values[:, position], _taste_index(model, sessions.taste)
     after = values[taste[:, np.newaxis], model.neighbours[sessions.video]]

@@ -82,14 +82,7 @@ class QNetworkPolicy:
     biases: tuple[NDArray[np.float32], ...]
 
     def action_values(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Estimate the revenue from each ad to the end of the session.
-
-        Args:
-            observations: see `ViewerModel.observe`.
-
-        Returns:
-            float32, shape (sessions, ads), in units of the reward.
-        """
+        """Estimate the revenue from each ad to the end of the session, float32, shape (sessions, ads)."""
         hidden = observations
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = np.maximum(hidden @ weights + bias, 0)

@@ -23,7 +23,7 @@ class SimulationStep:
         before: the states before the ad.
         probabilities: action probabilities of the policy, float64, shape (sessions, ads).
         ads: the ad that was shown, int64, shape (sessions,).
-        result: see `StepResult`.
+        result: what the ad earned, and the next states.
     """
 
     session: IntArray
@@ -87,15 +87,6 @@ def log_sessions(
 ) -> DataFrame[AdSessionLog]:
     """Simulate sessions and log every ad with its propensity, the probability that the policy shows it.
 
-    Args:
-        model: the viewers.
-        policy: the logged policy; it must show every ad with positive probability in every state.
-        sessions: number of sessions.
-        rng: source of all random numbers.
-
-    Returns:
-        A row per ad shown, ordered by session and step.
-
     Raises:
         ValueError: if the policy never shows an ad in some state.
     """
@@ -106,10 +97,6 @@ def log_sessions(
 
 def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Sessions:
     """Reconstruct the state before each logged ad, so that any policy can compute its action probabilities there.
-
-    Args:
-        log: whole sessions, in any order.
-        model: the videos and ads; the viewers' behaviour is not used.
 
     Returns:
         One entry per row of the log, ordered by session and step; `taste` is unknown.

@@ -9,13 +9,7 @@ import numpy as np
 
 from video_recommender.advertising.ads import FloatArray, IntArray
 from video_recommender.advertising.policies import one_hot
-from video_recommender.advertising.training import (
-    PARALLEL_SESSIONS,
-    CurveCallback,
-    LearningCurve,
-    TrainedPolicy,
-    rounds_of,
-)
+from video_recommender.advertising.training import PARALLEL_SESSIONS, CurveCallback, LearningCurve, TrainedPolicy
 from video_recommender.advertising.viewers import Sessions, ViewerModel
 
 Q_TABLE = "q_table"
@@ -64,14 +58,14 @@ def train_q_table(
         on_evaluation: see `CurveCallback`.
     """
     rng = np.random.default_rng(seed)
-    ads, rounds = len(model.ads), rounds_of(steps)
+    ads = len(model.ads)
     values = np.zeros((len(model.category_names), ads + 1, MAX_STREAK + 1, ads))
     updates = np.zeros_like(values)
     policy = TablePolicy(values)
-    learning_curve = LearningCurve(Q_TABLE, model, rounds, seed, on_evaluation)
+    learning_curve = LearningCurve(Q_TABLE, model, steps, seed, on_evaluation)
 
     sessions = model.start_sessions(PARALLEL_SESSIONS, rng)
-    for number in range(1, rounds + 1):
+    for number in range(1, learning_curve.rounds + 1):
         explores = rng.random(PARALLEL_SESSIONS) < EPSILON
         greedy = policy.action_values(model, sessions).argmax(axis=1)
         actions = np.where(explores, rng.integers(ads, size=PARALLEL_SESSIONS), greedy)

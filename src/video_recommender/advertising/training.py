@@ -34,30 +34,28 @@ class TrainedPolicy(Generic[Policy_co]):
     learning_curve: DataFrame[AdLearningCurve]
 
 
-def rounds_of(steps: int) -> int:
-    """Return the number of rounds in which `PARALLEL_SESSIONS` sessions show at least `steps` ads."""
-    return -(-steps // PARALLEL_SESSIONS)
-
-
 class LearningCurve:
     """Records what an agent earns during training, and evaluates it at regular intervals.
 
     Args:
         agent: name of the agent.
         model: the viewers; all evaluations simulate the same sessions.
-        rounds: number of training rounds.
+        steps: number of ads to show, rounded up to whole rounds.
         seed: random seed of the evaluations.
         on_evaluation: see `CurveCallback`.
+
+    Attributes:
+        rounds: number of training rounds, in which each of `PARALLEL_SESSIONS` sessions shows one ad.
     """
 
     def __init__(
-        self, agent: str, model: ViewerModel, rounds: int, seed: int, on_evaluation: CurveCallback | None = None
+        self, agent: str, model: ViewerModel, steps: int, seed: int, on_evaluation: CurveCallback | None
     ) -> None:
+        self.rounds = -(-steps // PARALLEL_SESSIONS)
         self._agent = agent
         self._model = model
-        self._evaluated_rounds = frozenset(
-            np.linspace(rounds / EVALUATIONS, rounds, EVALUATIONS).round().astype(int).tolist()
-        )
+        evaluated = np.linspace(self.rounds / EVALUATIONS, self.rounds, EVALUATIONS).round()
+        self._evaluated_rounds = frozenset(evaluated.astype(int).tolist())
         self._seed = seed
         self._on_evaluation = on_evaluation
         self._steps = 0
@@ -66,13 +64,7 @@ class LearningCurve:
         self._rows: list[dict[str, str | float]] = []
 
     def record(self, number: int, result: StepResult, policy: Callable[[], AdPolicy]) -> None:
-        """Add the result of a training round; evaluate the greedy policy if an evaluation is due.
-
-        Args:
-            number: number of the round, from 1.
-            result: what the ads of the round earned.
-            policy: builds the policy that the agent has learned so far.
-        """
+        """Add the result of training round `number`, from 1; evaluate the policy learned so far if that is due."""
         self._steps += len(result.reward)
         self._sessions += int(result.is_over.sum())
         self._earned += float(result.reward.sum())

@@ -159,13 +159,8 @@ class ViewerModel:
     ) -> Self:
         """Build viewers who continue from each video to the videos that are recommended with it.
 
-        Args:
-            recommendations: nearest videos of each; rows with videos that have no category are ignored.
-            categories: category by `video_id`, in the order of `video_features`.
-            video_features: see `ViewerModel`.
-            ads: the ads; every category must have some.
-            options: see `ViewerOptions`.
-            projection: see `ViewerModel`.
+        `categories` has the category by `video_id`, in the order of `video_features`; recommendations of and with
+        other videos are ignored.
         """
         video = categories.index.get_indexer(pd.Index(recommendations["video_id"]))
         recommended = categories.index.get_indexer(pd.Index(recommendations["recommended_video_id"]))
@@ -209,7 +204,7 @@ class ViewerModel:
         )
 
     def start_everywhere(self) -> Sessions:
-        """Start one session at each video, in the order of `video_ids`; where viewers have tastes, these are random."""
+        """Start one session at each video, in the order of `video_ids`, with random tastes."""
         return self.start_sessions(len(self.video_ids), np.random.default_rng(0), np.arange(len(self.video_ids)))
 
     def replace_finished(self, result: StepResult, rng: np.random.Generator) -> Sessions:
@@ -231,26 +226,15 @@ class ViewerModel:
         return self.watch_probability(sessions) * self.ads.reward
 
     def leave_probability(self, last_ad: IntArray, streak: IntArray) -> FloatArray:
-        """Compute the probability that the viewer leaves after each ad and its video.
-
-        Args:
-            last_ad: the previous ad or -1, shape (sessions,).
-            streak: how many times in a row it was shown, shape (sessions,).
-
-        Returns:
-            Shape (sessions, ads).
-        """
+        """Return the probability that the viewer leaves after each ad and its video, shape (sessions, ads)."""
         repeats = np.where(last_ad[:, np.newaxis] == np.arange(len(self.ads)), streak[:, np.newaxis], 0)
         return np.asarray(1 - self._stay_probability * (1 - self.options.annoyance_repeat) ** repeats)
 
     def show_ads(self, sessions: Sessions, ads: IntArray, rng: np.random.Generator) -> StepResult:
-        """Show one ad in each session and simulate the viewers' reactions.
+        """Show one ad, given by its index, in each session, and simulate the viewers' reactions.
 
-        Args:
-            sessions: the current states.
-            ads: index of the ad to show, shape (sessions,).
-            rng: source of three numbers per session: whether the ad is watched, whether the viewer leaves, which
-                video comes next.
+        Draws three random numbers per session: whether the ad is watched, whether the viewer leaves, which video is
+        next.
         """
         rows = np.arange(len(sessions))
         watch_draw, leave_draw, video_draw = rng.random((3, len(sessions)))
