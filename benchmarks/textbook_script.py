@@ -26,8 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from own_project import SECONDS, copy_project, publish_clips, render_clips, run_command, run_pipelines
 
-from video_recommender.networks.imagenet_classes import imagenet_class_names
-from video_recommender.networks.pretrained import build_network
+from video_recommender.networks.pretrained import build_network, imagenet_class_names
 
 NETWORK = "efficientnet-lite0"
 STAGES = "ingestion,preprocessing,deduplication,detection,feature_engineering,classification,recommendation"

@@ -22,7 +22,7 @@ from video_recommender.gallery.video_details import (
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions, SampledFrames, sample_frames
 from video_recommender.media.video import VideoError, VideoFile
-from video_recommender.networks.detections import name_objects
+from video_recommender.networks.detections import classify_frames
 from video_recommender.networks.object_segmenter import segment_video
 from video_recommender.pipelines.inference.nodes import answer_for_new_video, place_new_video
 from video_recommender.reporting.answer import CategoryProbability, InferenceOptions, VideoAnswer
@@ -154,7 +154,7 @@ class NewVideoAnalyst:
             segmented = segment_video(frames, model)
             nothing = Detections.empty(), ClassScores.empty()
             return _Seen(*nothing, segmented.objects, segmented.segmentation_scores, is_segmented=True)
-        named = name_objects(frames, model)
+        named = classify_frames(frames, model)
         return _Seen(
             named.detections,
             named.class_scores,

@@ -9,7 +9,7 @@ import pytest
 
 from video_recommender.incremental.partitions import Partitions
 from video_recommender.media.frames import FrameFolder
-from video_recommender.networks.pretrained import DetectionOptions
+from video_recommender.networks.detections import DetectionOptions
 from video_recommender.pipelines.reporting.nodes import ReportingOptions, write_model_card, write_report
 from video_recommender.reporting.thumbnails import SIDE, thumbnail
 from video_recommender.similarity.object_space import FeatureOptions

@@ -13,17 +13,16 @@ from video_recommender.incremental.partitions import Partitions, PartitionUpdate
 from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date
 from video_recommender.media.frames import FrameFolder
 from video_recommender.media.manifests import tell_of_videos
+from video_recommender.networks.conversion import convert_pretrained, run_in_subprocess
 from video_recommender.networks.detections import VERSION as DETECTION_VERSION
-from video_recommender.networks.detections import VideoDetections, name_objects
-from video_recommender.networks.efficientnet_lite import VARIANTS, read_efficientnet_lite
+from video_recommender.networks.detections import DetectionOptions, VideoDetections, classify_frames
 from video_recommender.networks.frame_classifier import FrameClassifier
-from video_recommender.networks.keras_classifier import load_into_keras, workers_for
-from video_recommender.networks.litert_classifier import compile_for_cpu, write_for_cpu
+from video_recommender.networks.keras_classifier import make_keras_classifier, workers_for
 from video_recommender.networks.pretrained import (
-    DetectionOptions,
     build_network,
     class_embeddings,
-    tabulate_class_weights,
+    imagenet_class_names,
+    last_layer_weights,
 )
 from video_recommender.schemas import (
     ClassEmbeddings,
@@ -39,21 +38,20 @@ from video_recommender.storage.digests import fingerprint
 
 
 def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifier, DataFrame[ClassEmbeddings]]:
-    """Get the pre-trained network that tells 1,000 kinds of object apart ready to run.
+    """Prepare the pre-trained network for inference.
 
     Args:
         options: see `DetectionOptions`.
 
     Returns:
-        The network, which a worker needs no TensorFlow for, unless it is left to Keras; and what its last layer knows
-        of how classes resemble each other.
+        The network, and the class embeddings of its last layer.
     """
-    if options.engine == "litert" and options.network in VARIANTS:
-        lite = read_efficientnet_lite(options.network)
-        return write_for_cpu(lite), tabulate_class_weights(lite.class_weights)
+    if options.engine == "litert":
+        classifier, class_weights = run_in_subprocess(convert_pretrained, options.network)
+        return classifier, class_embeddings(class_weights, imagenet_class_names())
     network = build_network(options.network)
-    make = load_into_keras if options.engine == "keras" else compile_for_cpu
-    return make(network, options.network), class_embeddings(network)
+    class_weights = last_layer_weights(network)[0].T
+    return make_keras_classifier(network, options.network), class_embeddings(class_weights, imagenet_class_names())
 
 
 def detect_objects(
@@ -83,7 +81,7 @@ def detect_objects(
     reuse = () if options.reuse_below is None else (options.reuse_below,)
     planned = {
         video_id: Planned(
-            fingerprint(DETECTION_VERSION, stored.record.fingerprint, object_classifier.fingerprint, *reuse),
+            fingerprint(DETECTION_VERSION, stored.record.fingerprint, object_classifier.digest, *reuse),
             stored,  # the worker that needs it loads it, which takes long for a hundred thousand that are done
         )
         for video_id, stored in frames.usable().items()
@@ -124,5 +122,5 @@ def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataF
 def _detect(
     frames: StoredPartition[FrameFolder], classifier: FrameClassifier, reuse_below: float | None
 ) -> Made[VideoDetections]:
-    named = name_objects(frames.load(), classifier, reuse_below)
+    named = classify_frames(frames.load(), classifier, reuse_below)
     return Made(named, {"frames": len(named.detections)})

@@ -16,7 +16,7 @@ from video_recommender.advertising.viewer_model import ViewerModel
 from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
-from video_recommender.networks.detections import name_objects
+from video_recommender.networks.detections import classify_frames
 from video_recommender.networks.frame_classifier import FrameClassifier
 from video_recommender.networks.object_segmenter import ObjectSegmenter, segment_video
 from video_recommender.reporting.answer import (
@@ -71,7 +71,7 @@ def name_objects_in_new_video(
     chosen = finetuned_classifier if object_space.options.detector == "finetuned" else object_classifier
     if chosen is None:
         raise ValueError("There is no finetuned network yet: run `kedro run --pipelines=transfer_learning` first")
-    named = name_objects(new_video_frames, chosen)
+    named = classify_frames(new_video_frames, chosen)
     return named.detections, named.class_scores
 
 

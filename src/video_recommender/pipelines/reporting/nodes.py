@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, NonNegativeInt, PositiveI
 
 from video_recommender.incremental.partitions import Partitions
 from video_recommender.media.frames import FrameFolder
-from video_recommender.networks.pretrained import DetectionOptions
+from video_recommender.networks.detections import DetectionOptions
 from video_recommender.reporting.contact_sheets import draw_sheet
 from video_recommender.reporting.extreme_videos import (
     Extremes,

@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from video_recommender.networks.label_map import read_label_map
+from video_recommender.networks.object_classes import read_label_map
 from video_recommender.networks.object_masks import mask_objects
 from video_recommender.networks.saved_detector import digest_model, find_model, open_saved_detector
 
@@ -43,7 +43,7 @@ def test_a_model_with_masks_works_by_naming_its_path(mask_model):
     detector = open_saved_detector(mask_model, NAMES)
     picture = np.full((60, 80, 3), 204, np.uint8)
 
-    found = detector.find(picture)
+    found = detector.detect(picture)
 
     assert found.class_ids.tolist() == [1, 2]
     assert found.scores.tolist() == pytest.approx([0.72, 0.2], abs=0.01)
@@ -59,11 +59,11 @@ def test_a_model_can_be_sent_to_a_worker_and_is_told_by_its_files_and_names(mask
     detector = open_saved_detector(mask_model, NAMES)
 
     assert pickle.loads(pickle.dumps(detector)) == detector
-    assert detector.fingerprint != open_saved_detector(mask_model, {1: "light", 2: "dark"}).fingerprint
+    assert detector.digest != open_saved_detector(mask_model, {1: "light", 2: "dark"}).digest
 
 
 def test_classes_that_the_label_map_does_not_name_are_left_out(mask_model):
-    found = open_saved_detector(mask_model, {2: "dark"}).find(np.full((60, 80, 3), 204, np.uint8))
+    found = open_saved_detector(mask_model, {2: "dark"}).detect(np.full((60, 80, 3), 204, np.uint8))
 
     assert found.class_ids.tolist() == [2]
 
@@ -79,14 +79,14 @@ def test_a_model_of_another_contract_is_refused(tmp_path):
     model = Model()
     tf.saved_model.save(model, str(tmp_path / "classifier"), signatures=model.__call__)
 
-    with pytest.raises(ValueError, match="gives no detection_boxes, detection_classes, detection_scores"):
+    with pytest.raises(ValueError, match="has no output detection_boxes, detection_classes, detection_scores"):
         open_saved_detector(tmp_path / "classifier", NAMES)
 
 
 def test_a_file_that_is_no_graph_is_told_before_anything_is_segmented(tmp_path):
     (tmp_path / "graph.pb").write_bytes(b"no graph at all")
 
-    with pytest.raises(ValueError, match=r"graph\.pb cannot look at a picture \(DecodeError\)"):
+    with pytest.raises(ValueError, match=r"graph\.pb cannot process a picture \(DecodeError\)"):
         open_saved_detector(tmp_path / "graph.pb", NAMES)
 
 
@@ -100,7 +100,7 @@ def test_a_frozen_graph_that_takes_something_else_than_pictures_is_told(tmp_path
             tf.identity(number, name=name)
     (tmp_path / "graph.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
-    with pytest.raises(ValueError, match=r"graph\.pb cannot look at a picture \(KeyError\)"):
+    with pytest.raises(ValueError, match=r"graph\.pb cannot process a picture \(KeyError\)"):
         open_saved_detector(tmp_path / "graph.pb", NAMES)
 
 
@@ -117,7 +117,7 @@ def test_another_model_in_the_same_place_is_noticed(mask_model, tmp_path):
 def test_a_path_without_a_model_is_told_with_the_way_out(tmp_path, name):
     (tmp_path / "an_empty_folder").mkdir()
 
-    with pytest.raises(ValueError, match=r"is no model: name a SavedModel's folder.*or a frozen graph's file"):
+    with pytest.raises(ValueError, match=r"is no model: give the folder of a SavedModel.*or the file"):
         open_saved_detector(tmp_path / name, NAMES)
 
 
@@ -142,7 +142,7 @@ def test_a_label_map_names_the_classes(tmp_path):
     assert read_label_map(file) == {1: "person", 3: "driver's cab"}
 
 
-@pytest.mark.parametrize(("content", "why"), [("nothing", "names no class"), (None, "cannot be read")])
+@pytest.mark.parametrize(("content", "why"), [("nothing", "contains no class"), (None, "cannot be read")])
 def test_a_label_map_that_names_nothing_is_told(tmp_path, content, why):
     file = tmp_path / "labels.pbtxt"
     if content:

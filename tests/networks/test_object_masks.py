@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 from skimage import data
 
-from video_recommender.networks.found_objects import FoundObjects
+from video_recommender.networks.object_detector import DetectedObjects
 from video_recommender.networks.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
 
 
 def objects(*boxes, masks=None):
     count = len(boxes)
-    return FoundObjects(
+    return DetectedObjects(
         np.array(boxes, np.float32).reshape(-1, 4), np.ones(count, np.int64), np.ones(count, np.float32), masks
     )
 

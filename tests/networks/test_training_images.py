@@ -9,10 +9,13 @@ from video_recommender.incremental.partitions import RECORDS
 from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.video import VideoError
 from video_recommender.networks.training_images import (
-    ChosenFrames,
+    SelectedFrames,
+    balance_classes,
     check_classes,
     group_folders,
+    labelled_corpus,
     list_image_folder,
+    select_distinct_frames,
 )
 
 
@@ -42,7 +45,7 @@ def test_each_class_of_a_folder_gives_its_images_with_what_they_belong_to(folder
 
 
 def test_the_centre_of_a_wide_image_is_learnt_from(folder: Path) -> None:
-    ((red, green, blue),) = list_image_folder(folder, size=8)[0].task.read().decode().reshape(1, -1, 3).mean(axis=1)
+    ((red, green, blue),) = list_image_folder(folder, size=8)[0].reader.read().decode().reshape(1, -1, 3).mean(axis=1)
 
     assert red > 240
     assert max(green, blue) < 15
@@ -54,7 +57,7 @@ def test_an_image_that_is_none_says_so(folder: Path) -> None:
     listed = {Path(source.source).name: source for source in list_image_folder(folder, size=8)}
 
     with pytest.raises(VideoError, match=r"broken\.jpg is not a readable picture"):
-        listed["broken.jpg"].task.read()
+        listed["broken.jpg"].reader.read()
 
 
 def test_the_projects_own_images_are_not_read_where_they_would_be_overwritten(folder: Path) -> None:
@@ -76,19 +79,64 @@ def test_chosen_frames_are_copied_byte_by_byte(tmp_path: Path) -> None:
     for number, jpeg in enumerate(jpegs, start=1):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg)
 
-    assert ChosenFrames(FrameFolder(tmp_path), (2, 4)).read() == EncodedFrames((jpegs[1], jpegs[3]))
+    assert SelectedFrames(FrameFolder(tmp_path), (2, 4)).read() == EncodedFrames((jpegs[1], jpegs[3]))
     with pytest.raises(VideoError, match="lacks frame 9"):
-        ChosenFrames(FrameFolder(tmp_path), (2, 9)).read()
+        SelectedFrames(FrameFolder(tmp_path), (2, 9)).read()
 
 
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ([], "there is no class: give a folder with two sub-folders"),
-        (["cats"] * 20, "there is 1 class: give a folder with two sub-folders"),
+        ([], "there is no class: give a folder with two or more sub-folders"),
+        (["cats"] * 20, "there is 1 class: give a folder with two or more sub-folders"),
         (["cats"] * 20 + ["dogs"] * 3, "'dogs' has 3 images, but at least 10 are needed: add images"),
     ],
 )
 def test_too_little_to_learn_from_is_said_before_anything_is_learnt(classes: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check_classes(pd.Series(classes, dtype="str"), least_images=10)
+        check_classes(pd.Series(classes, dtype="str"), min_images=10)
+
+
+FRAMES = np.arange(1, 6, dtype=np.int64)
+
+
+def hashes(*bits: int) -> np.ndarray:
+    """Hashes in which so many bits are set, from the lowest on: two differ in the difference of their bits."""
+    return np.array([2**count - 1 for count in bits], dtype=np.uint64)
+
+
+def test_frames_that_look_alike_are_taken_once() -> None:
+    assert select_distinct_frames(FRAMES, hashes(0, 1, 2, 40, 41), max_frames=5) == [3, 5]
+
+
+def test_the_frames_that_are_taken_are_as_unlike_as_can_be() -> None:
+    assert select_distinct_frames(FRAMES, hashes(0, 15, 30, 45, 63), max_frames=3) == [3, 5, 1]
+
+
+def test_a_video_of_blank_frames_gives_none() -> None:
+    assert select_distinct_frames(FRAMES[:0], hashes(), max_frames=3) == []
+
+
+def test_a_class_of_many_videos_does_not_drown_a_small_one() -> None:
+    chosen = {f"many/{number}": [2, 1, 3] for number in range(9)} | {"few/1": [4, 5]}
+    classes = pd.Series({video_id: video_id.split("/")[0] for video_id in chosen})
+
+    kept = balance_classes(chosen, classes)
+
+    assert kept.pop("few/1") == [4, 5]
+    assert list(kept.values()) == [[2]] * 6
+
+
+def test_only_videos_that_count_and_have_a_category_are_learnt_from() -> None:
+    corpus = pd.DataFrame(
+        {
+            "video_id": ["pets/cat", "pets/copy", "unlabelled/1"],
+            "category": ["pets", "pets", None],
+            "group": ["cat", "cat", "1"],
+            "title": "",
+            "repeats": [None, "pets/cat", None],
+            "is_used": [True, False, True],
+        }
+    )
+
+    assert labelled_corpus(corpus).index.tolist() == ["pets/cat"]

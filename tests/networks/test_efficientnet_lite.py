@@ -10,11 +10,14 @@ import pytest
 from video_recommender.media.frames import Frames
 from video_recommender.networks.efficientnet_lite import (
     VARIANTS,
-    read_efficientnet_lite,
+    build_efficientnet_lite,
+    read_state_dict,
+    read_verified_weights,
 )
-from video_recommender.networks.imagenet_classes import imagenet_class_names
-from video_recommender.networks.pretrained import KerasModel, build_network, class_embeddings
-from video_recommender.networks.pytorch_weights import read_checked_weights, read_state_dict
+from video_recommender.networks.pretrained import (
+    KerasModel,
+    imagenet_class_names,
+)
 
 LITE0 = VARIANTS["efficientnet-lite0"]
 OBJECTS = (
@@ -42,7 +45,7 @@ def test_the_network_names_the_cat_the_cup_and_the_rocket(lite0: KerasModel, pho
 def test_the_larger_network_reads_larger_pictures_and_names_the_same_objects(photos: Frames) -> None:
     import keras
 
-    lite2 = read_efficientnet_lite("efficientnet-lite2").build()
+    lite2 = build_efficientnet_lite("efficientnet-lite2")
     larger = np.asarray(keras.ops.image.resize(photos, lite2.input_shape[1:3]))
 
     assert lite2.input_shape == (None, 260, 260, 3)
@@ -62,30 +65,18 @@ def test_the_network_is_the_same_after_it_was_saved(lite0: KerasModel, photos: F
     np.testing.assert_array_equal(np.asarray(loaded(photos)), np.asarray(lite0(photos)))
 
 
-def test_breeds_of_cat_resemble_each_other_more_than_a_cat_and_a_car(lite0: KerasModel) -> None:
-    embeddings = class_embeddings(lite0)
-    centred = embeddings - embeddings.mean()
-
-    cat, other_cat, car = (centred.loc[name] for name in ("tabby cat", "Egyptian cat", "sports car"))
-
-    assert embeddings.shape == (1000, 1280)
-    assert set(embeddings.dtypes) == {np.dtype("float32")}
-    assert cat @ other_cat > 0.3 * np.linalg.norm(cat) * np.linalg.norm(other_cat)
-    assert cat @ car < 0.1 * np.linalg.norm(cat) * np.linalg.norm(car)
-
-
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: content[:-1] + b"\xff"])
 def test_a_truncated_or_edited_file_of_weights_is_named(damage, weights_file: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "lite0.pth"
     damaged.write_bytes(damage(weights_file.read_bytes()))
 
     with pytest.raises(ValueError, match=r"lite0\.pth is damaged"):
-        read_checked_weights(damaged, LITE0.sha256)
+        read_verified_weights(damaged, LITE0.sha256)
 
 
 def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"lite0\.pth is missing: reinstall"):
-        read_checked_weights(tmp_path / "lite0.pth", LITE0.sha256)
+        read_verified_weights(tmp_path / "lite0.pth", LITE0.sha256)
 
 
 class Malicious:
@@ -102,14 +93,14 @@ def legacy_file(state_dict: object) -> io.BytesIO:
 
 
 def test_weights_cannot_run_code(tmp_path: Path) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="must not hold"):
+    with pytest.raises(pickle.UnpicklingError, match="must not contain"):
         read_state_dict(legacy_file(OrderedDict(weight=Malicious(tmp_path))))
 
     assert not (tmp_path / "was_here").exists()
 
 
 def test_code_hidden_in_the_head_of_a_file_of_weights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="must not hold"):
+    with pytest.raises(pickle.UnpicklingError, match="must not contain"):
         read_state_dict(io.BytesIO(pickle.dumps(Malicious(tmp_path))))
 
     assert not (tmp_path / "was_here").exists()
@@ -118,38 +109,3 @@ def test_code_hidden_in_the_head_of_a_file_of_weights_is_refused(tmp_path: Path)
 def test_a_file_of_another_format_is_refused() -> None:
     with pytest.raises(pickle.UnpicklingError, match="not a PyTorch file"):
         read_state_dict(io.BytesIO(pickle.dumps("something else")))
-
-
-def test_an_unknown_network_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match="no network 'efficientnet-lite9': name efficientnet-lite0"):
-        build_network("efficientnet-lite9")
-
-
-def test_weights_that_cannot_be_downloaded_are_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import keras
-
-    def unreachable(**_options: str) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(keras.applications, "MobileNetV2", unreachable)
-
-    with pytest.raises(ValueError, match="weights of MobileNetV2 cannot be downloaded: go online once"):
-        build_network("MobileNetV2")
-
-
-def test_a_keras_application_reads_raw_colours(monkeypatch: pytest.MonkeyPatch, photos: Frames) -> None:
-    import keras
-
-    untrained = keras.applications.MobileNetV2(weights=None)
-
-    def download(**_options: str) -> KerasModel:
-        return untrained
-
-    download.__module__ = keras.applications.MobileNetV2.__module__
-    monkeypatch.setattr(keras.applications, "MobileNetV2", download)
-
-    network = build_network("MobileNetV2")
-
-    expected = untrained(photos.astype(np.float32) / 127.5 - 1)
-    np.testing.assert_allclose(np.asarray(network(photos)), np.asarray(expected), atol=1e-6)
-    assert class_embeddings(network).shape == (1000, 1280)

@@ -1,4 +1,4 @@
-"""What an object detector tells of a picture, whatever network it is."""
+"""The interface of every object detector, and what it returns for a picture."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 
 from video_recommender.media.frames import Picture
 
-Selection = NDArray[np.bool_] | NDArray[np.int64]
+Rows = NDArray[np.bool_] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class FoundObjects:
-    """The objects that a detector has found in one picture, in the terms of the TensorFlow Object Detection API.
+class DetectedObjects:
+    """The objects in one picture, in the format of the TensorFlow Object Detection API.
 
     https://github.com/tensorflow/models/blob/master/research/object_detection/g3doc/exporting_models.md
 
     Attributes:
-        boxes: float32, shape (n, 4): top, left, bottom and right, as shares of the picture's height and width, 0 to 1.
+        boxes: float32, shape (n, 4): top, left, bottom, right as fractions of the picture's height and width.
         class_ids: int64, shape (n,).
         scores: float32, shape (n,), 0 to 1.
-        masks: float32, shape (n, height, width): how probable each part belongs to the object, 0 to 1, either of each
-            box or, where its size is the picture's, of the whole picture; None if the detector tells boxes only.
+        masks: float32, shape (n, height, width): probability that a pixel belongs to the object, either within its box
+            or, if the size is the picture's, in the whole picture; None if the detector gives only boxes.
     """
 
     boxes: NDArray[np.float32]
@@ -34,8 +34,8 @@ class FoundObjects:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def select(self, rows: Selection) -> Self:
-        """Keep some of the objects, or all in another order."""
+    def select(self, rows: Rows) -> Self:
+        """Select or reorder objects."""
         masks = None if self.masks is None else self.masks[rows]
         return replace(
             self, boxes=self.boxes[rows], class_ids=self.class_ids[rows], scores=self.scores[rows], masks=masks
@@ -43,22 +43,22 @@ class FoundObjects:
 
 
 class ObjectDetector(Protocol):
-    """Finds objects in a picture; it can be pickled and sent to worker processes."""
+    """Detects objects in a picture; it can be pickled and sent to worker processes."""
 
     @property
-    def fingerprint(self) -> str:
+    def digest(self) -> str:
         """Digest of the network, its weights and its class names."""
 
     @property
     def class_names(self) -> Mapping[int, str]:
-        """The name of each class that it can tell, by its number."""
+        """The name of each class by its number."""
 
     @property
     def class_embeddings(self) -> NDArray[np.float32]:
-        """What the network knows of how classes resemble each other: shape (classes, features), in the same order."""
+        """Vectors that are close for similar classes: shape (classes, features), in the order of `class_names`."""
 
-    def find(self, picture: Picture) -> FoundObjects:
-        """Find objects, also very doubtful ones, the most certain first.
+    def detect(self, picture: Picture) -> DetectedObjects:
+        """Detect objects, also those of low confidence, highest score first.
 
         Args:
             picture: uint8 RGB, shape (height, width, 3), of any size.

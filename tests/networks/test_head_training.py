@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from video_recommender.networks.calibration import (
-    confidence_of_all_but,
+from video_recommender.networks.head_training import (
     expected_calibration_error,
+    find_rejection_threshold,
     fit_temperature,
 )
 
@@ -33,6 +33,6 @@ def test_the_share_that_was_asked_for_is_less_sure_than_the_limit() -> None:
     logits = np.random.default_rng(0).normal(size=(1000, 3))
     confidences = softmax(logits, axis=1).max(axis=1)
 
-    assert np.mean(confidences < confidence_of_all_but(0.05, logits)) == pytest.approx(0.05, abs=0.001)
-    assert confidence_of_all_but(0, logits) == 0
-    assert confidence_of_all_but(0.05, np.empty((0, 3))) == 0
+    assert np.mean(confidences < find_rejection_threshold(0.05, logits)) == pytest.approx(0.05, abs=0.001)
+    assert find_rejection_threshold(0, logits) == 0
+    assert find_rejection_threshold(0.05, np.empty((0, 3))) == 0

@@ -34,7 +34,7 @@ def test_an_object_that_is_seen_weakly_between_two_good_looks_is_believed(folder
     folder = folder_of(picture_of(cat=250), picture_of(cat=100), picture_of(cat=250))
 
     assert segment_video(folder, segmenter_of()).objects["frame"].tolist() == [1, 2, 3]
-    assert segment_video(folder, segmenter_of(weak_share=1.0)).objects["frame"].tolist() == [1, 3]
+    assert segment_video(folder, segmenter_of(thresholds={17: 0.9})).objects["frame"].tolist() == [1, 3]
 
 
 def test_a_weak_object_elsewhere_is_not_believed(folder_of):
@@ -66,35 +66,35 @@ def test_a_video_without_frames_is_refused(segmenter):
 
 
 def test_classes_that_are_left_out_are_not_found(folder_of):
-    segmenter = segmenter_of(class_names={18: "animal"}, thresholds={18: 0.6})
+    segmenter = segmenter_of(class_names={18: "animal"}, thresholds={18: 0.5})
 
     assert segment_video(folder_of(picture_of(cat=250, dog=250)), segmenter).objects["class_name"].tolist() == [
         "animal"
     ]
 
 
-def test_a_segmenter_can_be_sent_to_a_worker_and_is_told_by_its_fingerprint(segmenter):
+def test_a_segmenter_can_be_sent_to_a_worker_and_has_a_digest_of_all_options(segmenter):
     sent = pickle.loads(pickle.dumps(segmenter))
 
-    assert sent.fingerprint == segmenter.fingerprint
-    for change in ({"weak_share": 0.4}, {"every_nth_frame": 2}, {"masks": "likely"}, {"thresholds": {17: 0.1}}):
-        assert segmenter_of(**change).fingerprint != segmenter.fingerprint
+    assert sent.digest == segmenter.digest
+    for change in ({"every_nth_frame": 2}, {"masks": "likely"}, {"thresholds": {17: 0.1}}):
+        assert segmenter_of(**change).digest != segmenter.digest
 
 
 def test_pictures_of_objects_are_believed_ones_only(folder_of, segmenter):
     (frame,) = segmenter.segment(folder_of(picture_of(cat=250, dog=100)))
 
     assert frame.class_names.tolist() == ["cat", "dog"]
-    assert frame.believed().class_names.tolist() == ["cat"]
-    assert frame.believed().masks.shape == (1, 100, 100)
-    assert np.array_equal(frame.areas_pct[:1], frame.believed().areas_pct)
+    assert frame.accepted().class_names.tolist() == ["cat"]
+    assert frame.accepted().masks.shape == (1, 100, 100)
+    assert np.array_equal(frame.areas_pct[:1], frame.accepted().areas_pct)
 
 
 def test_an_animal_that_is_taken_for_two_of_one_group_is_one(folder_of):
     """A red and green animal: a cat and a dog in the same place."""
     picture = picture_of()
     picture[20:70, 20:70] = (250, 220, 0)
-    grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.6))
+    grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.5))
 
     assert segment_video(folder_of(picture, name="a"), segmenter_of()).objects["class_name"].tolist() == ["cat", "dog"]
     assert segment_video(folder_of(picture, name="b"), grouped).objects["class_name"].tolist() == ["pet"]
@@ -105,7 +105,7 @@ def test_trust_is_handed_on_within_a_group(folder_of):
     cat, dog = picture_of(), picture_of()
     cat[20:70, 20:70, 0] = 250
     dog[20:70, 20:70, 1] = 100
-    grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.6))
+    grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.5))
 
     assert segment_video(folder_of(cat, dog, name="a"), segmenter_of()).objects["frame"].tolist() == [1]
     assert segment_video(folder_of(cat, dog, name="b"), grouped).objects["frame"].tolist() == [1, 2]

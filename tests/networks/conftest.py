@@ -4,9 +4,12 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+from coloured_pictures import folder_of, segmenter  # noqa: F401 - fixtures
 
 from video_recommender.media.frames import Frames
-from video_recommender.networks.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.networks.coco_detector import LiteRTDetector, convert_coco_detector
+from video_recommender.networks.conversion import convert_classifier
+from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel, build_network
 
 SIZE = 224
@@ -19,7 +22,30 @@ def lite0() -> KerasModel:
 
 @pytest.fixture(scope="session")
 def classifier(lite0: KerasModel) -> LiteRTClassifier:
-    return compile_for_cpu(lite0, "efficientnet-lite0")
+    return convert_classifier(lite0, "efficientnet-lite0")
+
+
+@pytest.fixture(scope="session")
+def coco_detector() -> LiteRTDetector:
+    """The default detector, converted once."""
+    return convert_coco_detector()
+
+
+@pytest.fixture(scope="session")
+def tiny_network() -> KerasModel:
+    """A network for 8 × 8 pixels and six classes, of the same form as the real one."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    pictures = keras.Input((8, 8, 3), name="rgb")
+    maps = keras.layers.Rescaling(1 / 128, -1)(pictures)
+    for number in range(2):
+        maps = keras.layers.Conv2D(8, 3, padding="same", name=f"conv_{number}")(maps)
+        maps = keras.layers.BatchNormalization(name=f"norm_{number}")(maps)
+        maps = keras.layers.ReLU(name=f"relu_{number}")(maps)
+    features = keras.layers.GlobalAveragePooling2D(name="features")(maps)
+    probabilities = keras.layers.Dense(6, activation="softmax", name="probabilities")(features)
+    return keras.Model(pictures, probabilities, name="tiny")
 
 
 @pytest.fixture(scope="session")
