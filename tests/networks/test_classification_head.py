@@ -26,7 +26,7 @@ def head_for(network: KerasModel, names: tuple[str, ...], threshold: float) -> C
 
 
 @pytest.mark.parametrize("names", [CLASSES, ("bright", "other", "red")])
-def test_the_network_says_what_its_head_says_also_of_what_it_calls_other(
+def test_the_network_predicts_what_its_head_predicts_rejected_images_included(
     tiny_network: KerasModel, pictures: Frames, names: tuple[str, ...]
 ) -> None:
     features = np.asarray(embedding_model(tiny_network)(pictures))
@@ -44,7 +44,7 @@ def test_the_network_says_what_its_head_says_also_of_what_it_calls_other(
     assert head.output_names == (names if "other" in names else (*names, "other"))
 
 
-def test_the_network_is_the_same_after_it_was_saved_and_compiled(
+def test_the_network_is_the_same_after_saving_and_after_conversion(
     tiny_network: KerasModel, pictures: Frames, tmp_path
 ) -> None:
     import keras
@@ -59,7 +59,7 @@ def test_the_network_is_the_same_after_it_was_saved_and_compiled(
     np.testing.assert_allclose(compiled.predict(pictures).probabilities, np.asarray(network(pictures)), atol=1e-4)
 
 
-def test_a_class_that_is_called_other_where_no_class_fits_resembles_nothing(tiny_network: KerasModel) -> None:
+def test_the_class_of_rejected_images_has_a_zero_embedding(tiny_network: KerasModel) -> None:
     embeddings = head_for(tiny_network, CLASSES, threshold=0.4).class_embeddings()
 
     assert embeddings.index.tolist() == [*CLASSES, "other"]

@@ -27,12 +27,12 @@ def test_the_80_classes_have_the_numbers_that_coco_gave_them():
     assert 12 not in COCO_CLASSES
 
 
-def test_what_real_photos_show_is_found(coco_detector):
+def test_objects_in_real_photos_are_detected(coco_detector):
     assert names_of(coco_detector, coco_detector.detect(data.chelsea())) == ["cat"]
     assert "person" in names_of(coco_detector, coco_detector.detect(data.astronaut()))
 
 
-def test_the_compiled_network_finds_what_the_frozen_graph_finds_by_the_object_detection_apis_contract(coco_detector):
+def test_the_converted_network_agrees_with_the_frozen_graph(coco_detector):
     whole = open_saved_detector(find_graph_file(), COCO_CLASSES)
 
     for picture in (data.chelsea(), data.astronaut(), data.coffee()):
@@ -45,14 +45,14 @@ def test_the_compiled_network_finds_what_the_frozen_graph_finds_by_the_object_de
         assert theirs.masks is None
 
 
-def test_weak_objects_are_told_too_the_most_certain_first(coco_detector):
+def test_low_scores_are_included_and_the_highest_comes_first(coco_detector):
     scores = coco_detector.detect(data.coffee()).scores
 
     assert scores.min() < 0.3
     assert (np.diff(scores) <= 0).all()
 
 
-def test_the_network_knows_which_classes_are_alike(coco_detector):
+def test_class_embeddings_are_close_for_similar_classes(coco_detector):
     rows = coco_detector.class_embeddings / np.linalg.norm(coco_detector.class_embeddings, axis=1, keepdims=True)
     names = list(COCO_CLASSES.values())
     alike = rows @ rows.T - 2 * np.eye(80)
@@ -62,7 +62,7 @@ def test_the_network_knows_which_classes_are_alike(coco_detector):
     assert names[alike[names.index("cup")].argmax()] == "wine glass"
 
 
-def test_of_boxes_of_one_class_on_one_place_the_best_is_kept():
+def test_the_best_of_overlapping_boxes_of_one_class_is_kept():
     boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 0, 0.4, 0.4]], np.float32)
     scores = np.array([[0, 0.6, 0.1], [0, 0.7, 0.02], [0, 0.5, 0.3]], np.float32)
 
@@ -72,11 +72,11 @@ def test_of_boxes_of_one_class_on_one_place_the_best_is_kept():
     assert found.scores.tolist() == pytest.approx([0.7, 0.5, 0.3, 0.1])
 
 
-def test_a_picture_that_shows_nothing_has_no_objects():
+def test_a_picture_without_objects_has_no_detections():
     assert len(select_objects(np.zeros((5, 4), np.float32), np.zeros((5, 91), np.float32))) == 0
 
 
-def test_weights_that_are_not_installed_or_not_right_are_told_with_the_way_out(monkeypatch):
+def test_missing_or_wrong_weights_are_reported_with_what_to_do(monkeypatch):
     with monkeypatch.context() as changed:
         changed.setattr(coco_detector_module, "SHA256", "0" * 64)
         with pytest.raises(ValueError, match="has an unexpected sha256: reinstall"):

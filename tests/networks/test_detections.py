@@ -65,7 +65,7 @@ def test_saved_and_unsaved_frames_give_the_same(folder_of_photos: Path, classifi
     assert saved.class_scores.equals(unsaved.class_scores)
 
 
-def test_a_damaged_frame_is_named(folder_of_photos: Path, classifier: LiteRTClassifier) -> None:
+def test_a_damaged_frame_is_reported_by_name(folder_of_photos: Path, classifier: LiteRTClassifier) -> None:
     (folder_of_photos / "2.jpg").write_bytes(b"not a picture")
 
     with pytest.raises(VideoError, match=r"2\.jpg is not a readable picture") as raised:
@@ -75,7 +75,7 @@ def test_a_damaged_frame_is_named(folder_of_photos: Path, classifier: LiteRTClas
 
 
 @pytest.mark.parametrize("of", [FrameFolder, lambda _path: EncodedFrames(())])
-def test_a_video_without_frames_is_told(of, tmp_path: Path, classifier: LiteRTClassifier) -> None:
+def test_a_video_without_frames_is_damaged(of, tmp_path: Path, classifier: LiteRTClassifier) -> None:
     with pytest.raises(VideoError, match="contains no frames") as raised:
         classify_frames(of(tmp_path), classifier)
 
@@ -108,14 +108,14 @@ def seen(batches: list[Frames], meter: LightMeter, below: float) -> list[float]:
     return np.concatenate([part.probabilities for part in described])[:, 0].tolist()
 
 
-def test_a_frame_that_hardly_differs_takes_over_what_was_seen_in_the_one_before() -> None:
+def test_a_frame_below_the_threshold_reuses_the_last_prediction() -> None:
     meter = LightMeter()
 
     assert seen([grey(10, 11, 50, 51, 10)], meter, below=2) == [10, 10, 50, 50, 10]
     assert meter.shown == [10, 50, 10]
 
 
-def test_slow_change_adds_up_until_the_network_reads_again() -> None:
+def test_slow_changes_accumulate_until_a_frame_is_classified() -> None:
     meter = LightMeter()
 
     seen([grey(*range(10, 20))], meter, below=3)
@@ -124,13 +124,13 @@ def test_slow_change_adds_up_until_the_network_reads_again() -> None:
 
 
 @pytest.mark.parametrize("sizes", [(6,), (1, 5), (3, 3), (2, 2, 2)])
-def test_it_does_not_matter_where_a_batch_ends(sizes: tuple[int, ...]) -> None:
+def test_results_do_not_depend_on_the_batch_boundaries(sizes: tuple[int, ...]) -> None:
     batches = np.split(grey(10, 11, 11, 12, 40, 40), np.cumsum(sizes)[:-1])
 
     assert seen(batches, LightMeter(), below=2) == [10, 10, 10, 12, 40, 40]
 
 
-def test_a_frame_that_differs_by_just_the_threshold_is_read() -> None:
+def test_a_frame_at_the_threshold_is_classified() -> None:
     meter = LightMeter()
 
     seen([grey(10, 12)], meter, below=2)
@@ -145,7 +145,7 @@ def test_the_difference_is_the_mean_over_pixels_and_colours() -> None:
     assert mean_absolute_difference(frame, other) == pytest.approx(1)
 
 
-def test_a_still_picture_is_named_once_and_counts_in_every_frame(photos: Frames, classifier: LiteRTClassifier) -> None:
+def test_reuse_does_not_change_the_results_of_a_still_picture(photos: Frames, classifier: LiteRTClassifier) -> None:
     film = np.concatenate([np.repeat(photos[:1], 40, axis=0), photos[1:2]])
 
     every, reused = classify_frames(film, classifier), classify_frames(film, classifier, reuse_below=1)

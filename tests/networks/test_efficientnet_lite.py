@@ -66,7 +66,7 @@ def test_the_network_is_the_same_after_it_was_saved(lite0: KerasModel, photos: F
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: content[:-1] + b"\xff"])
-def test_a_truncated_or_edited_file_of_weights_is_named(damage, weights_file: Path, tmp_path: Path) -> None:
+def test_a_truncated_or_edited_weights_file_is_reported_by_name(damage, weights_file: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "lite0.pth"
     damaged.write_bytes(damage(weights_file.read_bytes()))
 
@@ -74,7 +74,7 @@ def test_a_truncated_or_edited_file_of_weights_is_named(damage, weights_file: Pa
         read_verified_weights(damaged, LITE0.sha256)
 
 
-def test_a_missing_file_of_weights_is_named(tmp_path: Path) -> None:
+def test_a_missing_weights_file_is_reported_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"lite0\.pth is missing: reinstall"):
         read_verified_weights(tmp_path / "lite0.pth", LITE0.sha256)
 
@@ -99,13 +99,13 @@ def test_weights_cannot_run_code(tmp_path: Path) -> None:
     assert not (tmp_path / "was_here").exists()
 
 
-def test_code_hidden_in_the_head_of_a_file_of_weights_is_refused(tmp_path: Path) -> None:
+def test_code_in_the_header_of_a_weights_file_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(pickle.UnpicklingError, match="must not contain"):
         read_state_dict(io.BytesIO(pickle.dumps(Malicious(tmp_path))))
 
     assert not (tmp_path / "was_here").exists()
 
 
-def test_a_file_of_another_format_is_refused() -> None:
+def test_a_file_of_another_format_is_rejected() -> None:
     with pytest.raises(pickle.UnpicklingError, match="not a PyTorch file"):
         read_state_dict(io.BytesIO(pickle.dumps("something else")))

@@ -9,7 +9,7 @@ from video_recommender.networks.head_training import (
 )
 
 
-def test_a_head_that_is_three_times_too_sure_is_cooled_down() -> None:
+def test_logits_that_are_three_times_too_large_give_a_temperature_of_three() -> None:
     random = np.random.default_rng(1)
     logits = random.normal(size=(20_000, 3)) * 2
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -19,17 +19,17 @@ def test_a_head_that_is_three_times_too_sure_is_cooled_down() -> None:
     assert expected_calibration_error(shares, labels) < 0.01
 
 
-def test_without_images_to_learn_it_from_nothing_is_cooled() -> None:
+def test_without_images_the_temperature_is_one() -> None:
     assert fit_temperature(np.empty((0, 3)), np.empty(0, np.int64)) == 1
 
 
-def test_calibration_error_is_the_gap_between_confidence_and_how_often_it_is_right() -> None:
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.1]])
 
     assert expected_calibration_error(probabilities, np.array([0, 0, 1, 1])) == pytest.approx(0.15)
 
 
-def test_the_share_that_was_asked_for_is_less_sure_than_the_limit() -> None:
+def test_the_requested_share_of_images_is_below_the_rejection_threshold() -> None:
     logits = np.random.default_rng(0).normal(size=(1000, 3))
     confidences = softmax(logits, axis=1).max(axis=1)
 

@@ -39,7 +39,7 @@ def test_keras_and_litert_agree(in_keras: KerasClassifier, classifier: LiteRTCla
     np.testing.assert_allclose(by_keras.embeddings, by_litert.embeddings, atol=1e-3)
 
 
-def test_without_a_gpu_it_says_once_that_it_runs_on_the_cpu(
+def test_without_a_gpu_it_warns_once_that_it_runs_on_the_cpu(
     lite0: KerasModel, photos: Frames, caplog: pytest.LogCaptureFixture
 ) -> None:
     forced = make_keras_classifier(lite0, "efficientnet-lite0")
@@ -72,7 +72,7 @@ def test_frames_of_another_size_are_resized_as_for_litert(
     )
 
 
-def test_threads_of_one_process_name_videos_and_a_bad_one_does_not_stop_them(
+def test_threads_share_the_network_and_a_damaged_video_does_not_stop_them(
     in_keras: KerasClassifier, classifier: LiteRTClassifier, photos: Frames, tmp_path: Path
 ) -> None:
     folders = {f"pets/{name}": FrameFolder(tmp_path / name) for name in ("cat", "coffee", "rocket", "bad")}
@@ -96,7 +96,7 @@ def test_threads_of_one_process_name_videos_and_a_bad_one_does_not_stop_them(
         np.testing.assert_allclose(outcome.result.detections["confidence"], expected["confidence"], atol=1e-4)
 
 
-def test_only_a_network_in_keras_changes_who_works(in_keras: KerasClassifier, classifier: LiteRTClassifier) -> None:
+def test_only_a_keras_classifier_replaces_processes_by_threads(in_keras: KerasClassifier, classifier: LiteRTClassifier) -> None:
     processes, here = WorkerOptions(jobs=3), WorkerOptions(backend="sequential")
 
     assert workers_for(classifier, processes) == processes
@@ -104,14 +104,14 @@ def test_only_a_network_in_keras_changes_who_works(in_keras: KerasClassifier, cl
     assert workers_for(in_keras, here) == here
 
 
-def test_batches_are_sized_to_the_memory(lite0: KerasModel) -> None:
+def test_the_batch_size_depends_on_the_free_memory(lite0: KerasModel) -> None:
     assert max_batch_frames(lite0, None) == MAX_BATCH_FRAMES
     assert max_batch_frames(lite0, 80 * 2**30) == MAX_BATCH_FRAMES
     assert 16 < max_batch_frames(lite0, 2 * 2**30) < 128
     assert max_batch_frames(lite0, 0) == 1
 
 
-def test_the_fullest_gpu_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gpu_with_the_least_free_memory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = tmp_path / "nvidia-smi"
     driver.write_text("#!/bin/sh\nprintf '15360\\n8000\\n'\n")
     driver.chmod(0o755)
@@ -121,7 +121,7 @@ def test_the_fullest_gpu_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("says", ["exit 9", "echo '[N/A]'", "true"])
-def test_a_driver_that_cannot_tell_is_no_error(says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_gives_no_number_is_no_error(says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = tmp_path / "nvidia-smi"
     driver.write_text(f"#!/bin/sh\n{says}\n")
     driver.chmod(0o755)
@@ -154,7 +154,7 @@ class SmallMemory:
         return frames[:, 0, 0].astype(np.float32)
 
 
-def test_frames_that_do_not_fit_are_halved_and_no_frame_is_lost() -> None:
+def test_batches_that_exceed_the_memory_are_halved_and_no_frame_is_lost() -> None:
     gpu = SmallMemory(fits=3)
     ask = BatchingPredictor(gpu, 16, MemoryError)
 
@@ -162,7 +162,7 @@ def test_frames_that_do_not_fit_are_halved_and_no_frame_is_lost() -> None:
     assert gpu.tried == [16, 8, 4, *[2] * 10]
 
 
-def test_what_did_not_fit_once_is_not_tried_again() -> None:
+def test_a_batch_size_that_exceeded_the_memory_is_not_tried_again() -> None:
     gpu = SmallMemory(fits=3)
     ask = BatchingPredictor(gpu, 16, MemoryError)
     ask(numbered(*range(16)))
@@ -173,7 +173,7 @@ def test_what_did_not_fit_once_is_not_tried_again() -> None:
     assert gpu.tried == [2] * 8
 
 
-def test_batches_have_few_sizes() -> None:
+def test_batch_sizes_are_powers_of_two() -> None:
     gpu = SmallMemory(fits=100)
 
     BatchingPredictor(gpu, 20, MemoryError)(numbered(*range(43)))
@@ -186,7 +186,7 @@ def test_a_single_frame_that_does_not_fit_is_an_error() -> None:
         BatchingPredictor(SmallMemory(fits=0), 16, MemoryError)(numbered(1))
 
 
-def test_threads_that_wait_are_answered_together_and_each_gets_its_own() -> None:
+def test_waiting_threads_share_a_batch_and_each_gets_its_own_rows() -> None:
     is_busy, go_on = threading.Event(), threading.Event()
     sizes: list[int] = []
 
@@ -211,7 +211,7 @@ def test_threads_that_wait_are_answered_together_and_each_gets_its_own() -> None
     assert [other.result()[:, 0].tolist() for other in others] == [[number, number + 100] for number in range(1, 5)]
 
 
-def test_an_error_reaches_all_who_wait_and_the_next_question_is_answered() -> None:
+def test_an_error_is_raised_in_every_waiting_thread_and_the_next_call_works() -> None:
     answers = iter([ValueError("broken"), None])
 
     def predict(frames: Frames) -> Outputs:

@@ -23,7 +23,7 @@ def disc():
     return picture, is_disc
 
 
-def test_what_differs_in_colour_from_its_surroundings_is_the_object(disc):
+def test_pixels_that_differ_in_colour_from_the_surroundings_are_the_objects(disc):
     picture, is_disc = disc
     box = Box(18, 28, 82, 92)
 
@@ -61,7 +61,7 @@ def test_boxes_of_any_size_and_at_any_edge_have_a_mask(disc, box):
     assert likely_pixels(disc[0], box).shape == (box.bottom - box.top, box.right - box.left)
 
 
-def test_all_of_a_box_is_taken_if_asked_for(disc):
+def test_a_mask_can_be_the_whole_box(disc):
     masks = mask_objects(disc[0], objects((0.1, 0.5, 0.6, 1.0)), "boxes")
 
     assert masks.shape == (1, 100, 120)
@@ -69,7 +69,7 @@ def test_all_of_a_box_is_taken_if_asked_for(disc):
     assert masks.sum() == 50 * 60
 
 
-def test_a_networks_masks_of_each_box_are_brought_into_place(disc):
+def test_masks_of_boxes_are_resized_into_the_picture(disc):
     told = np.zeros((1, 33, 33), np.float32)
     told[0, :, :16] = 0.9
 
@@ -80,7 +80,7 @@ def test_a_networks_masks_of_each_box_are_brought_into_place(disc):
     assert not masks[0, 50:].any()
 
 
-def test_a_networks_masks_of_the_whole_picture_are_taken_as_they_are(disc):
+def test_masks_of_the_whole_picture_are_only_thresholded(disc):
     masks = mask_objects(disc[0], objects((0, 0, 1, 1), masks=disc[1][np.newaxis].astype(np.float32)), "likely")
 
     assert np.array_equal(masks[0], disc[1])
@@ -90,5 +90,5 @@ def test_no_objects_have_no_masks(disc):
     assert mask_objects(disc[0], objects(), "likely").shape == (0, 100, 120)
 
 
-def test_a_box_of_no_size_is_one_pixel():
+def test_an_empty_box_becomes_one_pixel():
     assert pixel_boxes(objects((1.0, 1.0, 1.0, 1.0)), 10, 20) == [Box(9, 19, 10, 20)]

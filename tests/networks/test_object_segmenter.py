@@ -9,7 +9,7 @@ from video_recommender.media.video import VideoError
 from video_recommender.networks.object_segmenter import segment_video
 
 
-def test_each_object_has_a_row_with_its_place_and_its_share_of_the_picture(folder_of, segmenter):
+def test_each_object_has_a_row_with_its_box_and_area(folder_of, segmenter):
     table = segment_video(folder_of(picture_of(cat=250, dog=200)), segmenter).objects
 
     assert table["class_name"].tolist() == ["cat", "dog"]
@@ -21,7 +21,7 @@ def test_each_object_has_a_row_with_its_place_and_its_share_of_the_picture(folde
     assert dog["confidence"] == pytest.approx(200 / 255, abs=0.02)
 
 
-def test_every_nth_frame_is_looked_at_and_keeps_its_number(folder_of):
+def test_every_nth_frame_is_segmented_and_keeps_its_number(folder_of):
     folder = folder_of(*[picture_of(cat=250)] * 7)
 
     segmented = segment_video(folder, segmenter_of(every_nth_frame=3))
@@ -30,20 +30,20 @@ def test_every_nth_frame_is_looked_at_and_keeps_its_number(folder_of):
     assert segmented.frames == 3
 
 
-def test_an_object_that_is_seen_weakly_between_two_good_looks_is_believed(folder_of):
+def test_an_uncertain_object_between_two_certain_ones_is_accepted(folder_of):
     folder = folder_of(picture_of(cat=250), picture_of(cat=100), picture_of(cat=250))
 
     assert segment_video(folder, segmenter_of()).objects["frame"].tolist() == [1, 2, 3]
     assert segment_video(folder, segmenter_of(thresholds={17: 0.9})).objects["frame"].tolist() == [1, 3]
 
 
-def test_a_weak_object_elsewhere_is_not_believed(folder_of):
+def test_an_uncertain_object_elsewhere_is_rejected(folder_of):
     folder = folder_of(picture_of(cat=250), picture_of(cat=100, cat_left=70), picture_of(cat=250))
 
     assert segment_video(folder, segmenter_of()).objects["frame"].tolist() == [1, 3]
 
 
-def test_what_was_seen_doubtfully_is_in_no_row_but_counts_for_its_class(folder_of, segmenter):
+def test_a_rejected_object_has_no_row_but_counts_in_the_class_scores(folder_of, segmenter):
     segmented = segment_video(folder_of(picture_of(dog=100), picture_of()), segmenter)
 
     assert segmented.objects.empty
@@ -52,7 +52,7 @@ def test_what_was_seen_doubtfully_is_in_no_row_but_counts_for_its_class(folder_o
     assert seen.loc["dog", "area_pct"] == pytest.approx(20 / 2, abs=1)
 
 
-def test_a_video_that_shows_nothing_has_empty_tables(folder_of, segmenter):
+def test_a_video_without_objects_has_empty_tables(folder_of, segmenter):
     segmented = segment_video(folder_of(picture_of()), segmenter)
 
     assert segmented.objects.empty
@@ -60,12 +60,12 @@ def test_a_video_that_shows_nothing_has_empty_tables(folder_of, segmenter):
     assert segmented.frames == 1
 
 
-def test_a_video_without_frames_is_refused(segmenter):
+def test_a_video_without_frames_is_rejected(segmenter):
     with pytest.raises(VideoError, match="no frames"):
         segment_video(EncodedFrames(()), segmenter)
 
 
-def test_classes_that_are_left_out_are_not_found(folder_of):
+def test_dropped_classes_are_not_detected(folder_of):
     segmenter = segmenter_of(class_names={18: "animal"}, thresholds={18: 0.5})
 
     assert segment_video(folder_of(picture_of(cat=250, dog=250)), segmenter).objects["class_name"].tolist() == [
@@ -81,7 +81,7 @@ def test_a_segmenter_can_be_sent_to_a_worker_and_has_a_digest_of_all_options(seg
         assert segmenter_of(**change).digest != segmenter.digest
 
 
-def test_pictures_of_objects_are_believed_ones_only(folder_of, segmenter):
+def test_rejected_objects_can_be_removed_from_a_frame(folder_of, segmenter):
     (frame,) = segmenter.segment(folder_of(picture_of(cat=250, dog=100)))
 
     assert frame.class_names.tolist() == ["cat", "dog"]
@@ -90,7 +90,7 @@ def test_pictures_of_objects_are_believed_ones_only(folder_of, segmenter):
     assert np.array_equal(frame.areas_pct[:1], frame.accepted().areas_pct)
 
 
-def test_an_animal_that_is_taken_for_two_of_one_group_is_one(folder_of):
+def test_an_object_detected_as_two_classes_of_a_group_counts_once(folder_of):
     """A red and green animal: a cat and a dog in the same place."""
     picture = picture_of()
     picture[20:70, 20:70] = (250, 220, 0)
@@ -100,7 +100,7 @@ def test_an_animal_that_is_taken_for_two_of_one_group_is_one(folder_of):
     assert segment_video(folder_of(picture, name="b"), grouped).objects["class_name"].tolist() == ["pet"]
 
 
-def test_trust_is_handed_on_within_a_group(folder_of):
+def test_an_uncertain_object_may_continue_another_class_of_its_group(folder_of):
     """First it looks like a cat, then weakly like a dog."""
     cat, dog = picture_of(), picture_of()
     cat[20:70, 20:70, 0] = 250

@@ -26,7 +26,7 @@ def test_a_strip_shows_the_first_frames_side_by_side(folder_of, segmenter):
     assert nine.shape[1] == pytest.approx(5 * FRAME_SIDE, abs=20)
 
 
-def test_the_figure_holds_a_strip_per_video_under_its_name(folder_of, segmenter):
+def test_the_figure_has_a_strip_per_video_with_its_name(folder_of, segmenter):
     videos = {f"pets/{name}": segmenter.segment(folder_of(picture_of(cat=250), name=name)) for name in ("rex", "tom")}
 
     figure = overlay_figure(videos)

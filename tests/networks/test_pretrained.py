@@ -22,7 +22,7 @@ def test_names_can_be_listed_with_commas_between_them() -> None:
     assert not [name for name in imagenet_class_names() if "," in name or name != name.strip() or not name]
 
 
-def test_names_stand_at_their_imagenet_index() -> None:
+def test_names_are_in_the_order_of_imagenet() -> None:
     names = imagenet_class_names()
 
     assert {index: names[index] for index in (0, 134, 207, 285, 388, 517, 638, 639, 817, 967, 999)} == {
@@ -52,12 +52,12 @@ def test_breeds_of_cat_resemble_each_other_more_than_a_cat_and_a_car(lite0: Kera
     assert cat @ car < 0.1 * np.linalg.norm(cat) * np.linalg.norm(car)
 
 
-def test_an_unknown_network_is_named_with_those_that_there_are() -> None:
+def test_an_unknown_network_is_reported_with_the_available_ones() -> None:
     with pytest.raises(ValueError, match="no network 'efficientnet-lite9': select efficientnet-lite0"):
         build_network("efficientnet-lite9")
 
 
-def test_weights_that_cannot_be_downloaded_are_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_downloaded_are_reported_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
     def unreachable(**_options: str) -> None:

@@ -39,7 +39,7 @@ def mask_model(tmp_path_factory):
     return folder
 
 
-def test_a_model_with_masks_works_by_naming_its_path(mask_model):
+def test_a_model_with_masks_is_opened_by_its_path(mask_model):
     detector = open_saved_detector(mask_model, NAMES)
     picture = np.full((60, 80, 3), 204, np.uint8)
 
@@ -55,20 +55,20 @@ def test_a_model_with_masks_works_by_naming_its_path(mask_model):
     assert not dark[:30].any()
 
 
-def test_a_model_can_be_sent_to_a_worker_and_is_told_by_its_files_and_names(mask_model):
+def test_a_model_can_be_pickled_and_its_digest_covers_files_and_names(mask_model):
     detector = open_saved_detector(mask_model, NAMES)
 
     assert pickle.loads(pickle.dumps(detector)) == detector
     assert detector.digest != open_saved_detector(mask_model, {1: "light", 2: "dark"}).digest
 
 
-def test_classes_that_the_label_map_does_not_name_are_left_out(mask_model):
+def test_classes_missing_in_the_label_map_are_dropped(mask_model):
     found = open_saved_detector(mask_model, {2: "dark"}).detect(np.full((60, 80, 3), 204, np.uint8))
 
     assert found.class_ids.tolist() == [2]
 
 
-def test_a_model_of_another_contract_is_refused(tmp_path):
+def test_a_model_with_other_outputs_is_rejected(tmp_path):
     import tensorflow as tf
 
     class Model(tf.Module):
@@ -83,14 +83,14 @@ def test_a_model_of_another_contract_is_refused(tmp_path):
         open_saved_detector(tmp_path / "classifier", NAMES)
 
 
-def test_a_file_that_is_no_graph_is_told_before_anything_is_segmented(tmp_path):
+def test_a_file_that_is_no_graph_is_reported(tmp_path):
     (tmp_path / "graph.pb").write_bytes(b"no graph at all")
 
     with pytest.raises(ValueError, match=r"graph\.pb cannot process a picture \(DecodeError\)"):
         open_saved_detector(tmp_path / "graph.pb", NAMES)
 
 
-def test_a_frozen_graph_that_takes_something_else_than_pictures_is_told(tmp_path):
+def test_a_frozen_graph_without_a_picture_input_is_reported(tmp_path):
     import tensorflow as tf
 
     graph = tf.Graph()
@@ -104,7 +104,7 @@ def test_a_frozen_graph_that_takes_something_else_than_pictures_is_told(tmp_path
         open_saved_detector(tmp_path / "graph.pb", NAMES)
 
 
-def test_another_model_in_the_same_place_is_noticed(mask_model, tmp_path):
+def test_another_model_at_the_same_path_has_another_digest(mask_model, tmp_path):
     shutil.copytree(mask_model, tmp_path / "model")
     before = digest_model(tmp_path / "model")
 
@@ -114,14 +114,14 @@ def test_another_model_in_the_same_place_is_noticed(mask_model, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nowhere", "an_empty_folder"])
-def test_a_path_without_a_model_is_told_with_the_way_out(tmp_path, name):
+def test_a_path_without_a_model_is_reported_with_what_to_do(tmp_path, name):
     (tmp_path / "an_empty_folder").mkdir()
 
     with pytest.raises(ValueError, match=r"is no model: give the folder of a SavedModel.*or the file"):
         open_saved_detector(tmp_path / name, NAMES)
 
 
-def test_a_handle_needs_the_package_that_fetches_it(tmp_path, monkeypatch):
+def test_a_handle_requires_kagglehub(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "kagglehub", None)
 
     with pytest.raises(ValueError, match="pip install kagglehub"):
@@ -143,7 +143,7 @@ def test_a_label_map_names_the_classes(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "why"), [("nothing", "contains no class"), (None, "cannot be read")])
-def test_a_label_map_that_names_nothing_is_told(tmp_path, content, why):
+def test_an_unreadable_or_empty_label_map_is_reported(tmp_path, content, why):
     file = tmp_path / "labels.pbtxt"
     if content:
         file.write_text(content)

@@ -22,24 +22,24 @@ def accepted(*frames, low_ratio=0.5):
     return [rows.tolist() for rows in kept]
 
 
-def test_trust_is_handed_on_from_frame_to_frame_in_both_directions():
+def test_acceptance_propagates_in_both_directions():
     weak, strong = found((CAT, 0.3, NEAR)), found((CAT, 0.8, HERE))
 
     assert accepted(weak, weak, strong, weak, weak) == [[True]] * 5
 
 
-def test_trust_ends_where_the_object_is_not_seen():
+def test_acceptance_ends_at_a_frame_without_the_object():
     weak, strong = found((CAT, 0.3, HERE)), found((CAT, 0.8, HERE))
 
     assert accepted(strong, found(), weak) == [[True], [], [False]]
 
 
 @pytest.mark.parametrize("other", [(DOG, 0.3, HERE), (CAT, 0.3, THERE), (CAT, 0.2, HERE)])
-def test_another_class_another_place_or_too_little_is_not_the_same_object(other):
+def test_another_class_or_box_or_a_lower_score_is_rejected(other):
     assert accepted(found((CAT, 0.8, HERE)), found(other)) == [[True], [False]]
 
 
-def test_an_object_is_counted_once_however_many_weak_boxes_it_has():
+def test_an_object_with_several_uncertain_boxes_counts_once():
     twice = found((CAT, 0.45, HERE), (CAT, 0.4, NEAR))
     with_strong = found((CAT, 0.8, HERE), (CAT, 0.4, NEAR))
 
@@ -47,7 +47,7 @@ def test_an_object_is_counted_once_however_many_weak_boxes_it_has():
     assert accepted(found((CAT, 0.8, HERE)), with_strong) == [[True], [True, False]]
 
 
-def test_a_doubtful_box_within_a_more_certain_one_of_its_class_is_not_believed():
+def test_an_uncertain_box_within_a_more_certain_one_of_its_class_is_rejected():
     inside, apart = (0.2, 0.2, 0.4, 0.3), (0.35, 0.35, 0.8, 0.8)
     objects = found((CAT, 0.9, HERE), (CAT, 0.8, inside), (CAT, 0.45, inside), (DOG, 0.45, inside), (CAT, 0.45, apart))
 
@@ -56,7 +56,7 @@ def test_a_doubtful_box_within_a_more_certain_one_of_its_class_is_not_believed()
     assert kept.tolist() == [True, True, False, True, True]
 
 
-def test_a_class_without_a_threshold_is_never_believed():
+def test_a_class_without_a_threshold_is_never_accepted():
     assert [rows.tolist() for rows in hysteresis_threshold([found((1, 0.99, HERE))], {CAT: 0.5}, 0.5)] == [[False]]
 
 

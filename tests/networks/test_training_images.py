@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_class_of_a_folder_gives_its_images_with_what_they_belong_to(folder: Path) -> None:
+def test_images_of_a_folder_have_the_class_and_group_of_their_subfolders(folder: Path) -> None:
     listed = list_image_folder(folder, size=8)
 
     assert [(source.class_name, source.group) for source in listed] == [
@@ -44,14 +44,14 @@ def test_each_class_of_a_folder_gives_its_images_with_what_they_belong_to(folder
     assert all(source.key.split("/")[:2] == [source.class_name, source.group] for source in listed)
 
 
-def test_the_centre_of_a_wide_image_is_learnt_from(folder: Path) -> None:
+def test_a_wide_image_is_cropped_to_its_centre(folder: Path) -> None:
     ((red, green, blue),) = list_image_folder(folder, size=8)[0].reader.read().decode().reshape(1, -1, 3).mean(axis=1)
 
     assert red > 240
     assert max(green, blue) < 15
 
 
-def test_an_image_that_is_none_says_so(folder: Path) -> None:
+def test_an_unreadable_image_is_reported_by_name(folder: Path) -> None:
     (folder / "cats" / "broken.jpg").write_bytes(b"no picture")
 
     listed = {Path(source.source).name: source for source in list_image_folder(folder, size=8)}
@@ -60,21 +60,21 @@ def test_an_image_that_is_none_says_so(folder: Path) -> None:
         listed["broken.jpg"].reader.read()
 
 
-def test_the_projects_own_images_are_not_read_where_they_would_be_overwritten(folder: Path) -> None:
+def test_the_projects_own_image_folder_is_rejected(folder: Path) -> None:
     (folder / RECORDS).mkdir()
 
     with pytest.raises(ValueError, match="copy its sub-folders into a folder of your own"):
         list_image_folder(folder, size=8)
 
 
-def test_groups_of_videos_bear_the_name_of_a_folder_so_that_a_copy_of_the_images_keeps_them() -> None:
+def test_groups_of_videos_have_valid_folder_names() -> None:
     assert group_folders(["animals/pool-1", "Ana's channel"]) == {
         "animals/pool-1": "animals-pool-1",
         "Ana's channel": "ana-s-channel",
     }
 
 
-def test_chosen_frames_are_copied_byte_by_byte(tmp_path: Path) -> None:
+def test_selected_frames_are_copied_byte_by_byte(tmp_path: Path) -> None:
     jpegs = [cv2.imencode(".jpg", np.full((8, 8, 3), 60 * number, np.uint8))[1].tobytes() for number in range(4)]
     for number, jpeg in enumerate(jpegs, start=1):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg)
@@ -92,7 +92,7 @@ def test_chosen_frames_are_copied_byte_by_byte(tmp_path: Path) -> None:
         (["cats"] * 20 + ["dogs"] * 3, "'dogs' has 3 images, but at least 10 are needed: add images"),
     ],
 )
-def test_too_little_to_learn_from_is_said_before_anything_is_learnt(classes: list[str], message: str) -> None:
+def test_too_few_classes_or_images_are_reported(classes: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_classes(pd.Series(classes, dtype="str"), min_images=10)
 
@@ -105,19 +105,19 @@ def hashes(*bits: int) -> np.ndarray:
     return np.array([2**count - 1 for count in bits], dtype=np.uint64)
 
 
-def test_frames_that_look_alike_are_taken_once() -> None:
+def test_near_duplicate_frames_are_selected_once() -> None:
     assert select_distinct_frames(FRAMES, hashes(0, 1, 2, 40, 41), max_frames=5) == [3, 5]
 
 
-def test_the_frames_that_are_taken_are_as_unlike_as_can_be() -> None:
+def test_selected_frames_differ_as_much_as_possible() -> None:
     assert select_distinct_frames(FRAMES, hashes(0, 15, 30, 45, 63), max_frames=3) == [3, 5, 1]
 
 
-def test_a_video_of_blank_frames_gives_none() -> None:
+def test_a_video_without_hashed_frames_gives_no_image() -> None:
     assert select_distinct_frames(FRAMES[:0], hashes(), max_frames=3) == []
 
 
-def test_a_class_of_many_videos_does_not_drown_a_small_one() -> None:
+def test_large_classes_are_limited_by_the_smallest() -> None:
     chosen = {f"many/{number}": [2, 1, 3] for number in range(9)} | {"few/1": [4, 5]}
     classes = pd.Series({video_id: video_id.split("/")[0] for video_id in chosen})
 
@@ -127,7 +127,7 @@ def test_a_class_of_many_videos_does_not_drown_a_small_one() -> None:
     assert list(kept.values()) == [[2]] * 6
 
 
-def test_only_videos_that_count_and_have_a_category_are_learnt_from() -> None:
+def test_only_labelled_videos_of_the_corpus_are_used() -> None:
     corpus = pd.DataFrame(
         {
             "video_id": ["pets/cat", "pets/copy", "unlabelled/1"],

@@ -114,7 +114,7 @@ def test_the_new_head_names_categories_and_recommends_better_than_the_thousand_c
     assert measured[f"finetuned_{precision}"] > measured[f"object_detector_{precision}"] + 0.05
 
 
-def test_a_video_is_named_by_a_head_that_has_learnt_nothing_of_its_group(learnt):
+def test_a_video_is_classified_by_a_head_that_was_not_trained_on_its_group(learnt):
     images = learnt.heads.images
     fold_of = images.drop_duplicates("source").set_index("source")["fold"]
 
@@ -152,7 +152,7 @@ def test_nothing_is_embedded_again_with_the_same_network_and_seed(learnt, styles
     assert list(nodes.embed_training_images(saved, learnt.features, Unneeded(), HERE, SEED)) == [{}]
 
 
-def test_the_compiled_network_names_new_frames_as_the_head_does(learnt, styles):
+def test_the_converted_network_agrees_with_the_head(learnt, styles):
     network = nodes.build_finetuned_network(learnt.network, learnt.heads)
     classifier = nodes.convert_finetuned_classifier(network, learnt.heads)
     pictures = styles[0]["drawings/coffee-0"].load().decode()
@@ -172,12 +172,12 @@ def test_figures_and_predictions_tell_how_well_it_went(learnt):
     assert "3 folds" in nodes.draw_learning_curves(learnt.heads).layout.title.text
 
 
-def test_too_few_images_stop_the_run_before_anything_is_read(styles):
+def test_too_few_images_stop_the_run_before_any_is_read(styles):
     with pytest.raises(ValueError, match=r"has \d+ images, but at least 1000 are needed"):
         next(collect(styles, OPTIONS.model_copy(update={"min_images": 1000})))
 
 
-def test_images_that_cannot_be_read_are_left_out_and_listed(styles, tmp_path):
+def test_images_that_cannot_be_read_are_skipped_and_listed(styles, tmp_path):
     frames, _, _ = styles
     for name in ("cats", "dogs"):
         (tmp_path / name).mkdir()
@@ -194,6 +194,6 @@ def test_images_that_cannot_be_read_are_left_out_and_listed(styles, tmp_path):
     assert pd.notna(skipped["error"]).all()
 
 
-def test_too_few_readable_images_stop_the_run_before_anything_is_learnt():
+def test_too_few_readable_images_stop_the_run_before_training():
     with pytest.raises(ValueError, match="there is no class: give a folder"):
         nodes.train_heads(Partitions(), None, OPTIONS, SEED)
