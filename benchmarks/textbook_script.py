@@ -2,7 +2,7 @@
 
 The script reads every frame with OpenCV and keeps some, lets `keras` predict video by video, and counts objects in
 pandas loops. It has the same network, frame size and frame rate, and both end with a classifier's cross-validation and
-ten neighbours per video. The script finds Keras's file of the network ready; the pipeline has to write LiteRT's:
+ten neighbours per video. The script finds Keras's file of the network ready; the pipeline has to convert it:
 
     python benchmarks/textbook_script.py --videos 200   # clips of the demo: `kedro run` has left them in data/
     python benchmarks/textbook_script.py --clips 80     # rendered: 20 seconds of 1280 × 720 pixels each

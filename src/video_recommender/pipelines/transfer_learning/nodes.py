@@ -77,17 +77,8 @@ def collect_training_images(
 ) -> Iterator[PartitionUpdates]:
     """Collect training images from a folder, or distinct frames of the videos with their category as label.
 
-    Args:
-        frames: the frames of each video.
-        frame_hashes: perceptual hashes of the frames.
-        corpus: category and group of each video.
-        stored_training_images: existing training images.
-        options: see `TransferLearningOptions`.
-        preprocessing: its `size` is the height and width of training images.
-        workers: see `WorkerOptions`.
-
     Yields:
-        The images of one video or photo at a time.
+        The images of one video or photo at a time; photos are cropped to the size of frames (`preprocessing.size`).
 
     Raises:
         ValueError: if there are fewer than two classes, or one has too few images.
@@ -130,13 +121,6 @@ def embed_training_images(
 ) -> Iterator[PartitionUpdates]:
     """Embed the training images and augmented views of them with the frozen network.
 
-    Args:
-        training_images: the images.
-        stored_training_features: existing embeddings.
-        object_classifier: the network.
-        workers: see `WorkerOptions`.
-        seed: of the augmentation.
-
     Yields:
         The embeddings of one video or photo at a time: float32, shape (images, views, features).
     """
@@ -160,12 +144,6 @@ def embed_video_frames(
     workers: WorkerOptions,
 ) -> Iterator[PartitionUpdates]:
     """Embed all frames with the frozen network, so that a new head classifies them without running it again.
-
-    Args:
-        frames: the frames of each video.
-        stored_frame_features: existing embeddings.
-        object_classifier: the network.
-        workers: see `WorkerOptions`.
 
     Yields:
         The embeddings of one video's frames at a time: float32, shape (frames, features).
@@ -194,12 +172,6 @@ def train_heads(
     seed: int,
 ) -> CrossFittedHeads:
     """Train a head per fold without the groups of that fold, and one on all images.
-
-    Args:
-        training_features: embeddings of the training images.
-        object_network: the frozen network; its last layer gives the object space.
-        options: see `TransferLearningOptions`.
-        seed: of folds and training.
 
     Raises:
         ValueError: if too few images could be read.
@@ -255,13 +227,7 @@ def detect_finetuned_objects(
 ) -> Iterator[tuple[PartitionUpdates, ...]]:
     """Classify each frame with a head that was trained neither on its video nor on others of its group.
 
-    Args:
-        frame_features: embeddings of the frames of each video.
-        corpus: the group of each video.
-        finetuned_heads: the heads; the final one classifies videos that none was trained on.
-        stored_finetuned_detections: existing detections.
-        stored_finetuned_class_scores: existing class scores.
-        workers: see `WorkerOptions`.
+    The final head classifies videos on which no head was trained.
 
     Yields:
         One video's detections and class scores at a time.
@@ -305,19 +271,6 @@ def measure_transfer_learning(
     recommendation: RecommendationOptions,
 ) -> dict[str, float]:
     """Evaluate the heads on held-out images, and compare them with the 1,000-class network on the same videos.
-
-    Args:
-        finetuned_heads: the heads with their out-of-fold logits.
-        detections: results of the 1,000-class network, as are the next two.
-        class_score_table: see above.
-        class_embeddings: see above.
-        finetuned_detections: results of the heads, as are the next two.
-        finetuned_class_score_table: see above.
-        finetuned_class_embeddings: see above.
-        corpus: category and group of each video.
-        features: options of the object space.
-        classification: options of the category classifier.
-        recommendation: options of the recommender.
 
     Returns:
         The figures of `measure_heads`; `other_share` of the corpus's frames; and, with the prefixes `object_detector_`
