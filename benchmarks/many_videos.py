@@ -193,7 +193,7 @@ def make_project(project: Path, videos: int) -> None:
     corpus = SyntheticCorpus(pd.read_parquet(project / CLASS_EMBEDDINGS), videos)
     classifier: LiteRTClassifier = pd.read_pickle(project / CLASSIFIER)
     described = joblib.Parallel(n_jobs=-1, return_as="generator")(
-        joblib.delayed(write_block)(block, corpus.class_names, project / "data", classifier.fingerprint)
+        joblib.delayed(write_block)(block, corpus.class_names, project / "data", classifier.digest)
         for block in corpus.blocks()
     )
     manifest = pd.concat(described, ignore_index=True).sort_values("video_id", ignore_index=True)

@@ -14,8 +14,8 @@ from video_recommender.advertising.example_viewers import example_viewers
 from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
-from video_recommender.networks.detections import name_objects
-from video_recommender.networks.frame_classifier import FrameDescriptions
+from video_recommender.networks.detections import classify_frames
+from video_recommender.networks.frame_classifier import FramePredictions
 from video_recommender.similarity.importance import evidence_of_probabilities
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import VideoRecommender
@@ -34,7 +34,7 @@ class ColourNetwork:
         means = frames.reshape(len(frames), -1, 3).mean(axis=1)
         sure = np.exp(means / 40)
         probabilities = (sure / sure.sum(axis=1, keepdims=True)).astype(np.float32)
-        return FrameDescriptions(probabilities, means.astype(np.float32))
+        return FramePredictions(probabilities, means.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def made(films) -> dict[str, Any]:
     """The datasets of a finished project."""
     network, options = ColourNetwork(), PreprocessingOptions()
     frames = {video_id: sample_frames(VideoFile(path), options).frames for video_id, path in films.items()}
-    named = {video_id: name_objects(pictures, network) for video_id, pictures in frames.items()}
+    named = {video_id: classify_frames(pictures, network) for video_id, pictures in frames.items()}
     ids = pd.Index(sorted(films), name="video_id", dtype=str)
     categories = pd.Series([video_id.split("/")[0] for video_id in ids], ids, dtype="str")
     evidence = evidence_of_probabilities(

@@ -13,7 +13,7 @@ from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import Video, VideoError, video_at
-from video_recommender.networks.detections import name_objects
+from video_recommender.networks.detections import classify_frames
 from video_recommender.networks.frame_classifier import FrameClassifier
 from video_recommender.networks.object_segmenter import ObjectSegmenter, segment_video
 from video_recommender.schemas import Detections, Segmentations, VideoFeatures, VideoPoints
@@ -205,7 +205,7 @@ def describe_video(frames: EncodedFrames, models: CorpusModels) -> VideoDescript
         segmented = segment_video(frames, models.network)
         features = space.importances_of_segmented_video(NEW_VIDEO, segmented.objects, segmented.segmentation_scores)
         return VideoDescription(segmented.objects, features, space.transform(features))
-    detected = name_objects(frames, models.network)
+    detected = classify_frames(frames, models.network)
     features = space.importances_of_video(NEW_VIDEO, detected.detections, detected.class_scores)
     return VideoDescription(detected.detections, features, space.transform(features))
 

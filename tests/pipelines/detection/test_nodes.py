@@ -6,8 +6,8 @@ import pytest
 from video_recommender.incremental.parallel import WorkerOptions
 from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.frames import FrameFolder
-from video_recommender.networks.frame_classifier import FrameDescriptions
-from video_recommender.networks.pretrained import DetectionOptions
+from video_recommender.networks.detections import DetectionOptions
+from video_recommender.networks.frame_classifier import FramePredictions
 from video_recommender.pipelines.detection.nodes import (
     detect_objects,
     gather_class_scores,
@@ -28,12 +28,12 @@ class ColourClassifier:
 
     class_names = tuple(COLOURS)
 
-    def __init__(self, fingerprint="1"):
-        self.fingerprint = fingerprint
+    def __init__(self, digest="1"):
+        self.digest = digest
 
-    def describe(self, frames):
+    def predict(self, frames):
         light = frames.mean(axis=(1, 2), dtype=np.float32)
-        return FrameDescriptions(light / light.sum(axis=1, keepdims=True), light[:, :2])
+        return FramePredictions(light / light.sum(axis=1, keepdims=True), light[:, :2])
 
 
 @pytest.fixture

@@ -8,16 +8,15 @@ from pandera.typing import DataFrame
 from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import FrameFolder
 from video_recommender.media.manifests import build_manifest
-from video_recommender.networks.detections import VideoDetections, name_objects
-from video_recommender.networks.efficientnet_lite import VARIANTS, read_efficientnet_lite
+from video_recommender.networks.conversion import convert_pretrained, run_in_subprocess
+from video_recommender.networks.detections import DetectionOptions, VideoDetections, classify_frames
 from video_recommender.networks.frame_classifier import FrameClassifier
-from video_recommender.networks.keras_classifier import load_into_keras
-from video_recommender.networks.litert_classifier import compile_for_cpu, write_for_cpu
+from video_recommender.networks.keras_classifier import make_keras_classifier
 from video_recommender.networks.pretrained import (
-    DetectionOptions,
     build_network,
     class_embeddings,
-    tabulate_class_weights,
+    imagenet_class_names,
+    last_layer_weights,
 )
 from video_recommender.schemas import (
     ClassEmbeddings,
@@ -32,21 +31,20 @@ from video_recommender.schemas import (
 
 
 def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifier, DataFrame[ClassEmbeddings]]:
-    """Get the pre-trained network that tells 1,000 kinds of object apart ready to run.
+    """Prepare the pre-trained network for inference.
 
     Args:
         options: see `DetectionOptions`.
 
     Returns:
-        The network, which a worker needs no TensorFlow for, unless it is left to Keras; and what its last layer knows
-        of how classes resemble each other.
+        The network, and the class embeddings of its last layer.
     """
-    if options.engine == "litert" and options.network in VARIANTS:
-        lite = read_efficientnet_lite(options.network)
-        return write_for_cpu(lite), tabulate_class_weights(lite.class_weights)
+    if options.engine == "litert":
+        classifier, class_weights = run_in_subprocess(convert_pretrained, options.network)
+        return classifier, class_embeddings(class_weights, imagenet_class_names())
     network = build_network(options.network)
-    make = load_into_keras if options.engine == "keras" else compile_for_cpu
-    return make(network, options.network), class_embeddings(network)
+    class_weights = last_layer_weights(network)[0].T
+    return make_keras_classifier(network, options.network), class_embeddings(class_weights, imagenet_class_names())
 
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
@@ -64,7 +62,7 @@ def detect_objects(frames: FrameFolder, classifier: FrameClassifier, options: De
     Raises:
         VideoError: if a frame cannot be read.
     """
-    return name_objects(frames, classifier, options.reuse_below)
+    return classify_frames(frames, classifier, options.reuse_below)
 
 
 def summarise_detections(

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from video_recommender.incremental.partitions import Partitions
 from video_recommender.media.frames import FrameFolder
-from video_recommender.networks.pretrained import DetectionOptions
+from video_recommender.networks.detections import DetectionOptions
 from video_recommender.reporting.contact_sheets import (
     draw_sheet,
     rows_of_detections,
