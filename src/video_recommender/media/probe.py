@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from video_recommender.media.decoding import OpenVideo, Orientation, open_video
 from video_recommender.media.video import Video, VideoFile
 
-VERSION = 1
-"""Increase it when the same file would give other properties."""
-
 
 @dataclass(frozen=True)
 class VideoProperties:

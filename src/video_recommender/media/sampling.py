@@ -22,9 +22,6 @@ from video_recommender.storage.digests import fingerprint
 
 T = TypeVar("T")
 
-VERSION: Final = 2
-"""Increase it when the same video and options would give other frames."""
-
 
 class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
     """How frames are taken from a video (parameters_preprocessing.yml)."""

@@ -1,5 +1,6 @@
 """Embeddings of training images and of randomly augmented views of them."""
 
+import zlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,9 +12,6 @@ from video_recommender.media.frames import FrameFolder, Frames, Picture
 from video_recommender.media.video import VideoError
 from video_recommender.networks.detections import batch_pictures
 from video_recommender.networks.frame_classifier import FrameClassifier
-
-VERSION: Final = 1
-"""Increment when the same images would give other embeddings than before."""
 
 AUGMENTED_VIEWS: Final = 1
 """Per image, besides the image itself: each costs as much inference time as the image."""
@@ -65,13 +63,13 @@ def augment(images: Frames, seed: int) -> Iterator[Frames]:
 
     Args:
         images: uint8 RGB, shape (n, height, width, 3).
-        seed: of the changes; those of an image do not depend on the number of images.
+        seed: of the changes; those of an image depend on its content and position, not on the number of images.
 
     Yields:
         For each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.
     """
     for number, image in enumerate(images):
-        random = np.random.default_rng([seed, number])
+        random = np.random.default_rng([seed, number, zlib.crc32(np.ascontiguousarray(image))])
         yield np.stack([image, *(_random_view(image, random) for _ in range(AUGMENTED_VIEWS))])
 
 

@@ -2,9 +2,9 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ from pandera.typing import DataFrame
 from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
-from video_recommender.incremental.partitions import Partitions
 from video_recommender.networks.augmentation import Embeddings
 from video_recommender.networks.classification_head import ClassificationHead, Logits, ObjectSpaceProjection
 from video_recommender.networks.head_training import (
@@ -110,13 +109,20 @@ class CrossFittedHeads:
         return np.asarray(softmax(self.logits.astype(np.float64) / temperature[:, np.newaxis], axis=1))
 
 
-def gather_training_set(training_features: Partitions[Embeddings]) -> TrainingSet:
-    """Concatenate the embeddings of all training images, in order of their names."""
+def gather_training_set(
+    training_features: Mapping[str, Callable[[], Embeddings]], properties: Mapping[str, Mapping[str, Any]]
+) -> TrainingSet:
+    """Concatenate the embeddings of all training images, in order of their names.
+
+    Args:
+        training_features: loads the embeddings of one video or photo, by key.
+        properties: source, class and group of each, by key.
+    """
     columns = ["source", "class_name", "group"]
     parts, rows = [], []
-    for key, stored in training_features.usable().items():
-        part = stored.load()
-        details = {column: stored.record.details[column] for column in columns}
+    for key, load in training_features.items():
+        part = load()
+        details = {column: properties[key][column] for column in columns}
         rows += [{"image": f"{key}/{number}.jpg", **details} for number in range(1, len(part) + 1)]
         parts.append(part)
     embeddings = np.concatenate(parts) if parts else np.empty((0, 1, 0), np.float32)  # no image could be read

@@ -18,9 +18,6 @@ from video_recommender.networks.frame_classifier import FrameClassifier, FramePr
 from video_recommender.networks.pretrained import Network
 from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 
-VERSION: Final = 1
-"""Increment when the same frames and network would give other detections than before."""
-
 PROBABILITY_FLOOR: Final = 1e-4
 """Smaller mean probabilities are dropped; a uniform distribution over 1000 classes has ten times as much."""
 

@@ -20,8 +20,6 @@ from video_recommender.schemas import Corpus
 from video_recommender.sources.folder import unique_slugs
 from video_recommender.sources.photos import list_photo_folder
 
-VERSION: Final = 1
-"""Increment when the same source would give other training images than before."""
 
 JPEG_QUALITY: Final = 95
 
@@ -109,7 +107,7 @@ class ImageSource:
         class_name: its label.
         group: images of one group stay in one fold.
         source: the `video_id`, or the photo's path.
-        digest: of its content.
+        digest: of its content and its label.
         images: number of images.
         reader: reads them.
     """
@@ -121,6 +119,11 @@ class ImageSource:
     digest: str
     images: int
     reader: ImageReader
+
+    @property
+    def properties(self) -> dict[str, str | int]:
+        """What is known of the images before they are read."""
+        return {"class_name": self.class_name, "group": self.group, "source": self.source, "images": self.images}
 
 
 def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
@@ -157,7 +160,7 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
             class_name=photo.category,
             group=folders[groups[photo.path]],
             source=str(photo.path),
-            digest=photo.digest,
+            digest=fingerprint(photo.digest, photo.category),
             images=1,
             reader=CroppedPhoto(photo, size),
         )

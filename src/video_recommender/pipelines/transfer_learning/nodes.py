@@ -1,21 +1,18 @@
 """Train a classification head for a user's classes, evaluate it on held-out videos, and classify frames with it."""
 
 import logging
-from collections.abc import Iterator
-from functools import partial
-from operator import attrgetter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import Partitions, PartitionUpdates, StoredPartition
-from video_recommender.incremental.updates import Made, Part, Planned, bring_parts_up_to_date, bring_up_to_date
+from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.sampling import PreprocessingOptions
-from video_recommender.networks.augmentation import VERSION as AUGMENTATION_VERSION
 from video_recommender.networks.augmentation import Embeddings, embed_frames, embed_views
 from video_recommender.networks.classification_head import (
     OTHER,
@@ -25,16 +22,12 @@ from video_recommender.networks.classification_head import (
 )
 from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.cross_fitting import CrossFittedHeads, cross_fit, gather_training_set, measure_heads
-from video_recommender.networks.detections import VERSION as DETECTION_VERSION
-from video_recommender.networks.detections import DetectionOptions, VideoDetections
+from video_recommender.networks.detections import DetectionOptions
 from video_recommender.networks.frame_classifier import FrameClassifier
 from video_recommender.networks.head_training import learning_curve_figure
-from video_recommender.networks.keras_classifier import workers_for
 from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel, build_network
-from video_recommender.networks.training_images import VERSION as TRAINING_IMAGES_VERSION
 from video_recommender.networks.training_images import (
-    ImageReader,
     ImageSource,
     SelectedFrames,
     TransferLearningOptions,
@@ -66,19 +59,42 @@ from video_recommender.storage.digests import fingerprint
 logger = logging.getLogger(__name__)
 
 
-def collect_training_images(
+@dataclass(frozen=True)
+class HeldOutVideo:
+    """A video, and the head that classifies it.
+
+    Attributes:
+        video_id: the video.
+        fold: of the head; 0 is the final one.
+        load_features: loads the embeddings of its frames: float32, shape (frames, features).
+        digest: of the embeddings and the head.
+    """
+
+    video_id: str
+    fold: int
+    load_features: Callable[[], Embeddings]
+    digest: str
+
+
+@dataclass(frozen=True)
+class FinetunedDetections:
+    """What a head has seen in a video; `properties` are the number of frames and the fold of the head."""
+
+    detections: DataFrame[Detections]
+    class_scores: DataFrame[ClassScores]
+    properties: Mapping[str, Any]
+
+
+def list_training_sources(
     frames: Partitions[FrameFolder],
     frame_hashes: Partitions[DataFrame[FrameHashes]],
     corpus: DataFrame[Corpus],
-    stored_training_images: Partitions[FrameFolder],
     options: TransferLearningOptions,
     preprocessing: PreprocessingOptions,
-    workers: WorkerOptions,
-) -> Iterator[PartitionUpdates]:
-    """Collect training images from a folder, or distinct frames of the videos with their category as label.
+) -> dict[str, ImageSource]:
+    """List the photos of a folder, or the videos with their distinct frames and their category as label, by key.
 
-    Yields:
-        The images of one video or photo at a time; photos are cropped to the size of frames (`preprocessing.size`).
+    Photos are cropped to the size of frames (`preprocessing.size`).
 
     Raises:
         ValueError: if there are fewer than two classes, or one has too few images.
@@ -89,75 +105,55 @@ def collect_training_images(
         sources = _list_video_frames(frames, frame_hashes, corpus, options)
     labels = pd.Series([source.class_name for source in sources for _ in range(source.images)])
     check_classes(labels, options.min_images)
-    planned = {
-        source.key: Planned(
-            fingerprint(TRAINING_IMAGES_VERSION, source.digest, source.class_name, source.group),
-            source.reader,
-            {"class_name": source.class_name, "group": source.group, "source": source.source, "images": source.images},
-        )
-        for source in sources
-    }
-    yield from bring_up_to_date(planned, stored_training_images, _read, workers, "Collecting images")
+    return {source.key: source for source in sources}
+
+
+@depends_on("opencv-python-headless")
+def read_training_images(source: ImageSource) -> EncodedFrames:
+    """Read the images of a video or photo.
+
+    Raises:
+        VideoError: if one cannot be read.
+    """
+    return source.reader.read()
 
 
 def list_skipped_images(training_images: Partitions[FrameFolder]) -> DataFrame[SkippedImages]:
     """List the images that could not be read, and why."""
     rows = [
-        {"image": stored.record.details["source"], "status": stored.record.status, "error": stored.record.error}
-        for stored in training_images.values()
-        if not stored.record.is_ok
+        {"image": state.properties.get("source", key), "status": state.status, "error": state.error}
+        for key, state in training_images.states.items()
+        if not state.is_ok
     ]
     if rows:
         logger.warning("%d images cannot be read and are skipped: see skipped_images", len(rows))
     return SkippedImages.validate(pd.DataFrame(rows, columns=list(SkippedImages.to_schema().columns)))
 
 
-def embed_training_images(
-    training_images: Partitions[FrameFolder],
-    stored_training_features: Partitions[Embeddings],
-    object_classifier: FrameClassifier,
-    workers: WorkerOptions,
-    seed: int,
-) -> Iterator[PartitionUpdates]:
-    """Embed the training images and augmented views of them with the frozen network.
+@depends_on("ai-edge-litert", "opencv-python-headless")
+def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed: int) -> Embeddings:
+    """Embed the training images of a video or photo, and augmented views of them, with the frozen network.
 
-    Yields:
-        The embeddings of one video or photo at a time: float32, shape (images, views, features).
+    Returns:
+        float32, shape (images, views, features).
+
+    Raises:
+        VideoError: if an image cannot be read.
     """
-    planned = {
-        key: Planned(
-            fingerprint(AUGMENTATION_VERSION, stored.record.fingerprint, object_classifier.digest, seed),
-            (stored.load(), int(fingerprint(key, seed), base=16)),
-            stored.record.details,
-        )
-        for key, stored in training_images.usable().items()
-    }
-    embed = partial(_embed_views, classifier=object_classifier)
-    workers = workers_for(object_classifier, workers)
-    yield from bring_up_to_date(planned, stored_training_features, embed, workers, "Embedding images")
+    return embed_views(images, classifier, seed)
 
 
-def embed_video_frames(
-    frames: Partitions[FrameFolder],
-    stored_frame_features: Partitions[Embeddings],
-    object_classifier: FrameClassifier,
-    workers: WorkerOptions,
-) -> Iterator[PartitionUpdates]:
-    """Embed all frames with the frozen network, so that a new head classifies them without running it again.
+@depends_on("ai-edge-litert", "opencv-python-headless")
+def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embeddings:
+    """Embed the frames of a video with the frozen network, so that a new head classifies them without running it again.
 
-    Yields:
-        The embeddings of one video's frames at a time: float32, shape (frames, features).
+    Returns:
+        float32, shape (frames, features).
+
+    Raises:
+        VideoError: if a frame cannot be read.
     """
-    planned = {
-        video_id: Planned(
-            fingerprint(AUGMENTATION_VERSION, stored.record.fingerprint, object_classifier.digest),
-            stored.load(),
-        )
-        for video_id, stored in frames.usable().items()
-    }
-    embed = partial(_embed_frames, classifier=object_classifier)
-    workers = workers_for(object_classifier, workers)
-    yield from bring_up_to_date(planned, stored_frame_features, embed, workers, "Embedding frames")
+    return embed_frames(frames, classifier)
 
 
 def build_object_network(detection_options: DetectionOptions) -> KerasModel:
@@ -166,6 +162,7 @@ def build_object_network(detection_options: DetectionOptions) -> KerasModel:
 
 
 def train_heads(
+    training_images: Partitions[FrameFolder],
     training_features: Partitions[Embeddings],
     object_network: KerasModel,
     options: TransferLearningOptions,
@@ -176,7 +173,9 @@ def train_heads(
     Raises:
         ValueError: if too few images could be read.
     """
-    training_set = gather_training_set(training_features)
+    training_set = gather_training_set(
+        training_features, {key: state.properties for key, state in training_images.states.items()}
+    )
     check_classes(training_set.images["class_name"], options.min_images)
     projection = ObjectSpaceProjection.from_network(object_network) if options.features == "objects" else None
     return cross_fit(training_set, options, seed, projection)
@@ -217,44 +216,41 @@ def extract_finetuned_class_embeddings(finetuned_heads: CrossFittedHeads) -> Dat
     return finetuned_heads.final.class_embeddings()
 
 
-def detect_finetuned_objects(
-    frame_features: Partitions[Embeddings],
-    corpus: DataFrame[Corpus],
-    finetuned_heads: CrossFittedHeads,
-    stored_finetuned_detections: Partitions[DataFrame[Detections]],
-    stored_finetuned_class_scores: Partitions[DataFrame[ClassScores]],
-    workers: WorkerOptions,
-) -> Iterator[tuple[PartitionUpdates, ...]]:
-    """Classify each frame with a head that was trained neither on its video nor on others of its group.
+def list_held_out_videos(
+    frame_features: Partitions[Embeddings], corpus: DataFrame[Corpus], finetuned_heads: CrossFittedHeads
+) -> dict[str, HeldOutVideo]:
+    """Select for each video the head that was trained neither on it nor on others of its group, by `video_id`.
 
     The final head classifies videos on which no head was trained.
-
-    Yields:
-        One video's detections and class scores at a time.
     """
     folds = finetuned_heads.folds_of(_group_folders_of_videos(corpus))
-    planned = {}
-    for video_id, stored in frame_features.usable().items():
-        fold = int(folds.get(video_id, 0))
-        head = finetuned_heads.head_of(fold)
-        planned[video_id] = Planned(
-            fingerprint(DETECTION_VERSION, stored.record.fingerprint, head.digest),
-            (stored, video_id, fold),
-            {"fold": fold},
+    return {
+        video_id: HeldOutVideo(
+            video_id=video_id,
+            fold=int(folds.get(video_id, 0)),
+            load_features=load,
+            digest=fingerprint(
+                frame_features.states[video_id].digest, finetuned_heads.head_of(int(folds.get(video_id, 0))).digest
+            ),
         )
-    parts = [
-        Part(stored_finetuned_detections, attrgetter("detections")),
-        Part(stored_finetuned_class_scores, attrgetter("class_scores")),
-    ]
-    classify = partial(_classify, heads=finetuned_heads)
-    yield from bring_parts_up_to_date(planned, parts, classify, workers, "Classifying frames")
+        for video_id, load in frame_features.items()
+    }
+
+
+def detect_finetuned_objects(video: HeldOutVideo, heads: CrossFittedHeads) -> FinetunedDetections:
+    """Classify the frames of a video with the head that was held out from it."""
+    classified = classify_embeddings(video.load_features(), heads.head_of(video.fold), video.video_id)
+    return FinetunedDetections(
+        classified.detections, classified.class_scores, {"frames": len(classified.detections), "fold": video.fold}
+    )
 
 
 def gather_finetuned_class_scores(
     finetuned_class_scores: Partitions[DataFrame[ClassScores]],
 ) -> DataFrame[ClassScoreTable]:
     """Concatenate the class scores of all videos."""
-    return ClassScoreTable.validate(finetuned_class_scores.usable().table(list(ClassScoreTable.to_schema().columns)))
+    columns = list(ClassScoreTable.to_schema().columns)
+    return ClassScoreTable.validate(finetuned_class_scores.table(columns, key="video_id"))
 
 
 def measure_transfer_learning(
@@ -288,7 +284,7 @@ def measure_transfer_learning(
         for detector, objects in compared.items()
         for name, value in judge_detector(objects, corpus, comparable, classification, recommendation).items()
     }
-    names = pd.concat([stored.load()["class_name"] for stored in finetuned_detections.usable().values()])
+    names = pd.concat([load()["class_name"] for load in finetuned_detections.values()])
     return {
         **measure_heads(finetuned_heads),
         "other_share": float((names == OTHER).mean()),
@@ -320,11 +316,11 @@ def _list_video_frames(
     options: TransferLearningOptions,
 ) -> list[ImageSource]:
     labelled = labelled_corpus(corpus)
-    hashes, folders = frame_hashes.usable(), _group_folders_of_videos(corpus)
+    folders = _group_folders_of_videos(corpus)
     selected: dict[str, list[int]] = {}
-    for video_id in labelled.index.intersection(list(frames.usable())):
-        if video_id in hashes:
-            table = hashes[video_id].load()
+    for video_id in labelled.index.intersection(list(frames)):
+        if video_id in frame_hashes:
+            table = frame_hashes.load(video_id)
             selected[video_id] = select_distinct_frames(
                 table["frame"].to_numpy(np.int64), table["zoom_100"].to_numpy(np.uint64), options.frames_per_video
             )
@@ -337,9 +333,9 @@ def _list_video_frames(
                 class_name=str(labelled.loc[video_id, "class_name"]),
                 group=str(folders[video_id]),
                 source=video_id,
-                digest=fingerprint(frames[video_id].record.fingerprint, numbers),
+                digest=fingerprint(frames.states[video_id].digest, numbers, str(labelled.loc[video_id, "class_name"])),
                 images=len(numbers),
-                reader=SelectedFrames(frames[video_id].load(), tuple(numbers)),
+                reader=SelectedFrames(frames.load(video_id), tuple(numbers)),
             )
         )
     return sources
@@ -348,22 +344,3 @@ def _list_video_frames(
 def _group_folders_of_videos(corpus: DataFrame[Corpus]) -> pd.Series:
     groups = corpus.set_index("video_id")["group"]
     return groups.map(group_folders(groups.tolist()))
-
-
-def _read(reader: ImageReader) -> Made[EncodedFrames]:
-    return Made(reader.read())
-
-
-def _embed_views(task: tuple[FrameFolder, int], classifier: FrameClassifier) -> Made[Embeddings]:
-    folder, seed = task
-    return Made(embed_views(folder, classifier, seed))
-
-
-def _embed_frames(folder: FrameFolder, classifier: FrameClassifier) -> Made[Embeddings]:
-    return Made(embed_frames(folder, classifier))
-
-
-def _classify(task: tuple[StoredPartition[Embeddings], str, int], heads: CrossFittedHeads) -> Made[VideoDetections]:
-    stored, video_id, fold = task
-    classified = classify_embeddings(stored.load(), heads.head_of(fold), video_id)
-    return Made(classified, {"frames": len(classified.detections)})

@@ -2,10 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from video_recommender.incremental import per_partition
+
 from .nodes import (
     build_finetuned_network,
     build_object_network,
-    collect_training_images,
     convert_finetuned_classifier,
     detect_finetuned_objects,
     draw_finetuned_confusion_matrix,
@@ -16,8 +17,11 @@ from .nodes import (
     gather_finetuned_class_scores,
     list_finetuned_classes,
     list_image_predictions,
+    list_held_out_videos,
     list_skipped_images,
+    list_training_sources,
     measure_transfer_learning,
+    read_training_images,
     train_heads,
 )
 
@@ -27,45 +31,31 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                collect_training_images,
-                inputs=[
-                    "frames",
-                    "frame_hashes",
-                    "corpus",
-                    "stored_training_images",
-                    "params:transfer_learning",
-                    "params:preprocessing",
-                    "params:workers",
-                ],
-                outputs="training_images",
-                name="collect_training_images",
-                tags="per_video",
+                list_training_sources,
+                inputs=["frames", "frame_hashes", "corpus", "params:transfer_learning", "params:preprocessing"],
+                outputs="training_sources",
+                name="list_training_sources",
+            ),
+            per_partition(
+                read_training_images, inputs="training_sources", outputs="training_images", name="read_training_images"
             ),
             Node(list_skipped_images, "training_images", "skipped_images", name="list_skipped_images"),
-            Node(
+            per_partition(
                 embed_training_images,
-                inputs=[
-                    "training_images",
-                    "stored_training_features",
-                    "object_classifier",
-                    "params:workers",
-                    "params:seed",
-                ],
+                inputs=["training_images", "object_classifier", "params:seed"],
                 outputs="training_features",
                 name="embed_training_images",
-                tags="per_video",
             ),
-            Node(
+            per_partition(
                 embed_video_frames,
-                inputs=["frames", "stored_frame_features", "object_classifier", "params:workers"],
+                inputs=["frames", "object_classifier"],
                 outputs="frame_features",
                 name="embed_video_frames",
-                tags="per_video",
             ),
             Node(build_object_network, "params:detection", "object_network", name="build_object_network"),
             Node(
                 train_heads,
-                inputs=["training_features", "object_network", "params:transfer_learning", "params:seed"],
+                inputs=["training_images", "training_features", "object_network", "params:transfer_learning", "params:seed"],
                 outputs="finetuned_heads",
                 name="train_heads",
             ),
@@ -95,18 +85,16 @@ def create_pipeline() -> Pipeline:
                 name="extract_finetuned_class_embeddings",
             ),
             Node(
+                list_held_out_videos,
+                inputs=["frame_features", "corpus", "finetuned_heads"],
+                outputs="held_out_videos",
+                name="list_held_out_videos",
+            ),
+            per_partition(
                 detect_finetuned_objects,
-                inputs=[
-                    "frame_features",
-                    "corpus",
-                    "finetuned_heads",
-                    "stored_finetuned_detections",
-                    "stored_finetuned_class_scores",
-                    "params:workers",
-                ],
+                inputs=["held_out_videos", "finetuned_heads"],
                 outputs=["finetuned_detections", "finetuned_class_scores"],
                 name="detect_finetuned_objects",
-                tags="per_video",
             ),
             Node(
                 gather_finetuned_class_scores,
