@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from video_recommender.incremental.partitions import RECORDS
+from video_recommender.incremental.partitioned_dataset import STATE_FOLDER
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
 from video_recommender.media.photo import Photo
 from video_recommender.media.video import VideoError
 from video_recommender.schemas import Corpus
 from video_recommender.sources.folder import unique_slugs
 from video_recommender.sources.photos import list_photo_folder
+from video_recommender.storage.digests import fingerprint
 
 
 JPEG_QUALITY: Final = 95
@@ -144,7 +145,7 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
             classes.
     """
     root = folder.expanduser().absolute()
-    if (root / RECORDS).is_dir():
+    if (root / STATE_FOLDER).is_dir():
         raise ValueError(
             f"{root} is where this project stores its own images: copy its sub-folders into a folder of your own, and "
             "select that one with --params=transfer_learning.images=…"
