@@ -96,7 +96,9 @@ def test_threads_share_the_network_and_a_damaged_video_does_not_stop_them(
         np.testing.assert_allclose(outcome.result.detections["confidence"], expected["confidence"], atol=1e-4)
 
 
-def test_only_a_keras_classifier_replaces_processes_by_threads(in_keras: KerasClassifier, classifier: LiteRTClassifier) -> None:
+def test_only_a_keras_classifier_replaces_processes_by_threads(
+    in_keras: KerasClassifier, classifier: LiteRTClassifier
+) -> None:
     processes, here = WorkerOptions(jobs=3), WorkerOptions(backend="sequential")
 
     assert workers_for(classifier, processes) == processes
