@@ -1,11 +1,10 @@
 """Tables of the detection stage."""
 
 import numpy as np
-import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Index, Series
 
-from .base import PartitionTable, StageManifest, Table, VideoRows
+from .base import PartitionTable, StageManifest
 
 
 class DetectionManifest(StageManifest):
@@ -33,20 +32,7 @@ class MeanEmbedding(PartitionTable):
     value: Series[np.float32]
 
 
-class VideoEmbeddings(VideoRows):
-    """One row per video, a column per feature of the network: its mean over the video's frames."""
-
-
 class ClassEmbeddings(pa.DataFrameModel):
     """One row per class of the network, a column per feature: the class's weights in the last layer."""
 
     class_name: Index[str] = pa.Field(unique=True, check_name=True)
-
-
-class ClassScoreTable(Table):
-    """One row per video and object: the object's mean probability over the video's frames (long form, sparse)."""
-
-    video_id: Series[pd.CategoricalDtype]
-    """Categorical, as the next one: there are hundreds of rows per video, and each name is kept once."""
-    class_name: Series[pd.CategoricalDtype]
-    probability: Series[float] = pa.Field(ge=0, le=1)

@@ -1,4 +1,4 @@
-"""Find videos that repeat others, and say which videos count."""
+"""Find near-duplicate videos and select the corpus."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +14,13 @@ from video_recommender.incremental.partitions import PartitionRecord, Partitions
 from video_recommender.incremental.updates import Made, Planned, bring_up_to_date
 from video_recommender.media.frames import FrameFolder
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates, VideoManifest
-from video_recommender.similarity.duplicate_search import DeduplicationOptions, find_repetitions
-from video_recommender.similarity.originals import merge_groups, name_originals, rank_videos
+from video_recommender.similarity.duplicates import (
+    DeduplicationOptions,
+    assign_originals,
+    find_duplicate_pairs,
+    merge_groups,
+    rank_videos,
+)
 from video_recommender.similarity.perceptual_hash import VERSION as HASHING_VERSION
 from video_recommender.similarity.perceptual_hash import ZOOMS, HashedFrames, hash_pictures
 from video_recommender.storage.digests import fingerprint
@@ -28,15 +33,15 @@ def hash_frames(
     stored_frame_hashes: Partitions[DataFrame[FrameHashes]],
     workers: WorkerOptions,
 ) -> Iterator[PartitionUpdates]:
-    """Hash every frame, so that frames that look alike can be found.
+    """Compute the perceptual hashes of every frame.
 
     Args:
         frames: the frames of each video.
-        stored_frame_hashes: the hashes that earlier runs have left.
+        stored_frame_hashes: the hashes of previous runs.
         workers: see `WorkerOptions`.
 
     Yields:
-        The hashes of one video at a time.
+        The hashes of one video.
     """
     planned = {
         video_id: Planned(
@@ -53,52 +58,41 @@ def find_near_duplicates(
     video_manifest: DataFrame[VideoManifest],
     options: DeduplicationOptions,
 ) -> DataFrame[NearDuplicates]:
-    """Find the videos that repeat another one: copies in another size or encoding, crops and parts.
+    """Find near duplicates: copies in another size or encoding, cropped copies and excerpts.
 
     Args:
-        frame_hashes: the hashes of each video's frames.
-        video_manifest: the length and size of each video: of two, the longer and then the larger is the original.
+        frame_hashes: hashes of the frames of each video.
+        video_manifest: duration and resolution of each video: the longest, then the largest video is the original.
         options: see `DeduplicationOptions`.
 
     Returns:
-        A row per copy.
+        A row per duplicate.
     """
     hashed = {video_id: video for block in frame_hashes.usable().blocks() for video_id, video in _by_video(block)}
-    described = video_manifest.set_index("video_id").reindex(list(hashed)).reset_index()
-    copies = name_originals(find_repetitions(list(hashed.values()), options), rank_videos(described))
     names = list(hashed)
+    videos = video_manifest.set_index("video_id").reindex(names).reset_index()
+    duplicates = assign_originals(find_duplicate_pairs(list(hashed.values()), options), rank_videos(videos))
     rows = [
-        {
-            "video_id": names[video],
-            "repeats": names[copy.original],
-            "matched_share": copy.matched_share,
-            "offset_s": copy.offset_s,
-        }
-        for video, copy in sorted(copies.items())
+        (names[video], names[duplicate.original], duplicate.matched_share, duplicate.offset_s)
+        for video, duplicate in sorted(duplicates.items())
     ]
-    return NearDuplicates.validate(pd.DataFrame(rows, columns=list(NearDuplicates.to_schema().columns)))
+    return NearDuplicates.validate(pd.DataFrame(rows, columns=["video_id", "repeats", "matched_share", "offset_s"]))
 
 
 def select_corpus(
     video_manifest: DataFrame[VideoManifest], near_duplicates: DataFrame[NearDuplicates], options: DeduplicationOptions
 ) -> DataFrame[Corpus]:
-    """Say which videos count, and which belong together.
+    """List the usable videos with their groups, and mark near duplicates that are excluded.
 
-    Args:
-        video_manifest: every video.
-        near_duplicates: those that repeat another one.
-        options: see `DeduplicationOptions`.
-
-    Returns:
-        A row per usable video.
+    A duplicate belongs to the group of its original. Duplicates whose original is no longer usable are ordinary videos.
     """
     usable = video_manifest[video_manifest["status"] == "ok"].set_index("video_id")
-    repeats = near_duplicates.set_index("video_id")["repeats"].reindex(usable.index)
-    repeats = repeats.where(repeats.isin(usable.index))  # duplicates may be those of an earlier run
+    originals = near_duplicates.set_index("video_id")["repeats"].reindex(usable.index)
+    originals = originals.where(originals.isin(usable.index))
     corpus = usable[["category", "title"]].assign(
-        group=merge_groups(usable["group"], repeats),
-        repeats=repeats,
-        is_used=repeats.isna() | (not options.keep_out),
+        group=merge_groups(usable["group"], originals),
+        repeats=originals,
+        is_used=originals.isna() | (not options.exclude_duplicates),
     )
     return Corpus.validate(corpus.reset_index()[list(Corpus.to_schema().columns)])
 
@@ -113,7 +107,7 @@ def _hash(task: _Task) -> Made[DataFrame[FrameHashes]]:
     hashed = hash_pictures(task.frames.pictures(), task.times_s)
     hashes = {column: hashed.hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
     table = pd.DataFrame({"frame": hashed.frames, "time_s": hashed.times_s, **hashes})
-    return Made(cast("DataFrame[FrameHashes]", table), {"hashes": len(hashed)})  # checked where it is saved
+    return Made(cast("DataFrame[FrameHashes]", table), {"hashes": len(hashed)})  # validated when it is saved
 
 
 def _times_s(record: PartitionRecord) -> NDArray[np.float64]:
@@ -124,7 +118,7 @@ def _times_s(record: PartitionRecord) -> NDArray[np.float64]:
 
 
 def _by_video(block: pd.DataFrame) -> Iterator[tuple[str, HashedFrames]]:
-    """Cut a block of `Partitions.blocks` into its videos, those without any hash included."""
+    """Split a block of `Partitions.blocks` into videos, including those without hashes."""
     owners = block["video_id"].cat
     counts = np.bincount(owners.codes, minlength=len(owners.categories))
     frames, times_s = block["frame"].to_numpy(np.int64), block["time_s"].to_numpy(np.float64)

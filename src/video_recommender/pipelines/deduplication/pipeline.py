@@ -6,7 +6,7 @@ from .nodes import find_near_duplicates, hash_frames, select_corpus
 
 
 def create_pipeline() -> Pipeline:
-    """Frames in; which videos repeat others, and which of all count, out."""
+    """Frames in; near duplicates and the corpus out."""
     return Pipeline(
         [
             Node(

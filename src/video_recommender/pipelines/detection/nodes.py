@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from functools import partial
 from operator import attrgetter
 
-import numpy as np
-import pandas as pd
 from pandera.typing import DataFrame
 
 from video_recommender.incremental.parallel import WorkerOptions
@@ -28,12 +26,10 @@ from video_recommender.networks.pretrained import (
 from video_recommender.schemas import (
     ClassEmbeddings,
     ClassScores,
-    ClassScoreTable,
     DetectionManifest,
     Detections,
     FrameManifest,
     MeanEmbedding,
-    VideoEmbeddings,
 )
 from video_recommender.storage.digests import fingerprint
 
@@ -104,21 +100,6 @@ def summarise_detections(
     """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
     columns = list(DetectionManifest.to_schema().columns)
     return DetectionManifest.validate(tell_of_videos(detections, frame_manifest, columns))
-
-
-def gather_class_scores(
-    class_scores: Partitions[DataFrame[ClassScores]],
-) -> DataFrame[ClassScoreTable]:
-    """Put every video's mean class probabilities into one table."""
-    return ClassScoreTable.validate(class_scores.usable().table(list(ClassScoreTable.to_schema().columns)))
-
-
-def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataFrame[VideoEmbeddings]:
-    """Put every video's mean embedding into one table: what recommendations are compared with."""
-    usable = embeddings.usable()
-    rows = [block["value"].to_numpy().reshape(block["video_id"].nunique(), -1) for block in usable.blocks()]
-    table = pd.DataFrame(np.concatenate(rows) if rows else None).add_prefix("feature_")
-    return VideoEmbeddings.validate(table.set_index(pd.Index(usable, name="video_id", dtype=str)))
 
 
 def _detect(

@@ -4,8 +4,6 @@ from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
     detect_objects,
-    gather_class_scores,
-    gather_embeddings,
     prepare_object_classifier,
     summarise_detections,
 )
@@ -41,18 +39,6 @@ def create_pipeline() -> Pipeline:
                 inputs=["detections", "frame_manifest"],
                 outputs="detection_manifest",
                 name="summarise_detections",
-            ),
-            Node(
-                gather_class_scores,
-                inputs="class_scores",
-                outputs="class_score_table",
-                name="gather_class_scores",
-            ),
-            Node(
-                gather_embeddings,
-                inputs="embeddings",
-                outputs="video_embeddings",
-                name="gather_embeddings",
             ),
         ],
         namespace="detection",

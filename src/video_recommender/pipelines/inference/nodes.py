@@ -94,9 +94,7 @@ def place_new_video(
 ) -> tuple[DataFrame[VideoFeatures], DataFrame[VideoPoints]]:
     """Measure how important each object is in it, and place it in object space."""
     if object_space.options.detector == "segmenter":
-        features = object_space.importances_of_segmented_video(
-            NEW_VIDEO, new_video_segmentations, new_video_segmentation_scores
-        )
+        features = object_space.importances_of_video(NEW_VIDEO, new_video_segmentations, new_video_segmentation_scores)
     else:
         features = object_space.importances_of_video(NEW_VIDEO, new_video_detections, new_video_class_scores)
     return features, object_space.transform(features)

@@ -58,12 +58,10 @@ from video_recommender.networks.weak_labels import (
     choose_distinct_frames,
     labelled_corpus,
 )
-from video_recommender.pipelines.detection.nodes import gather_class_scores
 from video_recommender.schemas import (
     CategoryPredictions,
     ClassEmbeddings,
     ClassScores,
-    ClassScoreTable,
     Corpus,
     Detections,
     FrameHashes,
@@ -71,9 +69,9 @@ from video_recommender.schemas import (
     TrainingImagePredictions,
 )
 from video_recommender.similarity.category_models import ClassificationOptions
-from video_recommender.similarity.confusion_figure import confusion_figure
-from video_recommender.similarity.detector_comparison import SeenObjects, judge_detector
-from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.similarity.evaluation import evaluate_detector
+from video_recommender.similarity.object_space import FeatureOptions, score_objects
+from video_recommender.similarity.plots import plot_confusion_matrix
 from video_recommender.similarity.recommender import RecommendationOptions
 from video_recommender.storage.digests import fingerprint
 
@@ -344,59 +342,54 @@ def detect_finetuned_objects(
     yield from bring_parts_up_to_date(planned, parts, name, workers, "Naming classes in frames")
 
 
-def gather_finetuned_class_scores(
-    finetuned_class_scores: Partitions[DataFrame[ClassScores]],
-) -> DataFrame[ClassScoreTable]:
-    """Put every video's mean class probabilities into one table."""
-    return gather_class_scores(finetuned_class_scores)
-
-
 def measure_transfer_learning(
     finetuned_heads: CrossFittedHeads,
     detections: Partitions[DataFrame[Detections]],
-    class_score_table: DataFrame[ClassScoreTable],
+    class_scores: Partitions[DataFrame[ClassScores]],
     class_embeddings: DataFrame[ClassEmbeddings],
     finetuned_detections: Partitions[DataFrame[Detections]],
-    finetuned_class_score_table: DataFrame[ClassScoreTable],
+    finetuned_class_scores: Partitions[DataFrame[ClassScores]],
     finetuned_class_embeddings: DataFrame[ClassEmbeddings],
     corpus: DataFrame[Corpus],
     features: FeatureOptions,
     classification: ClassificationOptions,
     recommendation: RecommendationOptions,
+    seed: int,
 ) -> dict[str, float]:
     """Measure the heads on images that they have not seen, and beside the 1,000-class network on the same videos.
 
     Args:
         finetuned_heads: what each says of the images that were held out from it.
         detections: what the 1,000-class network has seen: this and the next two.
-        class_score_table: see above.
+        class_scores: see above.
         class_embeddings: see above.
         finetuned_detections: what the new heads have seen: this and the next two.
-        finetuned_class_score_table: see above.
+        finetuned_class_scores: see above.
         finetuned_class_embeddings: see above.
         corpus: category and group of each video.
         features: how objects become points.
         classification: how categories are learnt from points.
         recommendation: how many videos are recommended.
+        seed: random seed.
 
     Returns:
         `image_accuracy`, `source_accuracy` (of videos or photos, by the mean of their images) and
         `calibration_error` with and without `_before`, all out of fold; `temperature`, `other_share` of the corpus's
-        frames; and, with `object_detector_` and `finetuned_` before them, the figures of `judge_detector`. What cannot
+        frames; and, with `object_detector_` and `finetuned_` before them, the figures of `evaluate_detector`. What cannot
         be measured is left out.
     """
-    seen = {
-        "object_detector": SeenObjects(detections, class_score_table, class_embeddings),
-        "finetuned": SeenObjects(finetuned_detections, finetuned_class_score_table, finetuned_class_embeddings),
-    }
-    # neither of the two tells areas: should the segmenter be chosen, they are compared without
+    # neither of the two measures areas, so that they are compared without if the segmenter is chosen
     formula = "confidence_share" if features.importance == "area" else features.importance
-    chosen = features.model_copy(update={"importance": formula})
-    judged = {
-        f"{detector}_{name}": value
-        for detector, objects in seen.items()
-        for name, value in judge_detector(objects, corpus, chosen, classification, recommendation).items()
-    }
+    chosen = features.model_copy(update={"detector": "finetuned", "importance": formula})
+    evaluated: dict[str, float] = {}
+    for detector, per_frame, per_class, embeddings in (
+        ("object_detector", detections.usable(), class_scores.usable(), class_embeddings),
+        ("finetuned", finetuned_detections.usable(), finetuned_class_scores.usable(), finetuned_class_embeddings),
+    ):
+        videos, classes = pd.Index(per_frame, dtype=str), pd.Index(embeddings.index)
+        scores = score_objects(per_frame.blocks(), per_class.blocks(), videos, classes, chosen)
+        metrics = evaluate_detector(scores, embeddings, corpus, chosen, classification, recommendation, seed)
+        evaluated |= {f"{detector}_{name}": value for name, value in metrics.items()}
     named = pd.concat([stored.load()["class_name"] for stored in finetuned_detections.usable().values()])
     return {
         **measure_heads(finetuned_heads),
@@ -404,7 +397,7 @@ def measure_transfer_learning(
         "n_images": len(finetuned_heads.images),
         "n_classes": len(finetuned_heads.final.class_names),
         "n_folds": len(finetuned_heads.by_fold),
-        **judged,
+        **evaluated,
     }
 
 
@@ -419,7 +412,7 @@ def draw_finetuned_confusion_matrix(training_image_predictions: DataFrame[Traini
         columns={"image": "video_id", "class_name": "category", "predicted_class": "predicted_category"}
     )
     columns = list(CategoryPredictions.to_schema().columns)
-    return confusion_figure(CategoryPredictions.validate(named[columns]), of="images", label="class")
+    return plot_confusion_matrix(CategoryPredictions.validate(named[columns]), items="images", label="class")
 
 
 @dataclass(frozen=True)
