@@ -43,9 +43,6 @@ LAYERS = (
 )
 """Kedro's, and one for each stage that learns from what another has learnt; from left to right in kedro-viz."""
 
-WITHOUT_PARAMETERS = {"parameters_addition"}
-"""It adds to what other pipelines have made, with theirs."""
-
 USED_BY_RUNNER = {"run_ledger"}
 KNOWS_KEDRO = {
     "catalog",
@@ -147,7 +144,7 @@ def test_each_pipeline_has_its_catalog_its_parameters_and_its_tests(stage: str) 
     assert isinstance(package.create_pipeline(), Pipeline)
     assert stage in project_pipelines()
     assert (CONF / f"catalog_{stage}.yml").is_file()
-    assert (CONF / f"parameters_{stage}.yml").is_file() or f"parameters_{stage}" in WITHOUT_PARAMETERS
+    assert (CONF / f"parameters_{stage}.yml").is_file()
     assert list((ROOT / "tests" / "pipelines" / stage).glob("test_*.py"))
     assert {path.name for path in (SOURCE / "pipelines" / stage).glob("*.py")} >= {"nodes.py", "pipeline.py"}
 
@@ -155,7 +152,7 @@ def test_each_pipeline_has_its_catalog_its_parameters_and_its_tests(stage: str) 
 def test_configuration_files_belong_to_a_pipeline() -> None:
     named = {file.stem for kind in ("catalog", "parameters") for file in CONF.glob(f"{kind}_*.yml")}
 
-    assert named == {f"{kind}_{stage}" for kind in ("catalog", "parameters") for stage in STAGES} - WITHOUT_PARAMETERS
+    assert named == {f"{kind}_{stage}" for kind in ("catalog", "parameters") for stage in STAGES}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -219,16 +216,6 @@ def test_what_an_earlier_run_has_left_is_read_from_where_this_run_saves_it() -> 
     assert twins
     for name in twins:
         assert catalog[name] == catalog[name.removeprefix("stored_")]
-
-
-def test_what_is_extended_is_saved_where_it_was_read_from() -> None:
-    catalog = configured("catalog")
-    twins = [name for name in catalog if name.startswith("extended_")]
-
-    assert len(twins) == 5
-    for name in twins:
-        twin, original = catalog[name], catalog[name.removeprefix("extended_")]
-        assert {**twin, "metadata": None} == {**original, "metadata": None}
 
 
 def test_every_parameter_is_read_by_a_node() -> None:

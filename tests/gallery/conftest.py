@@ -29,7 +29,7 @@ from video_recommender.media.video import VideoFile
 from video_recommender.networks.detections import name_objects
 from video_recommender.networks.frame_classifier import FrameDescriptions
 from video_recommender.reporting.answer import InferenceOptions
-from video_recommender.similarity.importance import evidence_of_probabilities
+from video_recommender.similarity.importance import scores_from_class_scores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import VideoRecommender
 
@@ -116,14 +116,14 @@ def made(films) -> dict[str, Any]:
     named = {video_id: name_objects(pictures, network) for video_id, pictures in frames.items()}
     ids = pd.Index(sorted(films), name="video_id", dtype=str)
     categories = pd.Series([video_id.split("/")[0] for video_id in ids], ids, dtype="str")
-    evidence = evidence_of_probabilities(
-        pd.concat([one.class_scores.assign(video_id=video_id) for video_id, one in named.items()]),
+    scores = scores_from_class_scores(
+        [one.class_scores.assign(video_id=video_id) for video_id, one in named.items()],
         ids,
         pd.Index(COLOURS),
     )
     embeddings = pd.DataFrame(np.eye(3, dtype=np.float32), pd.Index(COLOURS, name="class_name"), list("abc"))
-    space = ObjectSpace(FeatureOptions()).fit(evidence, embeddings)
-    features = space.importances(evidence)
+    space = ObjectSpace(FeatureOptions()).fit(scores, embeddings)
+    features = space.importances(scores)
     points = space.transform(features)
     recommender = VideoRecommender().fit(points)
     recommendations = recommender.recommend(points, 10)

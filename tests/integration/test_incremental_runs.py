@@ -86,26 +86,6 @@ def test_an_added_video_alone_is_done(project, clips):
     assert "things/new" in set(project.load("recommendations")["video_id"])
 
 
-def test_videos_that_are_added_to_finished_models_are_where_a_whole_run_puts_them(project, clips):
-    before = project.partitions()
-    shutil.copy(clips / "animals/clip-001.mp4", project.videos / "things/new.mp4")
-    shutil.copy(clips / "animals/clip-002.mp4", project.videos / "loose.mp4")
-
-    executed = set(project.run("addition"))
-
-    assert executed.isdisjoint({"train_category_classifier", "fit_recommender", "recommend_videos", *BUILDS_NETWORK})
-    per_video = {"videos", "frames", "detections", "class_scores", "embeddings"}
-    assert project.remade(before) == {name: {"things/new", "unlabelled/loose"} for name in per_video}
-    predictions = project.load("category_predictions").set_index("video_id")
-    assert predictions.loc[["things/new", "unlabelled/loose"], "predicted_category"].notna().all()
-    names = ["video_features", "video_points", "recommendations"]
-    tables = {name: project.load(name) for name in names}
-    executed = set(project.run())
-    assert {"train_category_classifier", "fit_recommender", "recommend_videos"} <= executed
-    for name in names:
-        pd.testing.assert_frame_equal(tables[name], project.load(name), check_exact=True)
-
-
 def test_a_deleted_video_vanishes_from_every_table_and_folder(project):
     partitions = project.partitions()
 

@@ -66,7 +66,10 @@ def test_ten_times_as_many_videos_take_no_more_steps_to_learn_and_are_named_as_w
 
     steps = [model[-1].n_iter_.item() for model in models]
     right = [
-        np.mean(predict_with_probability(model, others[0])["predicted_category"].to_numpy() == others[1]["category"].to_numpy())
+        np.mean(
+            predict_with_probability(model, others[0])["predicted_category"].to_numpy()
+            == others[1]["category"].to_numpy()
+        )
         for model in models
     ]
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from video_recommender.similarity.importance import (
     ObjectScores,
-    scores_from_detections,
-    scores_from_class_scores,
     inverse_document_frequency,
     measure_importance,
+    scores_from_class_scores,
+    scores_from_detections,
 )
 
 CLASS_NAMES = pd.Index(["beagle", "labrador", "sofa", "table lamp", "banana"])

@@ -8,12 +8,12 @@ from hypothesis.extra import numpy as arrays
 from video_recommender.similarity.ranking_metrics import (
     RankedLists,
     catalogue_coverage,
-    sample_queries,
     intra_list_diversity,
-    rate_lists,
     map_at_k,
     ndcg_at_k,
     precision_at_k,
+    rate_lists,
+    sample_queries,
 )
 
 # Two lists of four: hits at ranks 1 and 3 of three relevant videos; a hit at rank 2 of one.

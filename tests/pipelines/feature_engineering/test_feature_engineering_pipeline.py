@@ -161,9 +161,7 @@ def test_the_segmenter_is_used_if_it_is_chosen(
     sofa, beagle = (class_embeddings.index.get_loc(name) for name in ("sofa", "beagle"))
     areas = scores.area.toarray()[0]
     assert areas[sofa] / areas[beagle] == pytest.approx(10), "areas of one class in one frame are at most all of it"
-    assert scores.frames.toarray()[0][[sofa, beagle]].tolist() == (
-        [0.45, 0.2] if source == "class_scores" else [1, 1]
-    )
+    assert scores.frames.toarray()[0][[sofa, beagle]].tolist() == ([0.45, 0.2] if source == "class_scores" else [1, 1])
     assert measure_importance(scores, "area", np.ones(6)).toarray()[0][sofa] == pytest.approx(10 / 11)
 
 

@@ -375,8 +375,8 @@ def measure_transfer_learning(
     Returns:
         `image_accuracy`, `source_accuracy` (of videos or photos, by the mean of their images) and
         `calibration_error` with and without `_before`, all out of fold; `temperature`, `other_share` of the corpus's
-        frames; and, with `object_detector_` and `finetuned_` before them, the figures of `evaluate_detector`. What cannot
-        be measured is left out.
+        frames; and, with the prefixes `object_detector_` and `finetuned_`, the metrics of `evaluate_detector`.
+        Metrics that cannot be measured are missing.
     """
     # neither of the two measures areas, so that they are compared without if the segmenter is chosen
     formula = "confidence_share" if features.importance == "area" else features.importance
