@@ -1,4 +1,4 @@
-"""Compare category models by cross-validation with grouped folds, and measure their predictions."""
+"""Compare category models by cross-validation with grouped folds."""
 
 import logging
 import warnings
@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from sklearn.metrics import f1_score, precision_recall_fscore_support
+from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-from video_recommender.schemas import CategoryPredictions, CategoryReport, Corpus, VideoPoints
+from video_recommender.schemas import Corpus, VideoPoints
 from video_recommender.similarity.category_models import (
     MAJORITY,
     MAX_VIDEOS,
@@ -177,51 +177,20 @@ def compare_models(
         columns = ["video_id", "predicted_category", "probability", "model", "category", "fold"]
         return CandidateComparison(pd.DataFrame({name: [] for name in columns}), fitting[0] if fitting else MAJORITY)
     table = pd.concat(predictions, ignore_index=True)
-    scores = {name: _macro_f1(table[table["model"] == name]) for name in fitting or models}
+    scores = {name: macro_f1(table[table["model"] == name]) for name in fitting or models}
     return CandidateComparison(table, chosen=max(scores, key=scores.__getitem__))
 
 
-def measure_models(comparison: CandidateComparison) -> dict[str, float | None]:
-    """Measure the chosen model and all models that it was compared with.
-
-    Returns:
-        `accuracy` and `macro_f1` of the chosen model over all videos; `accuracy_std` and `macro_f1_std`, their standard
-        deviation over the folds; `accuracy_<model>` and `macro_f1_<model>` of each model; `n_folds`. None if nothing
-        could be measured.
-    """
-    chosen = comparison.predictions_of_chosen
-    folds = [fold for _, fold in chosen.groupby("fold")]
-    metrics: dict[str, float | None] = {
-        "accuracy": _accuracy(chosen) if folds else None,
-        "accuracy_std": float(np.std([_accuracy(fold) for fold in folds])) if folds else None,
-        "macro_f1": _macro_f1(chosen) if folds else None,
-        "macro_f1_std": float(np.std([_macro_f1(fold) for fold in folds])) if folds else None,
-        "n_folds": len(folds),
-    }
-    for name, predictions in comparison.predictions.groupby("model", sort=False):
-        metrics[f"accuracy_{name}"] = _accuracy(predictions)
-        metrics[f"macro_f1_{name}"] = _macro_f1(predictions)
-    return metrics
+def accuracy(predictions: pd.DataFrame) -> float:
+    """Compute the share of correct predictions, from `category` and `predicted_category`."""
+    return float((predictions["category"] == predictions["predicted_category"]).mean())
 
 
-def report_per_category(category_predictions: DataFrame[CategoryPredictions]) -> DataFrame[CategoryReport]:
-    """Compute precision, recall and F1 of each category from the predictions with a fold.
-
-    Returns:
-        A row per category, in alphabetical order.
-    """
-    labelled = category_predictions[category_predictions["category"].notna()]
-    measured = labelled[labelled["fold"].notna()]
-    videos = labelled.groupby("category").size()
-    report = pd.DataFrame(
-        {"category": videos.index, "precision": np.nan, "recall": np.nan, "f1": np.nan, "videos": videos.to_numpy()}
-    )
-    if len(measured):
-        precision, recall, f1, _ = precision_recall_fscore_support(
-            measured["category"], measured["predicted_category"], labels=list(videos.index), zero_division=0
-        )
-        report = report.assign(precision=precision, recall=recall, f1=f1)
-    return CategoryReport.validate(report)
+def macro_f1(predictions: pd.DataFrame) -> float:
+    """Compute the unweighted mean of the F1 scores of all categories."""
+    labels = sorted(predictions["category"].unique())
+    predicted = predictions["predicted_category"]
+    return float(f1_score(predictions["category"], predicted, labels=labels, average="macro", zero_division=0))
 
 
 def _fast_candidates(candidates: Sequence[CandidateName], videos: int) -> list[CandidateName]:
@@ -240,13 +209,3 @@ def _predict_fold(
     predictions = predict_with_probability(model, videos.points[is_held_out])
     predictions = predictions.assign(model=name, category=videos.categories[is_held_out], fold=fold)
     return predictions.rename_axis("video_id").reset_index()
-
-
-def _accuracy(predictions: pd.DataFrame) -> float:
-    return float((predictions["category"] == predictions["predicted_category"]).mean())
-
-
-def _macro_f1(predictions: pd.DataFrame) -> float:
-    labels = sorted(predictions["category"].unique())
-    predicted = predictions["predicted_category"]
-    return float(f1_score(predictions["category"], predicted, labels=labels, average="macro", zero_division=0))

@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from video_recommender.schemas import ClassEmbeddings, Corpus
 from video_recommender.similarity.category_models import ClassificationOptions
-from video_recommender.similarity.cross_validation import compare_models, labelled_corpus, labelled_videos
+from video_recommender.similarity.cross_validation import accuracy, compare_models, labelled_corpus, labelled_videos
 from video_recommender.similarity.importance import ObjectScores
 from video_recommender.similarity.nearest_neighbours import (
     BlockScores,
@@ -115,14 +115,7 @@ def evaluate_detector(
 ) -> dict[str, float]:
     """Measure classification and recommendation with the object scores of a detector.
 
-    Args:
-        scores: of the detector.
-        class_embeddings: of the detector, index `class_name`.
-        corpus: category and group of each video.
-        features: how scores become points.
-        classification: candidates and folds; the same corpus and seed give the same folds for every detector.
-        recommendation: number of recommended videos.
-        seed: random seed.
+    The same corpus and seed give the same folds and queries for every detector.
 
     Returns:
         `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, as far as they can be measured.
@@ -130,12 +123,11 @@ def evaluate_detector(
     space = ObjectSpace(features).fit(scores, class_embeddings)
     points = space.transform(space.importances(scores))
     comparison = compare_models(labelled_videos(points, corpus), classification.candidates, classification.folds, seed)
-    predictions = comparison.predictions_of_chosen
-    videos, k = EvaluationSet.draw(points.index, corpus, seed), recommendation.neighbours
-    vectors = points.loc[videos.videos.index].to_numpy(np.float32)
-    *_, other_groups = videos.recommend(videos.cosine_scores(vectors), k)
+    test, k = EvaluationSet.draw(points.index, corpus, seed), recommendation.neighbours
+    vectors = points.loc[test.videos.index].to_numpy(np.float32)
+    *_, other_groups = test.recommend(test.cosine_scores(vectors), k)
     metrics = {
-        "category_accuracy": float((predictions["category"] == predictions["predicted_category"]).mean()),
+        "category_accuracy": accuracy(comparison.predictions_of_chosen),
         f"precision_at_{k}_other_groups": precision_at_k(other_groups.lists),
     }
     return {name: value for name, value in metrics.items() if not np.isnan(value)}

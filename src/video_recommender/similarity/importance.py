@@ -102,14 +102,7 @@ def scores_from_class_scores(
 
 
 def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -> NDArray[np.int32]:
-    """Find classes among those of the network.
-
-    Returns:
-        int32, shape (names,): positions in `class_names`.
-
-    Raises:
-        ValueError: if a class is unknown to the network.
-    """
+    """Find the positions of classes in `class_names`, int32; raise ValueError if one is unknown to the network."""
     positions = _positions(class_names, names)
     if (positions < 0).any():
         unknown = pd.Index(names)[positions < 0][0]

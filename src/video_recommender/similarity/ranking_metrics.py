@@ -1,6 +1,7 @@
 """Ranking metrics, as defined by the recommenders project (github.com/recommenders-team/recommenders).
 
-Relevant videos of a list are those of its own category. Lists without any relevant candidate are excluded from means.
+Relevant videos of a list are those of its own category. Metrics are from 0 to 1, averaged over the lists with at least
+one relevant candidate; NaN if there are none.
 """
 
 from dataclasses import dataclass
@@ -65,9 +66,6 @@ def precision_at_k(lists: RankedLists) -> float:
     """Compute precision@k: hits divided by k, averaged over lists.
 
     The divisor is k even if a list is shorter or fewer than k videos are relevant, so the maximum may be below 1.
-
-    Returns:
-        0 to 1; NaN if no list is measurable.
     """
     return _mean(lists.measurable.hits.mean(axis=1))
 
@@ -76,9 +74,6 @@ def ndcg_at_k(lists: RankedLists) -> float:
     """Compute nDCG@k with binary relevance: DCG / ideal DCG, averaged over lists (Järvelin and Kekäläinen 2002).
 
     DCG = Σ hit(rank) / log2(1 + rank); the ideal list starts with its min(k, relevant) hits.
-
-    Returns:
-        0 to 1; NaN if no list is measurable.
     """
     lists = lists.measurable
     discounts = 1 / np.log2(np.arange(2, lists.hits.shape[1] + 2))
@@ -87,11 +82,7 @@ def ndcg_at_k(lists: RankedLists) -> float:
 
 
 def map_at_k(lists: RankedLists) -> float:
-    """Compute MAP@k: Σ over hits of precision@rank, divided by min(k, relevant), averaged over lists.
-
-    Returns:
-        0 to 1; NaN if no list is measurable.
-    """
+    """Compute MAP@k: Σ over hits of precision@rank, divided by min(k, relevant), averaged over lists."""
     lists = lists.measurable
     ranks = np.arange(1, lists.hits.shape[1] + 1)
     precisions = np.where(lists.hits, lists.hits.cumsum(axis=1) / ranks, 0)
@@ -103,10 +94,10 @@ def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
 
     Args:
         positions: shape (lists, k): row numbers in `points`; -1 where a list is shorter.
-        points: shape (videos, axes); the same space for all systems that are compared.
+        points: shape (videos, axes); the same space for all recommenders that are compared.
 
     Returns:
-        0 (identical) to 2 (opposite); NaN if no list has a pair.
+        0 (identical) to 2 (opposite).
     """
     lengths = (positions >= 0).sum(axis=1)
     positions, lengths = positions[lengths > 1], lengths[lengths > 1]
@@ -122,15 +113,7 @@ def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
 
 
 def catalogue_coverage(positions: NDArray[np.int64], videos: int) -> float:
-    """Compute the share of videos that are recommended at least once.
-
-    Args:
-        positions: shape (lists, k): row numbers of videos; -1 where a list is shorter.
-        videos: number of videos that can be recommended.
-
-    Returns:
-        0 to 1; NaN if nothing is recommended.
-    """
+    """Compute the share of videos that are recommended at least once; `positions` as in `intra_list_diversity`."""
     recommended = np.unique(positions[positions >= 0])
     return len(recommended) / videos if len(recommended) else float("nan")
 

@@ -3,9 +3,11 @@
 import logging
 from typing import Final
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
+from sklearn.metrics import precision_recall_fscore_support
 
 from video_recommender.schemas import CategoryPredictions, CategoryReport, Corpus, VideoPoints
 from video_recommender.similarity.category_models import (
@@ -18,11 +20,11 @@ from video_recommender.similarity.category_models import (
 )
 from video_recommender.similarity.cross_validation import (
     CandidateComparison,
+    accuracy,
     compare_models,
     corpus_rows,
     labelled_videos,
-    measure_models,
-    report_per_category,
+    macro_f1,
     sample_videos,
 )
 from video_recommender.similarity.plots import plot_confusion_matrix
@@ -85,22 +87,48 @@ def predict_categories(
 def measure_classification(
     candidate_comparison: CandidateComparison, category_predictions: DataFrame[CategoryPredictions]
 ) -> dict[str, float | None]:
-    """Measure the chosen model, all candidates and the majority baseline.
+    """Measure the chosen model and, beside it, all candidates and the majority baseline.
 
     Returns:
-        See `measure_models`; also the numbers `n_videos` (labelled), `n_unlabelled` and `n_categories`.
+        `accuracy` and `macro_f1` of the chosen model over all videos; `accuracy_std` and `macro_f1_std`, their standard
+        deviation over the folds; `accuracy_<model>` and `macro_f1_<model>` of each model; `n_folds`; the numbers
+        `n_videos` (labelled), `n_unlabelled` and `n_categories`. None if nothing could be measured.
     """
+    chosen = candidate_comparison.predictions_of_chosen
+    folds = [fold for _, fold in chosen.groupby("fold")]
     categories = category_predictions["category"]
-    return measure_models(candidate_comparison) | {
+    metrics: dict[str, float | None] = {
+        "n_folds": len(folds),
         "n_videos": int(categories.notna().sum()),
         "n_unlabelled": int(categories.isna().sum()),
         "n_categories": int(categories.nunique()),
     }
+    for metric, compute in (("accuracy", accuracy), ("macro_f1", macro_f1)):
+        metrics[metric] = compute(chosen) if folds else None
+        metrics[f"{metric}_std"] = float(np.std([compute(fold) for fold in folds])) if folds else None
+        for name, predictions in candidate_comparison.predictions.groupby("model", sort=False):
+            metrics[f"{metric}_{name}"] = compute(predictions)
+    return metrics
 
 
 def report_categories(category_predictions: DataFrame[CategoryPredictions]) -> DataFrame[CategoryReport]:
-    """Compute precision, recall and F1 of each category."""
-    return report_per_category(category_predictions)
+    """Compute precision, recall and F1 of each category from the out-of-fold predictions.
+
+    Returns:
+        A row per category, in alphabetical order.
+    """
+    labelled = category_predictions[category_predictions["category"].notna()]
+    measured = labelled[labelled["fold"].notna()]
+    videos = labelled.groupby("category").size()
+    report = pd.DataFrame(
+        {"category": videos.index, "precision": np.nan, "recall": np.nan, "f1": np.nan, "videos": videos.to_numpy()}
+    )
+    if len(measured):
+        precision, recall, f1, _ = precision_recall_fscore_support(
+            measured["category"], measured["predicted_category"], labels=list(videos.index), zero_division=0
+        )
+        report = report.assign(precision=precision, recall=recall, f1=f1)
+    return CategoryReport.validate(report)
 
 
 def draw_confusion_matrix(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:

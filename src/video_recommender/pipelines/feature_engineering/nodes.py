@@ -33,17 +33,8 @@ def fit_object_space(
 ) -> tuple[ObjectScores, ObjectSpace]:
     """Compute the object scores of every video, and fit the object space to them.
 
-    Args:
-        detections: of the pre-trained network. Of each detector, only the table that `options` name is read.
-        class_scores: of the pre-trained network.
-        class_embeddings: of the pre-trained network, index `class_name`.
-        finetuned_detections: of the fine-tuned network.
-        finetuned_class_scores: of the fine-tuned network.
-        finetuned_class_embeddings: of the fine-tuned network; None if it does not exist.
-        segmentations: of the segmenter.
-        segmentation_scores: of the segmenter.
-        segmented_class_embeddings: of the segmenter; None if it has not run.
-        options: which detector and which of its tables to use.
+    Each detector has a table of detections, one of class scores and one of class embeddings. Only the tables that
+    `options` name are read. Those of detectors that have not run are empty, and their class embeddings None.
 
     Returns:
         Scores with a row per video that the detector processed, even if it detected nothing; and the fitted space.

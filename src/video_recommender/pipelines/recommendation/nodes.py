@@ -63,13 +63,6 @@ def recommend_videos(
 ) -> DataFrame[Recommendations]:
     """Recommend the nearest videos of each video, and name the objects that make them similar.
 
-    Args:
-        recommender: fitted to the videos that can be recommended.
-        video_points: videos to recommend for.
-        video_features: importance of each object in these and in the recommended videos.
-        object_space: names shared objects.
-        options: see `RecommendationOptions`.
-
     Returns:
         Ordered by `video_id` and `rank`.
     """
