@@ -145,7 +145,8 @@ def evaluate(videos: list[tuple[str, str, HashedFrames]], originals: dict[int, i
     recalls = ", ".join(f"{kind} {found[kind] / made[kind]:.3f}" for kind in KINDS)
     all_found, all_made = sum(found[kind] for kind in KINDS), sum(made[kind] for kind in KINDS)
     return (
-        f"precision {len(right) / max(len(originals), 1):.3f} ({len(originals) - len(right)} of {len(originals)} wrong), "
+        f"precision {len(right) / max(len(originals), 1):.3f} "
+        f"({len(originals) - len(right)} of {len(originals)} wrong), "
         f"recall {all_found / all_made:.3f} ({recalls})"
     )
 

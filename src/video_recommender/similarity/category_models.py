@@ -127,36 +127,30 @@ def predict_with_probability(model: CategoryModel, points: DataFrame[VideoPoints
 
 
 def _unfitted(name: ModelName, categories: pd.Series, seed: int) -> CategoryModel:
-    return Pipeline([("scale", _scaler(name)), ("classify", _classifier(name, categories, seed))])
-
-
-def _scaler(name: ModelName) -> StandardScaler | Literal["passthrough"]:
-    """Standardised axes make logistic regression converge faster; the other models need the scale of the cosine."""
-    return StandardScaler() if name == "logistic_regression" else "passthrough"
+    # standardised axes make logistic regression converge faster; the other models need the scale of the cosine
+    scaler = StandardScaler() if name == "logistic_regression" else "passthrough"
+    return Pipeline([("scale", scaler), ("classify", _classifier(name, categories, seed))])
 
 
 def _classifier(name: ModelName, categories: pd.Series, seed: int) -> ClassifierMixin:
+    videos = len(categories)
     match name:
         case "majority":
             return DummyClassifier(strategy="most_frequent")
         case "nearest_neighbours":
-            return KNeighborsClassifier(min(NEIGHBOURS, len(categories)), weights="distance")
+            return KNeighborsClassifier(min(NEIGHBOURS, videos), weights="distance")
         case "logistic_regression":
-            return _logistic_regression(len(categories), seed)
+            return LogisticRegression(
+                C=INVERSE_REGULARISATION * min(1, MANY_VIDEOS / videos),
+                tol=COARSE_TOLERANCE if videos > MANY_VIDEOS else TOLERANCE,
+                max_iter=1000,
+                random_state=seed,
+            )
         case "linear_svm":
             folds = min(CALIBRATION_FOLDS, categories.value_counts().min())
             return CalibratedClassifierCV(LinearSVC(random_state=seed), cv=folds, ensemble=False)
         case "random_forest":
             return RandomForestClassifier(random_state=seed)
-
-
-def _logistic_regression(videos: int, seed: int) -> LogisticRegression:
-    return LogisticRegression(
-        C=INVERSE_REGULARISATION * min(1, MANY_VIDEOS / videos),
-        tol=COARSE_TOLERANCE if videos > MANY_VIDEOS else TOLERANCE,
-        max_iter=1000,
-        random_state=seed,
-    )
 
 
 def _limited_threads(points: pd.DataFrame) -> threadpool_limits:

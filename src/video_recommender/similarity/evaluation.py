@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -35,18 +35,13 @@ TIE_BREAK: Final = 1e-6
 """Weight of the random score that orders titles with equal cosine; most pairs of titles share no word."""
 
 
-@dataclass(frozen=True)
-class Recommended:
-    """Lists that are evaluated.
-
-    Attributes:
-        candidates: `all`, or `other_groups`: without videos of the query's group.
-        positions: int64, shape (queries, k): row numbers of recommended videos; -1 where a list is shorter.
-        lists: which of them are relevant.
-    """
+class Recommended(NamedTuple):
+    """Lists that are evaluated."""
 
     candidates: str
+    """`all`, or `other_groups`: without videos of the query's group."""
     positions: NDArray[np.int64]
+    """Row numbers of recommended videos, shape (queries, k); -1 where a list is shorter."""
     lists: RankedLists
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,14 +42,8 @@ class Neighbours:
     similarities: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Exclusion:
-    """Excludes candidates with the same label as a query.
-
-    Attributes:
-        query_labels: shape (queries,).
-        candidate_labels: shape (candidates,).
-    """
+class Exclusion(NamedTuple):
+    """Excludes candidates with the same label as a query; shapes (queries,) and (candidates,)."""
 
     query_labels: Labels
     candidate_labels: Labels

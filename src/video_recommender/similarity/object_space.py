@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 from copy import copy
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -96,17 +95,12 @@ def score_objects(
     return read(detections, video_ids, class_names)
 
 
-@dataclass(frozen=True)
-class _TopObjects:
-    """The most important objects of each video, in descending order; both of shape (videos, objects).
-
-    Attributes:
-        classes: positions of their classes.
-        weights: their importance as it enters the soft cosine, float32; 0 where a video has fewer objects.
-    """
+class _TopObjects(NamedTuple):
+    """The most important objects of each video, in descending order; both of shape (videos, objects)."""
 
     classes: NDArray[np.int64]
     weights: NDArray[np.float32]
+    """Importance as it enters the soft cosine; 0 where a video has fewer objects."""
 
 
 class ObjectSpace:
@@ -249,17 +243,13 @@ class ObjectSpace:
         """Name the objects that make pairs of videos similar, where each video is in many pairs.
 
         Args:
-            importances: see `importances`; of all these videos.
+            importances: of all these videos.
             video_ids: the first video of each pair.
             other_ids: the second video of each pair.
             top: how many to name at most.
 
         Returns:
             See `shared_objects`.
-
-        Raises:
-            ValueError: if an object is unknown to the network.
-            KeyError: if the importances of a video are missing.
         """
         needed = importances.loc[video_ids.union(other_ids).unique()]
         objects = self._top_objects(needed)

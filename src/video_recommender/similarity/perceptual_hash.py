@@ -60,26 +60,15 @@ def hash_pictures(pictures: Iterable[Picture], times_s: NDArray[np.float64]) -> 
         pictures: in order of time.
         times_s: shape (pictures,): seconds from the start of the video.
     """
-    hashed = [
-        (number, hash_picture(grey)) for number, grey in enumerate(map(_grey, pictures), 1) if _has_contrast(grey)
-    ]
-    frames = np.array([number for number, _ in hashed], dtype=np.int64)
-    hashes = np.array([hashes for _, hashes in hashed], dtype=np.uint64).reshape(-1, len(ZOOMS))
-    return HashedFrames(frames, times_s[frames - 1], hashes)
-
-
-def hash_picture(grey: NDArray[np.uint8]) -> Hashes:
-    """Hash one grey picture at every zoom.
-
-    Args:
-        grey: uint8, shape (height, width).
-
-    Returns:
-        uint64, shape (zooms,).
-    """
-    height, width = grey.shape
-    edges = [(round(height * (1 - zoom) / 2), round(width * (1 - zoom) / 2)) for zoom in ZOOMS]
-    return np.array([_hash(grey[top : height - top, left : width - left]) for top, left in edges], dtype=np.uint64)
+    edges = [round(WORKING_SIZE * (1 - zoom) / 2) for zoom in ZOOMS]
+    numbers, hashed = [], []
+    for number, picture in enumerate(pictures, start=1):
+        grey = _shrink(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), WORKING_SIZE)
+        if grey.std() >= MIN_CONTRAST:
+            numbers.append(number)
+            hashed.append([_hash(grey[edge : WORKING_SIZE - edge, edge : WORKING_SIZE - edge]) for edge in edges])
+    frames = np.array(numbers, dtype=np.int64)
+    return HashedFrames(frames, times_s[frames - 1], np.array(hashed, dtype=np.uint64).reshape(-1, len(ZOOMS)))
 
 
 def _hash(grey: NDArray[np.uint8]) -> int:
@@ -88,14 +77,6 @@ def _hash(grey: NDArray[np.uint8]) -> int:
     return int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big")
 
 
-def _grey(picture: Picture) -> NDArray[np.uint8]:
-    return _shrink(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), WORKING_SIZE)
-
-
 def _shrink(grey: MatLike, side: int) -> NDArray[np.uint8]:
     small = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
     return small.astype(np.uint8, copy=False)
-
-
-def _has_contrast(grey: NDArray[np.uint8]) -> bool:
-    return bool(grey.std() >= MIN_CONTRAST)

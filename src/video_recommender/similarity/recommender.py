@@ -80,7 +80,7 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 recommended for its duplicates.
 
         Raises:
-            ValueError: if a video has two points or a coordinate is not finite.
+            ValueError: if a video has two points, or a coordinate is not finite.
         """
         if not points.index.is_unique:
             raise ValueError(f"Video {points.index[points.index.duplicated()][0]} has two points: pass one per video")
