@@ -3,7 +3,7 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-ON_DEMAND = ("inference", "transfer_learning")
+ON_DEMAND = ("addition", "inference", "transfer_learning")
 """Pipelines that run only when they are named, and so are no part of the whole."""
 
 

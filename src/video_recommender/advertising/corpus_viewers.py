@@ -90,7 +90,7 @@ def categories_of_videos(
     """Tell the category of every video that viewers may come by.
 
     Args:
-        corpus: which videos count; excluded near duplicates do not.
+        corpus: which videos count; near duplicates that are kept out do not.
         category_predictions: the category that a video without one is taken for.
 
     Returns:

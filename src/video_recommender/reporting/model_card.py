@@ -22,7 +22,7 @@ class ModelCard:
 
     Attributes:
         network: what names the objects in frames.
-        detector: which detector's scores are used.
+        detector: which detector's evidence is used.
         corpus: a row per category: `category`, `videos`, `groups`.
         folds: in how many parts the groups were dealt to judge the classifier.
         accuracy: of the category of held-out videos; None where it cannot be told.
