@@ -7,7 +7,7 @@ the datasets of the catalog: its inputs are loaded, its outputs checked and save
 classes are those that `kedro run --pipelines=detection` has left in data/.
 
     python benchmarks/many_videos.py /tmp/many                      # all steps at three sizes
-    python benchmarks/many_videos.py /tmp/many --videos 1000 --steps gather_class_scores
+    python benchmarks/many_videos.py /tmp/many --videos 1000 --steps compare_recommenders
 
 Growth is the exponent e of n^e between neighbouring sizes: 1 is proportional, 2 quadratic.
 """
@@ -45,14 +45,11 @@ STEPS = (
     LIST,
     "detect_objects",
     "summarise_detections",
-    "gather_class_scores",
-    "gather_embeddings",
     "find_near_duplicates",
     "select_corpus",
-    "gather_object_scores",
     "fit_object_space",
     "measure_importances",
-    "place_videos",
+    "compute_points",
     "compare_candidates",
     "train_category_classifier",
     "predict_categories",
@@ -61,7 +58,6 @@ STEPS = (
     "draw_confusion_matrix",
     "fit_recommender",
     "recommend_videos",
-    "count_objects",
     "compare_recommenders",
     "compare_importances",
     "summarise_recommendations",

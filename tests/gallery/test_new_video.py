@@ -11,7 +11,7 @@ from video_recommender.gallery.uploads import UploadRejectedError
 from video_recommender.media.sampling import sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.object_segmenter import segment_video
-from video_recommender.similarity.importance import evidence_of_segmentation_scores
+from video_recommender.similarity.importance import scores_from_class_scores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import VideoRecommender
 
@@ -25,10 +25,10 @@ def segmented_store(store, films):
     classes = pd.Index(["person", "cat", "dog"], name="class_name")
     ids = pd.Index(sorted(films), name="video_id", dtype=str)
     seen = (one.segmentation_scores.assign(video_id=name) for name, one in segmented.items())
-    evidence = evidence_of_segmentation_scores(seen, pd.Index(segmented, dtype=str), classes)
+    scores = scores_from_class_scores(seen, pd.Index(segmented, dtype=str), classes, has_areas=True)
     embeddings = pd.DataFrame(detector.class_embeddings, classes, list("abc"))
-    space = ObjectSpace(FeatureOptions(detector="segmenter")).fit(evidence, embeddings)
-    features = space.importances(evidence)
+    space = ObjectSpace(FeatureOptions(detector="segmenter")).fit(scores, embeddings)
+    features = space.importances(scores)
     points = space.transform(features)
     store.save("object_segmenter", segmenter)
     store.save("object_space", space)

@@ -57,8 +57,6 @@ def test_broken_files_are_in_no_table_after_the_manifests(broken_project):
         broken_project.load("frames"),
         broken_project.load("detections"),
         broken_project.load("class_scores"),
-        broken_project.load("class_score_table")["video_id"],
-        broken_project.load("object_counts").index,
         broken_project.load("video_features").index,
         broken_project.load("video_points").index,
         broken_project.load("category_predictions")["video_id"],

@@ -28,17 +28,17 @@ def seen_in(names, number):
     )
 
 
+NOT_RUN = ("finetuned_detections", "finetuned_class_scores", "segmentations", "segmentation_scores")
 NEVER_MADE = OptionalDataset(dataset={"type": "json.JSONDataset", "filepath": "never_made.json"})
 
 
 @pytest.fixture
 def catalog():
     tables = {video_id: seen_in(names, int(video_id[-1])) for video_id, names in VIDEOS.items()}
-    evidence = [
-        {"video_id": video_id, "class_name": name, "probability": share}
+    class_scores = {
+        video_id: table["class_name"].value_counts(normalize=True).rename("probability").reset_index()
         for video_id, table in tables.items()
-        for name, share in table["class_name"].value_counts(normalize=True).items()
-    ]
+    }
     names = [name for pair in OBJECTS.values() for name in pair]
     random = np.random.default_rng(7)
     kinds = np.repeat(random.normal(size=(3, 16)), 2, axis=0)
@@ -52,7 +52,7 @@ def catalog():
     return DataCatalog(
         {
             "detections": memory(Partitions.from_values(tables)),
-            "class_score_table": memory(pd.DataFrame(evidence)),
+            "class_scores": memory(Partitions.from_values(class_scores)),
             "class_embeddings": memory(
                 pd.DataFrame(
                     (kinds + 0.3 * random.normal(size=(6, 16))).astype(np.float32),
@@ -60,14 +60,14 @@ def catalog():
                     columns=[f"feature_{number}" for number in range(16)],
                 )
             ),
-            **{name: memory(Partitions.from_values({})) for name in ("finetuned_detections", "segmentations", "segmentation_scores")},
-            "finetuned_class_score_table": NEVER_MADE,
+            **{name: memory(Partitions.from_values({})) for name in NOT_RUN},
             "finetuned_class_embeddings": NEVER_MADE,
             "segmented_class_embeddings": NEVER_MADE,
             "corpus": memory(corpus),
             "params:features": memory(FeatureOptions()),
             "params:classification": memory(ClassificationOptions(folds=4)),
             "params:recommendation": memory(RecommendationOptions(neighbours=3)),
+            "params:seed": memory(0),
         }
     )
 

@@ -18,7 +18,6 @@ TABLES = {
     "frame_manifest",
     "detection_manifest",
     "segmentation_manifest",
-    "class_score_table",
     "class_embeddings",
     "segmented_class_embeddings",
     "video_features",

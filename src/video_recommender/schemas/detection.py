@@ -1,11 +1,10 @@
 """Tables of the detection stage."""
 
 import numpy as np
-import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Index, Series
 
-from .table_models import PartitionTable, StageManifest, Table, VideoRows
+from .table_models import PartitionTable, StageManifest
 
 
 class DetectionManifest(StageManifest):
@@ -33,19 +32,7 @@ class MeanEmbedding(PartitionTable):
     value: Series[np.float32] = pa.Field(description="mean over the frames of one video")
 
 
-class VideoEmbeddings(VideoRows):
-    """One row per video, a column per feature of the network: the mean embedding over the video's frames."""
-
-
 class ClassEmbeddings(pa.DataFrameModel):
     """One row per class of the network, a column per feature: the class's weights in the last layer."""
 
-    class_name: Index[str] = pa.Field(unique=True, check_name=True, description="class")
-
-
-class ClassScoreTable(Table):
-    """One row per video and class (long form, sparse). Text is categorical, to store each name once."""
-
-    video_id: Series[pd.CategoricalDtype] = pa.Field(description="video")
-    class_name: Series[pd.CategoricalDtype] = pa.Field(description="class")
-    probability: Series[float] = pa.Field(ge=0, le=1, description="mean probability over the frames, 0 to 1")
+    class_name: Index[str] = pa.Field(unique=True, check_name=True)

@@ -27,7 +27,7 @@ from video_recommender.networks.pretrained import (
     last_layer_weights,
 )
 from video_recommender.networks.training_images import TransferLearningOptions
-from video_recommender.pipelines.detection.nodes import detect_objects, gather_class_scores
+from video_recommender.pipelines.detection.nodes import detect_objects
 from video_recommender.pipelines.transfer_learning import nodes
 from video_recommender.similarity.category_models import ClassificationOptions
 from video_recommender.similarity.object_space import FeatureOptions
@@ -76,9 +76,9 @@ def learnt(styles):
         features=features,
         heads=heads,
         detections=kept(update[0] for update in named),
-        evidence=nodes.gather_finetuned_class_scores(kept(update[1] for update in named)),
+        class_scores=kept(update[1] for update in named),
         objects=kept(update[0] for update in objects),
-        object_scores=gather_class_scores(kept(update[1] for update in objects)),
+        object_class_scores=kept(update[1] for update in objects),
     )
 
 
@@ -97,15 +97,16 @@ def test_the_new_head_names_categories_and_recommends_better_than_the_thousand_c
     measured = nodes.measure_transfer_learning(
         learnt.heads,
         learnt.objects,
-        learnt.object_scores,
+        learnt.object_class_scores,
         class_embeddings(last_layer_weights(learnt.network)[0].T, imagenet_class_names()),
         learnt.detections,
-        learnt.evidence,
+        learnt.class_scores,
         nodes.extract_finetuned_class_embeddings(learnt.heads),
         styles[2],
         FeatureOptions(),
         ClassificationOptions(folds=3),
         RecommendationOptions(neighbours=NEIGHBOURS),
+        seed=0,
     )
 
     precision = f"precision_at_{NEIGHBOURS}_other_groups"
@@ -168,7 +169,9 @@ def test_figures_and_predictions_tell_how_well_it_went(learnt):
 
     assert len(predictions) == len(learnt.heads.images)
     assert predictions["probability_of_class"].is_monotonic_increasing
-    assert "held-out images named right" in nodes.draw_finetuned_confusion_matrix(predictions).layout.title.text
+    assert (
+        "held-out images classified correctly" in nodes.draw_finetuned_confusion_matrix(predictions).layout.title.text
+    )
     assert "3 folds" in nodes.draw_learning_curves(learnt.heads).layout.title.text
 
 

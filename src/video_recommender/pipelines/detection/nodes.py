@@ -1,8 +1,6 @@
 """Name the object in each frame of each video."""
 
 
-import numpy as np
-import pandas as pd
 from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, depends_on
@@ -21,12 +19,10 @@ from video_recommender.networks.pretrained import (
 from video_recommender.schemas import (
     ClassEmbeddings,
     ClassScores,
-    ClassScoreTable,
     DetectionManifest,
     Detections,
     FrameManifest,
     MeanEmbedding,
-    VideoEmbeddings,
 )
 
 
@@ -73,16 +69,3 @@ def summarise_detections(
     return DetectionManifest.validate(build_manifest(detections.manifest(columns, key="video_id"), frame_manifest))
 
 
-def gather_class_scores(
-    class_scores: Partitions[DataFrame[ClassScores]],
-) -> DataFrame[ClassScoreTable]:
-    """Put every video's mean class probabilities into one table."""
-    return ClassScoreTable.validate(class_scores.table(list(ClassScoreTable.to_schema().columns), key="video_id"))
-
-
-def gather_embeddings(embeddings: Partitions[DataFrame[MeanEmbedding]]) -> DataFrame[VideoEmbeddings]:
-    """Put every video's mean embedding into one table: what recommendations are compared with."""
-    blocks = embeddings.blocks(key="video_id")
-    rows = [block["value"].to_numpy().reshape(block["video_id"].nunique(), -1) for block in blocks]
-    table = pd.DataFrame(np.concatenate(rows) if rows else None).add_prefix("feature_")
-    return VideoEmbeddings.validate(table.set_index(pd.Index(embeddings, name="video_id", dtype=str)))

@@ -42,7 +42,6 @@ from video_recommender.schemas import (
     CategoryPredictions,
     ClassEmbeddings,
     ClassScores,
-    ClassScoreTable,
     Corpus,
     Detections,
     FrameHashes,
@@ -50,9 +49,9 @@ from video_recommender.schemas import (
     TrainingImagePredictions,
 )
 from video_recommender.similarity.category_models import ClassificationOptions
-from video_recommender.similarity.confusion_figure import confusion_figure
-from video_recommender.similarity.detector_comparison import SeenObjects, judge_detector
-from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.similarity.evaluation import evaluate_detector
+from video_recommender.similarity.object_space import FeatureOptions, score_objects
+from video_recommender.similarity.plots import plot_confusion_matrix
 from video_recommender.similarity.recommender import RecommendationOptions
 from video_recommender.storage.digests import fingerprint
 
@@ -245,45 +244,38 @@ def detect_finetuned_objects(video: HeldOutVideo, heads: CrossFittedHeads) -> Fi
     )
 
 
-def gather_finetuned_class_scores(
-    finetuned_class_scores: Partitions[DataFrame[ClassScores]],
-) -> DataFrame[ClassScoreTable]:
-    """Concatenate the class scores of all videos."""
-    columns = list(ClassScoreTable.to_schema().columns)
-    return ClassScoreTable.validate(finetuned_class_scores.table(columns, key="video_id"))
-
-
 def measure_transfer_learning(
     finetuned_heads: CrossFittedHeads,
     detections: Partitions[DataFrame[Detections]],
-    class_score_table: DataFrame[ClassScoreTable],
+    class_scores: Partitions[DataFrame[ClassScores]],
     class_embeddings: DataFrame[ClassEmbeddings],
     finetuned_detections: Partitions[DataFrame[Detections]],
-    finetuned_class_score_table: DataFrame[ClassScoreTable],
+    finetuned_class_scores: Partitions[DataFrame[ClassScores]],
     finetuned_class_embeddings: DataFrame[ClassEmbeddings],
     corpus: DataFrame[Corpus],
     features: FeatureOptions,
     classification: ClassificationOptions,
     recommendation: RecommendationOptions,
+    seed: int,
 ) -> dict[str, float]:
     """Evaluate the heads on held-out images, and compare them with the 1,000-class network on the same videos.
 
     Returns:
         The figures of `measure_heads`; `other_share` of the corpus's frames; and, with the prefixes `object_detector_`
-        and `finetuned_`, the figures of `judge_detector`. What cannot be measured is missing.
+        and `finetuned_`, the metrics of `evaluate_detector`. What cannot be measured is missing.
     """
-    compared = {
-        "object_detector": SeenObjects(detections, class_score_table, class_embeddings),
-        "finetuned": SeenObjects(finetuned_detections, finetuned_class_score_table, finetuned_class_embeddings),
-    }
     # Neither measures areas, so they are compared by confidence if the segmenter is selected.
     importance = "confidence_share" if features.importance == "area" else features.importance
-    comparable = features.model_copy(update={"importance": importance})
-    comparison = {
-        f"{detector}_{name}": value
-        for detector, objects in compared.items()
-        for name, value in judge_detector(objects, corpus, comparable, classification, recommendation).items()
-    }
+    comparable = features.model_copy(update={"detector": "finetuned", "importance": importance})
+    comparison: dict[str, float] = {}
+    for detector, per_frame, per_class, embeddings in (
+        ("object_detector", detections, class_scores, class_embeddings),
+        ("finetuned", finetuned_detections, finetuned_class_scores, finetuned_class_embeddings),
+    ):
+        videos, classes = pd.Index(per_frame, dtype=str), pd.Index(embeddings.index)
+        scores = score_objects(per_frame.blocks("video_id"), per_class.blocks("video_id"), videos, classes, comparable)
+        metrics = evaluate_detector(scores, embeddings, corpus, comparable, classification, recommendation, seed)
+        comparison |= {f"{detector}_{name}": value for name, value in metrics.items()}
     names = pd.concat([load()["class_name"] for load in finetuned_detections.values()])
     return {
         **measure_heads(finetuned_heads),
@@ -306,7 +298,7 @@ def draw_finetuned_confusion_matrix(training_image_predictions: DataFrame[Traini
         columns={"image": "video_id", "class_name": "category", "predicted_class": "predicted_category"}
     )
     columns = list(CategoryPredictions.to_schema().columns)
-    return confusion_figure(CategoryPredictions.validate(renamed[columns]), of="images", label="class")
+    return plot_confusion_matrix(CategoryPredictions.validate(renamed[columns]), items="images", label="class")
 
 
 def _list_video_frames(

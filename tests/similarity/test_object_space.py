@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video_recommender.similarity.importance import ObjectScores, evidence_of_probabilities
+from video_recommender.similarity.importance import ObjectScores, scores_from_class_scores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 
 amounts = st.lists(st.floats(0, 1, width=32), min_size=6, max_size=6)
 
 
-def evidence_from(videos: dict[str, dict[str, float]], class_names: pd.Index) -> ObjectScores:
+def scores_from(videos: dict[str, dict[str, float]], class_names: pd.Index) -> ObjectScores:
     rows = [(video, name, share) for video, shown in videos.items() for name, share in shown.items()]
-    class_score_table = pd.DataFrame(rows, columns=["video_id", "class_name", "probability"])
-    return evidence_of_probabilities(class_score_table, pd.Index(list(videos), dtype=str), class_names)
+    class_scores = pd.DataFrame(rows, columns=["video_id", "class_name", "probability"])
+    return scores_from_class_scores([class_scores], pd.Index(list(videos), dtype=str), class_names)
 
 
 def features_from(videos: dict[str, dict[str, float]]) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def features_from(videos: dict[str, dict[str, float]]) -> pd.DataFrame:
 
 
 def fitted(class_embeddings: pd.DataFrame, options: FeatureOptions | None = None) -> ObjectSpace:
-    nothing = evidence_from({}, pd.Index(class_embeddings.index))
+    nothing = scores_from({}, pd.Index(class_embeddings.index))
     return ObjectSpace(options or FeatureOptions()).fit(nothing, class_embeddings)
 
 
@@ -71,39 +71,39 @@ def test_two_breeds_of_dog_are_nearer_than_a_dog_and_a_sofa(space: ObjectSpace) 
 
 
 def test_a_video_without_objects_is_a_zero_point(space: ObjectSpace) -> None:
-    evidence = evidence_from({"pets/beagle": {"beagle": 1}, "pets/dark": {}}, space.class_names_)
+    scores = scores_from({"pets/beagle": {"beagle": 1}, "pets/dark": {}}, space.class_names_)
 
-    points = space.transform(space.importances(evidence))
+    points = space.transform(space.importances(scores))
 
     assert (points.loc["pets/dark"] == 0).all()
     assert np.linalg.norm(points.loc["pets/beagle"]) == pytest.approx(1)
 
 
 def test_a_corpus_that_shows_nothing_at_all_still_has_points(space: ObjectSpace) -> None:
-    points = space.transform(space.importances(evidence_from({"pets/dark": {}}, space.class_names_)))
+    points = space.transform(space.importances(scores_from({"pets/dark": {}}, space.class_names_)))
 
     assert points.shape == (1, 32)
     assert not points.to_numpy().any()
 
 
 def test_features_have_a_column_for_each_object_that_occurs_and_no_other(space: ObjectSpace) -> None:
-    evidence = evidence_from({"a/a": {"sofa": 0.5, "beagle": 0.25}, "b/b": {"sofa": 0.5}}, space.class_names_)
+    scores = scores_from({"a/a": {"sofa": 0.5, "beagle": 0.25}, "b/b": {"sofa": 0.5}}, space.class_names_)
 
-    features = space.importances(evidence)
+    features = space.importances(scores)
 
     assert list(features.columns) == ["beagle", "sofa"]
     assert features.loc["a/a"].tolist() == pytest.approx([1 / 3, 2 / 3])
 
 
-@pytest.mark.parametrize("evidence", ["probabilities", "detections"])
+@pytest.mark.parametrize("source", ["class_scores", "detections"])
 @pytest.mark.parametrize("importance", ["confidence_share", "frame_share", "tf_idf"])
 def test_a_new_video_lies_where_the_same_video_of_the_corpus_lies(
-    class_embeddings: pd.DataFrame, evidence: str, importance: str
+    class_embeddings: pd.DataFrame, source: str, importance: str
 ) -> None:
     corpus = {"pets/known": {"beagle": 0.6, "sofa": 0.4}, "rooms/other": {"sofa": 1.0}}
-    corpus_evidence = evidence_from(corpus, pd.Index(class_embeddings.index))
-    options = FeatureOptions(evidence=evidence, importance=importance)
-    space = ObjectSpace(options).fit(corpus_evidence, class_embeddings)
+    corpus_scores = scores_from(corpus, pd.Index(class_embeddings.index))
+    options = FeatureOptions(scores=source, importance=importance)
+    space = ObjectSpace(options).fit(corpus_scores, class_embeddings)
     detections = pd.DataFrame(
         {
             "frame": np.arange(1, 6),
@@ -115,7 +115,7 @@ def test_a_new_video_lies_where_the_same_video_of_the_corpus_lies(
 
     new = space.transform(space.importances_of_video("new/video", detections, probabilities))
 
-    known = space.transform(space.importances(corpus_evidence))
+    known = space.transform(space.importances(corpus_scores))
     assert new.loc["new/video"].to_numpy() == pytest.approx(known.loc["pets/known"].to_numpy(), abs=1e-6)
 
 
@@ -186,8 +186,8 @@ def test_the_same_corpus_gives_the_same_bytes(class_embeddings: pd.DataFrame) ->
     videos = {"a/a": {"sofa": 0.5, "beagle": 0.25}, "b/b": {"sofa": 0.5}}
 
     def pickled() -> bytes:
-        evidence = evidence_from(videos, pd.Index(class_embeddings.index))
-        space = ObjectSpace(FeatureOptions()).fit(evidence, class_embeddings)
-        return pickle.dumps((space, space.transform(space.importances(evidence))))
+        scores = scores_from(videos, pd.Index(class_embeddings.index))
+        space = ObjectSpace(FeatureOptions()).fit(scores, class_embeddings)
+        return pickle.dumps((space, space.transform(space.importances(scores))))
 
     assert pickled() == pickled()

@@ -10,9 +10,9 @@ import pytest
 
 from video_recommender.similarity import category_models
 from video_recommender.similarity.category_models import (
-    can_learn,
+    can_fit,
     fit_category_model,
-    name_categories,
+    predict_with_probability,
 )
 
 Corpus = tuple[pd.DataFrame, pd.DataFrame]
@@ -26,7 +26,7 @@ def test_each_candidate_names_categories_with_probabilities(make_corpus: Callabl
     model = pickle.loads(pickle.dumps(fit_category_model(name, points, manifest["category"], seed=0)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        predictions = name_categories(model, points)
+        predictions = predict_with_probability(model, points)
 
     assert predictions["predicted_category"].tolist() == manifest["category"].tolist()
     assert predictions["probability"].between(1 / 3, 1).all()
@@ -39,9 +39,9 @@ def test_two_videos_of_two_categories_are_enough_or_the_candidate_says_so(
 ) -> None:
     points, manifest = make_corpus({"food": [1], "pets": [1]})
 
-    if can_learn(name, manifest["category"]):
+    if can_fit(name, manifest["category"]):
         model = fit_category_model(name, points, manifest["category"], seed=0)
-        assert name_categories(model, points)["predicted_category"].tolist() == ["food", "pets"]
+        assert predict_with_probability(model, points)["predicted_category"].tolist() == ["food", "pets"]
     else:
         with pytest.raises(ValueError, match=f"{name} needs two videos of every category"):
             fit_category_model(name, points, manifest["category"], seed=0)
@@ -52,7 +52,7 @@ def test_a_model_refuses_points_of_another_space(make_corpus: Callable[..., Corp
     model = fit_category_model("logistic_regression", points, manifest["category"], seed=0)
 
     with pytest.raises(ValueError, match="feature names"):
-        name_categories(model, points.add_prefix("other_"))
+        predict_with_probability(model, points.add_prefix("other_"))
 
 
 def test_ten_times_as_many_videos_take_no_more_steps_to_learn_and_are_named_as_well(
@@ -66,7 +66,10 @@ def test_ten_times_as_many_videos_take_no_more_steps_to_learn_and_are_named_as_w
 
     steps = [model[-1].n_iter_.item() for model in models]
     right = [
-        np.mean(name_categories(model, others[0])["predicted_category"].to_numpy() == others[1]["category"].to_numpy())
+        np.mean(
+            predict_with_probability(model, others[0])["predicted_category"].to_numpy()
+            == others[1]["category"].to_numpy()
+        )
         for model in models
     ]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.similarity.approximate_search import find_near, fit_index
-from video_recommender.similarity.exact_search import cosine_scores, find_neighbours
+from video_recommender.similarity.approximate_neighbours import find_neighbours_with, fit_index
+from video_recommender.similarity.nearest_neighbours import cosine_scores, find_neighbours
 from video_recommender.similarity.recommender import VideoRecommender
 
 VIDEOS, AXES, KINDS = 2000, 32, 40
@@ -88,7 +88,7 @@ def test_fewer_are_found_only_where_there_are_fewer() -> None:
     labels = np.where(np.arange(VIDEOS) < 4, np.arange(VIDEOS) + 1, 0)
     queries = np.array([1500])
 
-    found = find_near(index, points, points[queries], labels[queries], labels, k=10)
+    found = find_neighbours_with(index, points, points[queries], labels[queries], labels, k=10)
 
     exact = find_neighbours(cosine_scores(points[queries], points), labels[queries], labels, k=10)
     np.testing.assert_array_equal(found.positions, exact.positions)
@@ -122,30 +122,3 @@ def test_a_query_alone_is_answered_as_among_others(indexed, k: int) -> None:
     alone = pd.concat([indexed.recommend(POINTS.iloc[[row]], k) for row in range(100)], ignore_index=True)
 
     assert (alone["recommended_video_id"] == together["recommended_video_id"]).mean() > 0.99
-
-
-@pytest.mark.parametrize("exclude_same_group", [False, True])
-def test_videos_that_are_added_to_an_index_are_found_and_find(exclude_same_group: bool) -> None:
-    groups = pd.Series(np.arange(VIDEOS) // 3, index=POINTS.index).astype("str")
-    is_new = np.arange(VIDEOS) % 7 == 0
-    known = VideoRecommender(index_from=100).fit(POINTS[~is_new], groups)
-
-    longer = known.with_videos(POINTS[is_new], groups)
-
-    assert longer.index_ is not None
-    assert known.video_ids_.equals(POINTS.index[~is_new])
-    asked = POINTS.iloc[::5]
-    pairs = ["video_id", "recommended_video_id"]
-    found = longer.recommend(asked, exclude_same_group=exclude_same_group).set_index(pairs)["similarity"]
-    exact = VideoRecommender(None).fit(POINTS, groups).recommend(asked, exclude_same_group=exclude_same_group)
-    shared = found.index.intersection(exact.set_index(pairs).index)
-    assert len(shared) >= 0.98 * len(exact)
-    pd.testing.assert_series_equal(found.loc[shared], exact.set_index(pairs).loc[shared, "similarity"])
-
-
-def test_a_corpus_that_grows_beyond_the_limit_gets_an_index() -> None:
-    few = VideoRecommender(index_from=VIDEOS).fit(POINTS.head(VIDEOS - 1))
-
-    assert few.index_ is None
-    assert few.with_videos(POINTS.tail(1)).index_ is not None
-    assert few.with_videos(POINTS.head(5)) is few

@@ -6,18 +6,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from video_recommender.similarity.ranking_metrics import (
-    JudgedLists,
+    RankedLists,
     catalogue_coverage,
-    draw_queries,
     intra_list_diversity,
-    judge_lists,
     map_at_k,
     ndcg_at_k,
     precision_at_k,
+    rate_lists,
+    sample_queries,
 )
 
 # Two lists of four: hits at ranks 1 and 3 of three relevant videos; a hit at rank 2 of one.
-TWO_LISTS = JudgedLists(
+TWO_LISTS = RankedLists(
     hits=np.array([[True, False, True, False], [False, True, False, False]]), relevant=np.array([3, 1])
 )
 
@@ -40,20 +40,20 @@ def test_map_averages_the_precision_at_each_hit() -> None:
 
 
 def test_map_divides_by_k_where_more_videos_are_relevant_than_fit_the_list() -> None:
-    lists = JudgedLists(hits=np.array([[True, False]]), relevant=np.array([50]))
+    lists = RankedLists(hits=np.array([[True, False]]), relevant=np.array([50]))
 
     assert map_at_k(lists) == pytest.approx(1 / 2)
 
 
 def test_a_video_with_nothing_to_find_is_left_out_of_the_means() -> None:
-    lists = JudgedLists(np.vstack([TWO_LISTS.hits, np.zeros((1, 4), bool)]), np.array([3, 1, 0]))
+    lists = RankedLists(np.vstack([TWO_LISTS.hits, np.zeros((1, 4), bool)]), np.array([3, 1, 0]))
 
     for metric in (precision_at_k, ndcg_at_k, map_at_k):
         assert metric(lists) == metric(TWO_LISTS)
 
 
 def test_nothing_to_judge_is_not_a_number() -> None:
-    nothing = JudgedLists(np.zeros((2, 10), bool), np.zeros(2, np.int64))
+    nothing = RankedLists(np.zeros((2, 10), bool), np.zeros(2, np.int64))
 
     assert np.isnan([precision_at_k(nothing), ndcg_at_k(nothing), map_at_k(nothing)]).all()
     assert np.isnan(intra_list_diversity(np.full((2, 10), -1), np.eye(2)))
@@ -62,12 +62,12 @@ def test_nothing_to_judge_is_not_a_number() -> None:
 
 def test_more_hits_than_relevant_videos_are_refused() -> None:
     with pytest.raises(ValueError, match="more relevant videos"):
-        JudgedLists(np.array([[True, True]]), np.array([1]))
+        RankedLists(np.array([[True, True]]), np.array([1]))
 
 
 @given(hits=RANKINGS, missed=st.integers(0, 3))
 def test_every_metric_lies_between_0_and_1(hits: np.ndarray, missed: int) -> None:
-    lists = JudgedLists(hits, hits.sum(axis=1) + missed)
+    lists = RankedLists(hits, hits.sum(axis=1) + missed)
     values = np.array([precision_at_k(lists), ndcg_at_k(lists), map_at_k(lists)])
 
     known = values[~np.isnan(values)]
@@ -76,7 +76,7 @@ def test_every_metric_lies_between_0_and_1(hits: np.ndarray, missed: int) -> Non
 
 @given(k=st.integers(1, 12), relevant=st.lists(st.integers(1, 30), min_size=1, max_size=5))
 def test_a_perfect_ranking_scores_1(k: int, relevant: list[int]) -> None:
-    perfect = JudgedLists(np.arange(k) < np.array(relevant)[:, np.newaxis], np.array(relevant))
+    perfect = RankedLists(np.arange(k) < np.array(relevant)[:, np.newaxis], np.array(relevant))
 
     assert ndcg_at_k(perfect) == pytest.approx(1)
     assert map_at_k(perfect) == pytest.approx(1)
@@ -90,7 +90,7 @@ def test_moving_a_hit_up_never_makes_a_ranking_worse(hits: np.ndarray, rank: int
     relevant = hits.sum(axis=1) + 1
 
     for metric in (ndcg_at_k, map_at_k):
-        assert metric(JudgedLists(better, relevant)) >= metric(JudgedLists(hits, relevant)) - 1e-12
+        assert metric(RankedLists(better, relevant)) >= metric(RankedLists(hits, relevant)) - 1e-12
 
 
 def test_diversity_is_the_mean_distance_of_pairs() -> None:
@@ -112,18 +112,18 @@ def test_coverage_counts_each_recommended_video_once() -> None:
 def test_a_recommended_video_is_relevant_if_it_has_the_category_and_could_be_found_if_it_is_of_another_group() -> None:
     random = np.random.default_rng(0)
     categories, groups = pd.Series(random.choice(["a", "b", "c"], 50), dtype="str"), random.integers(0, 12, 50)
-    queries = draw_queries(50, at_most=20, seed=1)
+    queries = sample_queries(50, at_most=20, seed=1)
     is_relevant = (categories.to_numpy()[queries, np.newaxis] == categories.to_numpy()) & (
         groups[queries, np.newaxis] != groups
     )
     positions = np.argsort(-(is_relevant + random.random((20, 50))), axis=1)[:, :4]
 
-    lists = judge_lists(positions, queries, categories, groups)
+    lists = rate_lists(positions, queries, categories, groups)
 
     np.testing.assert_array_equal(lists.hits, np.take_along_axis(is_relevant, positions, axis=1))
     np.testing.assert_array_equal(lists.relevant, is_relevant.sum(axis=1))
 
 
 def test_all_videos_are_judged_unless_there_are_more_than_are_wanted() -> None:
-    assert draw_queries(5, at_most=9, seed=0).tolist() == [0, 1, 2, 3, 4]
-    assert len(draw_queries(100, at_most=9, seed=0)) == len(set(draw_queries(100, at_most=9, seed=0))) == 9
+    assert sample_queries(5, at_most=9, seed=0).tolist() == [0, 1, 2, 3, 4]
+    assert len(sample_queries(100, at_most=9, seed=0)) == len(set(sample_queries(100, at_most=9, seed=0))) == 9

@@ -1,26 +1,31 @@
 import pandas as pd
 
-from video_recommender.similarity.duplicate_search import Repetition
-from video_recommender.similarity.originals import Copy, merge_groups, name_originals, rank_videos
+from video_recommender.similarity.duplicates import (
+    Duplicate,
+    DuplicatePair,
+    assign_originals,
+    merge_groups,
+    rank_videos,
+)
 
 
 def test_the_video_that_comes_first_is_the_original():
-    assert name_originals([Repetition(0, 1, 0.9, 2.0, 2.0)], ranks=[0, 1]) == {1: Copy(0, 0.9, 2.0)}
-    assert name_originals([Repetition(0, 1, 0.9, 2.0, 2.0)], ranks=[1, 0]) == {0: Copy(1, 0.9, -2.0)}
+    assert assign_originals([DuplicatePair(0, 1, 0.9, 2.0, 2.0)], ranks=[0, 1]) == {1: Duplicate(0, 0.9, 2.0)}
+    assert assign_originals([DuplicatePair(0, 1, 0.9, 2.0, 2.0)], ranks=[1, 0]) == {0: Duplicate(1, 0.9, -2.0)}
 
 
 def test_an_original_is_itself_no_copy():
-    chain = [Repetition(0, 1, 0.9, 2.0, 0.0), Repetition(1, 2, 0.9, 2.0, 0.0), Repetition(2, 3, 0.9, 2.0, 0.0)]
+    chain = [DuplicatePair(0, 1, 0.9, 2.0, 0.0), DuplicatePair(1, 2, 0.9, 2.0, 0.0), DuplicatePair(2, 3, 0.9, 2.0, 0.0)]
 
-    copies = name_originals(chain, ranks=[0, 1, 2, 3])
+    copies = assign_originals(chain, ranks=[0, 1, 2, 3])
 
     assert {video: copy.original for video, copy in copies.items()} == {1: 0, 3: 2}
 
 
 def test_of_two_originals_the_one_that_is_more_alike_is_named():
-    both = [Repetition(0, 2, 0.8, 2.0, 0.0), Repetition(1, 2, 0.9, 2.0, 0.0)]
+    both = [DuplicatePair(0, 2, 0.8, 2.0, 0.0), DuplicatePair(1, 2, 0.9, 2.0, 0.0)]
 
-    assert name_originals(both, ranks=[0, 1, 2])[2].original == 1
+    assert assign_originals(both, ranks=[0, 1, 2])[2].original == 1
 
 
 def test_the_longer_comes_before_the_larger_and_that_before_the_first_in_the_alphabet():

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from video_recommender.similarity import hash_index
-from video_recommender.similarity.hash_index import HashIndex, pieces_for
+from video_recommender.similarity.hash_index import HashIndex, chunks_for
 from video_recommender.similarity.perceptual_hash import HASH_BITS
 
 Hashes = NDArray[np.uint64]
@@ -39,7 +39,7 @@ def test_of_few_hashes_all_that_differ_in_few_bits_are_found(wrong: int) -> None
 def test_of_many_hashes_all_that_differ_in_four_bits_are_found_and_most_with_six(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hash_index, "pieces_for", lambda count: 6)
+    monkeypatch.setattr(hash_index, "chunks_for", lambda count: 6)
 
     assert share_found(drawn(500), wrong=4) == 1
     assert share_found(drawn(500), wrong=6) > 0.65
@@ -68,7 +68,7 @@ def test_hashes_of_the_same_video_are_not_found_for_each_other() -> None:
 
 
 def test_of_what_very_many_frames_share_only_the_first_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hash_index, "MOST_UNDER_A_KEY", 20)
+    monkeypatch.setattr(hash_index, "MAX_BUCKET_SIZE", 20)
     index = HashIndex(np.repeat(drawn(1), 30), np.arange(30))
 
     assert index.search(drawn(1), np.array([99]), 10, at_most=64).found.tolist() == list(range(20))
@@ -76,4 +76,4 @@ def test_of_what_very_many_frames_share_only_the_first_are_looked_at(monkeypatch
 
 @pytest.mark.parametrize("count", [1, 1000, 100_000, 10_000_000])
 def test_there_are_more_keys_than_hashes(count: int) -> None:
-    assert 2 ** (2 * HASH_BITS / pieces_for(count)) >= count
+    assert 2 ** (2 * HASH_BITS / chunks_for(count)) >= count

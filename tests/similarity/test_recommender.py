@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from video_recommender.similarity import exact_search as module
+from video_recommender.similarity import nearest_neighbours as module
 from video_recommender.similarity.recommender import VideoRecommender
 
 
@@ -157,15 +157,3 @@ def test_a_video_with_two_points_is_refused_by_name() -> None:
 def test_no_recommendations_at_all_cannot_be_asked_for() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         VideoRecommender().fit(FAN).recommend(FAN, k=0)
-
-
-def test_only_some_of_the_videos_are_recommended_if_so_asked(corpus) -> None:
-    recommender = VideoRecommender().fit(corpus.points)
-    some = corpus.points.index[::4]
-
-    among = recommender.recommend(corpus.points, k=3, among=some)
-
-    everything = recommender.recommend(corpus.points, k=len(corpus.points))
-    best = everything[everything["recommended_video_id"].isin(some)].groupby("video_id", sort=False).head(3)
-    assert among.drop(columns="rank").to_dict("list") == best.drop(columns="rank").to_dict("list")
-    assert recommender.recommend(corpus.points, among=some[:0]).empty

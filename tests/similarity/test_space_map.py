@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.similarity.space_map import flatten_space
+from video_recommender.similarity.object_space import project_to_map
 
 
 def clouds(videos: int) -> pd.DataFrame:
@@ -20,7 +20,7 @@ def clouds(videos: int) -> pd.DataFrame:
 def test_videos_that_are_near_in_space_are_near_on_the_map() -> None:
     points = clouds(60)
 
-    places = flatten_space(points)
+    places = project_to_map(points)
 
     assert places.index.equals(points.index)
     distances = np.linalg.norm(places.to_numpy()[:, np.newaxis] - places.to_numpy(), axis=2)
@@ -31,7 +31,7 @@ def test_videos_that_are_near_in_space_are_near_on_the_map() -> None:
 
 @pytest.mark.parametrize("videos", [4, 7])
 def test_a_corpus_of_a_few_videos_has_a_map_too(videos: int) -> None:
-    places = flatten_space(clouds(videos))
+    places = project_to_map(clouds(videos))
 
     assert np.isfinite(places.to_numpy()).all()
     assert len(places.drop_duplicates()) == videos
@@ -41,13 +41,13 @@ def test_a_video_without_objects_is_on_the_map() -> None:
     points = clouds(12)
     points.iloc[5] = 0
 
-    assert np.isfinite(flatten_space(points).to_numpy()).all()
+    assert np.isfinite(project_to_map(points).to_numpy()).all()
 
 
 def test_the_same_seed_gives_the_same_map() -> None:
-    pd.testing.assert_frame_equal(flatten_space(clouds(12), seed=4), flatten_space(clouds(12), seed=4))
+    pd.testing.assert_frame_equal(project_to_map(clouds(12), seed=4), project_to_map(clouds(12), seed=4))
 
 
 def test_fewer_than_four_videos_make_no_map() -> None:
     with pytest.raises(ValueError, match="A map needs 4 videos, and there are 3: add more"):
-        flatten_space(clouds(3))
+        project_to_map(clouds(3))
