@@ -63,10 +63,10 @@ class _Digester:
             return fingerprint(self.digest(function.__func__), self._bound(function.__self__))
         if not hasattr(function, "__qualname__"):  # an object that can be called
             return fingerprint(self.digest(type(function)), self._bound(vars(function)))
-        module, name = function.__module__ or "", function.__qualname__.partition(".")[0]
+        module, name = getattr(function, "__module__", None) or "", function.__qualname__.partition(".")[0]
         parsed = _module(module)
         if parsed is not None and name in parsed.definitions:
-            return fingerprint(_symbol_digest(module, name), self._closure(function))
+            return fingerprint(_symbol_digest(module, name), function.__qualname__, self._closure(function))
         return self._digest_in_memory(function)
 
     def _digest_in_memory(self, function: Any) -> str:
@@ -74,7 +74,7 @@ class _Digester:
             members = [part for part in vars(function).values() if isinstance(part, FunctionType)]
             return fingerprint(function.__qualname__, [self._digest_in_memory(member) for member in members])
         if not isinstance(function, FunctionType):
-            return fingerprint(function.__module__, function.__qualname__)
+            return fingerprint(getattr(function, "__module__", None), function.__qualname__)
         names = sorted(set(_names(function.__code__)) & function.__globals__.keys())
         used = {name: self._bound(function.__globals__[name]) for name in names}
         code = _describe(function.__code__, function.__doc__)

@@ -232,7 +232,8 @@ def _batches(segment: str, content: bytes) -> Iterator[_Batch]:
 
 
 def _signature(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    return entry.get("size"), entry.get("ino"), str(entry.get("ETag") or entry.get("mtime") or entry.get("created"))
+    """Return what differs after every change of a segment, which can only grow."""
+    return entry.get("size"), entry.get("ino"), entry.get("ETag") or entry.get("mtime")
 
 
 def _format(key: str, row: Row) -> bytes:
