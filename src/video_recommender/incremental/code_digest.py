@@ -1,44 +1,105 @@
-"""Digests of code: a function, and everything of the same package that it calls, without docstrings and comments.
+"""Digests of code: a function, and everything of the same package that it reaches, without docstrings and comments.
 
-Nothing is imported to compute one: the sources are parsed. Names are resolved through the imports of their module, those
-inside functions included. A name that cannot be resolved, such as a method of an argument, is covered by the class in
-the argument's type annotation.
+Nothing is imported to compute one: the sources are parsed. Names are resolved through the imports of their module, also
+those inside functions. A name that cannot be resolved, such as a method of an argument, is covered by the class in the
+argument's type annotation.
 """
 
 import ast
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache, partial
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeAlias
 
+from video_recommender.incremental.value_digest import value_digest
 from video_recommender.storage.digests import fingerprint, fingerprint_file
 
 DATA_SUFFIXES: Final = (".txt", ".csv", ".json", ".html", ".md")
-"""A data file with the name of a module belongs to its code."""
+"""A data file with the name of a module belongs to its code, as does one that the code names."""
+
+DATA_FILE: Final = re.compile(r"[\w-][\w./ -]{0,200}\.(?!py$)\w+")
 
 Symbol: TypeAlias = tuple[str, str]
-"""The name of a module, and of something at its top level; an empty name stands for the whole module."""
+"""The name of a module, and of something at its top level; an empty name stands for the module itself."""
 
 
 def code_digest(function: Callable[..., Any]) -> str:
     """Digest the code of a function and all code of its top-level package that it reaches.
 
+    What a partial, a method or a closure has bound counts, too.
+
     Args:
-        function: a function, class or partial of a module; one of `__main__` or a notebook is digested by its own code.
+        function: any callable. One whose source cannot be found by the name of its module, such as a function of a
+            notebook, is digested as it is in memory.
     """
-    while isinstance(function, partial):
-        function = function.func
-    module, name = function.__module__, function.__qualname__.partition(".")[0]
-    if _module(module) is None:
-        return fingerprint(module, function.__code__.co_code.hex(), repr(function.__code__.co_consts))
-    return symbol_digest(module, name)
+    return _Digester().digest(function)
 
 
-@cache
-def symbol_digest(module: str, name: str) -> str:
+def clear_cache() -> None:
+    """Forget all sources that were read, so that edits count without a reload: for tests."""
+    _parsed.clear()
+
+
+class _Digester:
+    """Digests callables, each once: functions may refer to each other."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def digest(self, function: Any) -> str:
+        if id(function) in self._seen:
+            return "seen"
+        self._seen.add(id(function))
+        if isinstance(function, partial):
+            bound = [self._bound(value) for value in (*function.args, *function.keywords.values())]
+            return fingerprint(self.digest(function.func), bound, list(function.keywords))
+        if isinstance(function, MethodType):
+            return fingerprint(self.digest(function.__func__), self._bound(function.__self__))
+        if not hasattr(function, "__qualname__"):  # an object that can be called
+            return fingerprint(self.digest(type(function)), self._bound(vars(function)))
+        module, name = getattr(function, "__module__", None) or "", function.__qualname__.partition(".")[0]
+        parsed = _module(module)
+        if parsed is not None and name in parsed.definitions:
+            return fingerprint(_symbol_digest(module, name), function.__qualname__, self._closure(function))
+        return self._digest_in_memory(function)
+
+    def _digest_in_memory(self, function: Any) -> str:
+        if isinstance(function, type):
+            members = [part for part in vars(function).values() if isinstance(part, FunctionType)]
+            return fingerprint(function.__qualname__, [self._digest_in_memory(member) for member in members])
+        if not isinstance(function, FunctionType):
+            return fingerprint(getattr(function, "__module__", None), function.__qualname__)
+        names = sorted(set(_names(function.__code__)) & function.__globals__.keys())
+        used = {name: self._bound(function.__globals__[name]) for name in names}
+        code = _describe(function.__code__, function.__doc__)
+        return fingerprint(code, used, self._bound(function.__defaults__), self._closure(function))
+
+    def _closure(self, function: Any) -> list[str]:
+        values = []
+        for cell in getattr(function, "__closure__", None) or ():
+            with suppress(ValueError):  # an empty cell
+                values.append(self._bound(cell.cell_contents))
+        return values
+
+    def _bound(self, value: Any) -> str:
+        """Digest a value that a function has bound; of a type that has no digest, only its name counts."""
+        if isinstance(value, ModuleType):
+            return value.__name__
+        if callable(value):
+            return self.digest(value)
+        try:
+            return value_digest(value)
+        except TypeError:
+            return type(value).__qualname__
+
+
+def _symbol_digest(module: str, name: str) -> str:
     """Digest something at the top level of a module, and all code of the same top-level package that it reaches."""
     package = module.partition(".")[0]
     digests: dict[str, str] = {}
@@ -54,104 +115,174 @@ def symbol_digest(module: str, name: str) -> str:
     return fingerprint(digests)
 
 
-def clear_cache() -> None:
-    """Forget all sources that were read: for tests and sessions that edit code."""
-    symbol_digest.cache_clear()
-    _module.cache_clear()
-    _source_file.cache_clear()
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Module:
     """The parsed source of a module."""
 
     name: str
-    is_package: bool
-    definitions: dict[str, list[ast.stmt]]
-    imports: dict[str, Symbol]
-    data: dict[str, str]
+    file: Path
+    definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    imports: dict[str, list[Symbol]] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)
+    _references: dict[str, list[Symbol]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, name: str, file: Path) -> "_Module":
+        """Parse a source file."""
+        tree = ast.parse(file.read_bytes())
+        _strip_docstrings(tree)
+        module = cls(name, file)
+        statements = list(_top_level(tree.body))
+        for statement in statements:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                _merge(module.imports, module.imports_of(statement))
+        for statement in statements:
+            for defined in module.affected_by(statement):
+                module.definitions.setdefault(defined, []).append(statement)
+        return module
+
+    @property
+    def package(self) -> str:
+        return self.name if self.file.name == "__init__.py" else self.name.rpartition(".")[0]
 
     def digest(self, name: str) -> str:
-        """Digest the statements that define a name, and the module's data files."""
-        return fingerprint([ast.unparse(statement) for statement in self._statements(name)], self.data)
+        """Digest the statements that define a name, and the data files that belong to them."""
+        if name not in self._digests:
+            statements = self.definitions.get(name, [])
+            constants = {node.value for part in statements for node in ast.walk(part) if isinstance(node, ast.Constant)}
+            names = {value for value in constants if isinstance(value, str) and DATA_FILE.fullmatch(value)}
+            files = {file.name: file for file in map(self.file.parent.joinpath, names) if file.is_file()}
+            data = self._own_data | {name: fingerprint_file(file) for name, file in files.items()}
+            self._digests[name] = fingerprint([ast.unparse(statement) for statement in statements], data)
+        return self._digests[name]
 
-    def references(self, name: str) -> Iterator[Symbol]:
-        """Yield what the definition of a name refers to, in this module and in others."""
-        for statement in self._statements(name):
-            imports = {**self.imports, **_imports(statement, self)}
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name):
-                    yield from self._resolve(node.id, imports)
-                elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                    module, attribute = imports.get(node.value.id, ("", ""))
-                    if module and not attribute:
-                        yield module, node.attr
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-                    yield from self._resolve(node.value, imports)  # an annotation in quotes
-        if name in self.imports:
-            yield self.imports[name]
+    def references(self, name: str) -> list[Symbol]:
+        """List what the definition of a name refers to, in this module and in others."""
+        if name not in self._references:
+            self._references[name] = [*self._find_references(name), *self._follow(self.imports.get(name, []), ())]
+        return self._references[name]
 
-    def _resolve(self, name: str, imports: dict[str, Symbol]) -> Iterator[Symbol]:
-        if name in self.definitions:
-            yield self.name, name
-        elif name in imports:
-            module, attribute = imports[name]
-            yield module, attribute
-            if attribute and _source_file(f"{module}.{attribute}"):
-                yield f"{module}.{attribute}", ""
+    def imports_of(self, statement: ast.stmt) -> dict[str, list[Symbol]]:
+        """Map the names that a statement imports, also inside of functions, to what they stand for."""
+        found: dict[str, list[Symbol]] = {}
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    found.setdefault(name, []).append((alias.name if alias.asname else name, ""))
+            elif isinstance(node, ast.ImportFrom):
+                dots, source = "." * node.level, node.module or ""
+                source = resolve_name(dots + source, self.package) if dots else source
+                for alias in node.names:
+                    found.setdefault(alias.asname or alias.name, []).append((source, alias.name))
+        return found
 
-    def _statements(self, name: str) -> list[ast.stmt]:
-        return self.definitions.get(name, [])
+    def affected_by(self, statement: ast.stmt) -> set[str]:
+        """Return the names that a statement at the top level defines or may change."""
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            return set()
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return {statement.name}
+        names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        is_plain = isinstance(statement, ast.Assign | ast.AnnAssign) and all(
+            isinstance(target, ast.Name | ast.Tuple) for target in _targets(statement)
+        )
+        # Others, such as `TABLE["cat"] = 1` or `TABLE.update(…)`, may change whatever they mention.
+        return stored if is_plain else stored | {node.id for node in names}
+
+    @cached_property
+    def _own_data(self) -> dict[str, str]:
+        files = [self.file.with_suffix(suffix) for suffix in DATA_SUFFIXES]
+        return {file.name: fingerprint_file(file) for file in files if file.is_file()}
+
+    def _find_references(self, name: str) -> Iterator[Symbol]:
+        for statement in self.definitions.get(name, []):
+            imports = {key: list(symbols) for key, symbols in self.imports.items()}
+            _merge(imports, self.imports_of(statement))
+            for root in (statement, *_quoted_annotations(statement)):
+                for node in ast.walk(root):
+                    chain = _dotted(node)
+                    if chain:
+                        yield from self._resolve(chain, imports)
+
+    def _resolve(self, chain: tuple[str, ...], imports: Mapping[str, list[Symbol]]) -> Iterator[Symbol]:
+        """Resolve `name` or `name.attribute.attribute`."""
+        first, *rest = chain
+        if first in self.definitions:
+            yield self.name, first
+        if first in imports:
+            yield from self._follow(imports[first], tuple(rest))
+        elif first not in self.definitions:
+            yield from ((module, first) for module, _ in imports.get("*", []))
+
+    @staticmethod
+    def _follow(symbols: list[Symbol], attributes: tuple[str, ...]) -> Iterator[Symbol]:
+        """Follow attributes into submodules, as far as there are any."""
+        for module, name in symbols:
+            for attribute in (name, *attributes) if name else attributes:
+                yield module, attribute
+                if _source_file(f"{module}.{attribute}") is None:
+                    break
+                module = f"{module}.{attribute}"  # noqa: PLW2901 - the walk goes on from there
+            yield module, ""
 
 
-@cache
+_parsed: dict[str, tuple[Any, _Module | None]] = {}
+
+
 def _module(name: str) -> _Module | None:
+    """Parse a module; again only if it has been reloaded, or was edited and is not loaded.
+
+    So an edit counts from the moment on at which the edited code runs, also in a session that stays open for days.
+    """
+    loaded = sys.modules.get(name)
     file = _source_file(name)
-    if file is None:
-        return None
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    _strip_docstrings(tree)
-    data = [file.with_suffix(suffix) for suffix in DATA_SUFFIXES]
-    module = _Module(
-        name=name,
-        is_package=file.name == "__init__.py",
-        definitions={},
-        imports={},
-        data={path.name: fingerprint_file(path) for path in data if path.is_file()},
-    )
-    for statement in _top_level(tree.body):
-        module.imports.update(_imports(statement, module) if _is_import(statement) else {})
-        for defined in _defined_names(statement):
-            module.definitions.setdefault(defined, []).append(statement)
-    return module
+    state: Any = getattr(loaded, "__spec__", None)
+    if file is not None and state is None:
+        stat = file.stat()
+        state = (stat.st_mtime_ns, stat.st_size)
+    known, parsed = _parsed.get(name, (None, None))
+    is_same = known == state if isinstance(state, tuple) else known is state  # specs of a reloaded module are equal
+    if name not in _parsed or not is_same:
+        parsed = _Module.parse(name, file) if file else None
+        _parsed[name] = state, parsed
+    return parsed
 
 
-@cache
 def _source_file(module: str) -> Path | None:
     """Find the source of a module by its name: to import it could take seconds."""
     package, *names = module.split(".")
-    for folder in _package_folders(package):
+    if package in {"", "__main__"}:
+        return None
+    folders, single = _find_package(package)
+    if single is not None and not names:
+        return single
+    for folder in folders:
         path = folder.joinpath(*names)
-        for file in (path / "__init__.py", path.with_suffix(".py")):
+        for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
             if file.is_file():
                 return file
     return None
 
 
-def _package_folders(package: str) -> list[Path]:
-    import sys
-
-    loaded: ModuleType | None = sys.modules.get(package)
+def _find_package(package: str) -> tuple[list[Path], Path | None]:
+    """Find the folders of a top-level package, or the file of a module that is not in a package."""
+    loaded = sys.modules.get(package)
     if loaded is not None:
-        return [Path(folder) for folder in getattr(loaded, "__path__", [])]
-    spec = find_spec(package) if package and package != "__main__" else None
-    return [Path(folder) for folder in (spec and spec.submodule_search_locations) or []]
+        folders, origin = getattr(loaded, "__path__", None), getattr(loaded, "__file__", None)
+    else:
+        spec = find_spec(package)
+        folders, origin = (spec.submodule_search_locations, spec.origin) if spec else (None, None)
+    if folders is not None:
+        return [Path(folder) for folder in folders], None
+    return [], Path(origin) if origin and origin.endswith(".py") else None
 
 
 def _top_level(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module; those under `if` and `try`, such as `if TYPE_CHECKING`, one by one."""
+    """Yield the statements of a module; those under `if`, `try` and `with`, such as `if TYPE_CHECKING`, one by one."""
     for statement in statements:
-        if isinstance(statement, ast.If | ast.Try):
+        if isinstance(statement, ast.If | ast.Try | ast.TryStar | ast.With):
             for block in ("body", "orelse", "finalbody"):
                 yield from _top_level(getattr(statement, block, []))
             for handler in getattr(statement, "handlers", []):
@@ -160,30 +291,33 @@ def _top_level(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield statement
 
 
-def _is_import(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Import | ast.ImportFrom)
+def _targets(statement: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
 
 
-def _imports(statement: ast.stmt, module: _Module) -> dict[str, Symbol]:
-    """Map the names that a statement imports, also inside of functions, to what they stand for."""
-    package = module.name if module.is_package else module.name.rpartition(".")[0]
-    found: dict[str, Symbol] = {}
+def _dotted(node: ast.AST) -> tuple[str, ...]:
+    """Return the parts of `name` or `name.attribute`; none for any other expression."""
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(attributes)) if isinstance(node, ast.Name) else ()
+
+
+def _quoted_annotations(statement: ast.stmt) -> Iterator[ast.AST]:
     for node in ast.walk(statement):
-        if isinstance(node, ast.Import):
-            found |= {alias.asname or alias.name.partition(".")[0]: (alias.name, "") for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            source = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module or ""
-            found |= {alias.asname or alias.name: (source, alias.name) for alias in node.names}
-    return found
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if not isinstance(annotation, ast.AST):
+                continue
+            for part in ast.walk(annotation):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    with suppress(SyntaxError):  # the text of a `Literal`
+                        yield ast.parse(part.value, mode="eval")
 
 
-def _defined_names(statement: ast.stmt) -> Iterator[str]:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield statement.name
-    elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                yield node.id
+def _merge(into: dict[str, list[Symbol]], found: Mapping[str, list[Symbol]]) -> None:
+    for name, symbols in found.items():
+        into.setdefault(name, []).extend(symbols)
 
 
 def _strip_docstrings(tree: ast.Module) -> None:
@@ -194,3 +328,17 @@ def _strip_docstrings(tree: ast.Module) -> None:
                 for statement in node.body
                 if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
             ] or [ast.Pass()]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _describe(code: CodeType, docstring: str | None = None) -> list[Any]:
+    """Describe compiled code without its docstring and its place in the file."""
+    constants = [part for part in code.co_consts if docstring is None or part != docstring]
+    described = [_describe(part) if isinstance(part, CodeType) else repr(part) for part in constants]
+    return [code.co_code.hex(), list(code.co_names), described]

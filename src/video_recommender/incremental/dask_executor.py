@@ -84,11 +84,15 @@ class _DaskExecutor(Executor):
         task = self._client.submit(fn, *args, pure=False, **kwargs)
 
         def finish(done: Any) -> None:
-            if future.cancelled():
+            if not future.set_running_or_notify_cancel():
                 return
-            error = done.exception() if done.status != "cancelled" else CancelledError(done.key)
+            try:
+                error = done.exception() if done.status != "cancelled" else CancelledError(done.key)
+                result = done.result() if error is None else None
+            except Exception as lost:  # noqa: BLE001 - `result()` raises it; the run would wait for ever otherwise
+                error = lost
             if error is None:
-                future.set_result(done.result())
+                future.set_result(result)
             else:
                 future.set_exception(self._explain(error))
 

@@ -6,10 +6,12 @@ import os
 import queue
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
 
@@ -17,8 +19,8 @@ import cloudpickle
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from video_recommender.incremental.partitions import PartitionState
-from video_recommender.incremental.per_partition import expected_problem, storable
+from video_recommender.incremental.partitions import PartitionState, storable
+from video_recommender.incremental.per_partition import expected_problem
 from video_recommender.storage.disk_space import is_disk_full
 
 R = TypeVar("R")
@@ -91,14 +93,20 @@ class Outcome(Generic[R]):
 
 
 def map_partitions(
-    function: Callable[[str, Any], R], tasks: Mapping[str, Any], options: WorkerOptions, description: str
+    function: Callable[[str, Any], R],
+    tasks: Iterable[tuple[str, Any]],
+    total: int,
+    options: WorkerOptions,
+    description: str,
 ) -> Iterator[Outcome[R] | None]:
     """Apply a function to every partition, on all workers, and show the progress.
 
     Args:
         function: picklable; takes a key and its task. Whatever it raises becomes the problem of that partition, except
             for a full disk. A partition that ends its worker process is tried once more alone, then it is `crashed`.
-        tasks: what the function takes, by key: paths and small tables, because it is sent to another process.
+        tasks: a key and what the function takes, such as paths and small tables, because it is sent to another process.
+            They are taken one by one, each shortly before a worker is free.
+        total: the number of tasks.
         options: where to run.
         description: label of the progress bar.
 
@@ -108,11 +116,11 @@ def map_partitions(
     Raises:
         OSError: if the disk is full.
     """
-    if not tasks:
+    if not total:
         return
     with _progress() as progress:
-        bar = progress.add_task(description, total=len(tasks))
-        for outcome in _outcomes(function, dict(tasks), options):
+        bar = progress.add_task(description, total=total)
+        for outcome in _outcomes(function, iter(tasks), options):
             if outcome is not None:
                 progress.advance(bar)
             yield outcome
@@ -126,7 +134,7 @@ class InlineExecutor(Executor):
         future: Future[R] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `result()` raises it
             future.set_exception(error)
         return future
 
@@ -194,62 +202,91 @@ def call_shared(handle: Any, key: str, task: Any) -> Outcome[Any]:
 
 
 def _outcomes(
-    function: Callable[[str, Any], R], pending: dict[str, Any], options: WorkerOptions
+    function: Callable[[str, Any], R], tasks: Iterator[tuple[str, Any]], options: WorkerOptions
 ) -> Iterator[Outcome[R] | None]:
-    """Run all tasks; after a worker has died, those that were submitted are run one by one."""
-    while pending:
-        suspects: list[str] = []
+    """Run all tasks; those that were submitted when a worker died are run again one by one."""
+    for first in tasks:  # a round; another one follows if a worker has died
+        suspects: dict[str, Any] = {}
         with open_executor(options, function) as (executor, handle, workers):
-            for outcome in _run(executor, handle, workers, pending, suspects):
-                if outcome is not None:
-                    del pending[outcome.key]
-                yield outcome
-        for key in suspects:
-            yield _run_alone(function, key, pending.pop(key), options)
+            yield from _run(executor, handle, workers, chain([first], tasks), suspects)
+            if options.backend == "dask":
+                yield from _run_one_by_one(executor, handle, suspects)
+        yield from _run_one_by_one(None, cloudpickle.dumps(function) if suspects else b"", suspects)
 
 
 def _run(
-    executor: Executor, handle: Any, workers: int, pending: Mapping[str, Any], suspects: list[str]
+    executor: Executor, handle: Any, workers: int, tasks: Iterator[tuple[str, Any]], suspects: dict[str, Any]
 ) -> Iterator[Outcome[Any] | None]:
-    """Submit tasks a few at a time and yield outcomes; if a worker dies, list the submitted tasks as suspects."""
-    done: queue.SimpleQueue[tuple[str, Future[Outcome[Any]]]] = queue.SimpleQueue()
-    waiting = iter(list(pending.items()))
-    submitted: dict[str, Future[Outcome[Any]]] = {}
+    """Submit tasks a few at a time and yield outcomes; if a worker dies, collect the submitted tasks as suspects."""
+    done: queue.SimpleQueue[str] = queue.SimpleQueue()
+    submitted: dict[str, tuple[Any, Future[Outcome[Any]]]] = {}
+    limit = 1 if isinstance(executor, InlineExecutor) else TASKS_PER_WORKER * workers
     try:
         while True:
-            while len(submitted) < TASKS_PER_WORKER * workers and (task := next(waiting, None)):
-                key = task[0]
-                submitted[key] = future = executor.submit(call_shared, handle, *task)
-                future.add_done_callback(lambda future, key=key: done.put((key, future)))  # type: ignore[misc]
+            while len(submitted) < limit and (following := next(tasks, None)):
+                key, task = following
+                try:
+                    future = executor.submit(call_shared, handle, key, task)
+                except BrokenExecutor:
+                    suspects[key] = task
+                    break
+                submitted[key] = task, future
+                future.add_done_callback(partial(_put, done, key))
             if not submitted:
                 return
             try:
-                key, future = done.get(timeout=TICK_S)
+                key = done.get(timeout=TICK_S)
             except queue.Empty:
                 yield None
                 continue
+            task, future = submitted.pop(key)
             try:
                 outcome = future.result()
-            except TaskCrashedError:
-                outcome = Outcome(key, problem=CRASHED)
-            except BrokenExecutor:
-                suspects += submitted
-                return
-            del submitted[key]
+            except (TaskCrashedError, BrokenExecutor):
+                suspects[key] = task
+                continue
             yield outcome
     finally:
-        for future in submitted.values():
+        for _, future in submitted.values():
             future.cancel()
 
 
-def _run_alone(function: Callable[[str, Any], R], key: str, task: Any, options: WorkerOptions) -> Outcome[R]:
+def _put(done: "queue.SimpleQueue[str]", key: str, _future: "Future[Any]") -> None:
+    done.put(key)
+
+
+def _run_one_by_one(executor: Executor | None, handle: Any, suspects: dict[str, Any]) -> Iterator[Outcome[Any]]:
+    """Run tasks again, each while no other is running: what dies now is to blame.
+
+    Args:
+        executor: a cluster that replaces workers that die; None for a process of its own.
+        handle: of the function; pickled, for a process of its own.
+        suspects: the tasks by key; emptied.
+    """
+    while suspects:
+        with nullcontext(executor) if executor else _own_process() as current:
+            while suspects:
+                key = next(iter(suspects))
+                task = suspects.pop(key)
+                try:
+                    outcome = current.submit(
+                        _call_pickled if executor is None else call_shared, handle, key, task
+                    ).result()
+                except (TaskCrashedError, BrokenExecutor):
+                    yield Outcome(key, problem=CRASHED)
+                    break
+                yield outcome
+
+
+@contextmanager
+def _own_process() -> Iterator[Executor]:
     from loky import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(max_workers=1, env=dict(ONE_THREAD)) as executor:
-        try:
-            return executor.submit(_call_pickled, cloudpickle.dumps(function), key, task).result()
-        except BrokenExecutor:
-            return Outcome(key, problem=CRASHED)
+    executor = ProcessPoolExecutor(max_workers=1, env=dict(ONE_THREAD))
+    try:
+        yield executor
+    finally:
+        executor.shutdown(kill_workers=True)
 
 
 def _call_pickled(function: bytes, key: str, task: Any) -> Outcome[Any]:

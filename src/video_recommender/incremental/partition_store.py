@@ -1,13 +1,16 @@
 """Where the values of a partitioned dataset are stored: what a worker needs to load and save one of them."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+from uuid import uuid4
 
 import fsspec
 import pandas as pd
@@ -18,11 +21,30 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.utils import load_obj
 from pyarrow.parquet import ParquetFile
 
-from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file
+from video_recommender.incremental.file_digest import ABSENT, path_digest
 
 TEMPORARY: Final = ".part-"
+REPLACED: Final = ".old-"
+
+SAVE_ATTEMPTS: Final = 3
+
+DISTURBED: Final = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST})
+"""Errors if another run saves or discards the same partition at the same moment."""
+
 READERS: Final = 8
 """Threads that read small files: most of the time is spent waiting."""
+
+
+def check_key(key: str) -> None:
+    """Check that a key names a file in the folder of the partitions, and none that is hidden.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if any(not part or part.startswith(".") for part in key.split("/")):
+        raise ValueError(
+            f"{key!r} cannot be the key of a partition: no part of a path may be empty or start with a dot"
+        )
 
 
 @dataclass(frozen=True)
@@ -36,6 +58,7 @@ class PartitionStore:
         dataset: the Kedro dataset of one partition, as in the catalog, without its path.
         schema: import path of a pandera model that every value must satisfy; empty for none.
         storage_options: of the file system, such as credentials.
+        run: identifies the run; part of the names of its temporary files.
     """
 
     protocol: str
@@ -44,6 +67,7 @@ class PartitionStore:
     dataset: Mapping[str, Any]
     schema: str = ""
     storage_options: Mapping[str, Any] = field(default_factory=dict)
+    run: str = field(default_factory=lambda: uuid4().hex[:8], compare=False)
 
     @property
     def filesystem(self) -> AbstractFileSystem:
@@ -64,7 +88,7 @@ class PartitionStore:
         return self._dataset(self.path(key)).load()
 
     def save(self, key: str, value: Any) -> str:
-        """Save the value of a partition; a reader finds the old value or the new one.
+        """Save the value of a partition; a reader on a disk finds the old value or the new one.
 
         Returns:
             The digest of the value: its attribute `digest` if it has one, else that of the stored bytes.
@@ -72,50 +96,68 @@ class PartitionStore:
         Raises:
             DatasetError: if the value does not satisfy the schema, or cannot be saved.
         """
-        value = self._validate(key, value)
+        return self.write(key, self.validate(key, value))
+
+    def write(self, key: str, value: Any) -> str:
+        """Save the value of a partition without validating it; returns its digest."""
         path = self.path(key)
         if self.is_local:
-            temporary = _temporary(path)
-            _remove(temporary)
-            Path(path.parent).mkdir(parents=True, exist_ok=True)
-            self._dataset(temporary).save(value)
-            if Path(path).is_dir() and not Path(path).is_symlink():
-                _remove(path)
-            Path(temporary).replace(path)
+            self._save_aside(Path(path), value)
         else:
             self._dataset(path).save(value)
         digest = getattr(value, "digest", None)
-        return digest if isinstance(digest, str) and digest else self._digest(path)
+        return digest if isinstance(digest, str) and digest else path_digest(self.filesystem, str(path)) or ABSENT
+
+    def validate(self, key: str, value: Any) -> Any:
+        """Validate a value with the schema.
+
+        Raises:
+            DatasetError: if it does not satisfy the schema.
+        """
+        if not self.schema:
+            return value
+        from pandera.errors import SchemaError, SchemaErrors
+
+        schema = load_obj(self.schema)
+        try:
+            return schema.validate(value)
+        except (SchemaError, SchemaErrors) as error:
+            raise DatasetError(f"{key} does not satisfy {schema.__name__} and was not saved: {error}") from error
 
     def delete(self, key: str) -> None:
-        """Delete the value of a partition, and what an interrupted save has left of it."""
+        """Delete the value of a partition."""
         path = self.path(key)
         if self.is_local:
-            _remove(path)
-            _remove(_temporary(path))
-            return
-        filesystem = self.filesystem
-        if filesystem.exists(str(path)):
-            filesystem.rm(str(path), recursive=filesystem.isdir(str(path)))
+            _remove(Path(path))
+        else:
+            filesystem = self.filesystem
+            for name in filesystem.find(str(path)):  # `rm` would take a path for a pattern
+                filesystem.rm_file(name)
+
+    def discard(self, key: str, run: str) -> None:
+        """Delete what a run that was killed has left of saving a partition."""
+        if self.is_local:
+            for name in _names_aside(Path(self.path(key)), run):
+                _remove(name)
 
     def names(self, folder: PurePosixPath) -> set[str]:
         """List the names in a folder of partitions."""
         try:
             if self.is_local:
-                return set(os.listdir(folder))
+                return set(os.listdir(folder))  # noqa: PTH208 - a path per name would take ten times as long
             return {PurePosixPath(path).name for path in self.filesystem.ls(str(folder), detail=False)}
         except (FileNotFoundError, NotADirectoryError):
             return set()
 
     def missing(self, keys: Iterable[str]) -> set[str]:
         """Return the keys that have no file, from one listing per folder."""
-        listed: dict[PurePosixPath, set[str]] = {}
+        listed: dict[str, set[str]] = {}
         missing = set()
         for key in keys:
-            path = self.path(key)
-            if path.parent not in listed:
-                listed[path.parent] = self.names(path.parent)
-            if path.name not in listed[path.parent]:
+            folder, _, name = key.rpartition("/")
+            if folder not in listed:
+                listed[folder] = self.names(self.root / folder)
+            if f"{name}{self.suffix}" not in listed[folder]:
                 missing.add(key)
         return missing
 
@@ -129,10 +171,9 @@ class PartitionStore:
         if self.is_local:
             with ThreadPoolExecutor(READERS) as threads:
                 tables = list(threads.map(lambda path: _parse_parquet(Path(path).read_bytes()), paths))
-        else:
-            filesystem = self.filesystem
-            contents = filesystem.cat(paths, max_concurrency=1)  # each in one piece
-            tables = [_parse_parquet(contents[filesystem._strip_protocol(path)]) for path in paths]
+        else:  # unlike `cat`, this takes no path for a pattern
+            contents = self.filesystem.cat_ranges(paths, None, None, on_error="raise")
+            tables = [_parse_parquet(content) for content in contents]
         rows = pa.concat_tables(tables).combine_chunks()
         for number, column in enumerate(rows.schema):
             if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -148,44 +189,38 @@ class PartitionStore:
         dataset: AbstractDataset[Any, Any] = partition_type(filepath=filepath, **options)
         return dataset
 
-    def _validate(self, key: str, value: Any) -> Any:
-        if not self.schema:
-            return value
-        from pandera.errors import SchemaError, SchemaErrors
-
-        schema = load_obj(self.schema)
-        try:
-            return schema.validate(value)
-        except (SchemaError, SchemaErrors) as error:
-            raise DatasetError(f"{key} does not satisfy {schema.__name__} and was not saved: {error}") from error
-
-    def _digest(self, path: PurePosixPath) -> str:
-        if not self.is_local:
-            return _digest_objects(self.filesystem, str(path))
-        files = sorted(Path(path).rglob("*")) if Path(path).is_dir() else [Path(path)]
-        if len(files) == 1 and files[0] == Path(path):
-            return fingerprint_file(files[0])
-        return fingerprint({str(file.relative_to(path)): fingerprint_file(file) for file in files if file.is_file()})
-
-
-def _temporary(path: PurePosixPath) -> PurePosixPath:
-    return path.with_name(f"{TEMPORARY}{path.name}")
+    def _save_aside(self, path: Path, value: Any) -> None:
+        """Save under a temporary name, then rename."""
+        temporary, replaced = _names_aside(path, self.run)
+        for attempt in range(SAVE_ATTEMPTS):
+            _remove(temporary)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._dataset(PurePosixPath(temporary.as_posix())).save(value)
+                if path.is_dir() and not path.is_symlink():  # a folder cannot be replaced in one step
+                    path.rename(replaced)
+                temporary.replace(path)
+                break
+            except (OSError, DatasetError) as error:
+                cause = error.__cause__ if isinstance(error, DatasetError) else error
+                if getattr(cause, "errno", None) not in DISTURBED or attempt + 1 == SAVE_ATTEMPTS:
+                    raise
+            finally:
+                _remove(replaced)
+                _remove(temporary)
 
 
-def _remove(path: PurePosixPath) -> None:
-    place = Path(path)
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
+def _names_aside(path: Path, run: str) -> tuple[Path, Path]:
+    """Return the temporary name of a new value, and that of a folder which is being replaced."""
+    return path.with_name(f"{TEMPORARY}{run}-{path.name}"), path.with_name(f"{REPLACED}{run}-{path.name}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        with suppress(FileNotFoundError):  # another run deletes it, too
+            shutil.rmtree(path)
     else:
-        place.unlink(missing_ok=True)
-
-
-def _digest_objects(filesystem: AbstractFileSystem, path: str) -> str:
-    """Digest what an object store knows of the contents (S3: the ETags), so that they need not be fetched."""
-    objects = filesystem.find(path, detail=True)
-    if all("ETag" in entry for entry in objects.values()):
-        return fingerprint([objects[name]["ETag"] for name in sorted(objects)])
-    return fingerprint_bytes(b"".join(filesystem.cat_file(name) for name in sorted(objects)))
+        path.unlink(missing_ok=True)
 
 
 def _parse_parquet(content: bytes) -> pa.Table:

@@ -1,6 +1,7 @@
 """A partitioned dataset that knows the state of each partition."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -11,8 +12,16 @@ from kedro.io.core import get_protocol_and_path, parse_dataset_definition
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
 
-from video_recommender.incremental.partition_store import PartitionStore
-from video_recommender.incremental.partitions import LOST, UNFINISHED, Partition, Partitions, PartitionState, Update
+from video_recommender.incremental.partition_store import PartitionStore, check_key
+from video_recommender.incremental.partitions import (
+    LOST,
+    UNFINISHED,
+    Partition,
+    Partitions,
+    PartitionState,
+    Update,
+    storable,
+)
 from video_recommender.incremental.state_log import Row, StateLog
 from video_recommender.storage.digests import fingerprint
 
@@ -20,6 +29,8 @@ STATE_FOLDER: Final = ".state"
 
 CONFLICT: Final = "conflict"
 """Status of a partition whose path is taken by a file that no run has made."""
+
+logger = logging.getLogger(__name__)
 
 
 class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
@@ -100,44 +111,68 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         Raises:
             DatasetError: if a value does not satisfy the schema; it is not saved.
         """
-        gone = [key for key, value in data.items() if value is None]
         partitions = {
             key: value if isinstance(value, Partition) else Partition(PartitionState(), value)
             for key, value in data.items()
             if value is not None
         }
-        refused = self.begin(partitions, gone)
-        rows: dict[str, Row] = dict(refused)
-        for key in partitions.keys() - refused.keys():
-            rows[key] = self.write(key, partitions[key])
-        self.commit({key: rows[key] for key in partitions})
+        values = {
+            key: self.store.validate(key, part.value) for key, part in partitions.items() if part.value is not None
+        }
+        self._log.read()
+        self.delete(key for key, value in data.items() if value is None)
+        rows: dict[str, Row] = dict(self.find_conflicts(partitions))
+        accepted = [key for key in partitions if key not in rows]
+        self.begin(accepted)
+        try:
+            for key in accepted:
+                state = partitions[key].state
+                rows[key] = state._replace(digest=self.store.write(key, values[key])) if key in values else state
+        finally:
+            self.commit(rows)
 
-    def begin(self, keys: Iterable[str], gone: Iterable[str] = ()) -> dict[str, PartitionState]:
-        """Prepare to replace partitions: their old values no longer count.
-
-        Args:
-            keys: the partitions to replace or add.
-            gone: the partitions to delete.
+    def find_conflicts(self, keys: Iterable[str]) -> dict[str, PartitionState]:
+        """Find partitions that cannot be written, because a file that no run has made is in their place.
 
         Returns:
-            The state of each key that cannot be written, because a file that no run has made is in its place.
+            The state of each of them, by key.
+
+        Raises:
+            ValueError: if a key cannot be part of a path.
         """
-        states, keys = self._log.read(), list(keys)
-        foreign = [key for key in keys if key not in states or states[key].status == CONFLICT]
-        taken = set(foreign) - self.store.missing(foreign)
-        deleted = [key for key in gone if key in states]
-        for key in deleted:
+        states = self._log.states
+        unknown = [key for key in keys if key not in states or states[key].status == CONFLICT]
+        for key in unknown:
+            check_key(key)
+        taken = sorted(set(unknown) - self.store.missing(unknown))
+        if taken:
+            logger.warning(
+                "%d files in %s were not made by a run and are not overwritten, among them %s: move them elsewhere",
+                len(taken),
+                self.store.root,
+                self.store.path(taken[0]).name,
+            )
+        return {key: self._conflict(key) for key in taken}
+
+    def begin(self, keys: Iterable[str]) -> None:
+        """Mark partitions that are about to be replaced or added: their old values no longer count."""
+        unfinished = UNFINISHED._replace(fingerprint=self.store.run)
+        rows: dict[str, Row] = dict.fromkeys(keys, unfinished)
+        for key in rows:
+            self._discard_unfinished(key)
+        self._log.append(rows)
+        self._log.flush()
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete partitions; a file that no run has made stays."""
+        states = self._log.states
+        known = [key for key in keys if key in states]
+        for key in known:
+            self._discard_unfinished(key)
             if states[key].status != CONFLICT:
                 self.store.delete(key)
-        self._log.append({**dict.fromkeys(deleted), **{key: UNFINISHED for key in keys if key not in taken}})
+        self._log.append(dict.fromkeys(known))
         self._log.flush()
-        return {key: self._conflict(key) for key in sorted(taken)}
-
-    def write(self, key: str, partition: Partition[Any]) -> PartitionState:
-        """Store the value of one partition; it counts once its state is committed."""
-        if partition.value is None:
-            return partition.state
-        return partition.state._replace(digest=self.store.save(key, partition.value))
 
     def commit(self, rows: Mapping[str, Row]) -> None:
         """Store the states of partitions whose values are stored; a partition with a problem loses its old value."""
@@ -147,16 +182,17 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         self._log.append(rows)
         self._log.flush()
 
-    def finish(self) -> None:
+    def compact(self) -> None:
         """Compact the state log if it is worth it."""
         self._log.compact()
 
     def fingerprint(self) -> str:
         """Digest everything that a node can read: equal if and only if values, states and properties are equal."""
         states = self.load().states
-        return fingerprint(
-            *([key, state.status, state.error, state.digest, dict(state.properties)] for key, state in states.items())
-        )
+        rows: list[Any] = [
+            [key, state.status, state.error, state.digest, dict(state.properties)] for key, state in states.items()
+        ]
+        return fingerprint(*rows)
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """Return the first partitions with their status and properties, for kedro-viz."""
@@ -164,9 +200,14 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         rows = pd.DataFrame([{"key": key, "status": state.status, **state.properties} for key, state in states])
         return TablePreview(json.loads(rows.to_json(orient="split", index=False)))
 
+    def _discard_unfinished(self, key: str) -> None:
+        state = self._log.states.get(key)
+        if state is not None and state.status == UNFINISHED.status and state.fingerprint not in {"", self.store.run}:
+            self.store.discard(key, state.fingerprint)
+
     def _conflict(self, key: str) -> PartitionState:
         error = f"{self.store.path(key)} was not made by a run and would be overwritten: move it to another folder"
-        return PartitionState(status=CONFLICT, error=error, retry=True)
+        return PartitionState(status=CONFLICT, error=storable(error), retry=True)
 
     def _exists(self) -> bool:
         return bool(self.store.filesystem.isdir(str(self.store.root / STATE_FOLDER)))
@@ -178,4 +219,3 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
             "dataset": partition_type.__name__,
             "filename_suffix": self.store.suffix,
         }
-

@@ -184,3 +184,8 @@ def _concatenate(parts: list["pd.Series[Any]"]) -> "pd.Series[Any]":
     if isinstance(parts[0].dtype, pd.CategoricalDtype):
         return pd.Series(union_categoricals(parts))
     return pd.concat(parts, ignore_index=True)
+
+
+def storable(text: str) -> str:
+    """Replace what cannot be encoded, such as parts of a file name that is not Unicode."""
+    return text.encode(errors="replace").decode()

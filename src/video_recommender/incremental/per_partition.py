@@ -1,13 +1,22 @@
 """Nodes that work on one partition at a time: pure functions, wired with `per_partition` or `accumulate`."""
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
+import numpy as np
 from kedro.pipeline.node import Node
 
-from video_recommender.incremental.partitions import NO_PROPERTIES, Partition, Partitions, PartitionState, Property
+from video_recommender.incremental.partitions import (
+    NO_PROPERTIES,
+    Partition,
+    Partitions,
+    PartitionState,
+    Property,
+    storable,
+)
 
 PROPERTIES: Final = "properties"
 """The field of a result that goes to the state row instead of a dataset."""
@@ -85,8 +94,20 @@ def known_properties(partitions: Mapping[str, Any], key: str) -> Mapping[str, Pr
     """Return the properties that a value of a mapping in memory declares in its attribute `properties`."""
     if isinstance(partitions, Partitions):
         return NO_PROPERTIES
-    properties: Mapping[str, Property] = getattr(partitions[key], PROPERTIES, NO_PROPERTIES)
-    return properties
+    return plain_properties(getattr(partitions[key], PROPERTIES, NO_PROPERTIES))
+
+
+def plain_properties(properties: Mapping[str, Any]) -> Mapping[str, Property]:
+    """Convert properties to what a state row can hold.
+
+    Raises:
+        TypeError: if one is not a string, a number, a boolean or None.
+    """
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in properties.items()}
+    for name, value in plain.items():
+        if not isinstance(value, Property):
+            raise TypeError(f"The property {name} is a {type(value).__name__}: use a string, a number or a boolean")
+    return {name: storable(value) if isinstance(value, str) else value for name, value in plain.items()}
 
 
 @dataclass(frozen=True)
@@ -133,18 +154,21 @@ def split_result(result: Any, outputs: int) -> tuple[tuple[Any, ...], Mapping[st
 
     Raises:
         ValueError: if it has another number of values than the node has outputs.
+        TypeError: if it is no tuple or dataclass, though the node has several outputs.
     """
     properties: Mapping[str, Property] = NO_PROPERTIES
     is_record = is_dataclass(result) and not isinstance(result, type)
     if is_record and hasattr(result, PROPERTIES):
-        properties = dict(result.properties)
+        properties = plain_properties(result.properties)
         values = tuple(getattr(result, field.name) for field in fields(result) if field.name != PROPERTIES)
     elif outputs == 1:
         values = (result,)
     elif is_record:
         values = tuple(getattr(result, field.name) for field in fields(result))
-    else:
+    elif isinstance(result, tuple | list):
         values = tuple(result)
+    else:
+        raise TypeError(f"The node function returned a {type(result).__name__}, not a tuple of {outputs} values")
     if len(values) != outputs:
         raise ValueError(f"The node function returned {len(values)} values for {outputs} outputs")
     return values, properties
@@ -158,13 +182,6 @@ def expected_problem(error: Exception) -> PartitionState | None:
     return PartitionState(status=status, error=storable(str(error)), retry=bool(getattr(error, "retry", False)))
 
 
-def storable(message: str) -> str:
-    """Replace what cannot be encoded, such as parts of a file name that is not Unicode."""
-    return message.encode(errors="replace").decode()
-
-
 def _without_first_parameter(func: Callable[..., Any]) -> Any:
-    import inspect
-
     signature = inspect.signature(func)
     return signature.replace(parameters=list(signature.parameters.values())[1:])

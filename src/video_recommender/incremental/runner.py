@@ -2,11 +2,13 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import uuid4
 
-from kedro.io import CatalogProtocol, SharedMemoryCatalogProtocol
+from kedro.io import CatalogProtocol, DatasetError, SharedMemoryCatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
@@ -14,12 +16,13 @@ from kedro.runner.task import Task
 from pluggy import PluginManager
 
 from video_recommender.incremental.executors import Outcome, WorkerOptions, map_partitions
-from video_recommender.incremental.partitioned_dataset import StatefulPartitionedDataset
 from video_recommender.incremental.partition_store import PartitionStore
+from video_recommender.incremental.partitioned_dataset import StatefulPartitionedDataset
 from video_recommender.incremental.partitions import Partitions, PartitionState
 from video_recommender.incremental.per_partition import PartitionCall, known_properties
-from video_recommender.incremental.staleness import CatalogDigests, NodeLedger, function_digest, value_digest
 from video_recommender.incremental.stages import by_stage, stage_of
+from video_recommender.incremental.staleness import CatalogDigests, NodeLedger
+from video_recommender.incremental.value_digest import value_digest
 from video_recommender.storage.digests import fingerprint
 
 LEDGER: Final = "node_ledger"
@@ -32,6 +35,9 @@ ALWAYS_RUN: Final = "always_run"
 
 COMMIT_INTERVAL_S: Final = 1.0
 """Finished partitions are committed after this time: a killed run loses no more than these."""
+
+PARTITIONS_MARKED: Final = 100
+"""So many partitions at a time are marked as unfinished before they are processed: others keep their old values."""
 
 FAILED_SHARE: Final = 0.01
 FAILED_COUNT: Final = 3
@@ -66,26 +72,33 @@ class IncrementalRunner(SequentialRunner):
     ) -> None:
         digests = CatalogDigests(catalog)
         keeps_ledger = LEDGER in catalog
-        ledger = NodeLedger(catalog.load(LEDGER) if keeps_ledger and catalog[LEDGER].exists() else {}, digests)
+        for node in pipeline.nodes:  # at the start: an edit during the run must not count for what older code has made
+            if hasattr(node.func, "per_partition") or (keeps_ledger and _can_be_skipped(node)):
+                digests.of_function(_digested_function(node))
+        ledger = NodeLedger(_load_ledger(catalog) if keeps_ledger else {}, digests)
         hooks = _Hooks(hook_manager, catalog, run_id)
+        unread = Counter(name for node in pipeline.nodes for name in node.inputs)
         for node in by_stage(pipeline):
             title = f"{stage_of(node).replace('_', ' '):<20} {node.short_name.replace('_', ' ')}"
             if hasattr(node.func, "per_partition"):
                 _PartitionRun(node, catalog, digests, hooks).execute(title)
             elif hasattr(node.func, "accumulates"):
                 _log(title)
+                digests.forget(node.outputs)
                 _accumulate(node, catalog, hooks)
-                digests.forget(node.outputs)
-            elif ALWAYS_RUN not in node.tags and ledger.is_up_to_date(node):
-                _log(f"{title}: up to date")
-                hooks.skip(node)
             else:
-                _log(title)
-                digests.forget(node.outputs)
-                Task(node, catalog, self._is_async, hook_manager, run_id).execute()
-                ledger.record(node)
-                if keeps_ledger:
-                    catalog.save(LEDGER, ledger.entries)
+                description = ledger.describe(node) if keeps_ledger and _can_be_skipped(node) else None
+                if description is not None and ledger.is_up_to_date(node, description):
+                    _log(f"{title}: up to date")
+                    hooks.skip(node)
+                else:
+                    _log(title)
+                    digests.forget(node.outputs)
+                    Task(node, catalog, self._is_async, hook_manager, run_id).execute()
+                    if description is not None:
+                        ledger.record(node, description)
+                        catalog.save(LEDGER, ledger.entries)
+            _release(node, catalog, unread, pipeline)
 
 
 @dataclass(frozen=True)
@@ -134,15 +147,14 @@ class _Hooks:
 class _PartitionRun:
     """One run of a per-partition node."""
 
-    def __init__(
-        self, node: Node, catalog: CatalogProtocol[Any, Any], digests: CatalogDigests, hooks: _Hooks
-    ) -> None:
+    def __init__(self, node: Node, catalog: CatalogProtocol[Any, Any], digests: CatalogDigests, hooks: _Hooks) -> None:
         self.node = node
         self.catalog = catalog
         self.digests = digests
         self.hooks = hooks
         self.mapped, *self.broadcast = node.inputs
         self.datasets = [_partitioned(catalog, name) for name in node.outputs]
+        self._loaded: dict[str, Any] = {}
 
     def execute(self, title: str) -> None:
         """Delete partitions whose input is gone and process the stale ones.
@@ -150,10 +162,12 @@ class _PartitionRun:
         Raises:
             UnexpectedFailuresError: if many partitions hit a bug; all others are saved before.
         """
-        partitions: Mapping[str, Any] = self.hooks.load(self.node, self.mapped)
+        partitions: Mapping[str, Any] = self._load(self.mapped)
         fingerprints = self._fingerprints(partitions)
         states = [dataset.load().states for dataset in self.datasets]
-        stale = [key for key, value in fingerprints.items() if any(_is_stale(known.get(key), value) for known in states)]
+        stale = [
+            key for key, value in fingerprints.items() if any(_is_stale(known.get(key), value) for known in states)
+        ]
         gone = sorted(set().union(*states) - fingerprints.keys())
         if not stale and not gone:
             _log(f"{title}: up to date")
@@ -161,53 +175,90 @@ class _PartitionRun:
             return
         _log(title)
         self.digests.forget(self.node.outputs)
-        inputs = {self.mapped: partitions, **{name: self.hooks.load(self.node, name) for name in self.broadcast}}
+        inputs = {name: self._load(name) for name in self.node.inputs}
         self.hooks.start(self.node, inputs)
+        failures = _Failures(title, len(fingerprints))
         try:
-            failures = self._process(partitions, {key: fingerprints[key] for key in stale}, gone, inputs)
-            _raise_if_many(failures, len(fingerprints), title)
+            self._process(partitions, {key: fingerprints[key] for key in stale}, gone, failures)
+            failures.raise_if_many()
         except Exception as error:
             self.hooks.fail(self.node, inputs, error)
             raise
         self.hooks.finish(self.node, inputs, {name: self.catalog.load(name) for name in self.node.outputs})
 
+    def _load(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = self.hooks.load(self.node, name)
+        return self._loaded[name]
+
     def _fingerprints(self, partitions: Mapping[str, Any]) -> dict[str, str]:
-        func = self.node.func.per_partition  # type: ignore[attr-defined]
-        common = fingerprint(function_digest(func), list(self.digests.of(self.broadcast).values()), self.node.outputs)
+        function = self.digests.of_function(_digested_function(self.node))
+        digests = self.digests.of(self.broadcast)
+        broadcast = [digests[name] or self._digest_in_memory(name) for name in self.broadcast]
+        common = fingerprint(function, broadcast, self.node.outputs)
         if isinstance(partitions, Partitions):
             return {key: fingerprint(common, partitions.states[key].digest) for key in partitions}
+        if not isinstance(partitions, Mapping):
+            raise TypeError(
+                f"{self.mapped} is a {type(partitions).__name__}, but {self.node.short_name} maps over it: "
+                "make it a StatefulPartitionedDataset, or a mapping from key to value"
+            )
         return {key: fingerprint(common, value_digest(value)) for key, value in partitions.items()}
 
+    def _digest_in_memory(self, name: str) -> str:
+        """Digest an input that is kept in memory only."""
+        try:
+            return value_digest(self._load(name))
+        except TypeError as error:
+            logger.warning("%s processes every partition in every run: %s: %s", self.node.short_name, name, error)
+            return uuid4().hex
+
     def _process(
-        self, partitions: Mapping[str, Any], stale: Mapping[str, str], gone: Sequence[str], inputs: Mapping[str, Any]
-    ) -> list[Outcome[Any]]:
-        refused: dict[str, PartitionState] = {}
+        self, partitions: Mapping[str, Any], stale: Mapping[str, str], gone: Sequence[str], failures: "_Failures"
+    ) -> None:
+        rows = {key: PartitionState(stale[key], properties=known_properties(partitions, key)) for key in stale}
         for dataset in self.datasets:
-            refused |= dataset.begin(stale, gone)
-        broadcast = tuple(inputs[name] for name in self.broadcast)
+            dataset.compact()
+            dataset.delete(gone)
+        refused = self._refuse_conflicts(rows)
+        broadcast = tuple(self._load(name) for name in self.broadcast)
         options = self._workers(broadcast)
         work = _ComputeAndSave(
             PartitionCall(self.node.func.per_partition, broadcast, len(self.datasets)),  # type: ignore[attr-defined]
             tuple(dataset.store for dataset in self.datasets),
             isinstance(partitions, Partitions),
         )
-        tasks = {key: partitions[key] for key in stale if key not in refused}
-        rows = {key: PartitionState(stale[key], properties=known_properties(partitions, key)) for key in stale}
+        keys = [key for key in stale if key not in refused]
+        tasks = self._tasks(partitions, keys)
         commits = _Commits(self.datasets, rows, 0 if options.backend == "sequential" else COMMIT_INTERVAL_S)
-        failures: list[Outcome[Any]] = []
         try:
-            commits.add({key: (state,) * len(self.datasets) for key, state in refused.items()})
-            for outcome in map_partitions(work, tasks, options, _label(self.node)):
+            for outcome in map_partitions(work, tasks, len(keys), options, _label(self.node)):
                 if outcome is not None:
-                    commits.add({outcome.key: outcome.result or (outcome.problem,) * len(self.datasets)})
-                    if outcome.traceback:
-                        failures.append(outcome)
+                    commits.add(outcome)
+                    failures.add(outcome)
                 commits.flush_if_due()
         finally:
             commits.flush()
         for dataset in self.datasets:
-            dataset.finish()
-        return failures
+            dataset.compact()
+
+    def _refuse_conflicts(self, rows: Mapping[str, PartitionState]) -> set[str]:
+        """Store the state of partitions that cannot be written in one of the datasets; they are processed in none."""
+        conflicts = [dataset.find_conflicts(rows) for dataset in self.datasets]
+        refused = {key: state for found in conflicts for key, state in found.items()}
+        for dataset, own in zip(self.datasets, conflicts, strict=True):
+            dataset.delete(refused.keys() - own.keys())
+            dataset.commit({key: _complete(state, rows[key]) for key, state in refused.items()})
+        return set(refused)
+
+    def _tasks(self, partitions: Mapping[str, Any], keys: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """Yield the tasks, each after its partition has been marked as unfinished."""
+        for start in range(0, len(keys), PARTITIONS_MARKED):
+            following = keys[start : start + PARTITIONS_MARKED]
+            for dataset in self.datasets:
+                dataset.begin(following)
+            for key in following:
+                yield key, partitions[key]
 
     def _workers(self, broadcast: Sequence[Any]) -> WorkerOptions:
         given = self.catalog.load(WORKERS) if WORKERS in self.catalog else {}
@@ -245,8 +296,11 @@ class _Commits:
         self._rows: dict[str, tuple[PartitionState, ...]] = {}
         self._last = time.monotonic()
 
-    def add(self, rows: Mapping[str, tuple[PartitionState, ...]]) -> None:
-        self._rows |= rows
+    def add(self, outcome: Outcome[tuple[PartitionState, ...]]) -> None:
+        if outcome.problem is not None:
+            self._rows[outcome.key] = (outcome.problem,) * len(self._datasets)
+        elif outcome.result is not None:
+            self._rows[outcome.key] = outcome.result
 
     def flush_if_due(self) -> None:
         if time.monotonic() - self._last >= self._interval_s:
@@ -255,13 +309,41 @@ class _Commits:
     def flush(self) -> None:
         rows, self._rows = self._rows, {}
         for number, dataset in enumerate(self._datasets):
-            dataset.commit({key: self._complete(key, row[number]) for key, row in rows.items()})
+            dataset.commit({key: _complete(row[number], self._known[key]) for key, row in rows.items()})
         self._last = time.monotonic()
 
 
-    def _complete(self, key: str, state: PartitionState) -> PartitionState:
-        known = self._known[key]
-        return state._replace(fingerprint=known.fingerprint, properties={**known.properties, **state.properties})
+class _Failures:
+    """Partitions of a node that hit a bug; the traceback of each kind is logged once, as soon as it is known."""
+
+    def __init__(self, title: str, partitions: int) -> None:
+        self._title = " ".join(title.split())
+        self._partitions = partitions
+        self._keys: dict[tuple[str, ...], list[str]] = {}
+
+    def add(self, outcome: Outcome[Any]) -> None:
+        if not outcome.traceback:
+            return
+        kind = _kind(outcome.traceback)
+        if kind not in self._keys:
+            logger.error(
+                "%s failed unexpectedly; this is a bug, or a broken installation:\n%s",
+                outcome.key,
+                outcome.traceback,
+                extra={"markup": False},
+            )
+        self._keys.setdefault(kind, []).append(outcome.key)
+
+    def raise_if_many(self) -> None:
+        keys = [key for same in self._keys.values() for key in same]
+        for same in self._keys.values():
+            if len(same) > 1:
+                logger.error("%d others failed in the same way as %s", len(same) - 1, same[0], extra={"markup": False})
+        if len(keys) >= FAILED_COUNT and len(keys) > FAILED_SHARE * self._partitions:
+            raise UnexpectedFailuresError(
+                f"{self._title}: {len(keys)} of {self._partitions} partitions failed unexpectedly, "
+                f"among them {', '.join(keys[:FAILED_COUNT])}: see the traceback above. All others are saved"
+            )
 
 
 def _accumulate(node: Node, catalog: CatalogProtocol[Any, Any], hooks: _Hooks) -> None:
@@ -277,14 +359,42 @@ def _accumulate(node: Node, catalog: CatalogProtocol[Any, Any], hooks: _Hooks) -
     except Exception as error:
         hooks.fail(node, inputs, error)
         raise
-    dataset.finish()
+    dataset.compact()
     hooks.finish(node, inputs, {name: catalog.load(name)} if has_changed else {})
+
+
+def _can_be_skipped(node: Node) -> bool:
+    return ALWAYS_RUN not in node.tags and not hasattr(node.func, "accumulates")
+
+
+def _digested_function(node: Node) -> Any:
+    """Return the function whose code the outputs of a node depend on."""
+    return getattr(node.func, "per_partition", node.func)
+
+
+def _load_ledger(catalog: Any) -> dict[str, Any]:
+    if not catalog[LEDGER].exists():
+        return {}
+    try:
+        entries = catalog.load(LEDGER)
+    except DatasetError:
+        logger.warning("%s cannot be read: every table is computed again", LEDGER, exc_info=True)
+        return {}
+    return entries if isinstance(entries, dict) else {}
+
+
+def _release(node: Node, catalog: Any, unread: "Counter[str]", pipeline: Pipeline) -> None:
+    """Release what is kept in memory once no other node reads it, as Kedro's runners do."""
+    unread.subtract(node.inputs)
+    finished = {name for name in {*node.inputs, *node.outputs} if unread[name] < 1}
+    for name in finished - pipeline.inputs() - pipeline.outputs():
+        catalog.release(name)
 
 
 def _partitioned(catalog: CatalogProtocol[Any, Any], name: str) -> StatefulPartitionedDataset:
     dataset = catalog[name]
     if not isinstance(dataset, StatefulPartitionedDataset):
-        raise ValueError(
+        raise TypeError(
             f"{name} is a {type(dataset).__name__}, but a per-partition node writes it: "
             "make it a StatefulPartitionedDataset in the catalog"
         )
@@ -295,38 +405,22 @@ def _is_stale(state: PartitionState | None, fingerprint: str) -> bool:
     return state is None or state.fingerprint != fingerprint or state.retry
 
 
+def _complete(state: PartitionState, known: PartitionState) -> PartitionState:
+    """Add the fingerprint and the properties that are known before a partition is processed."""
+    return state._replace(fingerprint=known.fingerprint, properties={**known.properties, **state.properties})
+
+
 def _label(node: Node) -> str:
     words = node.short_name.replace("_", " ")
     return words[:1].upper() + words[1:]
 
 
-def _raise_if_many(failures: Sequence[Outcome[Any]], partitions: int, title: str) -> None:
-    """Log the traceback of each kind of bug once, and stop the run if there are many."""
-    kinds: dict[tuple[str, ...], list[Outcome[Any]]] = {}
-    for failure in failures:
-        kinds.setdefault(_kind(failure.traceback), []).append(failure)
-    for same in kinds.values():
-        first = same[0]
-        logger.error(
-            "%s failed unexpectedly%s; this is a bug, or a broken installation:\n%s",
-            first.key,
-            f" (and {len(same) - 1} others in the same way)" if len(same) > 1 else "",
-            first.traceback,
-            extra={"markup": False},
-        )
-    if len(failures) >= FAILED_COUNT and len(failures) > FAILED_SHARE * partitions:
-        names = ", ".join(failure.key for failure in failures[:FAILED_COUNT])
-        raise UnexpectedFailuresError(
-            f"{' '.join(title.split())}: {len(failures)} of {partitions} partitions failed unexpectedly, "
-            f"among them {names}: see the traceback above. All others are saved"
-        )
-
-
 def _kind(text: str) -> tuple[str, ...]:
     """Return the type of an exception and the line that raised it, which all failures of one kind share."""
     lines = text.strip().splitlines()
-    places = [line.strip() for line in lines if line.lstrip().startswith("File ")]
-    return lines[-1].partition(":")[0], places[-1] if places else ""
+    last = max((number for number, line in enumerate(lines) if line.lstrip().startswith("File ")), default=0)
+    name = next((line for line in lines[last + 1 :] if not line.startswith(" ")), lines[-1])
+    return name.partition(":")[0], lines[last].strip()
 
 
 def _log(message: str) -> None:

@@ -1,24 +1,24 @@
 """The one rule of staleness: an output is stale if anything that it was made from has another digest than before."""
 
+import importlib.metadata
+import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path, PurePath
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
-from fsspec.implementations.local import LocalFileSystem
-from kedro.io import AbstractDataset, CatalogProtocol
+from kedro.io import CatalogProtocol
 from kedro.io.core import is_parameter
 from kedro.pipeline.node import Node
 
 from video_recommender.incremental.code_digest import code_digest
-from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file
-
-ABSENT: Final = "absent"
-"""The digest of a file that does not exist."""
+from video_recommender.incremental.file_digest import ABSENT, dataset_digest
+from video_recommender.incremental.value_digest import value_digest
+from video_recommender.storage.digests import fingerprint
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,28 +51,19 @@ def depends_on(*libraries: str, version: str | None = None) -> Callable[[F], F]:
 
 def function_digest(function: Callable[..., Any]) -> str:
     """Digest what a node function depends on besides its inputs: its code or version, and its libraries."""
-    while isinstance(function, partial):
-        function = function.func
-    dependencies: Dependencies = getattr(function, "dependencies", Dependencies())
-    code = code_digest(function) if dependencies.version is None else dependencies.version
+    bound: list[Any] = []
+    marked = function
+    while isinstance(marked, partial):
+        bound += [*map(_digest_or_name, marked.args), *sorted(marked.keywords)]
+        bound += [_digest_or_name(value) for _, value in sorted(marked.keywords.items())]
+        marked = marked.func
+    dependencies: Dependencies = getattr(marked, "dependencies", Dependencies())
+    code = code_digest(function) if dependencies.version is None else [dependencies.version, *bound]
     return fingerprint(code, {library: _installed_version(library) for library in dependencies.libraries})
 
 
-def value_digest(value: Any) -> str:
-    """Digest a value in memory: its attribute `digest` if it has one, else its content.
-
-    Args:
-        value: a pydantic model, a dataclass, a path, bytes, or what JSON can hold.
-
-    Raises:
-        TypeError: if a part of it is of another type.
-    """
-    digest = getattr(value, "digest", None)
-    return digest if isinstance(digest, str) else fingerprint(_plain(value))
-
-
 class CatalogDigests:
-    """The digests of datasets, each computed once until it is saved again.
+    """The digests of datasets and node functions, each computed once: of a dataset, until it is saved again.
 
     Args:
         catalog: the datasets.
@@ -81,11 +72,19 @@ class CatalogDigests:
     def __init__(self, catalog: CatalogProtocol[Any, Any]) -> None:
         self._catalog = catalog
         self._digests: dict[str, str | None] = {}
+        self._functions: dict[int, tuple[Callable[..., Any], str]] = {}
 
     def of(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Digest datasets and parameters; None for a dataset that is kept in memory only."""
+        """Digest datasets and parameters; None if one is kept in memory only, or holds what has no digest."""
+        names = list(names)
         self._digests |= {name: self._compute(name) for name in names if name not in self._digests}
         return {name: self._digests[name] for name in names}
+
+    def of_function(self, function: Callable[..., Any]) -> str:
+        """Digest a node function, as it is when this is called for the first time."""
+        if id(function) not in self._functions:
+            self._functions[id(function)] = function, function_digest(function)
+        return self._functions[id(function)][1]
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget the digests of datasets that are about to be saved."""
@@ -93,36 +92,20 @@ class CatalogDigests:
             self._digests.pop(name, None)
 
     def _compute(self, name: str) -> str | None:
-        if is_parameter(name):
+        if not is_parameter(name):
+            return dataset_digest(self._catalog[name])
+        try:
             return value_digest(self._catalog.load(name))
-        dataset = self._catalog[name]
-        return str(dataset.fingerprint()) if hasattr(dataset, "fingerprint") else file_digest(dataset)
-
-
-def file_digest(dataset: AbstractDataset[Any, Any]) -> str | None:
-    """Digest the file of a dataset.
-
-    Returns:
-        The digest of its bytes, or what an object store knows of them (S3: the ETag); `ABSENT` if there is no file;
-        None if the dataset keeps no file.
-    """
-    from video_recommender.incremental.dataset_location import dataset_location
-
-    location = dataset_location(dataset)
-    if location is None:
-        return None
-    filesystem, path = location
-    if isinstance(filesystem, LocalFileSystem):
-        return fingerprint_file(Path(path)) if filesystem.isfile(path) else ABSENT
-    filesystem.invalidate_cache(path)
-    return str(filesystem.checksum(path)) if filesystem.isfile(path) else ABSENT
+        except TypeError as error:
+            logger.warning("Nodes that read %s are never up to date: %s", name, error)
+            return None
 
 
 class NodeLedger:
     """What each node was last made from, and what it made.
 
     Args:
-        entries: as `save` has given them.
+        entries: as they were stored.
         digests: of the datasets of this run.
     """
 
@@ -130,46 +113,40 @@ class NodeLedger:
         self.entries = dict(entries)
         self._digests = digests
 
-    def is_up_to_date(self, node: Node) -> bool:
-        """Whether nothing that the node depends on, nor what it has made, has changed."""
-        outputs = self._digests.of(node.outputs).values()
-        if None in outputs or ABSENT in outputs or node.name not in self.entries:
-            return False
-        entry = self._describe(node)
-        return self.entries[node.name] == entry and None not in entry["inputs"].values()
-
-    def record(self, node: Node) -> None:
-        """Remember what a node was made from, once it has run."""
-        self._digests.forget(node.outputs)
-        self.entries[node.name] = self._describe(node)
-
-    def _describe(self, node: Node) -> dict[str, Any]:
+    def describe(self, node: Node) -> dict[str, Any]:
+        """Describe what a node is made from, before it runs: what changes while it runs makes it stale."""
+        inputs = self._digests.of(node.inputs)
         return {
-            "function": function_digest(node.func),
-            "inputs": self._digests.of(node.inputs),
-            "outputs": self._digests.of(node.outputs),
+            "function": self._digests.of_function(node.func),
+            "inputs": [[name, inputs[name]] for name in node.inputs],
         }
 
+    def is_up_to_date(self, node: Node, description: Mapping[str, Any]) -> bool:
+        """Whether nothing that a node is made from, nor what it has made, has changed."""
+        if node.name not in self.entries or any(digest is None for _, digest in description["inputs"]):
+            return False
+        outputs = self._digests.of(node.outputs)
+        if None in outputs.values() or ABSENT in outputs.values():
+            return False
+        return bool(self.entries[node.name] == {**description, "outputs": outputs})
 
-@cache
+    def record(self, node: Node, description: Mapping[str, Any]) -> None:
+        """Remember what a node was made from, once it has run."""
+        self._digests.forget(node.outputs)
+        self.entries[node.name] = {**description, "outputs": self._digests.of(node.outputs)}
+
+
+def _digest_or_name(value: Any) -> str:
+    if callable(value):
+        return code_digest(value)
+    try:
+        return value_digest(value)
+    except TypeError:
+        return type(value).__qualname__
+
+
 def _installed_version(library: str) -> str:
     try:
-        return version(library)
-    except PackageNotFoundError:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return fingerprint_bytes(value)
-    if isinstance(value, PurePath):
-        return str(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"": type(value).__name__, **{field.name: _plain(getattr(value, field.name)) for field in fields(value)}}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if isinstance(value, set | frozenset):
-        return sorted(map(str, value))
-    return value

@@ -3,21 +3,33 @@
 import json
 import logging
 import posixpath
-from collections.abc import Iterable, Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from video_recommender.incremental.partitions import NO_PROPERTIES, PartitionState
+from video_recommender.incremental.partitions import NO_PROPERTIES, UNFINISHED, PartitionState
 
 SEGMENT_BYTES: Final = 2_000_000
-"""A segment is rewritten with every flush until it has this size, because an object store cannot append."""
+"""A segment is closed at this size: an object store cannot append, so every flush writes the open segment again."""
 
 MAX_SEGMENTS: Final = 60
-"""The log is compacted if it has more: every run adds one."""
+"""The log is compacted if it has this many segments more than its size explains: every run adds one."""
+
+IDLE_MS: Final = 10_000
+"""A segment of another run is not compacted before it has been idle for this time: that run may be alive."""
+
+READ_ATTEMPTS: Final = 5
+"""A reader starts again if another run compacts the log at the same moment."""
+
+BATCH: Final = b'{"at":'
+KEY: Final = re.compile(rb'^\{"key":("(?:[^"\\]|\\.)*")')
 
 logger = logging.getLogger(__name__)
 
@@ -25,45 +37,60 @@ Row: TypeAlias = PartitionState | None
 """A state, or None for a partition that was deleted."""
 
 
-class StateLog:
-    """The last state of each key, kept as segments of JSON lines; the last line of a key counts.
+class _Batch(NamedTuple):
+    """The rows of one flush; sorted by time, the last row of a key counts."""
 
-    A segment is replaced as a whole, so a run that is killed leaves complete lines only. When more than half of the
-    lines are outdated, or there are many segments, the log is compacted. Several runs may append at the same time, each to segments of its own.
+    at: int
+    segment: str
+    number: int
+    lines: list[bytes]
+
+
+class StateLog:
+    """The last state of each key, kept as segments of JSON lines.
+
+    Every flush adds a batch: a line with the time in milliseconds, then a line per row. A batch on a local disk is
+    appended; in an object store, the segment is replaced. Several runs may write at the same time, each to segments of
+    its own, because the batches of all segments are read in the order of their times. When more than half of the rows
+    are outdated, or there are many segments, the log is compacted.
 
     Args:
         filesystem: where the log is kept.
         folder: its path there.
+
+    Attributes:
+        states: the state of each key, as of the last read, with the rows that were appended since.
     """
 
     def __init__(self, filesystem: AbstractFileSystem, folder: str) -> None:
+        self.states: dict[str, PartitionState] = {}
         self._filesystem = filesystem
         self._folder = folder
-        self._states: dict[str, PartitionState] = {}
         self._segments: dict[str, tuple[Any, ...]] = {}
-        self._lines = 0
+        self._last_batch: dict[str, int] = {}  # the time of each segment
+        self._own: set[str] = set()
+        self._rows = 0
         self._current = ""
-        self._content: list[bytes] = []
+        self._size = 0
+        self._content: list[bytes] = []  # of the current segment, in an object store
         self._pending: list[bytes] = []
 
     def read(self) -> dict[str, PartitionState]:
-        """Return the state of each key; only segments that are new since the last call are read."""
-        found = self._list()
-        if any(found.get(name) != signature for name, signature in self._segments.items()):
-            self._states, self._segments, self._lines = {}, {}, 0
-        new = sorted(found.keys() - self._segments.keys())
-        contents = self._filesystem.cat([self._path(name) for name in new]) if new else {}
-        for name in new:
-            damaged = 0
-            for line in _content(contents, self._path(name)).splitlines():
-                try:
-                    self._apply(*_parse(line))
-                except (ValueError, TypeError, KeyError, AttributeError):
-                    damaged += 1
-            if damaged:
-                logger.warning("%s has %d damaged lines: their partitions are computed again", self._path(name), damaged)
-        self._segments = found
-        return self._states
+        """Return the state of each key; nothing is read if nothing has changed since the last call."""
+        for attempt in range(READ_ATTEMPTS):
+            found = self._list()
+            if found == self._segments:
+                break
+            try:
+                contents = self._fetch(sorted(found))
+            except FileNotFoundError:  # compacted since it was listed
+                if attempt + 1 == READ_ATTEMPTS:
+                    raise
+                continue
+            self._apply_all(contents)
+            self._segments = found
+            break
+        return self.states
 
     def append(self, rows: Mapping[str, Row]) -> None:
         """Add rows, which the next flush stores."""
@@ -75,98 +102,156 @@ class StateLog:
         """Store the rows that were appended since the last flush."""
         if not self._pending:
             return
-        self._content += self._pending
+        if self._current and not self._filesystem.exists(self._path(self._current)):
+            self._start_segment()  # another run has compacted it
+        at = max(int(time.time() * 1000), self._latest() + 1)
+        self._write(at, self._pending)
         self._pending = []
-        self._current = self._current or self._new_name()
-        self._write(self._current, self._content)
-        if sum(map(len, self._content)) > SEGMENT_BYTES:
-            self.close()
-
-    def close(self) -> None:
-        """Store pending rows; later ones go to a new segment."""
-        self.flush()
-        self._current, self._content = "", []
+        if self._size > SEGMENT_BYTES:
+            self._start_segment()
 
     def compact(self) -> None:
-        """Close the log, and rewrite it without outdated rows if these are more than half of it."""
-        self.close()
+        """Rewrite the log without outdated rows if these are more than half of it, or if it has many segments."""
+        self.flush()
+        self._start_segment()
         states = self.read()
-        if self._lines <= 2 * len(states) and len(self._segments) <= MAX_SEGMENTS:
+        extra = len(self._segments) - sum(size or 0 for size, *_ in self._segments.values()) // SEGMENT_BYTES
+        if self._rows <= 2 * len(states) and extra <= MAX_SEGMENTS:
             return
-        outdated = sorted(self._segments)
+        idle_since = int(time.time() * 1000) - IDLE_MS
+        if any(at > idle_since for name, at in self._last_batch.items() if name not in self._own):
+            return
+        outdated, at = sorted(self._segments), self._latest()
+        lines: list[bytes] = []
         for key, state in states.items():
-            self._content.append(_format(key, state))
-            if len(self._content) % 1000 == 0 and sum(map(len, self._content)) > SEGMENT_BYTES:
-                self._write(self._new_name(), self._content)
-                self._content = []
-        if self._content:
-            self._write(self._new_name(), self._content)
-        self._content = []
-        self._lines = len(states)
+            lines.append(_format(key, state))
+            if len(lines) == 1000:
+                self._write(at, lines)
+                lines = []
+                if self._size > SEGMENT_BYTES:
+                    self._start_segment()
+        self._write(at, lines)
+        self._start_segment()
+        self._rows = len(states)
         for name in outdated:  # oldest first: a row must not outlive the one that deletes its key
-            self._filesystem.rm_file(self._path(name))
+            with suppress(FileNotFoundError):
+                self._filesystem.rm_file(self._path(name))
             del self._segments[name]
+            self._last_batch.pop(name, None)
+
+    def _apply_all(self, contents: Mapping[str, bytes]) -> None:
+        self.states.clear()
+        self._rows = 0
+        batches = sorted(batch for name, content in contents.items() for batch in _batches(name, content))
+        self._last_batch = {batch.segment: batch.at for batch in batches}
+        damaged = 0
+        for batch in batches:
+            for line in batch.lines:
+                try:
+                    key, row = _parse(line)
+                except (ValueError, TypeError, KeyError, AttributeError):
+                    damaged += 1
+                    named = KEY.match(line)
+                    if named is None:
+                        continue
+                    key, row = json.loads(named[1]), UNFINISHED
+                self._apply(key, row)
+        if damaged:
+            logger.warning(
+                "%s has %d damaged lines: the partitions that they name are processed again", self._folder, damaged
+            )
 
     def _apply(self, key: str, row: Row) -> None:
-        self._lines += 1
+        self._rows += 1
         if row is None:
-            self._states.pop(key, None)
+            self.states.pop(key, None)
         else:
-            self._states[key] = row
+            self.states[key] = row
 
-    def _new_name(self) -> str:
-        last = max(self._segments, default="0")
-        return f"{int(last.partition('-')[0]) + 1:06d}-{uuid4().hex[:8]}.jsonl"
+    def _latest(self) -> int:
+        return max(self._last_batch.values(), default=0)
 
-    def _write(self, name: str, lines: Iterable[bytes]) -> None:
-        path = self._path(name)
-        content = b"".join(lines)
-        if isinstance(self._filesystem, LocalFileSystem):
-            temporary = self._path(f".{name}")
-            self._filesystem.makedirs(self._folder, exist_ok=True)
-            self._filesystem.pipe_file(temporary, content)
-            Path(temporary).replace(path)
-        else:
-            self._filesystem.pipe_file(path, content)
+    def _start_segment(self) -> None:
+        self._current, self._size, self._content = "", 0, []
+
+    def _write(self, at: int, rows: list[bytes]) -> None:
+        """Add a batch to the current segment."""
+        if not rows:
+            return
+        if not self._current:
+            number = max((int(name.partition("-")[0]) for name in self._segments), default=0)
+            self._current = f"{number + 1:06d}-{uuid4().hex[:8]}.jsonl"
+        name, path = self._current, self._path(self._current)
+        batch = b"".join([BATCH + str(at).encode() + b"}\n", *rows])
+        try:
+            if isinstance(self._filesystem, LocalFileSystem):
+                Path(self._folder).mkdir(parents=True, exist_ok=True)
+                with Path(path).open("ab") as file:
+                    file.write(batch)
+            else:
+                self._filesystem.pipe_file(path, b"".join([*self._content, batch]))
+                self._content.append(batch)
+        except BaseException:
+            self._start_segment()  # the batch may be there in part
+            raise
+        self._size += len(batch)
+        self._own.add(name)
         self._segments[name] = _signature(self._filesystem.info(path))
+        self._last_batch[name] = at
+
+    def _fetch(self, names: list[str]) -> dict[str, bytes]:
+        paths = [self._path(name) for name in names]
+        if isinstance(self._filesystem, LocalFileSystem):
+            contents = [Path(path).read_bytes() for path in paths]
+        else:  # unlike `cat`, this takes no path for a pattern
+            contents = self._filesystem.cat_ranges(paths, None, None, on_error="raise")
+        return dict(zip(names, contents, strict=True))
 
     def _list(self) -> dict[str, tuple[Any, ...]]:
         try:
             entries = self._filesystem.ls(self._folder, detail=True)
         except FileNotFoundError:
             return {}
-        names = {posixpath.basename(entry["name"]): entry for entry in entries}
-        return {
-            name: _signature(entry)
-            for name, entry in names.items()
-            if name.endswith(".jsonl") and not name.startswith(".")
-        }
+        segments = {posixpath.basename(entry["name"]): _signature(entry) for entry in entries}
+        return {name: signature for name, signature in segments.items() if re.fullmatch(r"\d+-\w+\.jsonl", name)}
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}"
 
 
+def _batches(segment: str, content: bytes) -> Iterator[_Batch]:
+    batch = _Batch(0, segment, 0, [])
+    for line in content.split(b"\n"):
+        if line.startswith(BATCH):
+            yield batch
+            at = line.removeprefix(BATCH).removesuffix(b"}")
+            batch = _Batch(int(at) if at.isdigit() else batch.at, segment, batch.number + 1, [])
+        elif line:
+            batch.lines.append(line)
+    yield batch
+
+
 def _signature(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    return entry.get("size"), entry.get("ino"), str(entry.get("ETag") or entry.get("mtime") or entry.get("created"))
-
-
-def _content(contents: Mapping[str, bytes], path: str) -> bytes:
-    return contents[path] if path in contents else contents[path.lstrip("/")]
+    """Return what differs after every change of a segment, which can only grow."""
+    return entry.get("size"), entry.get("ino"), entry.get("ETag") or entry.get("mtime")
 
 
 def _format(key: str, row: Row) -> bytes:
+    """Format a row; in ASCII, because a key may be a file name that is not Unicode."""
     if row is None:
         fields: dict[str, Any] = {"key": key, "deleted": True}
     else:
         given = zip(PartitionState._fields, row, strict=True)
         defaults = PartitionState._field_defaults
         fields = {"key": key, **{name: value for name, value in given if value != defaults[name]}}
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(fields, separators=(",", ":"), default=dict).encode() + b"\n"
 
 
 def _parse(line: bytes) -> tuple[str, Row]:
     fields = json.loads(line)
-    key: str = fields.pop("key")
+    key = fields.pop("key")
+    if not isinstance(key, str) or not isinstance(fields.get("properties", {}), dict):
+        raise TypeError(key)
     if "deleted" in fields:
         return key, None
     return key, PartitionState(**fields) if fields else PartitionState("", "ok", "", "", False, NO_PROPERTIES)

@@ -1,0 +1,172 @@
+"""What belongs to the code of a function."""
+
+import importlib
+import os
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+
+from video_recommender.incremental.code_digest import clear_cache, code_digest
+from video_recommender.incremental.staleness import depends_on, function_digest
+
+FILES = {
+    "__init__.py": "from sample.shapes import Shape",
+    "shapes.py": "class Shape:\n    SIDES = 4\n",
+    "helpers.py": "def inner():\n    return 1\n\ndef outer():\n    return inner()\n",
+    "constants.py": "LIMIT = 10\nTABLE = {}\n\nTABLE['cat'] = 1\nTABLE.update(dog=2)\n",
+    "deep/__init__.py": "",
+    "deep/below.py": "def work():\n    return 1\n",
+    "names.csv": "cat,dog",
+}
+
+
+@pytest.fixture
+def sample(tmp_path, monkeypatch):
+    """A package whose module `nodes` is written by the test; returns a function that digests its function `node`."""
+    package = tmp_path / "sample"
+    for name, source in FILES.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def digest(source=None, **edits):
+        if source is not None:
+            (package / "nodes.py").write_text(source)
+        for name, (old, new) in edits.items():
+            file = next(file for file in package.rglob("*") if file.stem == name)
+            assert old in file.read_text()
+            file.write_text(file.read_text().replace(old, new))
+        for name in [name for name in sys.modules if name.split(".")[0] == "sample"]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        clear_cache()
+        return code_digest(importlib.import_module("sample.nodes").node)
+
+    yield digest
+    for name in [name for name in sys.modules if name.split(".")[0] == "sample"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("source", "edit"),
+    [
+        ("from sample.helpers import outer\ndef node(): return outer()", {"helpers": ("return 1", "return 2")}),
+        ("from sample import helpers\ndef node(): return helpers.outer()", {"helpers": ("return 1", "return 2")}),
+        ("import sample.helpers\ndef node(): return sample.helpers.outer()", {"helpers": ("return 1", "return 2")}),
+        ("import sample.helpers as h\ndef node(): return h.outer()", {"helpers": ("return 1", "return 2")}),
+        ("from . import helpers\ndef node(): return helpers.outer()", {"helpers": ("return 1", "return 2")}),
+        ("from .helpers import *\ndef node(): return outer()", {"helpers": ("return 1", "return 2")}),
+        ("from sample import deep\nimport sample.deep.below\ndef node(): return deep.below.work()", {"below": ("1", "2")}),
+        ("def node():\n    from .deep import below\n    return below.work()", {"below": ("return 1", "return 2")}),
+        ("from sample import Shape\ndef node(): return Shape()", {"shapes": ("4", "5")}),
+        ("import sample\ndef node(): return sample.Shape()", {"shapes": ("4", "5")}),
+        ("from sample.shapes import Shape\ndef node(shape: Shape): ...", {"shapes": ("4", "5")}),
+        ("from sample.shapes import Shape\ndef node() -> 'list[Shape]': ...", {"shapes": ("4", "5")}),
+        ("from sample.shapes import Shape\ndef node(x: list['Shape']): ...", {"shapes": ("4", "5")}),
+        ("from sample.shapes import Shape\nclass Square(Shape): ...\ndef node(): Square()", {"shapes": ("4", "5")}),
+        ("from sample.helpers import outer\ndef node(f=outer): return f()", {"helpers": ("return 1", "return 2")}),
+        ("from sample.helpers import outer\ndef by(f): return lambda g: g\n@by(outer)\ndef node(): ...", {"helpers": ("1", "2")}),
+        ("from sample.constants import LIMIT\ndef node(): return LIMIT", {"constants": ("10", "11")}),
+        ("from sample.constants import TABLE\ndef node(): return TABLE", {"constants": ("= 1", "= 3")}),
+        ("from sample.constants import TABLE\ndef node(): return TABLE", {"constants": ("dog=2", "dog=3")}),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sample.shapes import Shape\ndef node(x: 'Shape'): ...", {"shapes": ("4", "5")}),
+        ("def node(): return open(__file__.replace('nodes.py', 'names.csv'))", {"names": ("dog", "emu")}),
+        ("node = lambda: 1", {"nodes": ("1", "2")}),
+        ("def make(n):\n    def inner(): return n\n    return inner\nnode = make(1)", {"nodes": ("make(1)", "make(2)")}),
+        ("from functools import partial\ndef f(n): return n\nnode = partial(f, 1)", {"nodes": ("f, 1", "f, 2")}),
+        ("class Adder:\n    def __init__(self, n): self.n = n\n    def __call__(self): ...\nnode = Adder(1)", {"nodes": ("r(1)", "r(2)")}),
+        ("class Adder:\n    def add(self): return 1\nnode = Adder().add", {"nodes": ("return 1", "return 2")}),
+    ],
+)  # fmt: skip
+def test_everything_that_a_function_reaches_counts(sample, source, edit):
+    before = sample(source)
+    again = sample()
+
+    assert before == again != sample(**edit)
+
+
+@pytest.mark.parametrize(
+    ("source", "edit"),
+    [
+        ("from sample.helpers import inner\ndef node(): return inner()", {"helpers": ("return inner()", "return 2")}),
+        ("from sample import helpers\ndef node(): return helpers.inner()", {"helpers": ("return inner()", "return 2")}),
+        ("from sample.constants import LIMIT\ndef node(): return LIMIT", {"constants": ("dog=2", "dog=3")}),
+        ("def helper(): return 1\ndef node(): return 'helper'", {"nodes": ("return 1", "return 2")}),
+        ("def node():\n    '''Old.'''", {"nodes": ("Old", "New")}),
+        ("class Shape:\n    side = 1\n    '''Old.'''\ndef node(): return Shape", {"nodes": ("Old", "New")}),
+    ],
+)
+def test_nothing_else_counts(sample, source, edit):
+    assert sample(source) == sample(**edit)
+
+
+def test_an_edit_counts_only_once_the_module_is_reloaded(sample, tmp_path):
+    before = sample("def node(): return 1")
+    module = sys.modules["sample.nodes"]
+
+    (tmp_path / "sample" / "nodes.py").write_text("def node(): return 2")
+    running = code_digest(module.node)
+    importlib.reload(module)
+
+    assert running == before
+    assert code_digest(module.node) != before
+
+
+def test_an_edit_of_a_module_that_is_not_loaded_counts_at_once(sample, tmp_path):
+    before = sample("def node():\n    from sample.helpers import inner\n    return inner()")
+
+    (tmp_path / "sample" / "helpers.py").write_text("def inner():\n    return 1000\n")
+
+    assert code_digest(sys.modules["sample.nodes"].node) != before
+
+
+IN_MAIN = """
+from video_recommender.incremental.code_digest import code_digest
+def helper():
+    "A helper."
+    return [lambda: 1]
+def node():
+    "A node of a notebook."
+    return helper()
+print(code_digest(node))
+def helper():
+    return [lambda: 2]
+print(code_digest(node))
+"""
+
+
+def test_function_of_a_notebook_has_the_same_digest_in_every_process():
+    answers = {
+        subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout
+        for source in (IN_MAIN, IN_MAIN.replace("A node", "The node"))
+    }
+
+    assert len(answers) == 1
+    assert len(set(answers.pop().split())) == 2
+
+
+@pytest.mark.parametrize("function", [len, os.getcwd, str.upper, partial(int, base=2), int])
+def test_builtin_function_has_a_digest(function):
+    assert len(code_digest(function)) == 32
+
+
+def test_functions_that_refer_to_each_other_have_a_digest():
+    def even(number):
+        return number == 0 or odd(number - 1)
+
+    def odd(number):
+        return number != 0 and even(number - 1)
+
+    assert code_digest(even) != code_digest(odd)
+
+
+def test_what_a_partial_binds_counts_also_beside_an_explicit_version():
+    @depends_on(version="1")
+    def multiply(number, factor):
+        return number * factor
+
+    assert function_digest(partial(multiply, factor=2)) == function_digest(partial(multiply, factor=2))
+    assert function_digest(partial(multiply, factor=2)) != function_digest(partial(multiply, factor=3))
