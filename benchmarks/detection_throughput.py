@@ -25,8 +25,8 @@ import numpy as np
 import skimage.data
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-
 from video_recommender.incremental.parallel import WorkerOptions, map_videos
+
 from video_recommender.incremental import parallel
 from video_recommender.media.frames import FrameFolder, Frames
 from video_recommender.networks.detections import DetectionOptions, classify_frames

@@ -11,7 +11,6 @@ from coloured_films import COLOURS, film
 from sklearn.linear_model import LogisticRegression
 
 from video_recommender.advertising.example_viewers import example_viewers
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.detections import classify_frames
@@ -19,6 +18,7 @@ from video_recommender.networks.frame_classifier import FramePredictions
 from video_recommender.similarity.importance import evidence_of_probabilities
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import VideoRecommender
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 PER_CATEGORY = 12
 CATEGORIES = {"fruit": ("tomato", "lime"), "views": ("sky", "lime")}

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.frames import FrameFolder
 from video_recommender.schemas import CategoryPredictions, Corpus, Recommendations
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 VIDEOS = ["cats/a", "cats/b", "cats/c", "dogs/a", "dogs/b", "dogs/c"]
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.base import BaseEstimator
 
-    from video_recommender.incremental.partitions import Partitions
     from video_recommender.media.frames import FrameFolder
+    from video_recommender.storage.partitions import Partitions
 
 MODELS = ("model", "keras_model")
 CURRENT_ALIAS = "current"
@@ -230,5 +230,5 @@ def _network_input(example: "pd.DataFrame | Partitions[FrameFolder]") -> "NDArra
     """Return the first rows of a table, or the first images of the first folder of frames."""
     if isinstance(example, pd.DataFrame):
         return example.head(EXAMPLE_ROWS).to_numpy(np.float32)
-    folder = next(iter(example.usable().values())).load()
+    folder = next(iter(example.values()))()
     return folder.decode()[:EXAMPLE_ROWS].astype(np.float32)

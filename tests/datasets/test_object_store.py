@@ -8,6 +8,7 @@ from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pickle import PickleDataset
 from object_store import BUCKET, object_store
+from video_recommender.incremental.stored_digest import stored_digest
 
 from video_recommender.datasets import (
     FrameFolderDataset,
@@ -16,11 +17,10 @@ from video_recommender.datasets import (
 )
 from video_recommender.datasets.atomic_catalog import AtomicCatalog
 from video_recommender.incremental.dataset_location import dataset_location
-from video_recommender.incremental.partitions import Partition, PartitionRecord
-from video_recommender.incremental.stored_digest import stored_digest
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
+from video_recommender.storage.partitions import Partition, PartitionRecord
 from video_recommender.storage.paths import parse_path, require_local_path
 
 ROOT = f"s3://{BUCKET}"

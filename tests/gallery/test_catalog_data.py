@@ -66,7 +66,7 @@ def test_a_table_with_other_columns_is_unavailable(stored) -> None:
 
 def test_one_damaged_partition_does_not_harm_the_others(stored) -> None:
     from video_recommender.gallery.project_data import UnreadableDataError
-    from video_recommender.incremental.partitions import Partition, PartitionRecord
+    from video_recommender.storage.partitions import Partition, PartitionRecord
 
     seen = pd.DataFrame({"frame": [1]})
     stored._catalog.save("detections", {f"pets/{name}": Partition(PartitionRecord("1"), seen) for name in "ab"})

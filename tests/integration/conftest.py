@@ -116,7 +116,9 @@ class Project:
         catalog = self.catalog()
         folders = {state.parent.name for state in self.data.glob("*/*/.state")}
         return {
-            name: {key: (*state, *_made(catalog[name].store.path(key))) for key, state in catalog.load(name).states.items()}
+            name: {
+                key: (*state, *_made(catalog[name].store.path(key))) for key, state in catalog.load(name).states.items()
+            }
             for name in sorted(folders)
         }
 

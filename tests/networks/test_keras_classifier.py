@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
 from video_recommender.incremental.parallel import WorkerOptions, map_videos
+
 from video_recommender.media.frames import FrameFolder, Frames
 from video_recommender.networks.detections import classify_frames
 from video_recommender.networks.keras_classifier import (

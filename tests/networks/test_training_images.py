@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.incremental.partitions import RECORDS
 from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.video import VideoError
 from video_recommender.networks.training_images import (
@@ -17,6 +16,7 @@ from video_recommender.networks.training_images import (
     list_image_folder,
     select_distinct_frames,
 )
+from video_recommender.storage.partitions import RECORDS
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.frames import FrameFolder
 from video_recommender.reporting.contact_sheets import (
     OTHER_CATEGORY,
@@ -17,6 +16,7 @@ from video_recommender.reporting.contact_sheets import (
     rows_of_neighbours,
 )
 from video_recommender.reporting.examples import CategoryOverview
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from video_recommender.incremental.partitions import Partitions
 from video_recommender.media.frames import FrameFolder
 from video_recommender.media.video import VideoError
 from video_recommender.reporting.thumbnails import EMBEDDED_SIDE, middle_picture, thumbnail_uri
+from video_recommender.storage.partitions import Partitions
 
 
 def test_a_thumbnail_is_the_middle_frame_scaled_down(frames: Partitions[FrameFolder]) -> None:

@@ -1,6 +1,6 @@
-from video_recommender.incremental.partitions import PartitionRecord
 from video_recommender.sources.download_report import report_downloads
 from video_recommender.sources.web_options import WebCategory, WebOptions
+from video_recommender.storage.partitions import PartitionRecord
 
 OPTIONS = WebOptions(
     categories={"pets": WebCategory(), "cars": WebCategory(target=1), "music": WebCategory()}, target=2

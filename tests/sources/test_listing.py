@@ -8,12 +8,12 @@ from shutil import copy
 import av
 import pytest
 
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.video import VideoBytes, VideoError, VideoFile, VideoLink
 from video_recommender.sources.listing import FolderOptions, IngestionOptions, PhotosOptions, list_source_videos
 from video_recommender.sources.metadata import VideoMetadata
 from video_recommender.sources.photos import ClipOptions, list_photo_folder, plan_clips
 from video_recommender.sources.web_options import WebCategory, WebOptions
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 BUNDLED = Path(str(files("skimage") / "data"))
 SHORT_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5))

@@ -1,7 +1,5 @@
 """The project's own Kedro datasets."""
 
-from video_recommender.incremental.recorded_partitions import RecordedPartitionedDataset
-
 from .frame_folder import FrameFolderDataset
 from .image import PreviewImageDataset
 from .keras_model import KerasModelDataset
@@ -17,7 +15,6 @@ __all__ = [
     "OptionalDataset",
     "ParquetTableDataset",
     "PreviewImageDataset",
-    "RecordedPartitionedDataset",
     "VideoFileDataset",
     "WebAccessDataset",
     "WheelPhotosDataset",

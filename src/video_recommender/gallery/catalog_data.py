@@ -1,7 +1,6 @@
 """The gallery's access to the project's Kedro catalog."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from kedro.validation import DataValidationError
 
 from video_recommender.gallery.project_data import CREATED_BY, UnreadableDataError
 from video_recommender.incremental.dataset_location import dataset_location
-from video_recommender.incremental.partitions import Partitions, StoredPartition
+from video_recommender.storage.partitions import Partitions
 
 READ_ERRORS: Final = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
 """A pickle of another version raises the last three."""
@@ -38,12 +37,7 @@ class CatalogData:
         loaded = _read(lambda: self._catalog.load(name))
         if not isinstance(loaded, Partitions):
             return loaded
-        return Partitions(
-            {
-                video_id: StoredPartition(stored.record, partial(_read, stored.load))
-                for video_id, stored in loaded.items()
-            }
-        )
+        return Partitions(loaded.states, lambda video_id: _read(loaded[video_id]))
 
 
 def _local_path(dataset: Any) -> str:

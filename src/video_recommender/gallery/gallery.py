@@ -14,11 +14,11 @@ from video_recommender.advertising.ad_selection import AdChoice, rank_ads
 from video_recommender.gallery.project_data import Notice, ProjectData, UnavailableError, UnreadableDataError
 from video_recommender.gallery.timeline import FrameTimes, Timeline, build_timeline
 from video_recommender.gallery.video_index import VideoCard, VideoIndex
-from video_recommender.incremental.partitions import Partitions
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.reporting.answer import CategoryProbability, rank_categories
 from video_recommender.reporting.thumbnails import ThumbnailCache, first_picture, middle_picture
+from video_recommender.storage.partitions import Partitions
 
 T = TypeVar("T")
 
@@ -148,19 +148,19 @@ class Gallery:
 
     def video_file(self, card: VideoCard) -> Path | None:
         """Return the path of a video; None if the file is missing."""
-        stored = self._partitions("videos").get(card.video_id)
-        if stored is None or not stored.record.is_ok:
+        load = self._partitions("videos").get(card.video_id)
+        if load is None:
             return None
-        path: Path = stored.load().path
+        path: Path = load().path
         return path if path.is_file() else None
 
     def thumbnail(self, card: VideoCard) -> bytes | None:
         """Return the JPEG thumbnail of a video; None if it has no frames and is not readable."""
-        frames = self._partitions("frames").usable().get(card.video_id)
+        load_frames = self._partitions("frames").get(card.video_id)
         file = self.video_file(card)
         try:
-            if frames is not None:
-                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: middle_picture(frames.load()))
+            if load_frames is not None:
+                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: middle_picture(load_frames()))
             if file is not None:
                 return self._thumbnails.get(card.video_id, card.thumbnail, lambda: first_picture(VideoFile(file)))
         except VideoError:
@@ -203,8 +203,8 @@ class Gallery:
             message = "The corpus is empty: no video was found in its source."
             raise UnavailableError(Notice(message, self.project.command_for_all))
         frames, videos = self._partitions("frames"), self._partitions("videos")
-        thumbnails = {video_id: stored.record.fingerprint for video_id, stored in videos.usable().items()}
-        thumbnails |= {video_id: f"frames {stored.record.fingerprint}" for video_id, stored in frames.usable().items()}
+        thumbnails = {video_id: videos.states[video_id].digest for video_id in videos}
+        thumbnails |= {video_id: f"frames {frames.states[video_id].digest}" for video_id in frames}
         return VideoIndex(manifest, self.section(lambda: self.project.load("video_features")).content, thumbnails)
 
     def _partitions(self, name: str) -> Partitions[Any]:
@@ -224,14 +224,14 @@ class Gallery:
         return build_timeline(detections, frames, frame_times, card.duration_s, step)
 
     def _partition(self, name: str, card: VideoCard) -> pd.DataFrame:
-        stored = self.project.load(name).get(card.video_id)
-        command = self.project.command_for(name)
-        if stored is None:
+        partitions: Partitions[pd.DataFrame] = self.project.load(name)
+        state, command = partitions.states.get(card.video_id), self.project.command_for(name)
+        if state is None:
             raise UnavailableError(Notice("No objects were detected in this video yet.", command))
-        if not stored.record.is_ok:
-            raise UnavailableError(Notice(f"Its objects are unknown: {stored.record.error}.", command))
+        if not state.is_ok:
+            raise UnavailableError(Notice(f"Its objects are unknown: {state.error}.", command))
         try:
-            table: pd.DataFrame = stored.load()
+            table = partitions.load(card.video_id)
         except UnreadableDataError as error:
             raise UnavailableError(Notice(f"Its {name} cannot be read ({error}).", command)) from error
         return table

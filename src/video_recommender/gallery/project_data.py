@@ -6,6 +6,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final, Protocol
 
+from video_recommender.storage.partitions import STATE_FOLDER
+
 CREATED_BY: Final = {
     "videos": "ingestion",
     "video_manifest": "ingestion",
@@ -113,9 +115,8 @@ class ProjectData:
             if not path.is_dir():
                 status = path.stat()
                 return status.st_mtime_ns, status.st_size
-            records = path / ".records"
-            folders = sorted(folder for folder in (records, *records.iterdir()) if folder.is_dir())
-            return tuple((folder.name, folder.stat().st_mtime_ns) for folder in folders)
+            segments = sorted((path / STATE_FOLDER).iterdir())
+            return tuple((segment.name, segment.stat().st_mtime_ns) for segment in segments)
         except FileNotFoundError:
             return None
 

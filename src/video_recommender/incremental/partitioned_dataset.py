@@ -13,8 +13,11 @@ from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
 
 from video_recommender.incremental.partition_store import PartitionStore, check_key
-from video_recommender.incremental.partitions import (
+from video_recommender.incremental.state_log import Row, StateLog
+from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import (
     LOST,
+    STATE_FOLDER,
     UNFINISHED,
     Partition,
     Partitions,
@@ -22,10 +25,6 @@ from video_recommender.incremental.partitions import (
     Update,
     storable,
 )
-from video_recommender.incremental.state_log import Row, StateLog
-from video_recommender.storage.digests import fingerprint
-
-STATE_FOLDER: Final = ".state"
 
 CONFLICT: Final = "conflict"
 """Status of a partition whose path is taken by a file that no run has made."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, repeat
-from typing import Final, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import av
 import cv2

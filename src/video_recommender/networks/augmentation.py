@@ -69,7 +69,7 @@ def augment(images: Frames, seed: int) -> Iterator[Frames]:
         For each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.
     """
     for number, image in enumerate(images):
-        random = np.random.default_rng([seed, number, zlib.crc32(np.ascontiguousarray(image))])
+        random = np.random.default_rng([seed, number, zlib.crc32(image.tobytes())])
         yield np.stack([image, *(_random_view(image, random) for _ in range(AUGMENTED_VIEWS))])
 
 

@@ -15,10 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from video_recommender.incremental.parallel import WorkerOptions
 from video_recommender.media.frames import Frames
 from video_recommender.networks.frame_classifier import (
-    FrameClassifier,
     FramePredictions,
     output_names,
     resize_frames,
@@ -111,13 +109,6 @@ def make_keras_classifier(
         digest=fingerprint("keras", VERSION, network, digest_weights(model), list(names)),
         model=append_embedding(model),
     )
-
-
-def workers_for(classifier: FrameClassifier, workers: WorkerOptions) -> WorkerOptions:
-    """Replace worker processes by as many threads of this process if Keras runs the network: there is one GPU."""
-    if not isinstance(classifier, KerasClassifier) or workers.backend == "sequential":
-        return workers
-    return WorkerOptions(backend="threading", jobs=workers.jobs)
 
 
 def max_batch_frames(model: KerasModel, free_bytes: int | None) -> int:

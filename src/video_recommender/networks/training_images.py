@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from video_recommender.incremental.partitioned_dataset import STATE_FOLDER
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
 from video_recommender.media.photo import Photo
 from video_recommender.media.video import VideoError
@@ -20,7 +19,7 @@ from video_recommender.schemas import Corpus
 from video_recommender.sources.folder import unique_slugs
 from video_recommender.sources.photos import list_photo_folder
 from video_recommender.storage.digests import fingerprint
-
+from video_recommender.storage.partitions import STATE_FOLDER
 
 JPEG_QUALITY: Final = 95
 

@@ -12,7 +12,7 @@ from video_recommender.advertising.policies import QNetworkPolicy
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
-from video_recommender.media.video import Video, VideoError, video_at
+from video_recommender.media.video import Video, VideoError, VideoLink, video_from_path
 from video_recommender.networks.detections import classify_frames
 from video_recommender.networks.frame_classifier import FrameClassifier
 from video_recommender.networks.object_segmenter import ObjectSegmenter, segment_video
@@ -20,7 +20,7 @@ from video_recommender.schemas import Detections, Segmentations, VideoFeatures, 
 from video_recommender.similarity.category_models import CategoryModel
 from video_recommender.similarity.object_space import ObjectSpace
 from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
-from video_recommender.sources.folder import list_folder, printable
+from video_recommender.sources.folder import list_folder, to_unicode
 from video_recommender.storage.paths import parse_path
 
 logger = logging.getLogger(__name__)
@@ -165,11 +165,12 @@ def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
     usage = "kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder"
     if options.videos is None:
         raise ValueError(f"No video is named: {usage}")
-    place = parse_path(options.videos)
-    if not place.exists():
-        raise ValueError(f"{place} cannot be found: {usage}")
-    files = [video.path for video in list_folder(options.videos)] if place.is_dir() else [place]
-    return {printable(str(file)): video_at(file) for file in sorted(files, key=str)}
+    path = parse_path(options.videos)
+    if not path.exists():
+        raise ValueError(f"{path} cannot be found: {usage}")
+    links = [video.fetch() for video in list_folder(options.videos)] if path.is_dir() else [VideoLink(path)]
+    files = [link.target for link in links if isinstance(link, VideoLink)]
+    return {to_unicode(str(file)): video_from_path(file) for file in sorted(files, key=str)}
 
 
 def answer_for_file(
@@ -203,7 +204,7 @@ def describe_video(frames: EncodedFrames, models: CorpusModels) -> VideoDescript
     space = models.object_space
     if isinstance(models.network, ObjectSegmenter):
         segmented = segment_video(frames, models.network)
-        features = space.importances_of_segmented_video(NEW_VIDEO, segmented.objects, segmented.segmentation_scores)
+        features = space.importances_of_video(NEW_VIDEO, segmented.objects, segmented.segmentation_scores)
         return VideoDescription(segmented.objects, features, space.transform(features))
     detected = classify_frames(frames, models.network)
     features = space.importances_of_video(NEW_VIDEO, detected.detections, detected.class_scores)

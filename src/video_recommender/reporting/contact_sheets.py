@@ -9,11 +9,11 @@ import pandas as pd
 from pandera.typing import DataFrame
 from PIL import Image
 
-from video_recommender.incremental.partitions import Partitions
 from video_recommender.media.frames import FrameFolder, Picture
 from video_recommender.reporting.examples import CategoryOverview
 from video_recommender.reporting.thumbnails import middle_frame, middle_picture
 from video_recommender.schemas import Detections, Recommendations
+from video_recommender.storage.partitions import Partitions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def rows_of_frames(categories: Iterable[CategoryOverview], frames: Partitions[Fr
     return [
         SheetRow(
             category.name,
-            tuple(CaptionedPicture(middle_picture(frames[video].load()), _slug(video)) for video in category.examples),
+            tuple(CaptionedPicture(middle_picture(frames.load(video)), _slug(video)) for video in category.examples),
         )
         for category in categories
     ]
@@ -74,7 +74,7 @@ def rows_of_detections(
         SheetRow(
             category.name,
             tuple(
-                CaptionedPicture(middle_picture(frames[video].load()), _middle_detection(detections[video].load()))
+                CaptionedPicture(middle_picture(frames.load(video)), _middle_detection(detections.load(video)))
                 for video in category.examples
                 if video in detections
             ),
@@ -97,12 +97,12 @@ def rows_of_neighbours(
     queries = known.groupby(known["video_id"].map(category))["video_id"].min()
     rows = []
     for name, query in queries.items():
-        pictures = [CaptionedPicture(middle_picture(frames[query].load()), _slug(query))]
+        pictures = [CaptionedPicture(middle_picture(frames.load(query)), _slug(query))]
         for neighbour in known[known["video_id"] == query].sort_values("rank").itertuples():
             video, shared = str(neighbour.recommended_video_id), str(neighbour.shared_objects).split(", ")[0]
             caption = f"{neighbour.rank}. {_slug(video)}, {neighbour.similarity:.2f}\n{shared}"
             colour = SAME_CATEGORY if category.get(video) == name else OTHER_CATEGORY
-            pictures.append(CaptionedPicture(middle_picture(frames[video].load()), caption, colour))
+            pictures.append(CaptionedPicture(middle_picture(frames.load(video)), caption, colour))
         rows.append(SheetRow(str(name), tuple(pictures)))
     return rows
 

@@ -13,7 +13,6 @@ from .advertising import (
     AdSessionLog,
     OffPolicyReport,
 )
-from .table_models import ROUNDING_LIMIT
 from .classification import CategoryPredictions, CategoryReport
 from .deduplication import Corpus, FrameHashes, NearDuplicates
 from .detection import (
@@ -28,6 +27,7 @@ from .ingestion import DownloadReport, VideoManifest
 from .preprocessing import FrameManifest
 from .recommendation import ImportanceReport, RecommendationReport, Recommendations
 from .segmentation import SegmentationManifest, Segmentations, SegmentationScores
+from .table_models import ROUNDING_LIMIT
 from .transfer_learning import SkippedImages, TrainingImagePredictions
 
 __all__ = [

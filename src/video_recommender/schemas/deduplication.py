@@ -11,7 +11,6 @@ class FrameHashes(PartitionTable):
     """Perceptual hashes of one video's frames, without those of low contrast."""
 
     frame: Series[np.int64] = pa.Field(ge=1, unique=True, description="Frame number, from 1.")
-    time_s: Series[float] = pa.Field(ge=0, description="Seconds from the start of the video.")
     zoom_100: Series[np.uint64] = pa.Field(description="Hash of the whole frame, 64 bits.")
     zoom_95: Series[np.uint64] = pa.Field(description="Hash of the central 95 % of width and height.")
     zoom_90: Series[np.uint64] = pa.Field(description="Hash of the central 90 %.")

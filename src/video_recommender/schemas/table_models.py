@@ -1,4 +1,4 @@
-"""What all tables have in common, and bounds that several share."""
+"""Base classes of the tables, and bounds that several of them use."""
 
 import pandera.pandas as pa
 from pandera.typing import Index, Series
@@ -8,13 +8,15 @@ ROUNDING_LIMIT = 1.000001
 
 
 class Table(pa.DataFrameModel):
+    """A table with exactly these columns, whose values are converted to their types."""
+
     class Config:
         strict = True
         coerce = True
 
 
 class PartitionTable(Table):
-    """One of thousands: its columns have the right types already, and to convert them takes as long as the checks."""
+    """The table of one video. Its columns are not converted, because that takes as long as the validation."""
 
     class Config:
         strict = True
@@ -22,12 +24,14 @@ class PartitionTable(Table):
 
 
 class VideoRows(pa.DataFrameModel):
-    """A matrix: which columns it has depends on the network or the corpus."""
+    """A matrix whose columns depend on the network or the corpus."""
 
     video_id: Index[str] = pa.Field(unique=True, check_name=True)
 
 
 class StageManifest(Table):
+    """One row per video of a stage."""
+
     video_id: Series[str] = pa.Field(unique=True)
     status: Series[str]
     error: Series[str]

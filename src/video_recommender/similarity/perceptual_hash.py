@@ -50,15 +50,17 @@ class HashedFrames:
         return len(self.frames)
 
 
-def hash_pictures(pictures: Iterable[Picture], times_s: NDArray[np.float64]) -> HashedFrames:
-    """Hash every picture at every zoom.
+def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashes]:
+    """Hash every picture at every zoom, except for those without contrast.
 
     The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the signs of the
     lowest frequencies of the cosine transform.
 
     Args:
         pictures: in order of time.
-        times_s: shape (pictures,): seconds from the start of the video.
+
+    Returns:
+        Numbers of the hashed pictures, from 1: int64, shape (n,); their hashes: uint64, shape (n, zooms).
     """
     edges = [round(WORKING_SIZE * (1 - zoom) / 2) for zoom in ZOOMS]
     numbers, hashed = [], []
@@ -67,8 +69,7 @@ def hash_pictures(pictures: Iterable[Picture], times_s: NDArray[np.float64]) -> 
         if grey.std() >= MIN_CONTRAST:
             numbers.append(number)
             hashed.append([_hash(grey[edge : WORKING_SIZE - edge, edge : WORKING_SIZE - edge]) for edge in edges])
-    frames = np.array(numbers, dtype=np.int64)
-    return HashedFrames(frames, times_s[frames - 1], np.array(hashed, dtype=np.uint64).reshape(-1, len(ZOOMS)))
+    return np.array(numbers, dtype=np.int64), np.array(hashed, dtype=np.uint64).reshape(-1, len(ZOOMS))
 
 
 def _hash(grey: NDArray[np.uint8]) -> int:

@@ -7,9 +7,9 @@ from typing import Final
 import pandas as pd
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.partitions import PartitionState
 from video_recommender.schemas import DownloadReport
 from video_recommender.sources.web_options import WebOptions
+from video_recommender.storage.partitions import PartitionState
 
 REACHED: Final = "target reached"
 EXHAUSTED: Final = "sources exhausted"

@@ -13,10 +13,10 @@ from typing import Final
 from slugify import slugify
 from upath import UPath
 
-from video_recommender.incremental.partitioned_dataset import STATE_FOLDER
 from video_recommender.media.video import VideoLink
 from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import STATE_FOLDER
 from video_recommender.storage.paths import StoragePath, parse_path
 
 VIDEO_SUFFIXES: Final = frozenset(

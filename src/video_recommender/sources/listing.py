@@ -8,7 +8,6 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel
 
-from video_recommender.incremental.partitions import Partitions, PartitionState
 from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.photo import Photo
 from video_recommender.media.video import Video, VideoBytes, VideoError, VideoLink
@@ -17,6 +16,7 @@ from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.sources.photos import ClipOptions, PhotoLibrary, list_photo_folder, plan_clips
 from video_recommender.sources.web_options import EXCLUDED_STATUSES, WebOptions
 from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import Partitions, PartitionState
 
 
 class FolderOptions(BaseModel, extra="forbid", frozen=True):

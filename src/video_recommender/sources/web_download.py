@@ -9,7 +9,6 @@ from typing import Any, Final, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from video_recommender.incremental.partitions import Partition, PartitionState, Update
 from video_recommender.media.probe import VideoProperties, probe_video
 from video_recommender.media.video import VideoError, VideoFile, VideoLink
 from video_recommender.sources.folder import UNLABELLED, unique_slugs
@@ -22,6 +21,7 @@ from video_recommender.sources.web_options import WebOptions, list_web_sources
 from video_recommender.sources.web_search import VideoFilter, WebSearch, WebVideo
 from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
 from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import Partition, PartitionState, Update
 
 MAX_NAME_LENGTH: Final = 32
 """Characters of a video's name in the progress bar."""

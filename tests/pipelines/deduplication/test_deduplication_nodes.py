@@ -1,13 +1,13 @@
 import cv2
 import pandas as pd
 import pytest
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+
 from video_recommender.media.frames import FrameFolder
 from video_recommender.pipelines.deduplication.nodes import find_near_duplicates, hash_frames, select_corpus
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates
 from video_recommender.similarity.duplicates import DeduplicationOptions
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 HERE = WorkerOptions(backend="sequential")
 OPTIONS = DeduplicationOptions()

@@ -2,9 +2,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+
 from video_recommender.media.frames import FrameFolder
 from video_recommender.networks.detections import DetectionOptions
 from video_recommender.networks.frame_classifier import FramePredictions
@@ -13,6 +12,7 @@ from video_recommender.pipelines.detection.nodes import (
     summarise_detections,
 )
 from video_recommender.schemas import DetectionManifest, FrameManifest
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 EVERY_FRAME = DetectionOptions()
 HERE = WorkerOptions(backend="sequential")

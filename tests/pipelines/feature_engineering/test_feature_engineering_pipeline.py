@@ -11,11 +11,11 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.feature_engineering import create_pipeline
 from video_recommender.pipelines.feature_engineering.nodes import fit_object_space
 from video_recommender.similarity.importance import measure_importance
 from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 

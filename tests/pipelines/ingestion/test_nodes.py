@@ -5,10 +5,9 @@ from shutil import copy
 
 import pandas as pd
 import pytest
+from video_recommender.incremental.parallel import WorkerOptions
 from web_server import video
 
-from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.clip_rendering import render_clip
 from video_recommender.media.video import VideoLink
 from video_recommender.pipelines.ingestion.nodes import (
@@ -22,6 +21,7 @@ from video_recommender.sources.listing import FolderOptions, IngestionOptions
 from video_recommender.sources.photos import ClipOptions, ClipStyle, list_photo_folder, plan_clips
 from video_recommender.sources.web_access import WebAccess
 from video_recommender.sources.web_options import RateLimits, WebCategory, WebFilters, WebOptions
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 BUNDLED = Path(str(files("skimage") / "data"))
 HERE = WorkerOptions(backend="sequential")

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from video_recommender import schemas
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.similarity.importance import ObjectScores, scores_from_class_scores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 KINDS = {
     "dogs": ["beagle", "basset", "whippet"],

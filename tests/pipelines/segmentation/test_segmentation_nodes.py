@@ -1,9 +1,8 @@
 import pandas as pd
 import pytest
 from coloured_pictures import picture_of, segmenter_of
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+
 from video_recommender.networks.object_segmenter import SegmentationOptions
 from video_recommender.pipelines.segmentation.nodes import (
     build_object_segmenter,
@@ -14,6 +13,7 @@ from video_recommender.pipelines.segmentation.nodes import (
     summarise_segmentations,
 )
 from video_recommender.schemas import FrameManifest, Segmentations, SegmentationScores
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 HERE = WorkerOptions(backend="sequential")
 NOTHING = Partitions()

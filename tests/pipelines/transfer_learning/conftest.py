@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import skimage
 
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.frames import FrameFolder, Picture
 from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
 from video_recommender.similarity.perceptual_hash import hash_pictures
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 SUBJECTS = [

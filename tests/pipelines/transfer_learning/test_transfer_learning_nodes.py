@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import Partitions
+
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.networks.conversion import convert_classifier
@@ -32,6 +31,7 @@ from video_recommender.pipelines.transfer_learning import nodes
 from video_recommender.similarity.category_models import ClassificationOptions
 from video_recommender.similarity.object_space import FeatureOptions
 from video_recommender.similarity.recommender import RecommendationOptions
+from video_recommender.storage.partitions import Partitions
 
 HERE = WorkerOptions(backend="sequential")
 OPTIONS = TransferLearningOptions(features="embedding", folds=3, frames_per_video=2, rejection_rate=0.0)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, depends_on
-from video_recommender.incremental.partitions import Property
 from video_recommender.media.frames import FrameFolder
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates, VideoManifest
 from video_recommender.similarity.duplicates import (
@@ -20,6 +19,7 @@ from video_recommender.similarity.duplicates import (
     rank_videos,
 )
 from video_recommender.similarity.perceptual_hash import ZOOMS, HashedFrames, hash_pictures
+from video_recommender.storage.partitions import Property
 
 HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 
@@ -27,8 +27,9 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 @depends_on("imagehash", "opencv-python-headless")
 def hash_frames(frames: FrameFolder) -> DataFrame[FrameHashes]:
     """Compute the perceptual hashes of a video's frames; frames without contrast have none."""
-    hashed = hash_pictures(frames.pictures())
-    table = pd.DataFrame({"frame": hashed.frames, **{column: hashed.hashes[:, n] for n, column in enumerate(HASH_COLUMNS)}})
+    numbers, hashes = hash_pictures(frames.pictures())
+    columns = {column: hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
+    table = pd.DataFrame({"frame": numbers, **columns})
     return cast("DataFrame[FrameHashes]", table)  # validated when it is saved
 
 

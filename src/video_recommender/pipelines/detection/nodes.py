@@ -1,6 +1,5 @@
 """Name the object in each frame of each video."""
 
-
 from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, depends_on
@@ -18,11 +17,9 @@ from video_recommender.networks.pretrained import (
 )
 from video_recommender.schemas import (
     ClassEmbeddings,
-    ClassScores,
     DetectionManifest,
     Detections,
     FrameManifest,
-    MeanEmbedding,
 )
 
 
@@ -67,5 +64,3 @@ def summarise_detections(
     """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
     columns = list(DetectionManifest.to_schema().columns)
     return DetectionManifest.validate(build_manifest(detections.manifest(columns, key="video_id"), frame_manifest))
-
-

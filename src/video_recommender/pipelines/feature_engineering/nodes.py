@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.partitions import Partitions
 from video_recommender.schemas import (
     ClassEmbeddings,
     ClassScores,
@@ -17,6 +16,7 @@ from video_recommender.schemas import (
 )
 from video_recommender.similarity.importance import Detector, ObjectScores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace, score_objects
+from video_recommender.storage.partitions import Partitions
 
 
 def fit_object_space(
@@ -48,7 +48,6 @@ def fit_object_space(
         "segmenter": ("segmentation", segmentations, segmentation_scores, segmented_class_embeddings),
     }
     pipeline, per_frame, per_class, embeddings = sources[options.detector]
-    per_frame, per_class = per_frame.usable(), per_class.usable()
     if embeddings is None:
         raise ValueError(
             f"features.detector={options.detector} has not run yet: run `kedro run --pipelines={pipeline}` first"
@@ -59,7 +58,7 @@ def fit_object_space(
             f"see the column `error` of the manifest of {pipeline}"
         )
     videos, class_names = pd.Index(per_frame, dtype=str), pd.Index(embeddings.index)
-    scores = score_objects(per_frame.blocks(), per_class.blocks(), videos, class_names, options)
+    scores = score_objects(per_frame.blocks("video_id"), per_class.blocks("video_id"), videos, class_names, options)
     return scores, ObjectSpace(options).fit(scores, embeddings)
 
 

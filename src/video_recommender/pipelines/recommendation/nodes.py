@@ -10,7 +10,6 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.partitions import Partitions
 from video_recommender.schemas import (
     ClassEmbeddings,
     Corpus,
@@ -35,6 +34,7 @@ from video_recommender.similarity.ranking_metrics import (
     precision_at_k,
 )
 from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
+from video_recommender.storage.partitions import Partitions
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +107,11 @@ def compare_recommenders(
     points = video_points.loc[video_ids].to_numpy(np.float32)
 
     def frame_counts() -> Matrix:
-        return scores_from_detections(detections.usable().blocks(), video_ids, pd.Index(class_embeddings.index)).frames
+        return scores_from_detections(detections.blocks("video_id"), video_ids, pd.Index(class_embeddings.index)).frames
 
     scorers: dict[str, Callable[[], Scores]] = {
         "object_space": lambda: test.cosine_scores(points),
-        "embeddings": lambda: test.cosine_scores(_embedding_rows(embeddings.usable().blocks(), video_ids)),
+        "embeddings": lambda: test.cosine_scores(_embedding_rows(embeddings.blocks("video_id"), video_ids)),
         "probabilities": lambda: test.cosine_scores(
             _dense(object_scores.frames[object_scores.video_ids.get_indexer(video_ids)])
         ),

@@ -8,7 +8,6 @@ from pandera.typing import DataFrame
 from PIL.Image import Image
 from pydantic import JsonValue
 
-from video_recommender.incremental.partitions import Partitions
 from video_recommender.media.frames import FrameFolder
 from video_recommender.networks.detections import DetectionOptions
 from video_recommender.reporting.contact_sheets import (
@@ -34,6 +33,7 @@ from video_recommender.schemas import (
     VideoManifest,
 )
 from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.storage.partitions import Partitions
 
 EXAMPLES: Final = 8
 """Videos shown per category: one row of a contact sheet that fits a screen."""
@@ -69,7 +69,6 @@ def write_report(
     categories = summarise_categories(video_manifest, frame_manifest, EXAMPLES)
     classified = extreme_categories(category_predictions, corpus, EXTREMES)
     recommended = extreme_recommendations(recommendations, corpus, EXTREMES)
-    usable = frames.usable()
     examples = {video for category in categories for video in category.examples}
     shown = examples | classified.video_ids() | recommended.video_ids()
     return render_report(
@@ -85,7 +84,7 @@ def write_report(
             recommended=recommended,
             ad_policy_report=ad_policy_report,
             ad_choices=ad_choices,
-            thumbnails={video: thumbnail_uri(usable[video].load()) for video in sorted(shown & usable.keys())},
+            thumbnails={video: thumbnail_uri(frames.load(video)) for video in sorted(shown & frames.keys())},
         )
     )
 
@@ -149,7 +148,7 @@ def draw_detection_sheet(
 ) -> Image:
     """Draw a frame of some videos of each category with its detection, a row per category."""
     categories = summarise_categories(video_manifest, frame_manifest, EXAMPLES)
-    return draw_sheet(rows_of_detections(categories, frames, detections.usable()))
+    return draw_sheet(rows_of_detections(categories, frames, detections))
 
 
 def draw_neighbour_sheet(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
@@ -24,7 +24,6 @@ from video_recommender.networks.object_detector import ObjectDetector
 from video_recommender.networks.object_segmenter import (
     ObjectSegmenter,
     SegmentationOptions,
-    VideoSegmentation,
     segment_video,
 )
 from video_recommender.networks.overlays import overlay_figure
@@ -124,7 +123,9 @@ def summarise_segmentations(
 ) -> DataFrame[SegmentationManifest]:
     """Tell what became of each video's segmentation; a video whose frames failed keeps the reason why."""
     columns = list(SegmentationManifest.to_schema().columns)
-    return SegmentationManifest.validate(build_manifest(segmentations.manifest(columns, key="video_id"), frame_manifest))
+    return SegmentationManifest.validate(
+        build_manifest(segmentations.manifest(columns, key="video_id"), frame_manifest)
+    )
 
 
 def draw_segmentation_overlays(

@@ -16,6 +16,9 @@ Property: TypeAlias = str | int | float | bool | None
 
 PARTITIONS_PER_BLOCK: Final = 1000
 
+STATE_FOLDER: Final = ".state"
+"""Hidden folder beside partitions that holds their state rows."""
+
 NO_PROPERTIES: Final[Mapping[str, Property]] = {}
 
 
@@ -75,7 +78,7 @@ class Partitions(Mapping[str, Callable[[], T]]):
 
     Args:
         states: the state of each partition.
-        load: loads the value of a key; picklable.
+        load: loads the value of a key; picklable. Without one there are no values.
         read_tables: reads many tables faster than one by one; returns their rows and the length of each.
 
     Attributes:
@@ -85,12 +88,12 @@ class Partitions(Mapping[str, Callable[[], T]]):
 
     def __init__(
         self,
-        states: Mapping[str, PartitionState],
-        load: Callable[[str], T],
+        states: Mapping[str, PartitionState] | None = None,
+        load: Callable[[str], T] | None = None,
         read_tables: Callable[[Sequence[str]], tuple[pd.DataFrame, Sequence[int]]] | None = None,
     ) -> None:
-        self.states = dict(sorted(states.items()))
-        self.load = load
+        self.states = dict(sorted((states or {}).items()))
+        self.load: Callable[[str], T] = load or self._missing
         self._read_tables = read_tables or self._read_one_by_one
         self._keys = [key for key, state in self.states.items() if state.is_ok]
 
@@ -105,6 +108,10 @@ class Partitions(Mapping[str, Callable[[], T]]):
             states: state rows; a key without one has a default state.
         """
         return cls({**dict.fromkeys(values, PartitionState()), **(states or {})}, values.__getitem__)
+
+    @staticmethod
+    def _missing(key: str) -> Any:
+        raise KeyError(key)
 
     def __getitem__(self, key: str) -> Callable[[], T]:
         if not self.states[key].is_ok:
