@@ -47,7 +47,7 @@ def test_two_videos_of_two_categories_are_enough_or_the_candidate_says_so(
             fit_category_model(name, points, manifest["category"], seed=0)
 
 
-def test_a_model_refuses_points_of_another_space(make_corpus: Callable[..., Corpus]) -> None:
+def test_a_model_raises_an_error_for_points_of_another_space(make_corpus: Callable[..., Corpus]) -> None:
     points, manifest = make_corpus({"food": [2], "pets": [2]})
     model = fit_category_model("logistic_regression", points, manifest["category"], seed=0)
 
@@ -55,14 +55,16 @@ def test_a_model_refuses_points_of_another_space(make_corpus: Callable[..., Corp
         predict_with_probability(model, points.add_prefix("other_"))
 
 
-def test_ten_times_as_many_videos_take_no_more_steps_to_learn_and_are_named_as_well(
+def test_ten_times_as_many_videos_take_no_more_training_steps_and_are_classified_as_well(
     make_corpus: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(category_models, "MANY_VIDEOS", 300)
     few, many, others = (
         make_corpus({"food": [size], "pets": [size], "rooms": [size]}, noise=1.0) for size in (100, 1000, 1001)
     )
-    models = [fit_category_model("logistic_regression", points, told["category"], 0) for points, told in (few, many)]
+    models = [
+        fit_category_model("logistic_regression", points, corpus["category"], 0) for points, corpus in (few, many)
+    ]
 
     steps = [model[-1].n_iter_.item() for model in models]
     right = [

@@ -44,7 +44,7 @@ def test_the_same_pictures_in_reverse_are_another_film(filming):
     assert find_duplicate_pairs([filming.hashed(film), filming.hashed(film[::-1])], OPTIONS) == []
 
 
-def test_where_a_part_begins_is_told(filming):
+def test_the_offset_of_an_excerpt_is_found(filming):
     film = filming.film("cat", frames=30, speed=0.03)
 
     (found,) = find_duplicate_pairs([filming.hashed(film), filming.hashed(film[12:24])], OPTIONS)
@@ -81,14 +81,14 @@ def test_frames_that_were_not_taken_at_even_steps_are_aligned_by_their_times(fil
 
 @pytest.mark.parametrize("make_copy", ["recoded", "resized", "trimmed"], indirect=True)
 @pytest.mark.parametrize("still", [90, 300])
-def test_a_copy_of_a_picture_that_stands_still_is_found(filming, others, make_copy, still):
+def test_a_copy_of_a_video_with_a_still_picture_is_found(filming, others, make_copy, still):
     film = np.concatenate([np.repeat(filming.film("cat", frames=1), still, axis=0), filming.film("cat")])
     found = find_duplicate_pairs([*others, filming.hashed(film), filming.hashed(make_copy(film))], OPTIONS)
 
     assert pairs(found) == [{6, 7}]
 
 
-def test_a_few_frames_that_look_alike_make_no_copy(filming):
+def test_a_few_similar_frames_are_not_enough_for_a_duplicate(filming):
     film = filming.film("cat", frames=4)
 
     assert find_duplicate_pairs([filming.hashed(film)] * 2, OPTIONS) == []
@@ -104,14 +104,14 @@ def test_many_copies_of_one_film_are_all_found(filming):
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_films_without_hashes_repeat_nothing(filming, count):
+def test_films_without_hashes_are_never_duplicates(filming, count):
     black = filming.hashed(np.zeros((3, 64, 64, 3), np.uint8))
 
     assert find_duplicate_pairs([black] * count, OPTIONS) == []
     assert find_duplicate_pairs([black] * count + [filming.hashed(filming.film("cat"))], OPTIONS) == []
 
 
-def test_looked_for_in_blocks_of_a_few_videos_the_same_copies_are_found(filming, others, monkeypatch):
+def test_the_size_of_blocks_does_not_change_the_result(filming, others, monkeypatch):
     film = filming.film("cat")
     hashed = [*others, filming.hashed(film), filming.hashed(film[2:])]
     at_once = find_duplicate_pairs(hashed, OPTIONS)

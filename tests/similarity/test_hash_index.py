@@ -49,7 +49,7 @@ def test_what_differs_in_more_bits_than_allowed_is_not_found() -> None:
     assert share_found(drawn(500), wrong=5, max_distance=4) == 0
 
 
-def test_each_pair_is_told_once_the_nearest_first_and_no_more_than_asked_for() -> None:
+def test_each_pair_is_returned_once_nearest_first_up_to_the_limit() -> None:
     (query,) = drawn(1)
     known = np.concatenate([with_wrong_bits(np.array([query]), wrong) for wrong in (4, 0, 2, 1)])
 
@@ -67,7 +67,7 @@ def test_hashes_of_the_same_video_are_not_found_for_each_other() -> None:
     assert list(zip(asked.tolist(), found.tolist(), strict=True)) == [(0, 2), (1, 2), (2, 0), (2, 1)]
 
 
-def test_of_what_very_many_frames_share_only_the_first_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_hashes_of_a_large_bucket_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hash_index, "MAX_BUCKET_SIZE", 20)
     index = HashIndex(np.repeat(drawn(1), 30), np.arange(30))
 

@@ -128,7 +128,7 @@ def test_mean_probabilities_are_shared_out_as_detections_are() -> None:
     )
 
 
-def test_an_unknown_object_is_refused_by_name() -> None:
+def test_an_unknown_object_is_an_error_that_names_it() -> None:
     class_scores = pd.DataFrame({"video_id": ["kind/0"], "class_name": ["unicorn"], "probability": [1.0]})
 
     with pytest.raises(ValueError, match="'unicorn' is not one of the 5 classes"):

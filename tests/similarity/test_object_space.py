@@ -1,4 +1,4 @@
-"""The space in which videos lie near each other when they show alike objects."""
+"""Object space: videos with similar objects are close together."""
 
 import pickle
 
@@ -79,7 +79,7 @@ def test_a_video_without_objects_is_a_zero_point(space: ObjectSpace) -> None:
     assert np.linalg.norm(points.loc["pets/beagle"]) == pytest.approx(1)
 
 
-def test_a_corpus_that_shows_nothing_at_all_still_has_points(space: ObjectSpace) -> None:
+def test_a_corpus_without_any_object_still_has_points(space: ObjectSpace) -> None:
     points = space.transform(space.importances(scores_from({"pets/dark": {}}, space.class_names_)))
 
     assert points.shape == (1, 32)
@@ -119,19 +119,19 @@ def test_a_new_video_lies_where_the_same_video_of_the_corpus_lies(
     assert new.loc["new/video"].to_numpy() == pytest.approx(known.loc["pets/known"].to_numpy(), abs=1e-6)
 
 
-def test_an_object_that_the_corpus_lacks_has_its_place_too(space: ObjectSpace) -> None:
+def test_an_object_that_is_not_in_the_corpus_has_a_point_too(space: ObjectSpace) -> None:
     new = space.transform(features_from({"food/lemon": {"lemon": 1}}))
     known = space.transform(features_from({"food/banana": {"banana": 1}}))
 
     assert float((new.to_numpy() @ known.to_numpy().T).item()) > 0.5
 
 
-def test_an_object_that_the_network_does_not_know_is_refused_by_name(space: ObjectSpace) -> None:
+def test_an_object_that_is_unknown_to_the_network_is_an_error_that_names_it(space: ObjectSpace) -> None:
     with pytest.raises(ValueError, match="'unicorn' is not one of the 6 classes"):
         space.transform(features_from({"a/a": {"unicorn": 1}}))
 
 
-def test_shared_objects_are_named_with_the_greatest_first(space: ObjectSpace) -> None:
+def test_shared_objects_are_listed_in_descending_order(space: ObjectSpace) -> None:
     first = features_from({"a/a": {"beagle": 0.2, "sofa": 0.8}})
     second = features_from({"b/b": {"sofa": 0.7, "labrador": 0.3}})
 
@@ -158,7 +158,7 @@ def test_pairs_of_one_table_are_explained_as_those_of_two(space: ObjectSpace) ->
     assert space.shared_objects_of_pairs(videos, first[:0], second[:0]) == []
 
 
-def test_videos_that_are_more_unlike_than_alike_share_no_objects() -> None:
+def test_videos_with_negative_similarity_share_no_objects() -> None:
     classes = pd.DataFrame(np.array([[1, 0], [-1, 0], [0.5, 1], [-0.5, -1]]), ["north", "south", "east", "west"])
     space = fitted(classes, FeatureOptions(hellinger=False))
     first = features_from({"a/a": {"north": 0.6, "east": 0.4}})

@@ -22,7 +22,7 @@ def test_an_original_is_itself_no_copy():
     assert {video: copy.original for video, copy in copies.items()} == {1: 0, 3: 2}
 
 
-def test_of_two_originals_the_one_that_is_more_alike_is_named():
+def test_of_two_originals_the_more_similar_one_is_assigned():
     both = [DuplicatePair(0, 2, 0.8, 2.0, 0.0), DuplicatePair(1, 2, 0.9, 2.0, 0.0)]
 
     assert assign_originals(both, ranks=[0, 1, 2])[2].original == 1

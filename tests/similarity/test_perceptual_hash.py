@@ -36,7 +36,7 @@ def test_a_picture_without_its_edges_has_the_hash_of_that_zoom(filming):
     assert distances.min() <= 4 < distances[0]
 
 
-def test_frames_without_contrast_are_left_out(filming):
+def test_frames_without_contrast_are_not_hashed(filming):
     film = filming.film("cat", frames=3)
     film[1] = 7
 

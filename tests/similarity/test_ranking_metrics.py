@@ -45,14 +45,14 @@ def test_map_divides_by_k_where_more_videos_are_relevant_than_fit_the_list() -> 
     assert map_at_k(lists) == pytest.approx(1 / 2)
 
 
-def test_a_video_with_nothing_to_find_is_left_out_of_the_means() -> None:
+def test_a_video_without_relevant_candidates_is_excluded_from_the_means() -> None:
     lists = RankedLists(np.vstack([TWO_LISTS.hits, np.zeros((1, 4), bool)]), np.array([3, 1, 0]))
 
     for metric in (precision_at_k, ndcg_at_k, map_at_k):
         assert metric(lists) == metric(TWO_LISTS)
 
 
-def test_nothing_to_judge_is_not_a_number() -> None:
+def test_metrics_of_no_measurable_list_are_nan() -> None:
     nothing = RankedLists(np.zeros((2, 10), bool), np.zeros(2, np.int64))
 
     assert np.isnan([precision_at_k(nothing), ndcg_at_k(nothing), map_at_k(nothing)]).all()
@@ -60,7 +60,7 @@ def test_nothing_to_judge_is_not_a_number() -> None:
     assert np.isnan(catalogue_coverage(np.full((2, 10), -1), 2))
 
 
-def test_more_hits_than_relevant_videos_are_refused() -> None:
+def test_more_hits_than_relevant_videos_are_an_error() -> None:
     with pytest.raises(ValueError, match="more relevant videos"):
         RankedLists(np.array([[True, True]]), np.array([1]))
 
@@ -95,13 +95,13 @@ def test_moving_a_hit_up_never_makes_a_ranking_worse(hits: np.ndarray, rank: int
 
 def test_diversity_is_the_mean_distance_of_pairs() -> None:
     points = np.array([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, 0.0]])
-    # Pairs of the first list: 1 - 0, 1 - (-1), 1 - 0. Of the second: 1 - 0, for the origin is alike to nothing.
+    # Pairs of the first list: 1 - 0, 1 - (-1), 1 - 0. Of the second: 1 - 0, because the origin is similar to nothing.
     positions = np.array([[0, 1, 2], [0, 3, -1], [1, -1, -1]])
 
     assert intra_list_diversity(positions, points) == pytest.approx((4 / 3 + 1) / 2)
 
 
-def test_alike_videos_have_no_diversity() -> None:
+def test_identical_videos_have_no_diversity() -> None:
     assert intra_list_diversity(np.array([[0, 1, 2]]), np.tile([0.6, 0.8], (3, 1))) == pytest.approx(0, abs=1e-12)
 
 
@@ -124,6 +124,6 @@ def test_a_recommended_video_is_relevant_if_it_has_the_category_and_could_be_fou
     np.testing.assert_array_equal(lists.relevant, is_relevant.sum(axis=1))
 
 
-def test_all_videos_are_judged_unless_there_are_more_than_are_wanted() -> None:
+def test_all_videos_are_queries_unless_there_are_too_many() -> None:
     assert sample_queries(5, at_most=9, seed=0).tolist() == [0, 1, 2, 3, 4]
     assert len(sample_queries(100, at_most=9, seed=0)) == len(set(sample_queries(100, at_most=9, seed=0))) == 9

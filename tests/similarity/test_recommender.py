@@ -88,7 +88,7 @@ def test_neighbours_do_not_depend_on_how_the_work_is_cut_into_blocks(
     pd.testing.assert_frame_equal(whole, cut)
 
 
-def test_a_point_at_the_origin_is_alike_to_nothing_but_has_neighbours() -> None:
+def test_a_point_at_the_origin_has_neighbours_of_similarity_zero() -> None:
     points = points_of([[0, 0], [0, 1], [1, 0]])
 
     recommended = VideoRecommender().fit(points).recommend(points.head(1))
@@ -97,7 +97,7 @@ def test_a_point_at_the_origin_is_alike_to_nothing_but_has_neighbours() -> None:
     assert recommended["similarity"].tolist() == [0.0, 0.0]
 
 
-def test_videos_of_the_same_group_are_left_out_where_that_is_asked_for() -> None:
+def test_videos_of_the_same_group_are_excluded_on_request() -> None:
     groups = pd.Series([f"photo-{number // 4}" for number in range(20)], index=FAN.index)
     recommender = VideoRecommender().fit(FAN, groups)
 
@@ -139,21 +139,21 @@ def test_a_stored_recommender_answers_as_before() -> None:
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(recommender)).recommend(FAN), recommender.recommend(FAN))
 
 
-def test_points_of_another_space_are_refused() -> None:
+def test_points_of_another_space_are_an_error() -> None:
     with pytest.raises(ValueError, match="other axes"):
         VideoRecommender().fit(FAN).recommend(FAN.assign(third=0.0))
 
 
-def test_a_point_that_is_not_finite_is_refused_by_name() -> None:
+def test_a_point_that_is_not_finite_is_an_error_that_names_the_video() -> None:
     with pytest.raises(ValueError, match="v/001 is not finite"):
         VideoRecommender().fit(points_of([[0, 1], [np.nan, 1]]))
 
 
-def test_a_video_with_two_points_is_refused_by_name() -> None:
+def test_a_video_with_two_points_is_an_error_that_names_it() -> None:
     with pytest.raises(ValueError, match="v/000 has two points"):
         VideoRecommender().fit(pd.concat([FAN, FAN.head(1)]))
 
 
-def test_no_recommendations_at_all_cannot_be_asked_for() -> None:
+def test_k_must_be_at_least_one() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         VideoRecommender().fit(FAN).recommend(FAN, k=0)

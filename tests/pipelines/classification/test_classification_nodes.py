@@ -59,7 +59,7 @@ def classified(corpus: Corpus) -> Classified:
     return classify(corpus)
 
 
-def test_videos_of_clear_categories_are_named_right(classified: Classified) -> None:
+def test_videos_of_clear_categories_are_classified_correctly(classified: Classified) -> None:
     assert classified.metrics["accuracy"] > 0.8
     assert classified.metrics["macro_f1"] > 0.8
     assert classified.metrics["accuracy"] > classified.metrics["accuracy_majority"] + 0.4
@@ -180,7 +180,7 @@ def test_the_figure_survives_its_dataset(classified: Classified, tmp_path: Path)
     ],
     ids=["nothing", "no category", "one video", "one category", "two videos", "one group each", "one measurable"],
 )
-def test_what_cannot_be_measured_is_said_to_be_so_and_predicted_all_the_same(
+def test_a_corpus_that_cannot_be_measured_is_logged_and_predicted_anyway(
     make_corpus: Callable[..., Corpus],
     caplog: pytest.LogCaptureFixture,
     groups: dict[str, list[int]],
@@ -252,7 +252,7 @@ def test_the_same_seed_gives_the_same_bytes(make_corpus: Callable[..., Corpus]) 
     assert pickled(1) != pickled(2)
 
 
-def test_a_misspelt_candidate_is_refused_by_name() -> None:
+def test_a_misspelt_candidate_is_an_error_that_names_it() -> None:
     with pytest.raises(ValidationError, match="candidates"):
         ClassificationOptions(candidates=["nearest_neighbors"])
     with pytest.raises(ValidationError, match="folds"):

@@ -184,6 +184,6 @@ def test_areas_need_the_segmenter() -> None:
         FeatureOptions(importance="area")
 
 
-def test_a_misspelt_option_is_refused_by_name() -> None:
+def test_a_misspelt_option_is_an_error_that_names_it() -> None:
     with pytest.raises(ValidationError, match="helinger"):
         FeatureOptions(helinger=False)

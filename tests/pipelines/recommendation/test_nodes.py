@@ -108,7 +108,7 @@ def test_a_single_video_gives_an_empty_table_and_a_warning(corpus, caplog) -> No
 
 
 @pytest.mark.parametrize(("videos", "rows"), [(2, 2), (5, 20)])
-def test_a_small_corpus_is_recommended_from_and_judged(corpus, videos: int, rows: int) -> None:
+def test_a_small_corpus_has_recommendations_and_a_report(corpus, videos: int, rows: int) -> None:
     few = corpus.of(videos)
 
     assert len(recommendations_of(few)) == rows
@@ -149,7 +149,7 @@ def test_perfect_neighbours_score_1(corpus) -> None:
         assert row_of(report, "object_space", candidates)["intra_list_diversity"] == pytest.approx(0, abs=1e-9)
 
 
-def test_neighbours_that_share_only_a_photo_count_for_nothing_without_the_group(corpus) -> None:
+def test_neighbours_that_share_only_a_photo_do_not_count_among_other_groups(corpus) -> None:
     """A system that knows nothing but the photo looks good until its group is taken away."""
     photos = pd.get_dummies(corpus.manifest.set_index("video_id")["group"]).astype("float32")
 
@@ -183,7 +183,7 @@ def test_unlabelled_videos_take_no_part_in_the_figures(corpus) -> None:
 
 
 @pytest.mark.parametrize("categories", [None, "pets", [f"kind-{number}" for number in range(36)]])
-def test_a_corpus_without_categories_to_tell_apart_is_judged_without_a_crash(corpus, categories, caplog) -> None:
+def test_a_corpus_with_no_or_one_or_unique_categories_is_evaluated_without_a_crash(corpus, categories, caplog) -> None:
     manifest = with_categories(corpus, categories)
 
     report = report_of(corpus, manifest=manifest)
@@ -196,7 +196,7 @@ def test_a_corpus_without_categories_to_tell_apart_is_judged_without_a_crash(cor
         assert "cannot be evaluated" in caplog.text
 
 
-def test_videos_that_show_nothing_are_judged_too(corpus) -> None:
+def test_videos_without_objects_are_evaluated_too(corpus) -> None:
     points, probabilities = corpus.points.copy(), corpus.probabilities.copy()
     points.iloc[0] = probabilities.iloc[0] = 0
     dark = replace(corpus, points=points, probabilities=probabilities)
@@ -274,7 +274,7 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
     assert outputs["recommendation_metrics"].load()["precision_at_10"] > 0.9
 
 
-def test_each_formula_of_importance_that_the_detector_allows_is_judged(corpus) -> None:
+def test_each_formula_of_importance_that_the_detector_allows_is_evaluated(corpus) -> None:
     areas = replace(corpus.object_scores, area=corpus.object_scores.frames)
     options = RecommendationOptions(neighbours=3)
 
@@ -343,7 +343,7 @@ def test_a_duplicate_that_is_not_excluded_is_a_video_like_any_other(corpus) -> N
 
 
 @pytest.mark.parametrize(("title", "expected"), [("category", 1.0), ("nothing", None)])
-def test_titles_recommend_as_well_as_they_tell_what_there_is(corpus, title: str, expected: float | None) -> None:
+def test_titles_recommend_as_well_as_they_describe_the_category(corpus, title: str, expected: float | None) -> None:
     titles = {"category": corpus.manifest["category"], "nothing": "42 - 7 !"}
 
     report = report_of(corpus, manifest=corpus.manifest.assign(title=titles[title]))
