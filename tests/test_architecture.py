@@ -12,11 +12,13 @@ ALLOWED = {
     "schemas": set(),
     "media": {"storage", "schemas"},
     "sources": {"media", "storage", "schemas"},
-    "networks": {"sources", "media", "storage", "schemas"},
-    "similarity": {"networks", "media", "storage", "schemas"},
+    "similarity": {"media", "storage", "schemas"},
+    "networks": {"similarity", "sources", "media", "storage", "schemas"},
     "advertising": {"similarity", "storage", "schemas"},
     "reporting": {"advertising", "similarity", "networks", "sources", "media", "storage", "schemas"},
-    "gallery": {"reporting", "advertising", "similarity", "networks", "sources", "media", "storage", "schemas"},
+    "gallery": {
+        "incremental", "reporting", "advertising", "similarity", "networks", "sources", "media", "storage", "schemas"
+    },
     "incremental": {"storage"},
     "datasets": {"incremental", "sources", "media", "storage"},
     "pipelines": {
