@@ -1,4 +1,4 @@
-"""Wiring of the classification stage."""
+"""Pipeline of the classification stage."""
 
 from kedro.pipeline import Node, Pipeline
 

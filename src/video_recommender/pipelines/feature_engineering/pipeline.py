@@ -1,4 +1,4 @@
-"""Wiring of the feature engineering stage."""
+"""Pipeline of the feature engineering stage."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -1,4 +1,4 @@
-"""Wiring of the recommendation stage."""
+"""Pipeline of the recommendation stage."""
 
 from kedro.pipeline import Node, Pipeline
 
