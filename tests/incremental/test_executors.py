@@ -318,11 +318,10 @@ def test_idle_workers_end_and_free_their_memory(monkeypatch):
     def process_id(_task):
         return os.getpid()
 
-    first = outcomes_of(process_id, {"pets/cat": 1, "pets/dog": 2}, PROCESSES)
+    first = outcomes_of(process_id, {"pets/cat": 1}, WorkerOptions(jobs=1))["pets/cat"].result
 
-    wait_until(lambda: not any(is_alive(outcome.result) for outcome in first.values()))
-    again = outcomes_of(process_id, {"pets/cat": 1, "pets/dog": 2}, PROCESSES)
-    assert all(outcome.problem is None for outcome in again.values())
+    wait_until(lambda: not is_alive(first))
+    assert outcomes_of(process_id, {"pets/cat": 1}, WorkerOptions(jobs=1))["pets/cat"].result != first
 
 
 def test_an_error_that_names_a_file_that_is_not_unicode_can_be_stored():
