@@ -1,4 +1,4 @@
-"""A toy project without videos, whose code can be edited between runs: numbers → doubled → texts and lengths → total."""
+"""A toy project whose code can be edited between runs: numbers → doubled → texts, lengths and total → report."""
 
 import importlib
 import sys
@@ -25,23 +25,23 @@ def note(*words):
     with open(os.environ["TOY_JOURNAL"], "a") as file:
         file.write(" ".join(map(str, (*words, time.time()))) + "\\n")
 ''',
-    "arithmetic.py": '''
+    "arithmetic.py": """
 def scale(number, factor):
     return number * factor
 
 def unrelated():
     return 1
-''',
-    "shapes.py": '''
+""",
+    "shapes.py": """
 class Described:
     def length(self, text):
         return len(text)
-''',
-    "units.py": '''
+""",
+    "units.py": """
 from pathlib import Path
 
 UNITS = Path(__file__).with_suffix(".txt").read_text().split()
-''',
+""",
     "units.txt": "metres",
     "nodes.py": '''
 from dataclasses import dataclass
@@ -169,4 +169,3 @@ class Project:
 
     def states(self, name: str) -> dict[str, str]:
         return {key: state.status for key, state in self.partitioned(name).load().states.items()}
-

@@ -2,7 +2,6 @@
 
 import json
 
-import pandas as pd
 import pytest
 from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
@@ -13,11 +12,9 @@ from video_recommender.datasets import (
     DeferredDataset,
     FrameFolderDataset,
     OptionalDataset,
-    RecordedPartitionedDataset,
     VideoFileDataset,
 )
 from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
-from video_recommender.incremental.partitions import Partition, PartitionRecord
 from video_recommender.incremental.stored_digest import stored_digest
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
@@ -110,29 +107,10 @@ def test_folder_of_videos_is_listed_by_category_and_a_replaced_one_is_noticed(st
 
 @pytest.mark.parametrize("name", ["nothing", "kept"])
 def test_folder_that_is_no_source_is_refused(store, name):
-    store.pipe_file(f"{BUCKET}/kept/.records/pets/cat.json", b"{}")
+    store.pipe_file(f"{BUCKET}/kept/.state/000001-a.jsonl", b"{}")
 
     with pytest.raises(ValueError, match=rf"{ROOT}/{name}.*: name a folder of videos"):
         list_folder(f"{ROOT}/{name}")
-
-
-def test_partitions_that_another_machine_adds_are_seen(store):
-    here, there = (
-        RecordedPartitionedDataset(path=f"{ROOT}/t", filename_suffix=".parquet", dataset="pandas.ParquetDataset")
-        for _ in range(2)
-    )
-    here.save({f"pets/{number}": Partition(PartitionRecord("1"), pd.DataFrame({"n": [number]})) for number in range(3)})
-    earlier = list(here.load())
-
-    kept = there.load().keep("pets/3", Partition(PartitionRecord("1"), pd.DataFrame({"n": [3]})))
-    here.save({"pets/0": None, "pets/3": kept})
-
-    assert earlier == ["pets/0", "pets/1", "pets/2"]
-    assert {name: stored.load()["n"].tolist() for name, stored in here.load().items()} == {
-        "pets/1": [1],
-        "pets/2": [2],
-        "pets/3": [3],
-    }
 
 
 @pytest.mark.parametrize("kind", [PickleDataset, JSONDataset])

@@ -13,7 +13,7 @@ from toy_project import Project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
 
-NUMBERS = 1000
+NUMBERS = 600
 
 SERVER = """
 import os, sys, traceback
@@ -95,8 +95,8 @@ def doubled(project):
 def test_twenty_killed_runs_lose_no_partition_that_was_finished_more_than_two_seconds_before(project, server):
     project.save(a=None, b=None, c=None, **numbers(NUMBERS))
     chance = random.Random(4)
-    plans = [("threading", chance.uniform(0.05, 0.7)) for _ in range(15)]
-    plans += [("threading", chance.uniform(2.5, 3.5)) for _ in range(3)] + [("loky", chance.uniform(2, 4)) for _ in range(2)]
+    plans = [("threading", chance.uniform(0.05, 0.7)) for _ in range(17)]
+    plans += [("threading", chance.uniform(2.4, 3)) for _ in range(2)] + [("loky", chance.uniform(2.5, 3.5))]
     chance.shuffle(plans)
 
     kills, codes = [], []

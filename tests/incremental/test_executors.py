@@ -19,7 +19,7 @@ from video_recommender.incremental import WorkerOptions, dask_executor, executor
 from video_recommender.incremental.executors import CRASHED, map_partitions
 from video_recommender.storage.disk_space import is_disk_full
 
-# Functions for workers are defined inside of the tests: they are pickled by value, because workers cannot import a test.
+# Functions for workers are defined in the tests: they are pickled by value, because workers cannot import a test.
 PROCESSES = WorkerOptions(jobs=2)
 THREADS = WorkerOptions(backend="threading", jobs=2)
 SEQUENTIAL = WorkerOptions(backend="sequential")
@@ -71,7 +71,11 @@ def test_one_bad_partition_never_stops_the_others(options):
 
     assert (outcomes["pets/cat"].result, outcomes["pets/fox"].result) == (0, 30)
     expected, bug = outcomes["pets/dog"], outcomes["pets/emu"]
-    assert (expected.problem.status, expected.problem.error, expected.traceback) == ("unreadable", "this is no video", "")
+    assert (expected.problem.status, expected.problem.error, expected.traceback) == (
+        "unreadable",
+        "this is no video",
+        "",
+    )
     assert (bug.problem.status, bug.problem.error) == ("failed", "ZeroDivisionError: a mistake of ours")
     assert 'raise ZeroDivisionError("a mistake of ours")' in bug.traceback
 
@@ -136,7 +140,13 @@ def test_what_was_done_when_a_worker_died_is_not_done_again(tmp_path):
     outcomes = [first, *tasks]
 
     done = Counter(file.name.partition("-")[0] for file in tmp_path.iterdir())
-    assert {outcome.key: outcome.result for outcome in outcomes if outcome} == {"0": 0, "1": 1, "2": 2, "3": 3, "5": None}
+    assert {outcome.key: outcome.result for outcome in outcomes if outcome} == {
+        "0": 0,
+        "1": 1,
+        "2": 2,
+        "3": 3,
+        "5": None,
+    }
     assert done == dict.fromkeys("0123", 1)
 
 

@@ -210,9 +210,13 @@ def test_expected_problem_may_ask_for_another_try(project):
     assert project.run() == ["double b"]
 
 
-@pytest.mark.parametrize("bug", ["raise ZeroDivisionError(number)", "__import__('os')._exit(1)"], ids=["failed", "crashed"])
+@pytest.mark.parametrize(
+    "bug", ["raise ZeroDivisionError(number)", "__import__('os')._exit(1)"], ids=["failed", "crashed"]
+)
 def test_what_failed_or_crashed_is_tried_again(project, bug):
-    project.edit("nodes.py", "def double(number, factor):", f"def double(number, factor):\n    if number['key'] == 'b': {bug}")
+    project.edit(
+        "nodes.py", "def double(number, factor):", f"def double(number, factor):\n    if number['key'] == 'b': {bug}"
+    )
     project.parameters["workers"] = {"backend": "loky", "jobs": 1}
     project.run()
     first = project.states("doubled")
