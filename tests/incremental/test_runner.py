@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 from kedro_datasets.json import JSONDataset
+from object_store import BUCKET, object_store
 
 import video_recommender.incremental
 from video_recommender.incremental import (
@@ -278,6 +280,20 @@ def test_file_that_no_run_has_made_is_a_conflict_in_every_run_and_is_never_overw
     assert {state.status for states in run.states.values() for state in states.values()} == {"ok"}
 
 
+def test_partition_with_a_conflict_in_one_output_has_no_value_in_the_others(run, tmp_path):
+    node = per_partition(lambda number: (number, number), "numbers", ["out", "more"], "copy")
+    run(node, numbers={"a": 1})
+    shutil.rmtree(tmp_path / "more" / ".state")
+
+    run(node)
+    conflict = run.states["out"]["a"].status, list(run.values)
+    shutil.rmtree(tmp_path / "more")
+    run(node)
+
+    assert conflict == ("conflict", [])
+    assert run.values == {"a": 1}
+
+
 def test_accumulating_node_sees_the_states_of_its_output_and_adds_to_it(run):
     seen = []
 
@@ -357,8 +373,7 @@ def test_failing_node_does_not_make_earlier_ones_forgotten(project):
 
 
 def test_edit_during_a_run_does_not_count_for_what_older_code_has_made(project):
-    project.edit("nodes.py", "from toy.units import UNITS", "from toy import units\nfrom toy.units import UNITS")
-    editing = "import pathlib; pathlib.Path(units.__file__).write_text(\"UNITS = ['feet']\")"
+    editing = "import pathlib; pathlib.Path(__file__).with_name('units.py').write_text(\"UNITS = ['feet']\")"
     project.edit("nodes.py", '    note("double"', f'    {editing}\n    note("double"')
     project.run()
 
@@ -382,6 +397,44 @@ def test_input_that_changes_while_a_node_runs_makes_it_stale(tmp_path):
     (tmp_path / "x.json").write_text("1")
 
     assert [count(), count(), count()] == [1, 2, 2]
+
+
+@pytest.fixture(params=["memory", "s3"])
+def store_url(request):
+    if request.param == "memory":
+        yield "memory:///runner"
+    else:
+        with object_store():
+            yield f"s3://{BUCKET}/runner"
+
+
+def test_run_in_an_object_store_computes_only_what_is_stale(store_url):
+    computed = Computed()
+
+    def scale(number, factor):
+        computed.numbers.append(number)
+        return number * factor
+
+    def add(out):
+        computed.numbers.append("add")
+        return sum(load() for load in out.values())
+
+    def run(factor=2, **numbers):
+        computed.numbers.clear()
+        catalog = DataCatalog({name: partitioned(store_url, name) for name in ("numbers", "out")})
+        catalog["params:factor"], catalog["params:workers"] = factor, {"backend": "threading", "jobs": 1}
+        for name in ("total", "node_ledger"):
+            catalog[name] = JSONDataset(filepath=f"{store_url}/{name}.json")
+        catalog.save("numbers", numbers)
+        scale_node = per_partition(scale, ["numbers", "params:factor"], "out", "scale")
+        IncrementalRunner().run(Pipeline([scale_node, Node(add, "out", "total", name="add")]), catalog)
+        return list(computed.numbers), catalog.load("total")
+
+    assert run(a=1, b=2) == ([1, 2, "add"], 6)
+    assert run() == ([], 6)
+    assert run(b=3) == ([3, "add"], 8)
+    assert run(a=None) == (["add"], 6)
+    assert run(factor=3) == ([3, "add"], 9)
 
 
 def test_table_of_all_partitions_is_computed_again_only_when_a_partition_changes(tmp_path):
