@@ -1,8 +1,8 @@
-"""How much of what can be earned the agents earn, in all scenarios: the figures of docs/ads.md.
+"""Share of the optimum that the agents earn in all scenarios: the figures of docs/ads.md.
 
-The first rows are about the example of the assignment, the others about tables of ads drawn at random, for 2 to 8
-categories; with each seed comes another corpus, in which every category is a cloud of points. Shares are of what the
-optimum earns in the same simulated sessions; with `annoyance` and `tastes`, also of what nobody can exceed.
+The first rows are for the ads of the assignment's example, the others for random ads of 2 to 8 categories. Each seed
+has another corpus, in which every category is a cluster. Shares are relative to the optimum in the same simulated
+sessions, and to its upper bound.
 
 Run: python benchmarks/ad_agent.py                                # hours
      python benchmarks/ad_agent.py --seeds 3 --scenarios annoyance --agents deep_q_network q_table
@@ -22,36 +22,36 @@ from pandera.typing import DataFrame
 from threadpoolctl import threadpool_limits
 
 from video_recommender.advertising.ads import AdInventory
-from video_recommender.advertising.contextual_bandit import BanditOptions, train_contextual_bandit
-from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
+from video_recommender.advertising.contextual_bandit import BANDIT, train_contextual_bandit
+from video_recommender.advertising.deep_q_network import AGENT, AgentOptions, train_deep_q_network
 from video_recommender.advertising.evaluation import (
     AdEvaluationOptions,
     evaluate_on_unseen_videos,
     evaluate_policies,
     reference_policies,
 )
-from video_recommender.advertising.example_viewers import assignment_ads
+from video_recommender.advertising.example_viewers import SCENARIOS, assignment_ads, draw_inventory, draw_viewers
 from video_recommender.advertising.policies import AdPolicy
-from video_recommender.advertising.scenarios import SCENARIOS, draw_inventory, draw_viewers
-from video_recommender.advertising.tabular_q_learning import TableOptions, train_q_table
-from video_recommender.advertising.viewer_model import ViewerModel
+from video_recommender.advertising.tabular_q_learning import Q_TABLE, train_q_table
+from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.schemas import AdPolicyReport
 
 VIDEOS: Final = 300
 FEWEST_CATEGORIES, MOST_CATEGORIES = 2, 8
 DECISIONS: Final = 8192
+TABLE_STEPS, BANDIT_STEPS = 5_000_000, 100_000
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What training took."""
+    """Cost of training."""
 
     seconds: float
     cpu_seconds: float
 
 
 def main() -> None:
-    """Train and judge every agent on every case, and print what they earn."""
+    """Train and evaluate every agent on every case, and print the results."""
     arguments = _parse()
     overrides = dict(option.split("=", 1) for option in arguments.agent)
     evaluation = AdEvaluationOptions(runs=arguments.runs, sessions=arguments.sessions)
@@ -60,13 +60,13 @@ def main() -> None:
         for ads in arguments.ads:
             for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
                 model = draw_case(ads, scenario, seed)
-                learners = learners_of(seed, overrides, arguments.agents)
-                trained, case_costs = train(model, learners)
+                trainers = trainers_of(seed, overrides, arguments.agents)
+                trained, case_costs = train(model, trainers)
                 costs += case_costs
-                judged = [evaluate_policies(model, {**reference_policies(), **trained}, evaluation)]
+                evaluated = [evaluate_policies(model, {**reference_policies(), **trained}, evaluation, seed=0)]
                 if arguments.unseen:
-                    judged.append(judge_on_unseen_videos(model, learners, evaluation))
-                for report in judged:
+                    evaluated.append(evaluate_unseen(model, trainers, evaluation))
+                for report in evaluated:
                     reports.append(report.assign(scenario=scenario, ads=ads, seed=seed))
                     shares = ", ".join(f"{row.policy} {row.share_of_optimum:.4f}" for row in report.itertuples())
                     print(f"{scenario}, {ads} ads, seed {seed}, {report['videos'][0]} videos: {shares}", flush=True)
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def draw_case(ads: str, scenario: str, seed: int) -> ViewerModel:
-    """Draw a corpus and, if asked for, ads."""
+    """Draw a corpus and, unless `ads` is `assignment`, random ads."""
     rng = np.random.default_rng(seed)
     if ads == "assignment":
         inventory = AdInventory.from_table(assignment_ads())
@@ -91,43 +91,43 @@ def draw_case(ads: str, scenario: str, seed: int) -> ViewerModel:
     return draw_viewers(inventory, VIDEOS // categories, SCENARIOS[scenario], rng)
 
 
-def learners_of(
+def trainers_of(
     seed: int, overrides: Mapping[str, str], agents: list[str]
 ) -> Mapping[str, Callable[[ViewerModel], AdPolicy]]:
-    """The ways in which agents learn, by name."""
-    options = AgentOptions.model_validate({"seed": seed, **overrides})
-    learners = {
-        "deep_q_network": lambda model: train_deep_q_network(model, options).policy,
-        "q_table": lambda model: train_q_table(model, TableOptions(seed=seed)).policy,
-        "lin_ucb": lambda model: train_contextual_bandit(model, BanditOptions(seed=seed)).policy,
+    """Return the training functions of the agents, by name."""
+    options = AgentOptions.model_validate(overrides)
+    trainers = {
+        AGENT: lambda model: train_deep_q_network(model, options, seed).policy,
+        Q_TABLE: lambda model: train_q_table(model, TABLE_STEPS, seed).policy,
+        BANDIT: lambda model: train_contextual_bandit(model, BANDIT_STEPS, seed).policy,
     }
-    return {name: learners[name] for name in agents}
+    return {name: trainers[name] for name in agents}
 
 
 def train(
-    model: ViewerModel, learners: Mapping[str, Callable[[ViewerModel], AdPolicy]]
+    model: ViewerModel, trainers: Mapping[str, Callable[[ViewerModel], AdPolicy]]
 ) -> tuple[Mapping[str, AdPolicy], list[tuple[str, Cost]]]:
-    """Let agents learn, and tell what that took."""
+    """Train agents and measure the cost."""
     policies, costs = {}, []
-    for name, learn in learners.items():
+    for name, learn in trainers.items():
         begun, begun_cpu = time.perf_counter(), time.process_time()
         policies[name] = learn(model)
         costs.append((name, Cost(time.perf_counter() - begun, time.process_time() - begun_cpu)))
     return policies, costs
 
 
-def judge_on_unseen_videos(
-    model: ViewerModel, learners: Mapping[str, Callable[[ViewerModel], AdPolicy]], evaluation: AdEvaluationOptions
+def evaluate_unseen(
+    model: ViewerModel, trainers: Mapping[str, Callable[[ViewerModel], AdPolicy]], evaluation: AdEvaluationOptions
 ) -> DataFrame[AdPolicyReport]:
-    """Judge agents, and what they must beat, on a third of the videos, of which they have learnt nothing."""
+    """Evaluate agents and references on a third of the videos, after training on the others."""
     groups = pd.Series(model.video_ids, list(model.video_ids))
     return evaluate_on_unseen_videos(
-        model, groups, lambda seen: {**reference_policies(), **train(seen, learners)[0]}, evaluation
+        model, groups, lambda seen: {**reference_policies(), **train(seen, trainers)[0]}, evaluation, seed=0
     )
 
 
 def summarise(reports: pd.DataFrame) -> pd.DataFrame:
-    """A row per case and policy: mean and worst share of the optimum over the seeds, and what else is of interest."""
+    """Summarise a row per case and policy: mean and worst share of the optimum over the seeds, and other means."""
     return (
         reports.groupby(["scenario", "ads", "videos", "policy"], sort=False)
         .agg(
@@ -143,9 +143,9 @@ def summarise(reports: pd.DataFrame) -> pd.DataFrame:
 
 
 def decisions_per_second() -> float:
-    """Measure how fast an agent chooses that need not even be trained."""
+    """Measure the decisions per second of a hardly trained agent."""
     model = draw_case("random", "assignment", 0)
-    policy = train_deep_q_network(model, AgentOptions(steps=1024)).policy
+    policy = train_deep_q_network(model, AgentOptions(steps=1024), seed=0).policy
     observed = model.observe(model.start_sessions(DECISIONS, np.random.default_rng(0)))
     with threadpool_limits(1, "blas"):
         seconds = timeit.repeat(lambda: policy.action_values(observed).argmax(axis=1), number=1, repeat=50)
@@ -155,10 +155,10 @@ def decisions_per_second() -> float:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first-seed", type=int, default=100, help="below 100 are those that options were chosen on")
+    parser.add_argument("--first-seed", type=int, default=100, help="options were chosen on seeds below 100")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--ads", nargs="+", choices=["assignment", "random"], default=["assignment", "random"])
-    parser.add_argument("--agents", nargs="+", default=["deep_q_network", "q_table", "lin_ucb"])
+    parser.add_argument("--agents", nargs="+", default=[AGENT, Q_TABLE, BANDIT])
     parser.add_argument("--agent", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the deep Q-network")
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--sessions", type=int, default=2000)

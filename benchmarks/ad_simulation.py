@@ -1,4 +1,4 @@
-"""How fast viewers are simulated, and how closely and fast the optimum is bracketed.
+"""Speed of the simulation, and precision and speed of the bracket of the optimum.
 
 Run: python benchmarks/ad_simulation.py --videos 400
 """
@@ -9,14 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from video_recommender.advertising.ad_placement_env import AdPlacementVectorEnv
-from video_recommender.advertising.ad_table import make_up_ads
-from video_recommender.advertising.ads import AdInventory
+from video_recommender.advertising.ads import AdInventory, generate_ads
+from video_recommender.advertising.environment import AdPlacementVectorEnv
+from video_recommender.advertising.example_viewers import SCENARIOS, draw_viewers
 from video_recommender.advertising.optimum import OptimalPolicy, bracket_optimum
 from video_recommender.advertising.policies import RandomPolicy
-from video_recommender.advertising.scenarios import SCENARIOS, draw_viewers
-from video_recommender.advertising.simulate import simulate
-from video_recommender.advertising.viewer_model import ViewerModel, ViewerOptions
+from video_recommender.advertising.simulation import simulate
+from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
 
 CATEGORIES = ("animals", "gadgets", "interiors", "landscapes")
 SIDE_BY_SIDE = (1024, 8192)
@@ -41,8 +40,8 @@ def main() -> None:
 
 
 def viewers_of(videos: int, options: ViewerOptions, seed: int) -> ViewerModel:
-    """Draw a corpus in which any video may be recommended with any, so that what comes next is hard to tell."""
-    ads, rng = AdInventory.from_table(make_up_ads(CATEGORIES, seed)), np.random.default_rng(seed)
+    """Draw a corpus with random recommendations, which make the next video hard to predict."""
+    ads, rng = AdInventory.from_table(generate_ads(CATEGORIES, seed)), np.random.default_rng(seed)
     model = draw_viewers(ads, videos // len(CATEGORIES), options, rng)
     count = len(model.video_ids)
     offsets = np.array([rng.choice(np.arange(1, count), NEIGHBOURS, replace=False) for _ in range(count)])
@@ -69,7 +68,7 @@ def ads_per_second(model: ViewerModel) -> float:
 
 
 def describe_bracket(model: ViewerModel, sessions: int, seed: int) -> str:
-    """Solve, and tell between what the optimum lies."""
+    """Solve and bracket the optimum."""
     start = time.perf_counter()
     policy = OptimalPolicy.solve(model)
     solved = time.perf_counter()

@@ -18,14 +18,14 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 STAGES = "preprocessing,detection,feature_engineering,classification,recommendation"
 CHOICES = (
-    "features.evidence=probabilities",
+    "features.scores=class_scores",
     "features.importance=tf_idf",
     "features.hellinger=false",
-    "features.evidence=detections",
-    "features.evidence=detections,features.hellinger=false",
+    "features.scores=detections",
+    "features.scores=detections,features.hellinger=false",
     "features.detector=segmenter",
     "features.detector=segmenter,features.importance=area",
-    "features.detector=segmenter,features.evidence=detections",
+    "features.detector=segmenter,features.scores=detections",
     "preprocessing.fit=squash",
     "preprocessing.fit=letterbox",
     "detection.network=efficientnet-lite2,preprocessing.size=260",

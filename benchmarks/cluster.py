@@ -26,17 +26,17 @@ from typing import Any
 import fsspec
 import joblib
 import pandas as pd
-
-from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.incremental.dask_cluster import connect
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import Partition
+
+from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoLink
+from video_recommender.networks.detections import DetectionOptions
 from video_recommender.networks.litert_classifier import LiteRTClassifier
-from video_recommender.networks.pretrained import DetectionOptions
 from video_recommender.pipelines.detection.nodes import detect_objects
 from video_recommender.pipelines.preprocessing.nodes import extract_frames
+from video_recommender.storage.partitions import Partition
 
 DATA = Path(__file__).parents[1] / "data"
 WORKERS = {

@@ -25,15 +25,15 @@ import numpy as np
 import skimage.data
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-
 from video_recommender.incremental.parallel import WorkerOptions, map_videos
-from video_recommender.incremental.updates import parallel
+
+from video_recommender.incremental import parallel
 from video_recommender.media.frames import FrameFolder, Frames
-from video_recommender.networks.detections import name_objects
+from video_recommender.networks.detections import DetectionOptions, classify_frames
 from video_recommender.networks.frame_classifier import FrameClassifier
-from video_recommender.networks.keras_classifier import KerasClassifier, load_into_keras, workers_for
-from video_recommender.networks.litert_classifier import LiteRTClassifier
-from video_recommender.networks.pretrained import DetectionOptions, build_network
+from video_recommender.networks.keras_classifier import KerasClassifier, make_keras_classifier, workers_for
+from video_recommender.networks.litert_classifier import FRAMES_PER_CALL, LiteRTClassifier
+from video_recommender.networks.pretrained import build_network
 from video_recommender.pipelines.detection.nodes import prepare_object_classifier
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -46,7 +46,7 @@ def main() -> None:
     # workers are started in the first round, and stay while the others take their turn
     parallel.IDLE_WORKER_TIMEOUT_S = 300
     classifier = _classifier(arguments.network)
-    in_keras = load_into_keras(build_network(arguments.network), arguments.network)
+    in_keras = make_keras_classifier(build_network(arguments.network), arguments.network)
     with tempfile.TemporaryDirectory() as folder:
         videos = (
             _stored_videos(arguments.frames_folder, arguments.videos)
@@ -60,7 +60,7 @@ def main() -> None:
             "ours": partial(_detect, videos, classifier),
             "keras": partial(_detect, videos, in_keras),
         }
-        for at_a_time in sorted({1, classifier.frames_per_call}):
+        for at_a_time in (1, FRAMES_PER_CALL):
             sides[f"{CORES} processes, {at_a_time} at a time"] = partial(_loop_in_processes, loop, at_a_time)
             sides[f"{CORES} threads, {at_a_time} at a time"] = partial(loop, 0, 1, at_a_time, CORES)
         for side in sides.values():
@@ -90,7 +90,7 @@ def _classifier(network: str) -> LiteRTClassifier:
 def _compare(frames: Frames, classifier: LiteRTClassifier, in_keras: KerasClassifier) -> None:
     batches = np.array_split(frames, max(1, len(frames) // 32))
     by_litert, by_keras = (
-        np.concatenate([side.describe(batch).probabilities for batch in batches]) for side in (classifier, in_keras)
+        np.concatenate([side.predict(batch).probabilities for batch in batches]) for side in (classifier, in_keras)
     )
     same = (by_litert.argmax(axis=1) == by_keras.argmax(axis=1)).mean()
     difference = np.abs(by_litert - by_keras).max()
@@ -100,7 +100,7 @@ def _compare(frames: Frames, classifier: LiteRTClassifier, in_keras: KerasClassi
 
 
 def _detect(videos: dict[str, FrameFolder], classifier: FrameClassifier) -> None:
-    name_all = partial(name_objects, classifier=classifier)
+    name_all = partial(classify_frames, classifier=classifier)
     with contextlib.redirect_stdout(io.StringIO()):
         outcomes = list(map_videos(name_all, videos, workers_for(classifier, WorkerOptions()), "Naming objects"))
     if errors := [outcome.error for outcome in outcomes if outcome.error]:

@@ -2,7 +2,7 @@
 
 Three kinds of film: the frames that `kedro run` has left in data/; a slide show and a still camera, which are encoded
 here from photos, with noise, and cut into frames as any video is. The network reads every frame once, and each
-threshold is judged by what it said. Then the two ways of `name_objects` are timed on the same frames, in turns.
+threshold is judged by what it said. Then the two ways of `classify_frames` are timed on the same frames, in turns.
 
     python benchmarks/frame_reuse.py
     python benchmarks/choices.py detection.reuse_below=2
@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
-from video_recommender.networks.detections import name_objects
-from video_recommender.networks.frame_classifier import FrameDescriptions
-from video_recommender.networks.frame_reuse import describe_changed
-from video_recommender.networks.litert_classifier import LiteRTClassifier, compile_for_cpu
+from video_recommender.networks.conversion import convert_classifier
+from video_recommender.networks.detections import classify_frames, predict_changed_frames
+from video_recommender.networks.frame_classifier import FramePredictions
+from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import build_network
 
 DEMO = Path(__file__).parents[1] / "data/02_intermediate/frames"
@@ -66,22 +66,22 @@ class Recorded:
     """Gives what a network has said of each frame, and counts how often it is asked."""
 
     def __init__(self, classifier: LiteRTClassifier, frames: Frames) -> None:
-        self.class_names, self.fingerprint = classifier.class_names, classifier.fingerprint
-        self.every = classifier.describe(frames)
+        self.class_names, self.digest = classifier.class_names, classifier.digest
+        self.every = classifier.predict(frames)
         self._rows = {frame.tobytes(): row for row, frame in enumerate(frames)}
         self.asked = 0
 
-    def describe(self, frames: Frames) -> FrameDescriptions:
+    def predict(self, frames: Frames) -> FramePredictions:
         """Look up frames."""
         self.asked += len(frames)
         rows = [self._rows[frame.tobytes()] for frame in frames]
-        return FrameDescriptions(self.every.probabilities[rows], self.every.embeddings[rows])
+        return FramePredictions(self.every.probabilities[rows], self.every.embeddings[rows])
 
 
 def main() -> None:
     """Print a line per film and threshold."""
     arguments = _parse()
-    classifier = compile_for_cpu(build_network(NETWORK), NETWORK)
+    classifier = convert_classifier(build_network(NETWORK), NETWORK)
     demo: list[Video] = [FrameFolder(path) for path in sorted(DEMO.glob("[!.]*/*"))[:: arguments.every_nth_video]]
     films = {"demo": demo, "slide show": [_film(_slides())], "still camera": [_film(_surveillance())]}
     for name, videos in films.items():
@@ -108,7 +108,7 @@ def _judge(video: Video, classifier: LiteRTClassifier) -> list[Loss]:
 
 def _loss(frames: Frames, recorded: Recorded, below: float) -> Loss:
     recorded.asked = 0
-    (reused,) = describe_changed([frames], recorded, below)
+    (reused,) = predict_changed_frames([frames], recorded, below)
     every = recorded.every.probabilities
     before, after = every.mean(axis=0), reused.probabilities.mean(axis=0)
     return Loss(
@@ -121,8 +121,8 @@ def _loss(frames: Frames, recorded: Recorded, below: float) -> Loss:
 
 def _speed_up(videos: list[Video], classifier: LiteRTClassifier, below: float, rounds: int = 2) -> float:
     sides = [
-        partial(name_objects, classifier=classifier),
-        partial(name_objects, classifier=classifier, reuse_below=below),
+        partial(classify_frames, classifier=classifier),
+        partial(classify_frames, classifier=classifier, reuse_below=below),
     ]
     seconds = [float("inf"), float("inf")]
     for _round in range(rounds):

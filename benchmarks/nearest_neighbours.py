@@ -34,8 +34,8 @@ from sklearn.preprocessing import normalize
 from synthetic_corpus import SyntheticCorpus
 
 from video_recommender.networks.detections import PROBABILITY_FLOOR
-from video_recommender.similarity.approximate_search import WANTED_RECALL, find_near, fit_index
-from video_recommender.similarity.exact_search import best_of, cosine_scores, find_neighbours, unit_rows
+from video_recommender.similarity.approximate_neighbours import WANTED_RECALL, find_neighbours_with, fit_index
+from video_recommender.similarity.nearest_neighbours import cosine_scores, find_neighbours, select_best, unit_rows
 
 DATA = Path(__file__).parents[1] / "data"
 K = 10
@@ -131,8 +131,8 @@ def build_exact(points: Points) -> tuple[Ask, str, int]:
 def build_index(points: Points) -> tuple[Ask, str, int]:
     """What the recommender builds for a large corpus."""
     index, _ = fit_index(points)
-    ask = lambda rows: find_near(index, points, points[rows], rows, None, K).positions  # noqa: E731
-    return ask, f"{index.effort.cells} × {index.effort.rough}", len(pickle.dumps(index))
+    ask = lambda rows: find_neighbours_with(index, points, points[rows], rows, None, K).positions  # noqa: E731
+    return ask, f"{index.effort.cells} × {index.effort.refined}", len(pickle.dumps(index))
 
 
 def build_ivf(points: Points) -> tuple[Ask, str, int]:
@@ -156,7 +156,7 @@ def build_ivf(points: Points) -> tuple[Ask, str, int]:
             candidates = unit_rows(points[proposed.ravel()]).reshape(*proposed.shape, -1)
             scores = (candidates @ unit_rows(points[block])[:, :, np.newaxis])[:, :, 0]
             is_excluded = (proposed < 0) | (proposed == block[:, np.newaxis])
-            found.append(best_of(scores, proposed, is_excluded, len(points), K).positions)
+            found.append(select_best(scores, proposed, is_excluded, len(points), K).positions)
         return np.concatenate(found)
 
     sample = np.sort(np.random.default_rng(0).permutation(len(points))[:500])
@@ -179,10 +179,12 @@ def drawn_points(videos: int) -> Points:
 def demo_points(videos: int) -> Points:
     """Points of clips that show what two or three of the demo's clips of one category show, each in its own way."""
     class_points, classes = _class_points(), _class_embeddings().index
-    evidence = pd.read_parquet(DATA / "03_primary/class_score_table.parquet").astype({"video_id": "str"})
-    owners, clips = evidence["video_id"].factorize()
+    folder = DATA / "03_primary/class_scores"
+    clips = sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.glob("*/*.parquet"))
     shown = np.zeros((len(clips), len(classes)), np.float32)
-    shown[owners, classes.get_indexer(evidence["class_name"].astype("str"))] = evidence["probability"]
+    for row, clip in zip(shown, clips, strict=True):
+        class_scores = pd.read_parquet(folder / f"{clip}.parquet")
+        row[classes.get_indexer(class_scores["class_name"])] = class_scores["probability"]
     kinds = np.array([clip.split("/")[0] for clip in clips])
     by_kind = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
 

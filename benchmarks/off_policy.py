@@ -1,6 +1,4 @@
-"""Policies judged from the log of another one, many times over.
-
-How far off the estimates are, and whether their 95 % intervals hold what the policy truly earns as often as they say.
+"""Bias, spread and interval coverage of off-policy estimates over many simulated logs.
 
 Run: python benchmarks/off_policy.py --repeats 200
 """
@@ -15,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from video_recommender.advertising import off_policy
-from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.ads import FloatArray
+from video_recommender.advertising.example_viewers import SCENARIOS, example_viewers
 from video_recommender.advertising.off_policy import evaluate_from_log
 from video_recommender.advertising.optimum import OptimalPolicy
 from video_recommender.advertising.policies import (
@@ -24,10 +23,8 @@ from video_recommender.advertising.policies import (
     KindPolicy,
     MatchedGreedyPolicy,
 )
-from video_recommender.advertising.scenarios import SCENARIOS
-from video_recommender.advertising.session_log import log_sessions
-from video_recommender.advertising.simulate import simulate
-from video_recommender.advertising.viewer_model import FloatArray, Sessions, ViewerModel
+from video_recommender.advertising.simulation import log_sessions, simulate
+from video_recommender.advertising.viewers import Sessions, ViewerModel
 
 ESTIMATES = ["consequences", "estimator"]
 EFFECTIVE_SESSIONS = [0, 30, 100, 300, 1000, np.inf]
@@ -35,13 +32,7 @@ EFFECTIVE_SESSIONS = [0, 30, 100, 300, 1000, np.inf]
 
 @dataclass(frozen=True)
 class Blend:
-    """Follows one of two policies, drawn anew for every ad.
-
-    Attributes:
-        usual: the one.
-        other: the other one.
-        share: how often the other one is followed.
-    """
+    """Follows `usual`, or for a random `share` of the ads `other`."""
 
     usual: AdPolicy
     other: AdPolicy
@@ -57,7 +48,7 @@ def main() -> None:
     """Print a table per scenario and logged policy, and how coverage depends on the effective number of sessions."""
     arguments = _parse()
     logging.getLogger(off_policy.__name__).setLevel(logging.ERROR)
-    judged = []
+    evaluated = []
     for scenario in arguments.scenarios:
         model = example_viewers(options=SCENARIOS[scenario])
         best = OptimalPolicy.solve(model) if scenario == "annoyance" else MatchedGreedyPolicy()
@@ -73,18 +64,18 @@ def main() -> None:
             seconds = (time.perf_counter() - begun) / arguments.repeats
             print(f"\n{scenario}, log of {name}: {arguments.sessions} sessions, {seconds:.1f} s a log")
             print(summarise(reports).to_string(float_format="{:.2f}".format), flush=True)
-            judged.append(reports.assign(scenario=scenario))
-    everything = pd.concat(judged)
+            evaluated.append(reports.assign(scenario=scenario))
+    everything = pd.concat(evaluated)
     fitting = everything[(everything["consequences"] != "none") | (everything["scenario"] != "annoyance")]
     effective = pd.cut(fitting["effective_sessions"], EFFECTIVE_SESSIONS, right=False)
-    print("\ncoverage of what is said to be reliable, where the assumption holds (`none`: without annoyance)")
+    print("\ncoverage of reliable rows if the assumption holds (`none`: without annoyance)")
     print(fitting[fitting["is_reliable"]].groupby(ESTIMATES)["holds"].agg(["mean", "count"]).to_string())
     print("\ncoverage by effective sessions")
     print(fitting.groupby([*ESTIMATES, effective], observed=True)["holds"].agg(["mean", "count"]).to_string())
 
 
 def logged_policies() -> dict[str, AdPolicy]:
-    """What is in use while logs are written."""
+    """Return the logged policies by name."""
     both_kinds = Blend(KindPolicy("long"), KindPolicy("short"), 0.5)
     return {
         "short ads, 30 % at random": EpsilonMixedPolicy(KindPolicy("short"), 0.3),
@@ -95,7 +86,7 @@ def logged_policies() -> dict[str, AdPolicy]:
 def repeat(
     model: ViewerModel, logged: AdPolicy, targets: Mapping[str, AdPolicy], arguments: argparse.Namespace
 ) -> pd.DataFrame:
-    """Judge the policies by many logs; the truth is what they earn in as many simulated sessions as make it exact."""
+    """Evaluate the policies from many logs, and simulate their true revenue."""
     truth = {
         name: simulate(model, policy, arguments.truth, np.random.default_rng(2**32)).revenue.mean()
         for name, policy in targets.items()
@@ -111,7 +102,7 @@ def repeat(
 
 
 def summarise(reports: pd.DataFrame) -> pd.DataFrame:
-    """Sum up repeats: coverage with its standard error, bias, spread, and the half width of the intervals."""
+    """Summarise repeats: coverage with its standard error, bias, spread, and half width of the intervals."""
     reports = reports.assign(
         off=reports["value"] - reports["truth"], half_width=(reports["value_high"] - reports["value_low"]) / 2
     )
@@ -133,9 +124,9 @@ def summarise(reports: pd.DataFrame) -> pd.DataFrame:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=200, help="logs per scenario and logged policy")
-    parser.add_argument("--first-seed", type=int, default=1000, help="below 1000: limits were chosen on these")
+    parser.add_argument("--first-seed", type=int, default=1000, help="limits were chosen on seeds below 1000")
     parser.add_argument("--sessions", type=int, default=2000, help="in each log")
-    parser.add_argument("--truth", type=int, default=400_000, help="sessions that tell what a policy earns")
+    parser.add_argument("--truth", type=int, default=400_000, help="sessions for the true revenue of a policy")
     parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
     return parser.parse_args()
 

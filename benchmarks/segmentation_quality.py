@@ -26,16 +26,15 @@ import skimage
 from numpy.typing import NDArray
 
 from video_recommender.datasets import WheelPhotosDataset
-from video_recommender.media.clip_rendering import ClipOptions, ClipRecipe, plan_clips
+from video_recommender.media.clip_rendering import ClipRecipe
 from video_recommender.media.frames import FrameFolder, Picture
-from video_recommender.networks.coco_classes import CALIBRATED_CONFIDENCE
-from video_recommender.networks.coco_network import compile_coco_detector
-from video_recommender.networks.found_objects import FoundObjects, ObjectDetector
+from video_recommender.networks.coco_detector import convert_coco_detector
+from video_recommender.networks.object_classes import COCO_THRESHOLDS
+from video_recommender.networks.object_detector import DetectedObjects, ObjectDetector
 from video_recommender.networks.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
-from video_recommender.networks.repeated_boxes import overlap
-from video_recommender.networks.weak_objects import believe_objects
+from video_recommender.networks.suppression import box_iou, hysteresis_threshold
 from video_recommender.pipelines.segmentation.nodes import CONFIDENCE
-from video_recommender.sources.photos import Photo
+from video_recommender.sources.photos import ClipOptions, plan_clips
 
 PROJECT = Path(__file__).parents[1]
 LABELS = json.loads(Path(__file__).with_name("labelled_photos.json").read_text())
@@ -66,14 +65,14 @@ class Labelled:
 
 def main() -> None:
     """Print every figure."""
-    detector = compile_coco_detector()
+    detector = convert_coco_detector()
     numbers = {name: number for number, name in detector.class_names.items()}
     photos = [label(picture, name, numbers) for name, picture in read_photos()]
     kinds = {"photos, longest side 640": photos, "frames, 224 square": [centre(photo) for photo in photos]}
-    found = {kind: [detector.find(labelled.picture) for labelled in pictures] for kind, pictures in kinds.items()}
+    found = {kind: [detector.detect(labelled.picture) for labelled in pictures] for kind, pictures in kinds.items()}
     views = [mirrored(labelled) for pictures in kinds.values() for labelled in pictures]
     scores = {kind: scores_of(pictures, found[kind]) for kind, pictures in kinds.items()}
-    pool = pd.concat([*scores.values(), scores_of(views, [detector.find(view.picture) for view in views])])
+    pool = pd.concat([*scores.values(), scores_of(views, [detector.detect(view.picture) for view in views])])
     chosen = best_confidences(pool)
     print("best for each class:", {detector.class_names.get(n, "any other"): limit for n, limit in chosen.items()})
     for kind, pictures in kinds.items():
@@ -88,7 +87,7 @@ def main() -> None:
         f"{confidence}": dict.fromkeys(detector.class_names, confidence) for confidence in CONFIDENCES
     }
     believed["the calibrated confidences"] = {
-        number: CALIBRATED_CONFIDENCE.get(name, CONFIDENCE) for number, name in detector.class_names.items()
+        number: COCO_THRESHOLDS.get(name, CONFIDENCE) for number, name in detector.class_names.items()
     }
     for name, limits in believed.items():
         for share in WEAK_SHARES:
@@ -152,7 +151,7 @@ def centre(photo: Labelled) -> Labelled:
     )
 
 
-def presence(pictures: list[Labelled], found: list[FoundObjects], confidence: float) -> str:
+def presence(pictures: list[Labelled], found: list[DetectedObjects], confidence: float) -> str:
     """Precision, recall and F1 of the classes in each picture."""
     counts = Counter[str]()
     for labelled, objects in zip(pictures, found, strict=True):
@@ -190,12 +189,12 @@ def mirrored(picture: Labelled) -> Labelled:
     return replace(picture, picture=np.ascontiguousarray(picture.picture[:, ::-1]))
 
 
-def scores_of(pictures: list[Labelled], found: list[FoundObjects]) -> pd.DataFrame:
+def scores_of(pictures: list[Labelled], found: list[DetectedObjects]) -> pd.DataFrame:
     """Per picture: the best score of each class that is found or there, and whether it is there."""
     return pd.concat([_scores(*pair) for pair in zip(pictures, found, strict=True)], ignore_index=True)
 
 
-def _scores(labelled: Labelled, objects: FoundObjects) -> pd.DataFrame:
+def _scores(labelled: Labelled, objects: DetectedObjects) -> pd.DataFrame:
     scores = pd.Series(objects.scores, objects.class_ids).groupby(level=0).max()
     classes = (set(scores.index) - labelled.doubtful) | set(labelled.class_ids)
     rows = [
@@ -229,7 +228,7 @@ def f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return 2 * counts[:, 0] / (2 * counts[:, 0] + counts[:, 1] + counts[:, 2])
 
 
-def measure(pictures: list[Labelled], found: list[FoundObjects], mask: Callable[[Picture, Box], Mask]) -> str:
+def measure(pictures: list[Labelled], found: list[DetectedObjects], mask: Callable[[Picture, Box], Mask]) -> str:
     """Error of areas and overlap of masks, over the objects that are found from 0.3, and the time that each takes."""
     errors, overlaps, seconds = [], [], 0.0
     for labelled, objects in zip(pictures, found, strict=True):
@@ -238,7 +237,7 @@ def measure(pictures: list[Labelled], found: list[FoundObjects], mask: Callable[
         boxes = pixel_boxes(sure, height, width)
         for number, truth in zip(labelled.class_ids, labelled.masks, strict=True):
             edges = np.array([[*edges_of(truth)]], np.float32) / [height, width, height, width]
-            common = np.where(sure.class_ids == number, overlap(edges.astype(np.float32), sure.boxes)[0], 0)
+            common = np.where(sure.class_ids == number, box_iou(edges.astype(np.float32), sure.boxes)[0], 0)
             if not len(common) or common.max() < 0.5:
                 continue
             box = boxes[int(common.argmax())]
@@ -254,7 +253,7 @@ def measure(pictures: list[Labelled], found: list[FoundObjects], mask: Callable[
     )
 
 
-def mask_times(pictures: list[Labelled], found: list[FoundObjects]) -> str:
+def mask_times(pictures: list[Labelled], found: list[DetectedObjects]) -> str:
     """How long it takes to measure all objects of a picture, once the network has found them."""
     milliseconds = []
     for labelled, objects in zip(pictures, found, strict=True):
@@ -294,7 +293,7 @@ def in_videos(
     counts = Counter[str]()
     for recipe in plan_clips(demo_photos(), ClipOptions(), SEED):
         found = found_in_video(detector, recipe)
-        believed = believe_objects(found, limits, weak_share)
+        believed = hysteresis_threshold(found, limits, weak_share)
         for objects, kept, name in zip(found, believed, photos_shown(recipe, len(found)), strict=True):
             there = {numbers[told["class"]] for told in LABELS[name]["objects"]}
             doubtful = frozenset(numbers[told] for told in LABELS[name]["doubtful"])
@@ -302,14 +301,14 @@ def in_videos(
     return in_words(counts)
 
 
-_FOUND: dict[str, list[FoundObjects]] = {}
+_FOUND: dict[str, list[DetectedObjects]] = {}
 
 
-def found_in_video(detector: ObjectDetector, recipe: ClipRecipe) -> list[FoundObjects]:
+def found_in_video(detector: ObjectDetector, recipe: ClipRecipe) -> list[DetectedObjects]:
     """What is found in every n-th frame, looked for once."""
     if recipe.video_id not in _FOUND:
         folder = FrameFolder(PROJECT / "data/02_intermediate/frames" / recipe.video_id)
-        _FOUND[recipe.video_id] = [detector.find(picture) for picture in folder.pictures(FRAMES_APART)]
+        _FOUND[recipe.video_id] = [detector.detect(picture) for picture in folder.pictures(FRAMES_APART)]
     return _FOUND[recipe.video_id]
 
 

@@ -69,7 +69,12 @@ def measure(clips: int) -> list[StageCost]:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         copy_project(project)
-        render_clips(project, clips)
+        rendered = render_clips(project, clips)
+        (project / "conf/local").mkdir(exist_ok=True)
+        (project / "conf/local/parameters.yml").write_text(
+            f"ingestion: {{source: folder, folder: {{path: {rendered}}}}}"
+        )
+        run_pipelines(project, "ingestion")
         for stage in STAGES:
             before, cpu_before, began = _size_mb(project), _cpu_s(), time.perf_counter()
             run_pipelines(project, stage)

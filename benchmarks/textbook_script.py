@@ -2,7 +2,7 @@
 
 The script reads every frame with OpenCV and keeps some, lets `keras` predict video by video, and counts objects in
 pandas loops. It has the same network, frame size and frame rate, and both end with a classifier's cross-validation and
-ten neighbours per video. The script finds Keras's file of the network ready; the pipeline has to write LiteRT's:
+ten neighbours per video. The script finds Keras's file of the network ready; the pipeline has to convert it:
 
     python benchmarks/textbook_script.py --videos 200   # clips of the demo: `kedro run` has left them in data/
     python benchmarks/textbook_script.py --clips 80     # rendered: 20 seconds of 1280 × 720 pixels each
@@ -26,8 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from own_project import SECONDS, copy_project, publish_clips, render_clips, run_command, run_pipelines
 
-from video_recommender.networks.imagenet_classes import imagenet_class_names
-from video_recommender.networks.pretrained import build_network
+from video_recommender.networks.pretrained import build_network, imagenet_class_names
 
 NETWORK = "efficientnet-lite0"
 STAGES = "ingestion,preprocessing,deduplication,detection,feature_engineering,classification,recommendation"
@@ -102,7 +101,7 @@ def run_script(videos: Path, network: Path, frames: Path, rate: float) -> None:
     with step("network"):
         predictions = predict(frames, network)
     with step("table, row by row"):
-        detections = name_objects(predictions)
+        detections = classify_frames(predictions)
     with step("features, categories, neighbours"):
         compare(count(detections))
 
@@ -147,7 +146,7 @@ def predict(frames: Path, network_file: Path) -> Predictions:
     return predictions
 
 
-def name_objects(predictions: Predictions) -> pd.DataFrame:
+def classify_frames(predictions: Predictions) -> pd.DataFrame:
     """Append a row per frame."""
     names = imagenet_class_names()
     detections = pd.DataFrame(columns=["video", "frame", "class_name", "confidence"])

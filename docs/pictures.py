@@ -99,7 +99,7 @@ def draw_segmentation(video_ids: list[str]) -> None:
     strips = []
     for video_id in video_ids:
         frames = FrameFolderDataset(filepath=str(DATA / f"02_intermediate/frames/{video_id}")).load()
-        drawn = [draw_objects(frame.believed(), 300) for frame in segmenter.segment(frames)][:3]
+        drawn = [draw_objects(frame.accepted(), 300) for frame in segmenter.segment(frames)][:3]
         strips.append(np.hstack(drawn))
     Image.fromarray(np.vstack(strips)).save(PICTURES / "segmentation.jpg", quality=82, optimize=True)
 

@@ -1,10 +1,13 @@
-"""Coloured pictures, and a detector that needs no network to find what is in them."""
+"""Coloured pictures, a detector that finds what is in them without a network, and fixtures for them."""
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
+import pytest
 
-from video_recommender.networks.found_objects import FoundObjects
+from video_recommender.media.frames import FrameFolder
+from video_recommender.networks.object_detector import DetectedObjects
 from video_recommender.networks.object_segmenter import ObjectSegmenter
 
 CLASS_NAMES = {1: "person", 17: "cat", 18: "dog"}
@@ -14,14 +17,14 @@ CLASS_NAMES = {1: "person", 17: "cat", 18: "dog"}
 class ColourDetector:
     """Finds a red cat and a green dog; how sure it is goes by how bright they are."""
 
-    fingerprint: str = "colours"
+    digest: str = "colours"
     class_names: dict[int, str] = field(default_factory=lambda: CLASS_NAMES)
 
     @property
     def class_embeddings(self):
         return np.array([[0, 0, 1], [1, 0.5, 0], [0.5, 1, 0]], np.float32)
 
-    def find(self, picture):
+    def detect(self, picture):
         height, width = picture.shape[:2]
         boxes, numbers, scores = [], [], []
         for channel, number in ((0, 17), (1, 18)):
@@ -32,7 +35,7 @@ class ColourDetector:
                 numbers.append(number)
                 scores.append(picture[..., channel].max() / 255)
         order = np.argsort(-np.array(scores, np.float32), kind="stable")
-        found = FoundObjects(
+        found = DetectedObjects(
             np.array(boxes, np.float32).reshape(-1, 4), np.array(numbers, np.int64), np.array(scores, np.float32)
         )
         return found.select(order)
@@ -50,9 +53,34 @@ def segmenter_of(**changes):
     chosen = {
         "detector": ColourDetector(),
         "class_names": CLASS_NAMES,
-        "thresholds": dict.fromkeys(CLASS_NAMES, 0.6),
-        "weak_share": 0.5,
+        "thresholds": dict.fromkeys(CLASS_NAMES, 0.5),
         "every_nth_frame": 1,
         "masks": "boxes",
     }
     return ObjectSegmenter(**{**chosen, **changes})
+
+
+FINE = [
+    *(cv2.IMWRITE_JPEG_QUALITY, 100),
+    *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+]
+"""So that a colour does not run into the next pixel."""
+
+
+@pytest.fixture
+def folder_of(tmp_path):
+    """Saves pictures as a video's folder of frames."""
+
+    def save(*pictures, name="video"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        for number, picture in enumerate(pictures, start=1):
+            cv2.imwrite(str(folder / f"{number}.jpg"), picture[..., ::-1], FINE)
+        return FrameFolder(folder)
+
+    return save
+
+
+@pytest.fixture
+def segmenter():
+    return segmenter_of()

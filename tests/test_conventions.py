@@ -43,24 +43,11 @@ LAYERS = (
 )
 """Kedro's, and one for each stage that learns from what another has learnt; from left to right in kedro-viz."""
 
-WITHOUT_PARAMETERS = {"parameters_addition"}
-"""It adds to what other pipelines have made, with theirs."""
+WITHOUT_PARAMETERS = {"parameters_reporting"}
+"""The report shows what the other pipelines have computed; it has no parameters of its own."""
 
 USED_BY_RUNNER = {"run_ledger"}
-KNOWS_KEDRO = {
-    "catalog",
-    "cli",
-    "config_loader",
-    "hooks",
-    "mlflow_stage_run",
-    "mlflow_tracking",
-    "pipeline_registry",
-    "runner",
-    "settings",
-    "refusals",
-    "stages",
-    "__main__",
-}
+KNOWS_KEDRO = {"cli", "hooks", "pipeline_registry", "settings", "tracking", "__main__"}
 """Modules at the top of the package that are about Kedro; all others are about videos."""
 
 
@@ -219,16 +206,6 @@ def test_what_an_earlier_run_has_left_is_read_from_where_this_run_saves_it() -> 
     assert twins
     for name in twins:
         assert catalog[name] == catalog[name.removeprefix("stored_")]
-
-
-def test_what_is_extended_is_saved_where_it_was_read_from() -> None:
-    catalog = configured("catalog")
-    twins = [name for name in catalog if name.startswith("extended_")]
-
-    assert len(twins) == 5
-    for name in twins:
-        twin, original = catalog[name], catalog[name.removeprefix("extended_")]
-        assert {**twin, "metadata": None} == {**original, "metadata": None}
 
 
 def test_every_parameter_is_read_by_a_node() -> None:

@@ -1,12 +1,13 @@
-"""What a run says before it begins and after it has ended."""
+"""Checks before a run, and the summary after it."""
 
 import pandas as pd
 import pytest
 from kedro.framework.project import configure_project, pipelines
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
+from kedro_datasets.json import JSONDataset
 
-from video_recommender.hooks import MissingInputHooks, RunSummaryHooks, UnknownParameterHooks
+from video_recommender.hooks import HEADLINES, MissingInputHooks, ParameterHooks, RunSummaryHooks
 
 
 @pytest.fixture(autouse=True)
@@ -15,21 +16,21 @@ def project() -> None:
     pipelines.set_requested(None)
 
 
-def test_what_is_missing_is_named_with_the_pipelines_that_make_it() -> None:
-    with pytest.raises(ValueError, match=r"no .*video_points.*kedro run --pipelines=.*feature_engineering"):
+def test_missing_inputs_are_named_with_the_pipelines_that_create_them() -> None:
+    with pytest.raises(ValueError, match=r"Missing input .*video_points.*kedro run --pipelines=.*feature_engineering"):
         MissingInputHooks().before_pipeline_run(pipelines["classification"], DataCatalog())
 
 
-def test_a_parameter_that_nothing_reads_is_refused_by_name() -> None:
+def test_a_parameter_that_no_pipeline_reads_is_rejected_by_name() -> None:
     asked = {"runtime_params": {"clasification": {"folds": 3}}}
 
     with pytest.raises(ValueError, match=r"parameter clasification: choose from advertising, classification, "):
-        UnknownParameterHooks().before_pipeline_run(asked, pipelines["classification"])
+        ParameterHooks().before_pipeline_run(asked, pipelines["classification"])
 
 
 @pytest.mark.parametrize("asked", [None, {}, {"classification": {"folds": 3}}, {"recommendation": {"neighbours": 3}}])
 def test_a_parameter_of_any_pipeline_may_be_given(asked) -> None:
-    UnknownParameterHooks().before_pipeline_run({"runtime_params": asked}, pipelines["classification"])
+    ParameterHooks().before_pipeline_run({"runtime_params": asked}, pipelines["classification"])
 
 
 def summary_of(capsys: pytest.CaptureFixture, **made: object) -> str:
@@ -52,55 +53,55 @@ def report_of(neighbours: int, precision: float | None) -> pd.DataFrame:
 @pytest.mark.parametrize(
     "path", ["/videos/[old] clips/[/x].mp4", "/videos/[bold]cat.mp4", "/videos/[red]/[/]/a.mp4", "/videos/:cat:/a.mp4"]
 )
-def test_a_failed_video_is_shown_whole_whatever_its_name(monkeypatch, capsys, path) -> None:
+def test_the_error_of_a_failed_video_is_shown_in_full_whatever_its_name(monkeypatch, capsys, path) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     manifest = manifest_of(("pets/x", "empty", f"{path} is empty (0 bytes): replace it"))
 
-    said = summary_of(capsys, video_manifest=manifest)
+    shown = summary_of(capsys, video_manifest=manifest)
 
-    assert "1 of 2 videos went through" in said
-    assert f"pets/x (empty): {path} is empty (0 bytes): replace it" in said
+    assert "1 of 2 videos succeeded" in shown
+    assert f"pets/x (empty): {path} is empty (0 bytes): replace it" in shown
 
 
-def test_a_video_that_fails_in_one_stage_is_told_once_with_its_first_reason(capsys) -> None:
-    said = summary_of(
+def test_a_video_that_fails_in_several_stages_is_listed_once_with_its_first_error(capsys) -> None:
+    shown = summary_of(
         capsys,
         video_manifest=manifest_of(("pets/dog", "ok", "")),
         frame_manifest=manifest_of(("pets/dog", "unreadable", "no picture")),
-        detection_manifest=manifest_of(("pets/dog", "unreadable", "no picture, as was said")),
+        detection_manifest=manifest_of(("pets/dog", "unreadable", "no picture, as before")),
     )
 
-    assert "1 of 2 videos went through" in said
-    assert said.count("pets/dog") == 1
-    assert "as was said" not in said
+    assert "1 of 2 videos succeeded" in shown
+    assert shown.count("pets/dog") == 1
+    assert "as before" not in shown
 
 
 def test_of_many_failures_the_first_ten_are_shown_and_where_to_find_the_others(capsys) -> None:
     failed = [(f"pets/{number:02d}", "empty", "is empty") for number in range(12)]
 
-    said = summary_of(capsys, video_manifest=manifest_of(*failed))
+    shown = summary_of(capsys, video_manifest=manifest_of(*failed))
 
-    assert said.count("is empty") == 10
-    assert "and 2 more" in said
-    assert "video_manifest" in said
+    assert shown.count("is empty") == 10
+    assert "and 2 more" in shown
+    assert "video_manifest" in shown
 
 
 @pytest.mark.parametrize("neighbours", [10, 3])
 def test_the_headline_names_as_many_neighbours_as_were_recommended(monkeypatch, capsys, neighbours) -> None:
     monkeypatch.setenv("COLUMNS", "200")
 
-    said = summary_of(capsys, recommendation_report=report_of(neighbours, 0.75))
+    shown = summary_of(capsys, recommendation_report=report_of(neighbours, 0.75))
 
-    assert f"precision@{neighbours} 0.75 (at random: 0.25)" in said
+    assert f"precision@{neighbours} 0.75 (random: 0.25)" in shown
 
 
-def test_the_headline_of_ads_tells_what_they_earn_and_how_much_is_possible(monkeypatch, capsys) -> None:
+def test_the_headline_of_ads_shows_the_revenue_and_its_share_of_the_optimum(monkeypatch, capsys) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     metrics = {"revenue_per_session": 6.581, "share_of_optimum": 0.9943, "random_revenue_per_session": 3.127}
 
-    said = summary_of(capsys, advertising_metrics=metrics)
+    shown = summary_of(capsys, advertising_metrics=metrics)
 
-    assert "earn 6.58 per session, 99.4% of the most that is possible (at random: 3.13)" in said
+    assert "Ad revenue per session: 6.58, 99.4% of the optimum (random: 3.13)" in shown
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,33 @@ def test_the_headline_of_ads_tells_what_they_earn_and_how_much_is_possible(monke
     ],
     ids=["no precision", "no accuracy", "nothing to earn"],
 )
-def test_what_could_not_be_measured_has_no_headline(capsys, made) -> None:
-    assert "%" not in (said := summary_of(capsys, **made))
-    assert "precision" not in said
+def test_a_metric_that_could_not_be_measured_has_no_headline(capsys, made) -> None:
+    assert "%" not in (shown := summary_of(capsys, **made))
+    assert "precision" not in shown
+
+
+def test_outputs_are_listed_by_stage_with_their_paths(monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    catalog = DataCatalog(
+        {
+            "corpus": JSONDataset(filepath=f"{tmp_path}/data/corpus.json"),
+            "report": JSONDataset(filepath="memory:///reports/report.json"),
+            "never_made": JSONDataset(filepath=f"{tmp_path}/data/never_made.json"),
+        }
+    )
+    for name in ("corpus", "report"):
+        catalog.save(name, {})
+    pipeline = Pipeline([Node(lambda: None, None, [*catalog.keys()], name="make", namespace="near_duplicates")])
+
+    RunSummaryHooks().after_pipeline_run(pipeline, catalog)
+
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "data/corpus.json" in lines[1]
+    assert lines[2:] == ["memory:///reports/report.json"]
+
+
+def test_every_headline_is_a_dataset_of_the_project() -> None:
+    pipelines.set_requested(None)
+
+    assert HEADLINES.keys() <= pipelines["__default__"].all_outputs()

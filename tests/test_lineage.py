@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kedro.framework.startup import bootstrap_project
 
-COMPOSED = {"__default__", "addition"}
+COMPOSED = {"__default__"}
 ROOT = Path(__file__).parents[1]
 
 

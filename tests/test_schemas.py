@@ -51,7 +51,6 @@ ROWS = {
     "DetectionManifest": RECORD,
     "Detections": {"frame": 1, "class_name": "tabby", "confidence": np.float32(0.5)},
     "ClassScores": {"class_name": "tabby", "probability": 0.5},
-    "ClassScoreTable": {"video_id": "pets/cat", "class_name": "tabby", "probability": 0.5},
     "CategoryPredictions": {
         "video_id": "pets/cat",
         "category": "pets",
@@ -80,8 +79,8 @@ ROWS = {
     "CategoryReport": {"category": "pets", "precision": 0.9, "recall": 0.8, "f1": 0.85, "videos": 20},
     "MeanEmbedding": {"value": np.float32(-0.5)},
 }
-MAY_REPEAT = {"ClassScoreTable", "RecommendationReport", "MeanEmbedding"}
-INDEXED_BY_VIDEO = ["VideoEmbeddings", "VideoFeatures", "ObjectCounts", "VideoPoints"]
+MAY_REPEAT = {"RecommendationReport", "MeanEmbedding"}
+INDEXED_BY_VIDEO = ["VideoFeatures", "VideoPoints"]
 BREACHES = [
     ("VideoManifest", {"video_id": "no-category"}),
     ("VideoManifest", {"video_id": "../pets/cat"}),
@@ -105,7 +104,6 @@ BREACHES = [
     ("Detections", {"confidence": np.float32(np.nan)}),
     ("Detections", {"class_name": None}),
     ("ClassScores", {"probability": -0.1}),
-    ("ClassScoreTable", {"probability": 1.1}),
     ("CategoryPredictions", {"predicted_category": None}),
     ("CategoryPredictions", {"fold": 0}),
     ("Recommendations", {"rank": 0}),

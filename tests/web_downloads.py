@@ -9,21 +9,13 @@ import av
 import numpy as np
 from web_server import page, video
 
-from video_recommender.sources.sanitize_metadata import made_sane
+from video_recommender.sources.metadata import VideoInfo, sanitize_metadata
 from video_recommender.sources.web_access import WebAccess
 from video_recommender.sources.web_download import download_categories
-from video_recommender.sources.web_options import WebCategory, WebFilters, WebManners, YoutubeOptions
-from video_recommender.sources.web_video import WebVideo
+from video_recommender.sources.web_options import RateLimits, WebCategory, WebFilters, WebOptions
+from video_recommender.sources.web_search import WebVideo
 
-HASTY = WebManners(
-    retries=2,
-    backoff_s=0.05,
-    longest_wait_s=3,
-    sleep_between_videos_s=(0, 0),
-    sleep_between_requests_s=0,
-    timeout_s=1,
-    video_timeout_s=30,
-)
+FAST = RateLimits(retries=2, sleep_between_videos_s=(0, 0), video_timeout_s=30)
 MEDIA_TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".ts": "video/mp2t",
@@ -44,8 +36,8 @@ class Downloads:
 
     def run(self, *sources, target=100, **options):
         categories = options.pop("categories", {"pets": WebCategory(sources=sources, target=target)})
-        chosen = YoutubeOptions(
-            **{"filters": ANY, "manners": HASTY, "max_megabytes": 1, **options}, categories=categories
+        chosen = WebOptions(
+            **{"filters": ANY, "rate_limits": FAST, "max_megabytes": 1, **options}, categories=categories
         )
         for update in download_categories(chosen, self.access, dict(self.records), self.seed):
             self.keep(update)
@@ -74,9 +66,9 @@ class Downloads:
         return list(self.access.partial_folder.iterdir())
 
 
-def linked_data(url, **told):
+def linked_data(url, **fields):
     """A page that describes one video, as https://schema.org/VideoObject has it."""
-    described = {"@context": "https://schema.org", "@type": "VideoObject", "contentUrl": url, "name": "Cats", **told}
+    described = {"@context": "https://schema.org", "@type": "VideoObject", "contentUrl": url, "name": "Cats", **fields}
     return page(f'<html><script type="application/ld+json">{json.dumps(described)}</script></html>')
 
 
@@ -90,10 +82,10 @@ def feed(*items):
     )
 
 
-def of_site(web, formats, **told):
-    """A video as a site tells of it that gives identifiers and formats."""
-    told = {"id": "1", "title": "Cat", "extractor": "site", "extractor_key": "Site", "formats": formats, **told}
-    return WebVideo("site1", web.url("/"), made_sane(told, str), "site1")
+def of_site(web, formats, **fields):
+    """A video of a site that states identifiers and formats."""
+    fields = {"id": "1", "title": "Cat", "extractor": "site", "extractor_key": "Site", "formats": formats, **fields}
+    return WebVideo("site1", web.url("/"), VideoInfo(sanitize_metadata(fields, str)), "site1")
 
 
 def stream_of_pieces(content, folder, piece_s=4, kind="hls"):

@@ -215,10 +215,12 @@ class SocksProxy:
         host = socket.inet_ntoa(client.recv(4)) if kind == 1 else client.recv(client.recv(1)[0]).decode()
         port = int.from_bytes(client.recv(2), "big")
         self.ports.append(port)
-        server = socket.create_connection((host, port))
-        client.sendall(b"\5\0\0\1" + bytes(6))
-        threading.Thread(target=_pump, args=(client, server), daemon=True).start()
-        _pump(server, client)
+        with client, socket.create_connection((host, port)) as server:
+            client.sendall(b"\5\0\0\1" + bytes(6))
+            upload = threading.Thread(target=_pump, args=(client, server), daemon=True)
+            upload.start()
+            _pump(server, client)
+            upload.join()
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
@@ -231,8 +233,8 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 def _begun(handler: Handler, request: Request, content: bytes, content_type: str = "video/mp4") -> bytes:
     """Promise the rest of a file, from the byte on that was asked for; returns it."""
     start = request.first_byte
-    told: dict[str, object] = {"Content_Type": content_type, "Content_Length": len(content) - start}
+    headers: dict[str, object] = {"Content_Type": content_type, "Content_Length": len(content) - start}
     if start:
-        told["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-    handler.start(206 if start else 200, **told)
+        headers["Content_Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+    handler.start(206 if start else 200, **headers)
     return b"" if handler.command == "HEAD" else content[start:]

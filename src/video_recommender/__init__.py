@@ -1,3 +1,3 @@
-"""Videos become points in a space where like objects lie near each other; from there, categories and more."""
+"""Recommends videos and ads from the objects that appear in the videos."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Run the installed package: `python -m video_recommender` does what `kedro run` does."""
+"""Run the installed package: `python -m video_recommender` is `kedro run`."""
 
 from pathlib import Path
 

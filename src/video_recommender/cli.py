@@ -1,10 +1,12 @@
-"""The project's `kedro run`: it does only what is not done yet, and says in a sentence what a user can mend."""
+"""The project's command line: `kedro run` with short error messages, and `kedro gallery`."""
 
 import atexit
 import gc
 import logging
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pkgutil import iter_modules
 from traceback import clear_frames
 from typing import Any
@@ -18,64 +20,93 @@ from kedro.pipeline import Pipeline
 from kedro.validation import ParameterValidationError
 
 from video_recommender import pipelines
-from video_recommender.cli_errors import full_node_names, in_a_sentence, refused_parameters
 from video_recommender.gallery.command import gallery
+from video_recommender.incremental import UnexpectedFailuresError
 from video_recommender.media.video import VideoError
+from video_recommender.storage.paths import is_disk_full
 
-RUNNER = "video_recommender.incremental.runner.IncrementalRunner"
-MENDABLE = (ValueError, DatasetError, OSError, VideoError)
+USER_ERRORS = (ParameterValidationError, ValueError, DatasetError, OSError, VideoError, UnexpectedFailuresError)
+"""Errors that a user can correct: shown as one message, without a traceback."""
+
 NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
-OBJECTS_BEFORE_COLLECTION = 100_000
-"""Python's 700 to 2,000 make it look for garbage thousands of times among what modules leave for good."""
+GARBAGE_THRESHOLD = 100_000
+"""With Python's default of 700 to 2,000, imports alone trigger thousands of collections that find nothing."""
 
 
-class _Run(click.Command):
-    """Kedro's own command, but for its runner and the way it tells of errors."""
+class RunCommand(click.Command):
+    """Kedro's `run` command with short error messages."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the pipelines.
+
+        Raises:
+            click.ClickException: if the user can correct the error.
+        """
         thresholds = gc.get_threshold()
-        gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+        gc.set_threshold(GARBAGE_THRESHOLD)
         atexit.unregister(gc.freeze)
-        atexit.register(gc.freeze)  # or Python spends a second on looking for garbage before it ends
-        ctx.params["runner"] = ctx.params["runner"] or RUNNER
+        atexit.register(gc.freeze)  # skips the last garbage collection, which takes a second
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
-        _refuse_unknown_pipelines(ctx.params["pipelines"] or ctx.params["pipeline"])
+        _check_pipeline_names(ctx.params["pipelines"] or ctx.params["pipeline"])
         try:
             _complete_node_names(ctx)
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _close_mlflow_run()  # Kedro's error hooks see no interrupts
+            if "mlflow" in sys.modules:
+                sys.modules["mlflow"].end_run("KILLED")  # Kedro calls no error hook for an interrupt
             raise
-        except ParameterValidationError as error:
-            raise click.ClickException(refused_parameters(error)) from error
-        except MENDABLE as error:
+        except USER_ERRORS as error:
             logging.getLogger(__name__).debug("The run has failed", exc_info=error)
-            clear_frames(error.__traceback__)  # closes the node that was at work, and so its workers
-            raise click.ClickException(in_a_sentence(error)) from error
+            clear_frames(error.__traceback__)  # closes the generator of the failed node, which stops its workers
+            raise click.ClickException(describe_error(error)) from error
         finally:
             gc.set_threshold(*thresholds)
 
 
-def _close_mlflow_run() -> None:
-    if "mlflow" in sys.modules:
-        sys.modules["mlflow"].end_run("KILLED")
+def describe_error(error: Exception) -> str:
+    """Return the message of an error; for a full disk, on one line and with what to do."""
+    if not is_disk_full(error):
+        return str(error)
+    reason = " ".join(str(error).split())
+    return (
+        f"The disk is full ({reason}): free some space, or set `data` in conf/local/globals.yml to a folder on another "
+        "disk. Then run again; completed work is kept"
+    )
 
 
-def _refuse_unknown_pipelines(asked: str | list[str] | None) -> None:
-    known = {found.name for found in iter_modules(pipelines.__path__)} | {"__default__"}
-    unknown = {asked} - known if isinstance(asked, str) else set(asked or ()) - known
+def full_node_names(names: Sequence[str], pipeline: Pipeline) -> Iterator[str]:
+    """Add the namespace to node names without it.
+
+    Args:
+        names: names of nodes, such as `detect_objects` or `detection.detect_objects`.
+        pipeline: all nodes.
+
+    Raises:
+        ValueError: if a node does not exist.
+    """
+    full = {name: node.name for node in pipeline.nodes for name in (node.short_name, node.name)}
+    for name in names:
+        if name not in full:
+            similar = get_close_matches(name, [node.short_name for node in pipeline.nodes], n=2)
+            hint = f"did you mean {' or '.join(similar)}?" if similar else "`kedro registry describe` lists all nodes"
+            raise ValueError(f"Unknown node {name}: {hint}")
+        yield full[name]
+
+
+def _check_pipeline_names(names: str | list[str] | None) -> None:
+    known = {module.name for module in iter_modules(pipelines.__path__)} | {"__default__"}
+    unknown = {names} - known if isinstance(names, str) else set(names or ()) - known
     if unknown:
         raise click.ClickException(
-            f"There is no pipeline {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}"
+            f"Unknown pipeline {', '.join(sorted(unknown))}: choose from {', '.join(sorted(known))}"
         )
 
 
 def _complete_node_names(ctx: click.Context) -> None:
-    """Let nodes be called by their function's name alone, as in `--nodes=detect_objects`."""
-    asked = {option: ctx.params[option] for option in NODE_OPTIONS if ctx.params[option]}
-    if asked:
+    names = {option: ctx.params[option] for option in NODE_OPTIONS if ctx.params[option]}
+    if names:
         known = sum(project_pipelines.values(), start=Pipeline([]))
-        ctx.params.update({option: list(full_node_names(names, known)) for option, names in asked.items()})
+        ctx.params.update({option: list(full_node_names(given, known)) for option, given in names.items()})
 
 
 @click.group()
@@ -83,6 +114,6 @@ def cli() -> None:
     """Commands of this project."""
 
 
-run = _Run("run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help)
+run = RunCommand("run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help)
 cli.add_command(run)
 cli.add_command(gallery)

@@ -1,4 +1,4 @@
-"""Keep the console for what concerns the user: dependencies speak only when something is wrong."""
+"""Keep the messages of dependencies off the console."""
 
 import contextlib
 import logging
@@ -6,38 +6,39 @@ import os
 import warnings
 from collections.abc import Iterator
 
-TALKATIVE = ("alembic", "mlflow", "tensorflow")
-HARMLESS = (
+QUIET_LOGGERS = (
+    "alembic",
+    "mlflow",
+    "tensorflow",
+    "kedro_viz.integrations.kedro",  # warns of each run of one stage, and outside of a project folder
+)
+HARMLESS_WARNINGS = (
     r".*register_new_resolver\(\) is deprecated",
     r"Hint: Inferred schema contains integer column",
-    r"\d+ tasks (have been successfully executed|which were still being processed)",  # when a run is stopped
-    r"Port \d+ is already in use",  # Dask's dashboard takes another, and the run tells which
+    r"\d+ tasks (have been successfully executed|which were still being processed)",  # when a run is interrupted
+    r"Port \d+ is already in use",  # Dask's dashboard takes another port, and the run logs its address
 )
 
 
-def silence_dependencies() -> None:
-    """Mute what dependencies report of themselves; their errors still show."""
+def quiet_libraries() -> None:
+    """Limit the loggers of dependencies to errors and ignore their harmless warnings."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
-    for name in TALKATIVE:
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
-    for message in HARMLESS:
+    for message in HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message=message, category=UserWarning)
 
 
 @contextlib.contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Mute what C++ code writes past Python, such as TensorFlow's greeting; exceptions still pass.
-
-    Yields:
-        While it is mute.
-    """
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def suppress_stderr() -> Iterator[None]:
+    """Discard what C++ code writes to the standard error stream, such as TensorFlow's start-up messages."""
+    original = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(original, 2)
+        os.close(original)
+        os.close(null)

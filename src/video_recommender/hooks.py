@@ -1,168 +1,222 @@
-"""What a person sees around a run: what is missing before it, what was made after it."""
+"""Checks before a run, and the summary after it."""
 
+import contextlib
 from collections.abc import Iterator
+from functools import reduce
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from kedro.validation import ParameterValidationError, TypeExtractor
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from video_recommender.incremental import WorkerOptions
+from video_recommender.incremental.dataset_location import dataset_location
 from video_recommender.incremental.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest", "segmentation_manifest")
-HEADLINES = frozenset({"download_report", "classification_metrics", "recommendation_report", "advertising_metrics"})
+WORKERS = "workers"
+"""The parameter group that the runner reads."""
+
 SHOWN_FAILURES = 10
-ANSWER = "new_video_answer"
+SHOWN_VALUE_LENGTH = 80
+ANSWERS = "new_video_answers"
+HEADLINES = {
+    "classification_metrics": "Category accuracy on held-out videos: {accuracy:.0%} "
+    "(most frequent category: {accuracy_majority:.0%})",
+    "recommendation_report": "Recommendations from other groups: precision@{neighbours} {object_space:.2f} "
+    "(random: {random:.2f})",
+    "advertising_metrics": "Ad revenue per session: {revenue_per_session:.2f}, {share_of_optimum:.1%} of the optimum "
+    "(random: {random_revenue_per_session:.2f})",
+}
+"""Templates for metrics: a dictionary, or the precision of each system in a report."""
 
 
-class MissingInputHooks:
-    """Says which pipeline to run first, before a run stumbles over what that pipeline should have left."""
+class ParameterHooks:
+    """Rejects unknown parameters and invalid values with a short message."""
 
-    @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Check that the data that the run starts from is there.
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Validate the parameters of the requested pipelines.
+
+        Kedro does the same later, but merges pydantic's errors into one text.
 
         Raises:
-            ValueError: if it is not; the message names the pipeline that makes it.
+            ParameterValidationError: if a parameter is unknown or its value is invalid.
         """
-        missing = [name for name in sorted(pipeline.inputs()) if not _is_there(name, catalog)]
-        if missing:
-            raise ValueError(_what_to_run_first(missing))
-
-
-class UnknownParameterHooks:
-    """Refuses a group of parameters that nothing reads; what is inside a group, Kedro checks."""
+        parameters = context.config_loader["parameters"]
+        problems = list(_problems(WORKERS, WorkerOptions, parameters)) if WORKERS in parameters else []
+        try:
+            _ = context.params  # Kedro caches the result
+        except ParameterValidationError:
+            problems += parameter_problems(parameters, dict(pipelines))
+            if not problems:
+                raise
+        if problems:
+            raise ParameterValidationError(
+                f"Invalid parameters: {'; '.join(problems)}. See conf/base/parameters*.yml for all parameters"
+            )
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Check the names on the command line.
+        """Check the parameter groups of the command line.
 
         Raises:
-            ValueError: if one is unknown; the message names it and those that exist.
+            ValueError: if no pipeline reads a group.
         """
-        asked = set(run_params["runtime_params"] or {})
-        if asked <= parameter_groups(pipeline):
+        given = set(run_params["runtime_params"] or {}) - {WORKERS}
+        if given <= parameter_groups(pipeline):
             return
         pipelines.set_requested(None)
         known = set().union(*map(parameter_groups, pipelines.values()))
-        if asked - known:
-            unknown, choice = ", ".join(sorted(asked - known)), ", ".join(sorted(known))
-            raise ValueError(f"Nothing reads the parameter {unknown}: choose from {choice}")
+        if given - known:
+            unknown, choice = ", ".join(sorted(given - known)), ", ".join(sorted(known))
+            raise ValueError(f"No pipeline reads the parameter {unknown}: choose from {choice}")
+
+
+class MissingInputHooks:
+    """Names the pipelines to run first if inputs of a run are missing."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Check that the inputs of the pipeline exist.
+
+        Raises:
+            ValueError: if one does not, unless its catalog entry has `metadata: {optional: true}`.
+        """
+        missing = [name for name in sorted(pipeline.inputs()) if not _is_available(name, catalog)]
+        if not missing:
+            return
+        pipelines.set_requested(None)
+        nodes = [node for known in pipelines.values() for node in known.nodes]
+        needed = sorted({stage_of(node) for node in nodes if not set(missing).isdisjoint(node.outputs)})
+        advice = (
+            f"run `kedro run --pipelines={','.join(needed)}` first, or `kedro run` for all stages"
+            if needed
+            else "no pipeline creates it, so check its entry in conf/base/catalog*.yml"
+        )
+        raise ValueError(f"Missing input {', '.join(missing)}: {advice}")
 
 
 class RunSummaryHooks:
-    """Closes a run with what was made and where it lies, and what failed and why."""
+    """Prints the outputs of a run, its main metrics and the videos that failed."""
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the summary."""
+        existing = {name for name in pipeline.all_outputs() if catalog.exists(name)}
         console = Console(emoji=False)
-        console.print(_what_was_made(pipeline, catalog))
-        for line in _headlines(pipeline, catalog):
+        console.print(_output_table(pipeline, catalog, existing))
+        for line in _headlines(catalog, existing):
+            console.print(line, markup=False)
+        for line in _failures(catalog, [name for name in MANIFESTS if name in existing]):
             console.print(line)
-        for line in _failures(pipeline, catalog):
-            console.print(line)
-        if ANSWER in pipeline.all_outputs():
-            from video_recommender.reporting.answer import VideoAnswer  # here, because it imports every model
+        if ANSWERS in existing:
+            from video_recommender.reporting.answer import VideoAnswer
 
-            console.print(VideoAnswer.model_validate(catalog.load(ANSWER)).in_words(), markup=False)
-
-
-def _is_there(name: str, catalog: DataCatalog) -> bool:
-    need_not_be = (getattr(catalog.get(name), "metadata", None) or {}).get("optional", False)
-    return name.startswith((PARAMETER_PREFIX, "stored_")) or need_not_be or catalog.exists(name)
+            for answer in catalog.load(ANSWERS):
+                console.print(VideoAnswer.model_validate(answer).in_words(), markup=False)
 
 
-def _what_to_run_first(missing: list[str]) -> str:
-    pipelines.set_requested(None)
-    makers = {
-        name: stage_of(node)
-        for pipeline in pipelines.values()
-        for node in pipeline.nodes
-        for name in set(node.outputs) & set(missing)
-    }
-    needed = ",".join(sorted(set(makers.values())))
-    names = ", ".join(missing)
-    if not needed:
-        return f"There is no {names}, and no pipeline makes it: check the catalog in conf/"
-    return f"There is no {names} yet: run `kedro run --pipelines={needed}` first, or `kedro run` for everything"
+def parameter_problems(parameters: dict[str, Any], known_pipelines: dict[str, Pipeline]) -> Iterator[str]:
+    """Validate parameters with the models in the signatures of the nodes that read them.
+
+    Args:
+        parameters: all parameters.
+        known_pipelines: the pipelines whose nodes read them.
+
+    Yields:
+        A description of each problem.
+    """
+    for name, model in TypeExtractor(known_pipelines).extract_types_from_pipelines().items():
+        yield from _problems(name, model, parameters)
 
 
-def _what_was_made(pipeline: Pipeline, catalog: DataCatalog) -> Table:
-    table = Table("Stage", "What it made", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    places = {
-        name: _place(name, catalog) if catalog.exists(name) else "" for node in pipeline.nodes for name in node.outputs
-    }
+def _problems(name: str, model: Any, parameters: dict[str, Any]) -> Iterator[str]:
+    try:
+        TypeAdapter(model).validate_python(reduce(lambda group, key: group[key], name.split("."), parameters))
+    except (KeyError, TypeError):
+        yield f"{name} is missing"
+    except ValidationError as error:
+        yield from (_describe_problem(name, problem) for problem in error.errors())
+
+
+def _describe_problem(group: str, problem: "ErrorDetails") -> str:
+    name = ".".join([group, *map(str, problem["loc"])])
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown parameter {name}"
+        case "missing":
+            return f"{name} is missing"
+        case "value_error":
+            reason = str(problem["ctx"]["error"])
+        case _:
+            reason = problem["msg"]
+    value = shorten(repr(problem["input"]), SHOWN_VALUE_LENGTH, placeholder="…")
+    return f"{name} cannot be {value}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _is_available(name: str, catalog: DataCatalog) -> bool:
+    metadata = getattr(catalog.get(name), "metadata", None) or {}
+    return name.startswith(PARAMETER_PREFIX) or metadata.get("optional", False) or catalog.exists(name)
+
+
+def _output_table(pipeline: Pipeline, catalog: DataCatalog, existing: set[str]) -> Table:
+    table = Table("Stage", "Outputs", box=None, header_style="bold", padding=(0, 2, 0, 0))
     for stage, nodes in groupby(by_stage(pipeline), key=stage_of):
-        made = [places[name] for node in nodes for name in node.outputs if places[name]]
-        table.add_row(stage.replace("_", " "), Text("\n".join(made), overflow="fold"))
+        paths = [_shown_path(catalog, name) for node in nodes for name in node.outputs if name in existing]
+        table.add_row(stage.replace("_", " "), Text("\n".join(filter(None, paths)), overflow="fold"))
     return table
 
 
-def _place(name: str, catalog: DataCatalog) -> str:
-    dataset: Any = catalog[name]
-    place = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
-    if place is None:
+def _shown_path(catalog: DataCatalog, name: str) -> str:
+    location = dataset_location(catalog[name])
+    if location is None:
         return ""
-    filesystem = getattr(dataset, "_fs", None)
-    if filesystem is None or isinstance(filesystem, LocalFileSystem):
-        return _relative(Path(place))
-    return str(filesystem.unstrip_protocol(str(place)))
+    filesystem, path = location
+    if not isinstance(filesystem, LocalFileSystem):
+        return str(filesystem.unstrip_protocol(path))
+    return str(Path(path).relative_to(Path.cwd()) if Path(path).is_relative_to(Path.cwd()) else path)
 
 
-def _relative(place: Path) -> str:
-    return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(place)
-
-
-def _headlines(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    made = {name for name in HEADLINES & pipeline.all_outputs() if catalog.exists(name)}
-    if "download_report" in made:
+def _headlines(catalog: DataCatalog, existing: set[str]) -> Iterator[str]:
+    if "download_report" in existing:
         for row in catalog.load("download_report").itertuples():
             others = f"; not usable: {row.not_usable}" if row.not_usable else ""
-            yield escape(f"{row.category}: {row.usable} of {row.target} videos downloaded, {row.result}{others}")
-    if "classification_metrics" in made:
-        metrics = catalog.load("classification_metrics")
-        if metrics.get("accuracy") is not None:
-            yield (
-                f"Held-out videos whose category is named right: {metrics['accuracy']:.0%} "
-                f"(always the most frequent category: {metrics['accuracy_majority']:.0%})"
-            )
-    if "recommendation_report" in made:
-        report = catalog.load("recommendation_report").query("candidates == 'other_groups'").set_index("system")
-        precision, k = report["precision"], report["neighbours"].max()
-        if precision.notna().all():
-            yield (
-                f"Recommended videos of the same category, none of the same group: precision@{k} "
-                f"{precision['object_space']:.2f} (at random: {precision['random']:.2f})"
-            )
-    if "advertising_metrics" in made:
-        metrics = catalog.load("advertising_metrics")
-        if metrics.get("share_of_optimum") is not None:
-            yield (
-                f"Ads chosen by the agent earn {metrics['revenue_per_session']:.2f} per session, "
-                f"{metrics['share_of_optimum']:.1%} of the most that is possible "
-                f"(at random: {metrics['random_revenue_per_session']:.2f})"
-            )
+            yield f"{row.category}: {row.usable} of {row.target} videos downloaded, {row.result}{others}"
+    for name, template in HEADLINES.items():
+        if name in existing:
+            metrics = catalog.load(name)
+            if isinstance(metrics, pd.DataFrame):
+                precision = metrics[metrics["candidates"] == "other_groups"].set_index("system")["precision"].dropna()
+                metrics = {"neighbours": metrics["neighbours"].max(), **precision}
+            with contextlib.suppress(KeyError, TypeError):  # a metric that could not be measured is missing or None
+                yield template.format(**metrics)
 
 
-def _failures(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    made = [name for name in MANIFESTS if name in pipeline.all_outputs() and catalog.exists(name)]
-    if not made:
+def _failures(catalog: DataCatalog, manifests: list[str]) -> Iterator[str]:
+    if not manifests:
         return
-    rows = pd.concat([catalog.load(name)[["video_id", "status", "error"]] for name in made])
+    rows = pd.concat([catalog.load(name)[["video_id", "status", "error"]] for name in manifests])
     videos = rows["video_id"].nunique()
     failed = rows[rows["status"] != "ok"].drop_duplicates("video_id")
-    yield f"{videos - len(failed)} of {videos} videos went through"
+    yield f"{videos - len(failed)} of {videos} videos succeeded"
     for row in failed.head(SHOWN_FAILURES).itertuples():
         yield f"  [yellow]{escape(row.video_id)}[/yellow] ({row.status}): {escape(row.error)}"
     if len(failed) > SHOWN_FAILURES:
-        yield f"  and {len(failed) - SHOWN_FAILURES} more: see the column `error` of {', '.join(made)}"
+        yield f"  and {len(failed) - SHOWN_FAILURES} more: see column `error` of {', '.join(manifests)}"

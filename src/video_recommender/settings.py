@@ -1,16 +1,56 @@
-"""What Kedro asks of the project: https://docs.kedro.org/en/stable/configure/settings/."""
+"""Settings of the Kedro project: https://docs.kedro.org/en/stable/configure/settings/."""
 
-from video_recommender.config_loader import ProjectConfigLoader
-from video_recommender.console_output import silence_dependencies
-from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
-from video_recommender.hooks import MissingInputHooks, RunSummaryHooks, UnknownParameterHooks
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+
+from video_recommender.console_output import quiet_libraries
+from video_recommender.datasets.atomic_catalog import AtomicCatalog
+from video_recommender.hooks import MissingInputHooks, ParameterHooks, RunSummaryHooks
+from video_recommender.incremental import use_incremental_runner
 from video_recommender.tracking import MlflowTracking
 
-silence_dependencies()
+CREDENTIALS = "credentials"
 
-HOOKS = (UnknownParameterHooks(), MissingInputHooks(), MlflowTracking(), RunSummaryHooks())
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
-DATA_CATALOG_CLASS = WriteAsideCatalog
+
+class ProjectConfigLoader(OmegaConfigLoader):
+    """Kedro's loader, except that credentials always come from `conf/local`, which git ignores.
+
+    With Kedro's own loader, `--env=youtube` would replace `conf/local` by `conf/youtube`, which is not ignored.
+    """
+
+    def __init__(self, conf_source: str | Path, env: str | None = None, *args: Any, **options: Any) -> None:
+        """Create the loader.
+
+        Raises:
+            ValueError: if the environment does not exist.
+        """
+        folder = Path(conf_source)
+        if env and folder.is_dir() and not (folder / env).is_dir():
+            known = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+            raise ValueError(f"Unknown environment {env} in {folder}: choose from {known}")
+        super().__init__(conf_source, env, *args, **options)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Read one kind of configuration, such as `parameters`.
+
+        Raises:
+            KeyError: if the kind is unknown.
+            MissingConfigException: if there is no file of this kind.
+        """
+        if key != CREDENTIALS or self.env in {None, self.default_run_env}:
+            return super().__getitem__(key)
+        local = OmegaConfigLoader(self.conf_source, base_env=self.base_env, default_run_env=self.default_run_env)
+        return local[CREDENTIALS]
+
+
+quiet_libraries()
+use_incremental_runner()
+
+HOOKS = (MissingInputHooks(), ParameterHooks(), MlflowTracking(), RunSummaryHooks())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+DATA_CATALOG_CLASS = AtomicCatalog
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

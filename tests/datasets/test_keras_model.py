@@ -16,7 +16,7 @@ def model():
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="values")], name="network")
 
 
-def test_what_is_saved_is_loaded_again(tmp_path, model) -> None:
+def test_a_saved_model_is_loaded_unchanged(tmp_path, model) -> None:
     dataset = KerasModelDataset(filepath=str(tmp_path / "new" / "kept.keras"))
     observed = np.ones((4, 3), np.float32)
 
@@ -27,17 +27,17 @@ def test_what_is_saved_is_loaded_again(tmp_path, model) -> None:
     assert np.array_equal(dataset.load()(observed), model(observed))
 
 
-def test_the_same_model_gives_the_same_bytes_whenever_it_is_saved(tmp_path, model) -> None:
+def test_equal_models_give_equal_bytes_at_any_time(tmp_path, model) -> None:
     first, second = tmp_path / "first.keras", tmp_path / "second.keras"
 
     KerasModelDataset(filepath=str(first)).save(model)
-    time.sleep(2.1)  # the times in a zip file go by two seconds
+    time.sleep(2.1)  # time stamps in a zip file have a resolution of two seconds
     KerasModelDataset(filepath=str(second)).save(model)
 
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_neither_building_nor_looking_for_it_imports_tensorflow(tmp_path) -> None:
+def test_creating_the_dataset_and_checking_its_existence_import_no_tensorflow(tmp_path) -> None:
     program = (
         "import sys; from video_recommender.datasets import KerasModelDataset; "
         f"KerasModelDataset(filepath={str(tmp_path / 'kept.keras')!r}).exists(); print(*sys.modules)"

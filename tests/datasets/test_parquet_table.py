@@ -1,4 +1,4 @@
-"""How tables are saved, as Parquet itself tells."""
+"""The encoding of saved tables."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ def table() -> pd.DataFrame:
     return pd.DataFrame({"axis_0001": numbers, "category": "pets", "rank": 1}, index=names)
 
 
-def test_a_table_comes_back_as_it_was(tmp_path, table) -> None:
+def test_a_saved_table_is_loaded_unchanged(tmp_path, table) -> None:
     dataset = ParquetTableDataset(filepath=str(tmp_path / "points.parquet"))
 
     dataset.save(table)
@@ -23,12 +23,12 @@ def test_a_table_comes_back_as_it_was(tmp_path, table) -> None:
     pd.testing.assert_frame_equal(dataset.load(), table.astype({"category": "str"}))
 
 
-def test_only_fractional_numbers_are_saved_without_looking_for_repetitions(tmp_path, table) -> None:
-    place = tmp_path / "points.parquet"
+def test_only_floating_point_columns_have_no_dictionary(tmp_path, table) -> None:
+    path = tmp_path / "points.parquet"
 
-    ParquetTableDataset(filepath=str(place)).save(table)
+    ParquetTableDataset(filepath=str(path)).save(table)
 
-    columns = [pq.read_metadata(place).row_group(0).column(number) for number in range(4)]
+    columns = [pq.read_metadata(path).row_group(0).column(number) for number in range(4)]
     assert {column.path_in_schema: column.has_dictionary_page for column in columns} == {
         "axis_0001": False,
         "category": True,
@@ -37,9 +37,9 @@ def test_only_fractional_numbers_are_saved_without_looking_for_repetitions(tmp_p
     }
 
 
-def test_the_catalog_has_the_last_word(tmp_path, table) -> None:
-    place = tmp_path / "points.parquet"
+def test_save_args_of_the_catalog_take_precedence(tmp_path, table) -> None:
+    path = tmp_path / "points.parquet"
 
-    ParquetTableDataset(filepath=str(place), save_args={"use_dictionary": False}).save(table)
+    ParquetTableDataset(filepath=str(path), save_args={"use_dictionary": False}).save(table)
 
-    assert not pq.read_metadata(place).row_group(0).column(1).has_dictionary_page
+    assert not pq.read_metadata(path).row_group(0).column(1).has_dictionary_page

@@ -77,7 +77,7 @@ def test_video_is_never_replaced_by_a_link_to_itself(own_video, copy):
 
 
 def test_link_to_a_video_that_is_gone_is_refused_by_name(tmp_path, place):
-    with pytest.raises(DatasetError, match=r"gone\.mp4 is gone"):
+    with pytest.raises(DatasetError, match=r"gone\.mp4 is missing"):
         VideoFileDataset(filepath=str(place)).save(VideoLink(tmp_path / "gone.mp4"))
 
     assert not os.path.lexists(place)

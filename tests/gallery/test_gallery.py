@@ -47,19 +47,19 @@ def test_pages_beyond_the_last_show_the_last(gallery) -> None:
 
 
 def test_a_video_that_cannot_be_used_says_why(gallery) -> None:
-    assert card(gallery, BROKEN).trouble == "It is no video"
+    assert card(gallery, BROKEN).error == "It is no video"
 
 
-def test_a_video_is_told_all_of(gallery) -> None:
+def test_a_video_has_all_results(gallery) -> None:
     details = gallery.details(card(gallery))
 
     assert [seen.name for seen in details.timeline.content.objects] == ["lime", "tomato"]
-    assert details.category.content.guesses[0].category == "fruit"
+    assert details.category.content.probabilities[0].category == "fruit"
     assert details.category.content.held_out.probability == 0.75
     assert len(details.neighbours.content) == 10
     assert "tomato" in details.neighbours.content[0].shared_objects
-    assert details.ad.content.chosen.ad_id == "cats-long"
-    assert details.ad.content.chosen.watch_probability == pytest.approx(0.3)
+    assert details.ads.content[0].ad_id == "car-races-long"
+    assert details.ads.content[0].watch_probability == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,8 @@ def test_a_video_is_told_all_of(gallery) -> None:
         ("category_predictions", "category", "classification"),
         ("category_classifier", "category", "classification"),
         ("recommendations", "neighbours", "recommendation"),
-        ("ad_recommendations", "ad", "advertising"),
+        ("viewer_model", "ads", "advertising"),
+        ("ad_policy", "ads", "advertising"),
     ],
 )
 def test_what_was_not_made_yet_names_the_command_and_the_rest_is_there(gallery, store, lost, part, pipeline) -> None:
@@ -77,23 +78,23 @@ def test_what_was_not_made_yet_names_the_command_and_the_rest_is_there(gallery, 
 
     details = gallery.details(card(gallery))
 
-    assert getattr(details, part).problem.command == f"kedro run --pipelines={pipeline}"
-    others = {"timeline", "category", "neighbours", "ad"} - {part}
-    assert all(getattr(details, other).problem is None for other in others)
+    assert getattr(details, part).notice.command == f"kedro run --pipelines={pipeline}"
+    others = {"timeline", "category", "neighbours", "ads"} - {part}
+    assert all(getattr(details, other).notice is None for other in others)
 
 
 def test_a_broken_file_is_named_with_the_way_out(gallery, store) -> None:
     store.spoil("recommendations")
 
-    problem = gallery.details(card(gallery)).neighbours.problem
+    notice = gallery.details(card(gallery)).neighbours.notice
 
-    assert str(store.place("recommendations")) in problem.message
-    assert problem.command == "kedro run --pipelines=recommendation"
+    assert str(store.path("recommendations")) in notice.message
+    assert notice.command == "kedro run --pipelines=recommendation"
 
 
 def test_what_a_run_makes_meanwhile_is_seen(gallery, store, made) -> None:
     store.lose("recommendations")
-    assert gallery.details(card(gallery)).neighbours.problem
+    assert gallery.details(card(gallery)).neighbours.notice
     store.save("recommendations", made["recommendations"])
 
     assert gallery.details(card(gallery)).neighbours.content
@@ -105,7 +106,7 @@ def test_without_a_manifest_there_is_nothing_to_look_at(gallery, store) -> None:
     with pytest.raises(UnavailableError) as refused:
         gallery.index()
 
-    assert refused.value.problem.command == "kedro run"
+    assert refused.value.notice.command == "kedro run"
 
 
 def test_an_empty_corpus_says_so(gallery, store, made) -> None:
@@ -119,13 +120,13 @@ def test_without_features_the_grid_is_there_and_says_what_it_lacks(gallery, stor
     store.lose("video_features")
 
     assert len(gallery.index()) == 25
-    assert [problem.command for problem in gallery.problems()] == ["kedro run --pipelines=feature_engineering"]
+    assert [notice.command for notice in gallery.notices()] == ["kedro run --pipelines=feature_engineering"]
 
 
 def test_a_video_of_which_nothing_is_known_yet_is_no_error(gallery) -> None:
     details = gallery.details(card(gallery, BROKEN))
 
-    assert all(part.problem for part in (details.timeline, details.category, details.neighbours, details.ad))
+    assert all(part.notice for part in (details.timeline, details.category, details.neighbours, details.ads))
 
 
 def test_a_thumbnail_is_made_once(gallery, thumbnails) -> None:

@@ -7,11 +7,11 @@ from coloured_pictures import ColourDetector, segmenter_of
 from sklearn.linear_model import LogisticRegression
 
 from video_recommender.gallery.gallery import Sampling
-from video_recommender.gallery.uploads import UploadRefusedError
+from video_recommender.gallery.uploads import UploadRejectedError
 from video_recommender.media.sampling import sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.object_segmenter import segment_video
-from video_recommender.similarity.importance import evidence_of_segmentation_scores
+from video_recommender.similarity.importance import scores_from_class_scores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import VideoRecommender
 
@@ -25,10 +25,10 @@ def segmented_store(store, films):
     classes = pd.Index(["person", "cat", "dog"], name="class_name")
     ids = pd.Index(sorted(films), name="video_id", dtype=str)
     seen = (one.segmentation_scores.assign(video_id=name) for name, one in segmented.items())
-    evidence = evidence_of_segmentation_scores(seen, pd.Index(segmented, dtype=str), classes)
+    scores = scores_from_class_scores(seen, pd.Index(segmented, dtype=str), classes, has_areas=True)
     embeddings = pd.DataFrame(detector.class_embeddings, classes, list("abc"))
-    space = ObjectSpace(FeatureOptions(detector="segmenter")).fit(evidence, embeddings)
-    features = space.importances(evidence)
+    space = ObjectSpace(FeatureOptions(detector="segmenter")).fit(scores, embeddings)
+    features = space.importances(scores)
     points = space.transform(features)
     store.save("object_segmenter", segmenter)
     store.save("object_space", space)
@@ -49,7 +49,7 @@ def test_it_is_looked_at_by_the_segmenter_if_the_corpus_was(segmented_store, ana
 def test_the_segmenter_is_named_where_it_is_missing(segmented_store, analyst) -> None:
     segmented_store.lose("object_segmenter")
 
-    assert analyst.problem().command == "kedro run --pipelines=segmentation"
+    assert analyst.missing_models().command == "kedro run --pipelines=segmentation"
 
 
 def test_a_video_that_promises_pictures_and_has_none_is_refused(analyst, films, tmp_path) -> None:
@@ -58,5 +58,5 @@ def test_a_video_that_promises_pictures_and_has_none_is_refused(analyst, films, 
     content[media : media + 2000] = bytes(len(content[media : media + 2000]))
     (tmp_path / "hollow").write_bytes(content)
 
-    with pytest.raises(UploadRefusedError):
+    with pytest.raises(UploadRejectedError):
         analyst.analyse(tmp_path / "hollow")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.gallery.timeline import MOST_OBJECTS, MOST_STEPS, FrameTimes, build_timeline
+from video_recommender.gallery.timeline import MAX_OBJECTS, MAX_SPANS, FrameTimes, build_timeline
 
 
 def seen(*names):
@@ -39,18 +39,18 @@ def test_frames_at_uneven_times_are_where_they_were_taken() -> None:
     assert spans(timeline, "dog") == [(4.0, 10.0)]
 
 
-def test_a_long_flickering_video_is_told_in_few_stretches() -> None:
+def test_a_long_flickering_video_has_few_spans() -> None:
     timeline = build_timeline(seen(*["cat", "dog"] * 5000), 10_000, FrameTimes(3.0), None)
 
-    assert all(len(shown.spans) <= MOST_STEPS for shown in timeline.objects)
+    assert all(len(shown.spans) <= MAX_SPANS for shown in timeline.objects)
     assert timeline.duration_s == pytest.approx(10_000 / 3)
 
 
 def test_rare_objects_are_counted_not_drawn() -> None:
     timeline = build_timeline(seen(*[f"object {number}" for number in range(20)]), 20, FrameTimes(1.0), 20.0)
 
-    assert len(timeline.objects) == MOST_OBJECTS
-    assert timeline.others == 20 - MOST_OBJECTS
+    assert len(timeline.objects) == MAX_OBJECTS
+    assert timeline.others == 20 - MAX_OBJECTS
 
 
 def test_a_video_without_objects_has_an_empty_timeline() -> None:

@@ -65,20 +65,20 @@ def test_an_address_that_makes_no_sense_is_answered_in_words(client, page) -> No
     answer = client.get("/", params={"page": page})
 
     assert answer.status_code == 422
-    assert "not understood" in answer.text
+    assert "not valid" in answer.text
 
 
 def test_a_video_page_tells_everything(client) -> None:
     page = client.get(f"/videos/{VIDEO}")
 
     assert page.status_code == 200
-    for told in ("<video", "Objects over time", "Go to 0:00", "fruit", "cats-long", "similarity", "shares"):
-        assert told in page.text
+    for text in ("<video", "Objects over time", "Go to 0:00", "fruit", "cats-long", "similarity", "shares"):
+        assert text in page.text
 
 
 @pytest.mark.parametrize(
     ("lost", "command"),
-    [("recommendations", "recommendation"), ("ad_recommendations", "advertising"), ("detections", "detection")],
+    [("recommendations", "recommendation"), ("ad_policy", "advertising"), ("detections", "detection")],
 )
 def test_a_missing_stage_is_named_where_it_is_missing(client, store, lost, command) -> None:
     store.lose(lost)
@@ -172,12 +172,12 @@ def test_pages_may_load_nothing_from_elsewhere(client) -> None:
     assert "https://" not in client.get("/").text
 
 
-def test_a_new_video_is_told_all_of_and_nothing_is_kept(client, films, temporary_files) -> None:
+def test_a_new_video_gets_all_results_and_nothing_is_saved(client, films, temporary_files) -> None:
     answer = send(client, films["views/clip-03"].read_bytes())
 
     assert answer.status_code == 200
-    for told in ("Objects over time", "sky", "views", "similarity 1.00", "shares", "kedro run --pipelines=advertising"):
-        assert told in answer.text
+    for text in ("Objects over time", "sky", "views", "similarity 1.00", "shares", "kedro run --pipelines=advertising"):
+        assert text in answer.text
     assert list(temporary_files.iterdir()) == []
 
 

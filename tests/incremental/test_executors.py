@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from video_recommender.incremental import WorkerOptions, dask_executor, executors
 from video_recommender.incremental.executors import CRASHED, map_partitions
-from video_recommender.storage.disk_space import is_disk_full
+from video_recommender.storage.paths import is_disk_full
 
 # Functions for workers are defined in the tests: they are pickled by value, because workers cannot import a test.
 PROCESSES = WorkerOptions(jobs=1)  # a second worker would take a second to start in every test
@@ -229,6 +229,19 @@ def test_a_model_is_sent_to_each_worker_once_not_with_each_partition(tmp_path, o
 
     assert len(outcomes) == 40
     assert 1 <= len(list(tmp_path.iterdir())) <= 4
+
+
+def test_local_cluster_replaces_workers_that_dask_does_not_restart(monkeypatch):
+    monkeypatch.setattr(dask_executor, "RESTART_INTERVAL_S", 0.2)
+    options = WorkerOptions(backend="dask", jobs=1)
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "100ms"}):
+        client = dask_executor.connect(None, 1)
+        for nanny in client.cluster.workers.values():
+            client.sync(nanny.close)
+
+        outcomes = outcomes_of(lambda number: number + 1, {"pets/cat": 1}, options)
+
+    assert outcomes["pets/cat"].result == 2
 
 
 def test_scheduler_that_does_not_answer_is_named(monkeypatch):

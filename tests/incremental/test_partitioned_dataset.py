@@ -12,7 +12,7 @@ from pandera.pandas import Check, Column, DataFrameSchema
 
 from video_recommender.incremental import Partition, Partitions, PartitionState, StatefulPartitionedDataset
 from video_recommender.incremental.partitioned_dataset import CONFLICT
-from video_recommender.incremental.partitions import UNFINISHED
+from video_recommender.storage.partitions import UNFINISHED
 
 TABLE = pd.DataFrame({"frame": [1, 2], "class_name": ["cat", "dog"], "confidence": [0.5, 1.0]}).astype(
     {"class_name": "str", "confidence": "float32"}

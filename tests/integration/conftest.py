@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -19,9 +19,9 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
 
-from video_recommender.incremental.runner import IncrementalRunner
-from video_recommender.media.clip_rendering import ClipOptions, plan_clips, render_clip
-from video_recommender.sources.photos import list_photo_folder
+from video_recommender.incremental import IncrementalRunner
+from video_recommender.media.clip_rendering import render_clip
+from video_recommender.sources.photos import ClipOptions, ClipStyle, list_photo_folder, plan_clips
 from video_recommender.tracking import MlflowTracking
 
 SOURCES = Path(__file__).parents[2]
@@ -32,14 +32,8 @@ CORPUS = {
     "things": ["coffee.png", "motorcycle_left.png", "clock_motion.png"],
 }
 UNSEEN = {"animals": ["chelsea.png", "horse.png"]}
-CLIPS = ClipOptions(
-    clips_per_category=4,
-    pools=3,
-    seconds=(1.0, 1.5),
-    sizes=((160, 120),),
-    frame_rates=(Fraction(12),),
-    shots=(1, 1),
-)
+CLIPS = ClipOptions(clips_per_category=4, seconds=(1.0, 1.5))
+STYLE = ClipStyle(pools=3, sizes=((160, 120),), frame_rates=(Fraction(12),), shots=(1, 1))
 LOCAL_CONF = """\
 ingestion:
   source: folder
@@ -49,11 +43,10 @@ workers:
 classification:
   candidates: [nearest_neighbours, logistic_regression]
 advertising:
-  agent: {steps: 6000, sessions: 128, batch: 128}
-  table: {steps: 6000}
-  bandit: {steps: 2000}
-  evaluation: {runs: 2, sessions: 100, bound_sessions: 10}
-  log: {sessions: 500}
+  agent: {steps: 6000}
+  evaluation: {runs: 2, sessions: 100}
+off_policy:
+  sessions: 500
 """
 BUILDS_NETWORK = {
     "prepare_object_classifier",
@@ -118,12 +111,19 @@ class Project:
     def load(self, name: str) -> Any:
         return self.catalog().load(name)
 
-    def partitions(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """When each partition of each per-video dataset was made, by dataset and `video_id`."""
-        return {records.parent.name: _records(records) for records in sorted(self.data.glob("*/*/.records"))}
+    def partitions(self) -> dict[str, dict[str, tuple[Any, ...]]]:
+        """The state of each partition of each per-video dataset, and when its value was made, by dataset and key."""
+        catalog = self.catalog()
+        folders = {state.parent.name for state in self.data.glob("*/*/.state")}
+        return {
+            name: {
+                key: (*state, *_made(catalog[name].store.path(key))) for key, state in catalog.load(name).states.items()
+            }
+            for name in sorted(folders)
+        }
 
-    def remade(self, before: dict[str, dict[str, tuple[int, int]]]) -> dict[str, set[str]]:
-        """Which partitions were made anew or deleted since then, by dataset; those without any are left out."""
+    def remade(self, before: dict[str, dict[str, tuple[Any, ...]]]) -> dict[str, set[str]]:
+        """Which partitions were made again, added or deleted since then, by dataset that has any."""
         after = self.partitions()
         changed = {
             name: {video_id for video_id in before[name] | made if before[name].get(video_id) != made.get(video_id)}
@@ -137,11 +137,11 @@ class Project:
             copy_tree(finished / folder, self.root / folder)
 
     def files(self) -> dict[str, bytes]:
-        """Every file that runs have made, by its path in the data folder; MLflow's are its own."""
+        """Every file that runs have made, by its path in the data folder, without state logs and MLflow's files."""
         return {
             file.relative_to(self.data).as_posix(): file.read_bytes()
             for file in sorted(self.data.rglob("*"))
-            if file.is_file()
+            if file.is_file() and ".state" not in file.parts
         }
 
     def tables(self) -> dict[str, bytes]:
@@ -149,7 +149,7 @@ class Project:
         return {
             place: content
             for place, content in self.files().items()
-            if place.endswith((".parquet", ".csv", ".json")) and "run_ledger" not in place and ".records" not in place
+            if place.endswith((".parquet", ".csv", ".json")) and "node_ledger" not in place
         }
 
     def forget(self) -> None:
@@ -160,7 +160,7 @@ class Project:
             "object_segmenter.pickle",
             "segmented_class_embeddings.parquet",
         }
-        ledger = self.data / "08_reporting" / "run_ledger.json"
+        ledger = self.data / "08_reporting" / "node_ledger.json"
         entries = json.loads(ledger.read_text())
         for layer in self.data.iterdir():
             for made in layer.iterdir():
@@ -184,11 +184,12 @@ class FirstRun:
 ENVIRONMENT = {"KEDRO_DISABLE_TELEMETRY": "1", "COLUMNS": "200"}
 
 
-def _records(folder: Path) -> dict[str, tuple[int, int]]:
-    return {
-        file.relative_to(folder).with_suffix("").as_posix(): (file.stat().st_mtime_ns, file.stat().st_ino)
-        for file in folder.rglob("*.json")
-    }
+def _made(path: PurePath) -> tuple[int, int]:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_ino
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -205,7 +206,7 @@ def _render(photos: dict[str, list[str]], folder: Path, options: ClipOptions) ->
         (library / category).mkdir(parents=True)
         for name in names:
             shutil.copy(PHOTOS / name, library / category / name)
-    for recipe in plan_clips(list_photo_folder(library), options, seed=1):
+    for recipe in plan_clips(list_photo_folder(library), options, seed=1, style=STYLE):
         file = folder / f"{recipe.video_id}.mp4"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(render_clip(recipe))

@@ -61,10 +61,10 @@ def test_the_installed_command_says_so_without_a_traceback(project):
 def test_a_new_video_gets_its_objects_category_and_neighbours(project, clips):
     files = project.files()
 
-    result = kedro_run("--pipelines=inference", f"--params=inference.video={clips / 'animals/clip-001.mp4'}")
+    result = kedro_run("--pipelines=inference", f"--params=inference.videos={clips / 'animals/clip-001.mp4'}")
 
     assert result.exit_code == 0, result.output
-    answer = project.load("new_video_answer")
+    (answer,) = project.load("new_video_answers")
     assert answer["objects"]
     assert sum(category["probability"] for category in answer["categories"]) == pytest.approx(1)
     assert {category["category"] for category in answer["categories"]} == {"space", "textures", "things"}
@@ -78,9 +78,11 @@ def test_a_new_video_gets_its_objects_category_and_neighbours(project, clips):
 def test_a_video_of_the_corpus_under_another_name_finds_itself(project, tmp_path):
     shutil.copy(project.videos / "things/clip-001.mp4", tmp_path / "again.mp4")
 
-    project.run("inference", params={"inference": {"video": str(tmp_path / "again.mp4"), "neighbours": 2}})
+    videos = {"inference": {"videos": str(tmp_path / "again.mp4")}}
+    project.run("inference", params={**videos, "recommendation": {"neighbours": 2}})
 
-    nearest, second = project.load("new_video_answer")["neighbours"]
+    (answer,) = project.load("new_video_answers")
+    nearest, second = answer["neighbours"]
     assert nearest["video_id"] == "things/clip-001"
     assert nearest["similarity"] == pytest.approx(1, abs=1e-5)
     assert second["similarity"] <= nearest["similarity"]
@@ -91,19 +93,35 @@ def test_a_new_file_under_the_same_path_gets_a_new_answer(project, clips, tmp_pa
     answers = []
     for clip in ("animals/clip-001.mp4", "animals/clip-002.mp4"):
         shutil.copy(clips / clip, video)
-        project.run("inference", params={"inference": {"video": str(video)}})
-        answers.append(project.load("new_video_answer"))
+        project.run("inference", params={"inference": {"videos": str(video)}})
+        answers += project.load("new_video_answers")
 
     assert answers[0]["objects"] != answers[1]["objects"]
 
 
-@pytest.mark.parametrize(
-    ("video", "sentence"), [(None, "No video is named"), ("gone.mp4", "gone.mp4 cannot be found"), ("text.mp4", "text")]
-)
-def test_a_video_that_cannot_be_used_gets_a_sentence(project, tmp_path, video, sentence):
-    (tmp_path / "text.mp4").write_text("no video")
+def test_a_folder_of_new_videos_gets_an_answer_each_and_the_corpus_stays_as_it_is(project, clips, tmp_path):
+    files = project.files()
+    shutil.copytree(clips / "animals", tmp_path / "new/animals")
+    (tmp_path / "new/text.mp4").write_text("no video")
+    names = sorted(str(file) for file in (tmp_path / "new").rglob("*.mp4"))
 
-    result = kedro_run("--pipelines=inference", *([f"--params=inference.video={tmp_path / video}"] if video else []))
+    result = kedro_run("--pipelines=inference", f"--params=inference.videos={tmp_path / 'new'}")
+
+    assert result.exit_code == 0, result.output
+    answers = project.load("new_video_answers")
+    assert [answer["video"] for answer in answers] == names
+    assert {answer["status"] for answer in answers[:-1]} == {"ok"}
+    assert answers[-1]["status"] == "unreadable"
+    words = " ".join(result.output.split())
+    assert words.count("most similar") == len(names) - 1
+    assert "text.mp4 not usable (unreadable)" in words
+    changed = {path for path, content in project.files().items() if files.get(path) != content}
+    assert all(path.startswith("08_reporting/") for path in changed)
+
+
+@pytest.mark.parametrize(("video", "sentence"), [(None, "No video is named"), ("gone.mp4", "gone.mp4 cannot be found")])
+def test_without_a_video_to_answer_for_there_is_a_sentence(project, tmp_path, video, sentence):
+    result = kedro_run("--pipelines=inference", *([f"--params=inference.videos={tmp_path / video}"] if video else []))
 
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit), result.exception
@@ -166,6 +184,6 @@ def test_the_closing_summary_says_what_went_through_and_what_failed_and_why(proj
 
     assert result.exit_code == 0, result.output
     words = " ".join(result.output.split())
-    assert "12 of 13 videos went through" in words
+    assert "12 of 13 videos succeeded" in words
     assert "things/empty (empty)" in words
     assert "recommendations" in words

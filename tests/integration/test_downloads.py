@@ -31,7 +31,7 @@ def configure(project, web, **youtube):
         "categories": {"things": things, "space": space},
         "target": 4,
         "filters": {"min_seconds": 0, "min_height": 16},
-        "manners": {"retries": 1, "backoff_s": 0.1, "sleep_between_videos_s": [0, 0], "sleep_between_requests_s": 0},
+        "rate_limits": {"retries": 1, "sleep_between_videos_s": [0, 0]},
         **youtube,
     }
     environment = project.root / "conf" / "web"
@@ -50,7 +50,7 @@ def kedro_run(*arguments):
     return result.exit_code, result.output
 
 
-def test_videos_are_downloaded_described_and_told_of_and_no_secret_gets_out(project, web):
+def test_videos_are_downloaded_described_and_reported_without_revealing_secrets(project, web):
     configure(project, web)
 
     code, said = kedro_run("--pipelines=ingestion,preprocessing")
@@ -70,7 +70,7 @@ def test_videos_are_downloaded_described_and_told_of_and_no_secret_gets_out(proj
     assert "s3cret" not in said
 
 
-def test_a_download_that_is_killed_goes_on_where_it_was(project, web):
+def test_a_killed_download_is_resumed(project, web):
     for path in list(web.answers):
         if path.startswith("/things"):
             content = (project.videos / path.lstrip("/")).read_bytes() + bytes(300_000)
@@ -105,12 +105,12 @@ def has_begun(file):
         return False
 
 
-def test_a_network_that_is_gone_is_told_in_one_sentence(project, web):
-    configure(project, web, manners={"retries": 0, "failures_in_a_row": 2})
+def test_an_unreachable_network_is_reported_in_one_sentence(project, web):
+    configure(project, web, rate_limits={"retries": 0, "sleep_between_videos_s": [0, 0]})
     web.stop()
 
     code, said = kedro_run("--pipelines=ingestion")
 
     assert code == 1
-    assert "Error: Nothing can be reached any more" in said
+    assert "Error: No site can be reached any more" in said
     assert "Traceback" not in said

@@ -28,9 +28,9 @@ def test_thumbnails_are_kept_under_the_data_root(client, project) -> None:
     assert len(list((project.data / "08_reporting" / "gallery_thumbnails").glob("*.jpg"))) == 1
 
 
-def test_a_new_video_is_told_all_of(client, clips) -> None:
-    told = client.post("/new", content=(clips / "animals" / "clip-001.mp4").read_bytes())
+def test_a_new_video_gets_all_results(client, clips) -> None:
+    answer = client.post("/new", content=(clips / "animals" / "clip-001.mp4").read_bytes())
 
-    assert told.status_code == 200
-    assert "kedro run" not in told.text
-    assert told.text.count("similarity") == 10
+    assert answer.status_code == 200
+    assert "kedro run" not in answer.text
+    assert answer.text.count("similarity") == 10

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from kedro.framework.project import pipelines
 
-from video_recommender.incremental.partitions import Partitions
-from video_recommender.incremental.runner import stage_of
+from video_recommender.incremental import Partitions
+from video_recommender.incremental.stages import stage_of
 
 STAGES = [
     "ingestion",
@@ -23,15 +23,8 @@ STAGES = [
     "recommendation",
 ]
 CLIP = "things/clip-002"
-ALWAYS_LOOKS = {
-    "download_videos",
-    "collect_videos",
-    "extract_frames",
-    "hash_frames",
-    "detect_objects",
-    "segment_objects",
-    "identify_segmentation_model",
-}
+ALWAYS_RUN = {"download_videos", "list_videos", "select_usable_videos", "identify_segmentation_model"}
+PER_PARTITION = {"collect_video", "extract_frames", "hash_frames", "detect_objects", "segment_objects"}
 BUILDS_NETWORK = {
     "prepare_object_classifier",
     "build_object_segmenter",
@@ -51,11 +44,11 @@ BUILDS_NETWORK = {
 def test_a_parameter_that_matters_to_a_stage_redoes_that_stage_and_those_after_it(project, group, name, value, stage):
     tables, partitions = project.tables(), project.partitions()
 
-    executed = set(project.run(params={group: {name: value}})) - ALWAYS_LOOKS
+    executed = set(project.run(params={group: {name: value}})) - ALWAYS_RUN
     remade = project.remade(partitions)
 
     nodes = pipelines["__default__"].nodes
-    reads_it = {node.short_name for node in nodes if f"params:{group}" in node.inputs} - ALWAYS_LOOKS
+    reads_it = {node.short_name for node in nodes if f"params:{group}" in node.inputs} - ALWAYS_RUN
     after = {node.short_name for node in pipelines["__default__"].from_nodes(*names_in(stage)).nodes}
     assert reads_it <= executed <= after - BUILDS_NETWORK
     later = partitions.keys() - {"videos"} if stage == "preprocessing" else set()
@@ -84,26 +77,6 @@ def test_an_added_video_alone_is_done(project, clips):
 
     assert project.remade(partitions) == {dataset: {"things/new"} for dataset in partitions}
     assert "things/new" in set(project.load("recommendations")["video_id"])
-
-
-def test_videos_that_are_added_to_finished_models_are_where_a_whole_run_puts_them(project, clips):
-    before = project.partitions()
-    shutil.copy(clips / "animals/clip-001.mp4", project.videos / "things/new.mp4")
-    shutil.copy(clips / "animals/clip-002.mp4", project.videos / "loose.mp4")
-
-    executed = set(project.run("addition"))
-
-    assert executed.isdisjoint({"train_category_classifier", "fit_recommender", "recommend_videos", *BUILDS_NETWORK})
-    per_video = {"videos", "frames", "detections", "class_scores", "embeddings"}
-    assert project.remade(before) == {name: {"things/new", "unlabelled/loose"} for name in per_video}
-    predictions = project.load("category_predictions").set_index("video_id")
-    assert predictions.loc[["things/new", "unlabelled/loose"], "predicted_category"].notna().all()
-    names = ["video_features", "video_points", "recommendations"]
-    tables = {name: project.load(name) for name in names}
-    executed = set(project.run())
-    assert {"train_category_classifier", "fit_recommender", "recommend_videos"} <= executed
-    for name in names:
-        pd.testing.assert_frame_equal(tables[name], project.load(name), check_exact=True)
 
 
 def test_a_deleted_video_vanishes_from_every_table_and_folder(project):
@@ -145,7 +118,7 @@ def test_a_table_that_somebody_deleted_is_made_again(project):
 
     executed = project.run()
 
-    assert set(executed) - ALWAYS_LOOKS == {"recommend_videos"}
+    assert set(executed) - ALWAYS_RUN == {"recommend_videos"}
     assert project.files() == files
 
 
@@ -186,7 +159,7 @@ def mentions(project, video_id):
         if isinstance(content, pd.DataFrame):
             found[name] = video_id in content.to_csv()
         elif isinstance(content, Partitions):
-            found[name] = video_id in content
+            found[name] = video_id in content.states
     return found
 
 
@@ -206,7 +179,7 @@ def complete_partitions(project):
     made, catalog = project.partitions(), project.catalog()
     complete = {}
     for node in pipelines["__default__"].nodes:
-        if node.short_name in ALWAYS_LOOKS and set(node.outputs) <= made.keys():
-            finished = set.intersection(*(set(catalog.load(dataset).usable()) for dataset in node.outputs))
+        if node.short_name in PER_PARTITION and set(node.outputs) <= made.keys():
+            finished = set.intersection(*(set(catalog.load(dataset)) for dataset in node.outputs))
             complete |= {(dataset, video): made[dataset][video] for dataset in node.outputs for video in finished}
     return complete

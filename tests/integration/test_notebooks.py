@@ -98,11 +98,11 @@ def test_formulas_are_judged_as_the_run_judges_them(executed, blank_project) -> 
     (judged,) = chart["datasets"].values()
     reported = blank_project.load("importance_report").dropna(subset="precision")
 
-    assert {row["evidence"] for row in judged} == {"detections", "probabilities"}
+    assert {row["scores"] for row in judged} == {"detections", "class_scores"}
     assert {
         (row["importance"], row["candidates"]): pytest.approx(row["precision"])
         for row in judged
-        if row["evidence"] == "probabilities"
+        if row["scores"] == "class_scores"
     } == {(row.importance, row.candidates): row.precision for row in reported.itertuples()}
 
 

@@ -1,7 +1,5 @@
 """Stages joined on tables made by hand, in memory: no files, no network and no MLflow between them."""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from video_recommender.datasets import OptionalDataset
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.incremental import Partitions
 from video_recommender.similarity.category_models import ClassificationOptions
 from video_recommender.similarity.object_space import FeatureOptions
 from video_recommender.similarity.recommender import RecommendationOptions
@@ -30,17 +28,17 @@ def seen_in(names, number):
     )
 
 
+NOT_RUN = ("finetuned_detections", "finetuned_class_scores", "segmentations", "segmentation_scores")
 NEVER_MADE = OptionalDataset(dataset={"type": "json.JSONDataset", "filepath": "never_made.json"})
 
 
 @pytest.fixture
 def catalog():
     tables = {video_id: seen_in(names, int(video_id[-1])) for video_id, names in VIDEOS.items()}
-    evidence = [
-        {"video_id": video_id, "class_name": name, "probability": share}
+    class_scores = {
+        video_id: table["class_name"].value_counts(normalize=True).rename("probability").reset_index()
         for video_id, table in tables.items()
-        for name, share in table["class_name"].value_counts(normalize=True).items()
-    ]
+    }
     names = [name for pair in OBJECTS.values() for name in pair]
     random = np.random.default_rng(7)
     kinds = np.repeat(random.normal(size=(3, 16)), 2, axis=0)
@@ -53,8 +51,8 @@ def catalog():
     )
     return DataCatalog(
         {
-            "detections": memory(stored(tables)),
-            "class_score_table": memory(pd.DataFrame(evidence)),
+            "detections": memory(Partitions.from_values(tables)),
+            "class_scores": memory(Partitions.from_values(class_scores)),
             "class_embeddings": memory(
                 pd.DataFrame(
                     (kinds + 0.3 * random.normal(size=(6, 16))).astype(np.float32),
@@ -62,29 +60,20 @@ def catalog():
                     columns=[f"feature_{number}" for number in range(16)],
                 )
             ),
-            **{name: memory(Partitions()) for name in ("finetuned_detections", "segmentations", "segmentation_scores")},
-            "finetuned_class_score_table": NEVER_MADE,
+            **{name: memory(Partitions.from_values({})) for name in NOT_RUN},
             "finetuned_class_embeddings": NEVER_MADE,
             "segmented_class_embeddings": NEVER_MADE,
             "corpus": memory(corpus),
             "params:features": memory(FeatureOptions()),
             "params:classification": memory(ClassificationOptions(folds=4)),
             "params:recommendation": memory(RecommendationOptions(neighbours=3)),
+            "params:seed": memory(0),
         }
     )
 
 
 def memory(content):
     return MemoryDataset(content, copy_mode="assign")
-
-
-def stored(tables):
-    return Partitions(
-        {
-            video_id: StoredPartition(PartitionRecord(""), partial(lambda table: table, table))
-            for video_id, table in tables.items()
-        }
-    )
 
 
 def test_from_detections_to_categories_and_recommendations_in_memory(catalog):

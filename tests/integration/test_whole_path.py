@@ -18,7 +18,6 @@ TABLES = {
     "frame_manifest",
     "detection_manifest",
     "segmentation_manifest",
-    "class_score_table",
     "class_embeddings",
     "segmented_class_embeddings",
     "video_features",
@@ -27,7 +26,6 @@ TABLES = {
     "recommendations",
     "ads",
     "ad_recommendations",
-    "ad_session_log",
 }
 STAGES = [
     "ingestion",
@@ -60,11 +58,11 @@ def test_each_video_becomes_frames_numbered_from_one(project):
     assert set(manifest["status"]) == {"ok"}
     assert set(manifest["category"]) == {"space", "textures", "things"}
     assert list(frames) == sorted(manifest["video_id"])
-    for video_id, stored in frames.items():
-        folder = stored.load()
+    for video_id, load in frames.items():
+        folder = load()
         assert folder.path == project.data / "02_intermediate/frames" / video_id
         assert [file.name for file in folder.files] == [f"{number}.jpg" for number in range(1, len(folder.files) + 1)]
-        assert folder.decode().shape == (stored.record.details["frames"], 224, 224, 3)
+        assert folder.decode().shape == (frames.states[video_id].properties["frames"], 224, 224, 3)
 
 
 def test_each_frame_has_exactly_one_object_with_its_confidence(project):
@@ -72,15 +70,15 @@ def test_each_frame_has_exactly_one_object_with_its_confidence(project):
     frames = project.load("frame_manifest").set_index("video_id")["frames"]
 
     assert set(detections) == set(frames.index)
-    for video_id, stored in detections.items():
-        table = stored.load()
+    for video_id, load in detections.items():
+        table = load()
         assert list(table.columns) == ["frame", "class_name", "confidence"]
         assert table["frame"].tolist() == list(range(1, frames[video_id] + 1))
         assert table["confidence"].between(0, 1).all()
 
 
 def test_the_network_names_what_the_clips_show(project):
-    named = {name: stored.load()["class_name"].mode()[0] for name, stored in project.load("detections").items()}
+    named = {name: load()["class_name"].mode()[0] for name, load in project.load("detections").items()}
 
     assert {"missile", "projectile", "space shuttle"} & {name for video, name in named.items() if "space/" in video}
     assert {"espresso", "cup", "coffee mug"} & {name for video, name in named.items() if "things/" in video}
@@ -114,9 +112,9 @@ def test_models_that_were_kept_answer_for_the_corpus(project):
 
 
 def test_every_video_has_an_ad_and_so_has_one_that_the_corpus_does_not_hold(project, clips):
-    project.run("inference", params={"inference": {"video": str(clips / "animals/clip-001.mp4")}})
+    project.run("inference", params={"inference": {"videos": str(clips / "animals/clip-001.mp4")}})
     ads, recommended = project.load("ads"), project.load("ad_recommendations")
-    named = project.load("new_video_answer")["ad"]
+    named = project.load("new_video_answers")[0]["ad"]
 
     assert set(ads["category"]) == {"space", "textures", "things"}
     assert set(recommended["video_id"]) == set(project.load("video_manifest")["video_id"])
@@ -135,6 +133,16 @@ def test_somebodys_own_table_of_ads_is_what_is_shown(project):
     assert project.load("ads")["reward"].max() == 9
 
 
+def test_the_ad_agent_is_evaluated_from_a_simulated_log_or_from_ones_own(project):
+    project.run("off_policy")
+    simulated, log = project.load("off_policy_report"), project.load("ad_session_log")
+    log[log["session"] <= 100].to_parquet(project.data / "01_raw/ad_session_log.parquet")
+    project.run("off_policy")
+
+    assert set(simulated["sessions"]) == {500}
+    assert set(project.load("off_policy_report")["sessions"]) == {100}
+
+
 def test_figures_and_metrics_tell_how_good_it_is(project):
     assert 0 <= project.load("classification_metrics")["accuracy"] <= 1
     assert {"precision_at_10", "random_precision_at_10_other_groups"} <= project.load("recommendation_metrics").keys()
@@ -146,7 +154,7 @@ def test_figures_and_metrics_tell_how_good_it_is(project):
 
 
 def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, clips):
-    project.run("inference", params={"inference": {"video": str(clips / "animals/clip-001.mp4")}})
+    project.run("inference", params={"inference": {"videos": str(clips / "animals/clip-001.mp4")}})
     catalog = project.catalog()
     pipelines.set_requested(None)
     made = pipelines["__default__"].all_outputs() | pipelines["inference"].all_outputs()
@@ -218,15 +226,7 @@ def test_again_with_nothing_to_do_nothing_is_done(project):
 
     executed = project.run(tracked=True)
 
-    assert set(executed) == {
-        "download_videos",
-        "collect_videos",
-        "extract_frames",
-        "hash_frames",
-        "detect_objects",
-        "segment_objects",
-        "identify_segmentation_model",
-    }
+    assert set(executed) == {"download_videos", "list_videos", "select_usable_videos", "identify_segmentation_model"}
     assert project.remade(partitions) == {}
     assert project.files() == files
     assert len(runs_of(project, "__default__")) == runs
@@ -239,14 +239,14 @@ def test_the_segmenter_feeds_everything_downstream_by_one_parameter(project, cli
     points = project.load("video_points")
 
     project.run(*stages, params=chosen)
-    project.run("inference", params={**chosen, "inference": {"video": str(clips / "animals/clip-001.mp4")}})
+    project.run("inference", params={**chosen, "inference": {"videos": str(clips / "animals/clip-001.mp4")}})
 
     features = project.load("video_features")
     assert set(features.columns) <= set(project.load("segmented_class_embeddings").index)
     assert project.load("video_points").shape != points.shape
     assert set(project.load("recommendations")["video_id"]) == set(points.index)
     assert set(project.load("importance_report")["importance"]) >= {"confidence_share", "area"}
-    answer = project.load("new_video_answer")
+    (answer,) = project.load("new_video_answers")
     assert {seen["name"] for seen in answer["objects"]} <= set(project.load("segmented_class_embeddings").index)
 
 
@@ -258,7 +258,7 @@ def test_stage_by_stage_in_several_processes_gives_the_same_bytes_as_all_at_once
         project.run(stage, params=LOKY)
 
     again = project.files()
-    ledger = "08_reporting/run_ledger.json"
+    ledger = "08_reporting/node_ledger.json"
     assert json.loads(again.pop(ledger)).keys() == json.loads(files.pop(ledger)).keys()
     assert again.keys() == files.keys()
     assert [place for place in files if again[place] != files[place]] == []

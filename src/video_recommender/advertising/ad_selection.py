@@ -1,4 +1,4 @@
-"""The ad that a policy shows first, to a viewer who comes for a video of the corpus or for a new one."""
+"""The first ad of a session that starts at a video of the corpus or at a new video, and why it is selected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,26 +8,26 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
-from video_recommender.advertising.corpus_viewers import describe_videos
-from video_recommender.advertising.policies import AdPolicy
-from video_recommender.advertising.sessions import NOTHING, Sessions
-from video_recommender.advertising.viewer_model import IntArray, ViewerModel
-from video_recommender.schemas import AdObservations, AdRecommendations
-
-NEW_VIDEO = "new/video"
+from video_recommender.advertising.ad_features import combine_features
+from video_recommender.advertising.ads import FloatArray
+from video_recommender.advertising.policies import AdPolicy, QNetworkPolicy
+from video_recommender.advertising.viewers import ABSENT, ViewerModel
+from video_recommender.schemas import AdObservations, AdRecommendations, VideoPoints
 
 
 @dataclass(frozen=True)
-class ChosenAd:
-    """The ad for a new video, and why.
+class AdChoice:
+    """An ad that can be shown before a video, and what it is expected to earn there.
 
     Attributes:
-        ad_id: its name.
-        category: what it is for.
+        ad_id: name of the ad.
+        category: category that the ad is for.
         kind: `long` or `short`.
-        seconds: its length.
-        watch_probability: how probably it is watched, by what is believed of the video's category.
-        expected_reward: what it earns on average.
+        seconds: length of the ad.
+        watch_probability: probability that it is watched before this video.
+        reward: what it earns if it is watched.
+        expected_reward: what it earns on average, watched or not.
+        session_value: the agent's estimate of the revenue from this ad to the end of the session.
     """
 
     ad_id: str
@@ -35,88 +35,100 @@ class ChosenAd:
     kind: str
     seconds: float
     watch_probability: float
+    reward: float
     expected_reward: float
+    session_value: float
+
+
+def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple[AdChoice, ...]:
+    """Rank all ads before a video of the corpus.
+
+    Returns:
+        The selected ad first, then the others by descending `session_value`.
+
+    Raises:
+        ValueError: if the corpus does not have the video.
+    """
+    if video_id not in model.video_ids:
+        raise ValueError(f"Video {video_id} has no ad: run `kedro run --pipelines=advertising` again")
+    video = model.video_ids.index(video_id)
+    watch_probability = model.watch_probability_by_category()[model.video_category[video]]
+    arrival = model.start_sessions(1, np.random.default_rng(0), np.array([video]))
+    return _rank(model, watch_probability, policy.action_values(model.observe(arrival))[0])
+
+
+def rank_ads_for_new_video(
+    model: ViewerModel, policy: QNetworkPolicy, points: DataFrame[VideoPoints], categories: Mapping[str, float]
+) -> tuple[AdChoice, ...]:
+    """Rank all ads before a video that is not in the corpus; see `rank_ads`.
+
+    Args:
+        model: the viewers that the policy was trained with.
+        policy: the trained agent.
+        points: the new video in object space, one row.
+        categories: probability of each category; categories without ads are ignored.
+
+    Raises:
+        ValueError: if the object space has changed since the policy was trained; see `can_rank_new_video`.
+    """
+    if model.projection is None:
+        raise ValueError("These viewers have a made-up corpus without object space: use the catalog's `viewer_model`")
+    probabilities = np.array([categories.get(name, 0.0) for name in model.category_names])
+    with_new_video = replace(
+        model,
+        video_ids=("new/video",),
+        video_category=np.array([probabilities.argmax()]),
+        video_features=combine_features(probabilities[np.newaxis], model.projection.project(points)),
+        neighbours=np.full((1, 1), ABSENT),
+        similarity=np.zeros((1, 1)),
+    )
+    watch_probability = np.minimum(probabilities @ model.watch_probability_by_category(), 1)
+    observations = with_new_video.observe(with_new_video.start_everywhere())
+    return _rank(model, watch_probability, policy.action_values(observations)[0])
+
+
+def can_rank_new_video(model: ViewerModel, points: DataFrame[VideoPoints]) -> bool:
+    """Check whether points are in the object space that the agent was trained with."""
+    return model.projection is not None and model.projection.fits(points)
 
 
 def recommend_first_ads(model: ViewerModel, policy: AdPolicy) -> DataFrame[AdRecommendations]:
-    """Choose the first ad for each video.
-
-    Args:
-        model: the videos and their viewers.
-        policy: chooses.
-
-    Returns:
-        A row per video, in alphabetical order; `expected_reward` is what the ad earns on average, over all tastes.
-    """
-    chosen = _first_choice(model, policy)
+    """Select the first ad for each video, with its expected reward averaged over tastes."""
+    selected = policy.action_probabilities(model, model.start_everywhere()).argmax(axis=1)
     rewards = model.watch_probability_by_category()[model.video_category] * model.ads.reward
     table = pd.DataFrame(
         {
             "video_id": model.video_ids,
-            "ad_id": [model.ads.ad_ids[ad] for ad in chosen],
-            "expected_reward": rewards[np.arange(len(chosen)), chosen],
+            "ad_id": [model.ads.ad_ids[ad] for ad in selected],
+            "expected_reward": rewards[np.arange(len(selected)), selected],
         }
     )
     return AdRecommendations.validate(table)
 
 
-def choose_first_ad(
-    model: ViewerModel, policy: AdPolicy, projected: NDArray[np.float32], categories: Mapping[str, float]
-) -> ChosenAd:
-    """Choose the first ad for a new video.
-
-    Args:
-        model: what is known of viewers and ads.
-        policy: chooses by what it observes.
-        projected: what the video looks like, see `VideoProjection`, shape (axes,).
-        categories: how probably it is of which; those that have no ads count for nothing.
-
-    Returns:
-        The ad, with what is believed of it.
-    """
-    believed = np.array([categories.get(name, 0.0) for name in model.category_names])
-    with_it = replace(
-        model,
-        video_ids=(NEW_VIDEO,),
-        video_category=np.array([believed.argmax()]),
-        video_features=describe_videos(believed[np.newaxis], projected[np.newaxis]),
-        neighbours=np.full((1, model.neighbours.shape[1]), NOTHING),
-        similarity=np.zeros((1, model.neighbours.shape[1])),
-    )
-    ad = int(_first_choice(with_it, policy)[0])
-    probability = float(believed @ model.watch_probability_by_category()[:, ad])
-    ads = model.ads
-    return ChosenAd(
-        ad_id=ads.ad_ids[ad],
-        category=ads.categories[ad],
-        kind=ads.kinds[ad],
-        seconds=float(ads.seconds[ad]),
-        watch_probability=min(probability, 1.0),
-        expected_reward=min(probability, 1.0) * float(ads.reward[ad]),
-    )
-
-
-def observe_first(model: ViewerModel) -> DataFrame[AdObservations]:
-    """Tell what an agent sees before the first ad.
-
-    Args:
-        model: the videos and their viewers.
-
-    Returns:
-        float32, a row per video (index `video_id`), a column per observed number, in the order of
-        `ViewerModel.observe`.
-    """
-    observed = model.observe(_at_every_video(model))
+def tabulate_observations(model: ViewerModel) -> DataFrame[AdObservations]:
+    """Tabulate what an agent observes before the first ad of a session that starts at each video."""
     features = [f"feature_{number}" for number in range(1, model.video_features.shape[1] + 1)]
-    counted = [f"{what}_{ad}" for what in ("in_a_row", "shown", "watched") for ad in model.ads.ad_ids]
-    table = pd.DataFrame(observed, pd.Index(model.video_ids, name="video_id"), [*features, "position", *counted])
-    return AdObservations.validate(table)
+    counts = [f"{name}_{ad}" for name in ("in_a_row", "shown", "watched") for ad in model.ads.ad_ids]
+    index = pd.Index(model.video_ids, name="video_id")
+    observations = model.observe(model.start_everywhere())
+    return AdObservations.validate(pd.DataFrame(observations, index, [*features, "position", *counts]))
 
 
-def _at_every_video(model: ViewerModel) -> Sessions:
-    videos = np.arange(len(model.video_ids))
-    return model.start_sessions(len(videos), np.random.default_rng(0), videos)
-
-
-def _first_choice(model: ViewerModel, policy: AdPolicy) -> IntArray:
-    return np.asarray(policy.action_probabilities(model, _at_every_video(model)).argmax(axis=1))
+def _rank(
+    model: ViewerModel, watch_probability: FloatArray, session_values: NDArray[np.float32]
+) -> tuple[AdChoice, ...]:
+    ads = model.ads
+    return tuple(
+        AdChoice(
+            ad_id=ads.ad_ids[ad],
+            category=ads.categories[ad],
+            kind=ads.kinds[ad],
+            seconds=float(ads.seconds[ad]),
+            watch_probability=float(watch_probability[ad]),
+            reward=float(ads.reward[ad]),
+            expected_reward=float(watch_probability[ad] * ads.reward[ad]),
+            session_value=float(session_values[ad]),
+        )
+        for ad in np.argsort(-session_values, kind="stable")
+    )

@@ -1,31 +1,37 @@
-"""The ads that can be shown, two per category, as arrays."""
+"""The ads that can be shown: a long and a short one per category, read from the user's table or generated."""
 
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias
+from typing import Final, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.schemas import Ads
+from video_recommender.storage.digests import fingerprint
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-AdKind: TypeAlias = Literal["long", "short"]
+
+AD_COLUMNS: Final = list(Ads.to_schema().columns)
+KINDS: Final = ("long", "short")
+NUMBERS: Final = {
+    "seconds": ("a number above 0", np.nextafter(0, 1), np.finfo(float).max),
+    "watch_probability": ("a number from 0 to 1", 0.0, 1.0),
+    "reward": ("a number from 0", 0.0, np.finfo(float).max),
+}
+"""Requirement of each numeric column in words, with its lowest and highest value."""
+
+GENERATED_LONG_S: Final = 30.0
+GENERATED_SHORT_S: Final = 10.0
+MAX_REPORTED_PROBLEMS: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
 class AdInventory:
-    """The table `ads` as arrays, ordered by category, then kind (long, short).
-
-    Attributes:
-        ad_ids: names of the ads.
-        categories: category of each ad.
-        kinds: `long` or `short`, of each ad.
-        seconds: length of each, float64, shape (ads,).
-        watch_probability: how probably each is watched before a video of its category, float64, shape (ads,).
-        reward: what each earns if it is watched, float64, shape (ads,).
-    """
+    """The table `ads` (see the schema) as arrays of shape (ads,), ordered by category, then kind (long, short)."""
 
     ad_ids: tuple[str, ...]
     categories: tuple[str, ...]
@@ -36,14 +42,7 @@ class AdInventory:
 
     @classmethod
     def from_table(cls, ads: DataFrame[Ads]) -> Self:
-        """Take the ads from their table.
-
-        Args:
-            ads: in any order.
-
-        Returns:
-            The ads, ordered.
-        """
+        """Convert the table, which may be in any order."""
         ordered = ads.sort_values(["category", "kind"])
         return cls(
             ad_ids=tuple(ordered["ad_id"]),
@@ -61,3 +60,86 @@ class AdInventory:
 
     def __len__(self) -> int:
         return len(self.ad_ids)
+
+
+def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
+    """Validate the user's table of ads, whose numbers may be text; order it by category, then kind.
+
+    Raises:
+        ValueError: if columns are missing, or rows are invalid, duplicated or missing. Rows are numbered as in a
+            spreadsheet: the header is row 1.
+    """
+    missing = [column for column in AD_COLUMNS if column not in ad_table]
+    if missing:
+        raise ValueError(f"The table of ads has no column {missing[0]}: it needs {', '.join(AD_COLUMNS)}")
+    ads = ad_table[AD_COLUMNS].reset_index(drop=True)
+    problems = [*_invalid_rows(ads), *_duplicated_rows(ads)] or list(_missing_rows(ads))
+    if problems:
+        more = f"; and {len(problems) - MAX_REPORTED_PROBLEMS} more" if len(problems) > MAX_REPORTED_PROBLEMS else ""
+        raise ValueError(f"The table of ads is invalid: {'; '.join(problems[:MAX_REPORTED_PROBLEMS])}{more}")
+    return Ads.validate(ads.sort_values(["category", "kind"], ignore_index=True))
+
+
+def require_categories(ads: DataFrame[Ads], categories: Iterable[str]) -> None:
+    """Check that every category has ads.
+
+    Raises:
+        ValueError: if categories have none; the message names them.
+    """
+    without = sorted(set(categories) - set(ads["category"]))
+    if without:
+        raise ValueError(
+            f"The table of ads has none for {', '.join(without)}: add a long and a short ad for each, or remove the "
+            "table to use generated ads"
+        )
+
+
+def generate_ads(categories: Iterable[str], seed: int) -> DataFrame[Ads]:
+    """Generate a long and a short ad for each category; they do not depend on the other categories.
+
+    The long ad is watched less often and earns more. Which of the two earns more on average varies by category.
+    """
+    rows = [row for category in sorted(set(categories)) for row in _generate(category, seed)]
+    return Ads.validate(pd.DataFrame(rows, columns=AD_COLUMNS))
+
+
+def _generate(category: str, seed: int) -> Iterator[tuple[str, str, str, float, float, float]]:
+    rng = np.random.default_rng(int(fingerprint(seed, category), 16))
+    short = rng.uniform(0.6, 0.9)
+    long = short * rng.uniform(0.35, 0.75)
+    yield f"{category}-long", category, "long", GENERATED_LONG_S, round(long, 2), round(rng.uniform(1.5, 3.0), 1)
+    yield f"{category}-short", category, "short", GENERATED_SHORT_S, round(short, 2), 1.0
+
+
+def _invalid_rows(ads: pd.DataFrame) -> Iterator[str]:
+    for name in ("ad_id", "category"):
+        empty = ads[name].isna() | (ads[name].astype("str").str.strip() == "")
+        yield from (f"row {_row(index)} has no {name}: name one" for index in ads.index[empty])
+    unknown = ads["kind"][~ads["kind"].isin(KINDS)]
+    yield from (f"row {_row(index)} has the kind {kind!r}: choose long or short" for index, kind in unknown.items())
+    for name, (required, lowest, highest) in NUMBERS.items():
+        invalid = ads[name][~pd.to_numeric(ads[name], errors="coerce").between(lowest, highest)]
+        yield from (
+            f"row {_row(index)} has the {name} {value!r}: it must be {required}" for index, value in invalid.items()
+        )
+
+
+def _duplicated_rows(ads: pd.DataFrame) -> Iterator[str]:
+    for names in (["ad_id"], ["category", "kind"]):
+        first = ads.groupby(names, dropna=False)["ad_id"].transform(lambda group: group.index[0])
+        yield from (
+            f"row {_row(index)} has the same {' and '.join(names)} as row {_row(first[index])}: remove one of them"
+            for index in ads.index[ads.duplicated(names)]
+        )
+
+
+def _missing_rows(ads: pd.DataFrame) -> Iterator[str]:
+    for category, kinds in ads.groupby("category")["kind"]:
+        for kind in set(KINDS) - set(kinds):
+            yield f"{category} has only a {kinds.iloc[0]} ad (row {_row(kinds.index[0])}): add a {kind} one"
+    if ads.empty:
+        yield "it has no rows: add a long and a short ad per category, or remove the table to use generated ads"
+
+
+def _row(index: Hashable) -> int:
+    return int(str(index)) + 2

@@ -1,109 +1,128 @@
-"""A deep Q-network that learns from simulated sessions which ad to show: to be read from top to bottom.
+"""A deep Q-network that learns from simulated sessions which ad to show. Read it from top to bottom.
 
-It is the agent of Mnih et al. (2015, doi:10.1038/nature14236), with its replay memory, its second network that gives
-the targets, and two amendments: double Q-learning (van Hasselt et al. 2016, arXiv:1509.06461), and a target network
-that follows slowly instead of in jumps (Lillicrap et al. 2016, arXiv:1509.02971). It watches many sessions at a time.
+The agent follows Mnih et al. (2015, doi:10.1038/nature14236), with a replay buffer and a target network. It uses double
+Q-learning (van Hasselt et al. 2016, arXiv:1509.06461), updates the target network softly (Lillicrap et al. 2016,
+arXiv:1509.02971), and acts in many sessions at once.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from video_recommender.advertising.endless_sessions import with_arrivals
-from video_recommender.advertising.learning_progress import LearningProgress, Watcher
-from video_recommender.advertising.q_network_policy import QNetworkPolicy
-from video_recommender.advertising.replay_memory import ReplayMemory, Transitions
-from video_recommender.advertising.viewer_model import Share, ViewerModel
-from video_recommender.console_output import silent_stderr
-from video_recommender.schemas import AdLearningCurve
+from video_recommender.advertising.ads import IntArray
+from video_recommender.advertising.policies import QNetworkPolicy
+from video_recommender.advertising.training import PARALLEL_SESSIONS, CurveCallback, LearningCurve, TrainedPolicy
+from video_recommender.advertising.viewers import ViewerModel
+from video_recommender.console_output import suppress_stderr
 
 if TYPE_CHECKING:
     import keras
 
+AGENT = "deep_q_network"
+
+FIRST_EPSILON, LAST_EPSILON = 1.0, 0.3
+"""Exploration rate. It stays high because many ads are nearly as good as the best and take many trials to separate."""
+EXPLORATION_SHARE = 0.5
+"""Share of the training in which epsilon falls linearly from the first to the last."""
+BATCH_SIZE = 1024
+REPLAY_SIZE = 200_000
+TAU = 0.01
+"""Soft-update rate of the target network."""
 COUNT_DEVIATION = 0.2
-"""By what all but the features of an observation is divided. Not by its deviation at first: an ad that is shown at
-random is shown seldom, and once the agent has come to prefer it the network would be flooded by what it sees."""
+"""Scale of all observed values but the video's features. Not their deviation under random ads: then each ad is rare,
+and as soon as the agent prefers one, its counts would saturate the network."""
 
 
 class AgentOptions(BaseModel):
-    """How the agent learns (parameters_advertising.yml).
-
-    Attributes:
-        steps: how many ads are shown while it learns.
-        sessions: how many sessions it watches side by side; after each ad in all of them it learns once.
-        learning_rate: of Adam at first (Kingma and Ba 2015, arXiv:1412.6980); it falls to 0 along a cosine.
-        discount: what earnings are worth one ad later. At 1, all of a session counts, which is what is to be earned.
-        first_epsilon: how often any ad is tried at first.
-        last_epsilon: how often in the end. Many ads are nearly as good as the best: it takes many looks to tell.
-        exploration: over which share of the steps it falls from the one to the other.
-        batch: how many remembered ads it learns from at a time.
-        hidden_units: of each hidden layer.
-        replay_size: how many ads are remembered.
-        target_update: what share of the way the target network goes after the other each time.
-        seed: where chance begins.
-    """
+    """Training options of the deep Q-network (parameters_advertising.yml)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: PositiveInt = 2_000_000
-    sessions: PositiveInt = 512
     learning_rate: PositiveFloat = 0.005
-    discount: Share = 1.0
-    first_epsilon: Share = 1.0
-    last_epsilon: Share = 0.3
-    exploration: Annotated[float, Field(gt=0, le=1)] = 0.5
-    batch: PositiveInt = 1024
+    discount: Annotated[float, Field(ge=0, le=1)] = 1.0
     hidden_units: tuple[PositiveInt, ...] = (64, 64)
-    replay_size: PositiveInt = 200_000
-    target_update: Annotated[float, Field(gt=0, le=1)] = 0.01
-    seed: NonNegativeInt = 0
-
-    @model_validator(mode="after")
-    def _memory_holds_what_is_seen_at_once(self) -> Self:
-        if self.replay_size < self.sessions:
-            raise ValueError(f"replay_size must be at least the number of sessions, {self.sessions}")
-        return self
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedAgent:
-    """An agent that has learnt.
+class TrainedAgent(TrainedPolicy[QNetworkPolicy]):
+    """The trained agent; `network` is the policy as a Keras model, from observations to action values."""
+
+    network: "keras.Model"
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """Transitions of the Markov decision process. The first axis of every array is the transition.
 
     Attributes:
-        policy: chooses ads without Keras.
-        network: the same as a Keras model, from observations to action values in units of the reward.
-        learning_curve: how well the agent did while it learnt.
+        observations: before the action, float32, shape (n, observed).
+        actions: index of the ad, int64, shape (n,).
+        rewards: float32, shape (n,).
+        continues: 1 if the session continues, else 0; float32, shape (n,).
+        next_observations: float32, shape (n, observed).
     """
 
-    policy: QNetworkPolicy
-    network: "keras.Model"
-    learning_curve: DataFrame[AdLearningCurve]
+    observations: NDArray[np.float32]
+    actions: IntArray
+    rewards: NDArray[np.float32]
+    continues: NDArray[np.float32]
+    next_observations: NDArray[np.float32]
 
 
-def train_deep_q_network(model: ViewerModel, options: AgentOptions, watcher: Watcher | None = None) -> TrainedAgent:
-    """Let a network try ads on viewers until it knows what each is worth.
+class ReplayBuffer:
+    """Ring buffer of the newest `size` transitions (Lin 1992)."""
+
+    def __init__(self, size: int, observed: int) -> None:
+        self._buffer = Transitions(
+            observations=np.empty((size, observed), np.float32),
+            actions=np.empty(size, np.int64),
+            rewards=np.empty(size, np.float32),
+            continues=np.empty(size, np.float32),
+            next_observations=np.empty((size, observed), np.float32),
+        )
+        self._size = size
+        self._added = 0
+
+    def __len__(self) -> int:
+        return min(self._added, self._size)
+
+    def add(self, transitions: Transitions) -> None:
+        """Add at most `size` transitions, overwriting the oldest."""
+        rows = np.arange(self._added, self._added + len(transitions.actions)) % self._size
+        for name, values in vars(self._buffer).items():
+            values[rows] = getattr(transitions, name)
+        self._added += len(rows)
+
+    def sample(self, count: int, rng: np.random.Generator) -> Transitions:
+        """Draw transitions uniformly with replacement."""
+        rows = rng.integers(len(self), size=count)
+        return Transitions(**{name: values[rows] for name, values in vars(self._buffer).items()})
+
+
+def train_deep_q_network(
+    model: ViewerModel, options: AgentOptions, seed: int, on_evaluation: CurveCallback | None = None
+) -> TrainedAgent:
+    """Train the agent on simulated viewers.
 
     Args:
-        model: the viewers; the agent looks at what it may observe of them and at what the dearest ad earns.
+        model: the viewers, of which the agent uses the observations and the highest reward of an ad.
         options: see `AgentOptions`.
-        watcher: see `Watcher`; None: nobody watches.
-
-    Returns:
-        See `TrainedAgent`. The same viewers and options give the same agent on the same machine.
+        seed: random seed; the same seed and viewers give the same agent on the same machine.
+        on_evaluation: see `CurveCallback`.
     """
-    with silent_stderr():
+    with suppress_stderr():
         import keras
         import tensorflow as tf
 
-    keras.utils.set_random_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
-    ads, dearest = len(model.ads), float(model.ads.reward.max()) or 1.0
-    rounds = -(-options.steps // options.sessions)
-    progress = LearningProgress("deep_q_network", model, rounds, options.seed, watcher)
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    ads, reward_scale = len(model.ads), float(model.ads.reward.max()) or 1.0
+    learning_curve = LearningCurve(AGENT, model, options.steps, seed, on_evaluation)
+    rounds = learning_curve.rounds
     mean, deviation = _observation_scale(model)
 
     network = keras.Sequential(
@@ -116,54 +135,53 @@ def train_deep_q_network(model: ViewerModel, options: AgentOptions, watcher: Wat
             ),
             keras.layers.Dense(ads, name="values"),
         ],
-        name="ad_network",  # named, all of it, because Keras would count what else was built in this process
+        name="ad_network",  # explicit names: Keras would number layers by what else was built in this process
     )
-    target = keras.models.clone_model(network)
-    target.set_weights(network.get_weights())
+    target_network = keras.models.clone_model(network)
+    target_network.set_weights(network.get_weights())
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(options.learning_rate, rounds))
     optimizer.build(network.trainable_variables)
-    values_of = tf.function(network)
+    action_values = tf.function(network)
 
     @tf.function
-    def learn(observed, ads, rewards, goes_on, next_observed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        best = tf.argmax(network(next_observed), axis=1)
-        goals = rewards + options.discount * goes_on * tf.gather(target(next_observed), best, batch_dims=1)
+    def update(observations, actions, rewards, continues, next_observations):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        best = tf.argmax(network(next_observations), axis=1)
+        next_values = tf.gather(target_network(next_observations), best, batch_dims=1)
+        targets = rewards + options.discount * continues * next_values
         with tf.GradientTape() as tape:
-            values = tf.gather(network(observed), ads, batch_dims=1)
-            # Squares, not Huber's loss: what an ad earns on average is asked for, and Huber's is drawn to the median.
-            loss = tf.reduce_mean((goals - values) ** 2)
+            values = tf.gather(network(observations), actions, batch_dims=1)
+            # Squared error: it is minimal at the mean reward, whereas Huber's loss tends towards the median.
+            loss = tf.reduce_mean((targets - values) ** 2)
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
-        for slow, fast in zip(target.trainable_variables, network.trainable_variables, strict=True):
-            slow.assign_add(options.target_update * (fast - slow))
+        for slow, fast in zip(target_network.trainable_variables, network.trainable_variables, strict=True):
+            slow.assign_add(TAU * (fast - slow))
 
-    memory = ReplayMemory(options.replay_size, len(mean))
-    sessions = model.start_sessions(options.sessions, rng)
-    observed = model.observe(sessions)
+    replay_buffer = ReplayBuffer(REPLAY_SIZE, len(mean))
+    sessions = model.start_sessions(PARALLEL_SESSIONS, rng)
+    observations = model.observe(sessions)
     for number in range(1, rounds + 1):
-        epsilon = np.interp(number / rounds, [0, options.exploration], [options.first_epsilon, options.last_epsilon])
-        explores = rng.random(options.sessions) < epsilon
-        best = values_of(observed).numpy().argmax(axis=1)
-        chosen = np.where(explores, rng.integers(ads, size=options.sessions), best)
+        epsilon = np.interp(number / rounds, [0, EXPLORATION_SHARE], [FIRST_EPSILON, LAST_EPSILON])
+        explores = rng.random(PARALLEL_SESSIONS) < epsilon
+        greedy = action_values(observations).numpy().argmax(axis=1)
+        actions = np.where(explores, rng.integers(ads, size=PARALLEL_SESSIONS), greedy)
 
-        shown = model.show_ads(sessions, chosen, rng)
-        rewards, goes_on = (shown.reward / dearest).astype(np.float32), (~shown.is_over).astype(np.float32)
-        memory.add(Transitions(observed, chosen, rewards, goes_on, model.observe(shown.sessions)))
-        sessions = with_arrivals(model, shown, rng)
-        observed = model.observe(sessions)
+        result = model.show_ads(sessions, actions, rng)
+        rewards, continues = (result.reward / reward_scale).astype(np.float32), (~result.is_over).astype(np.float32)
+        replay_buffer.add(Transitions(observations, actions, rewards, continues, model.observe(result.sessions)))
+        sessions = model.replace_finished(result, rng)
+        observations = model.observe(sessions)
 
-        lived = memory.sample(options.batch, rng)
-        learn(lived.observed, lived.ads, lived.rewards, lived.goes_on, lived.next_observed)
-        progress.count(shown)
-        if progress.is_due(number):
-            progress.look(_policy_of(target, dearest))
+        batch = replay_buffer.sample(BATCH_SIZE, rng)
+        update(batch.observations, batch.actions, batch.rewards, batch.continues, batch.next_observations)
+        learning_curve.record(number, result, lambda: _to_policy(target_network, reward_scale))
 
-    last = target.layers[-1]
-    last.set_weights([dearest * weights for weights in last.get_weights()])
-    return TrainedAgent(_policy_of(target), target, progress.curve())
+    last_layer = target_network.layers[-1]
+    last_layer.set_weights([reward_scale * weights for weights in last_layer.get_weights()])
+    return TrainedAgent(_to_policy(target_network), learning_curve.table(), target_network)
 
 
 def _observation_scale(model: ViewerModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """By what to shift and divide an observation; features all alike, so that a faint axis is not made a loud one."""
+    """Mean and deviation that normalise observations; all features share one deviation to keep their relative size."""
     features = model.video_features
     width = model.observe(model.start_sessions(1, np.random.default_rng(0))).shape[1]
     mean, deviation = np.zeros(width, np.float32), np.full(width, COUNT_DEVIATION, np.float32)
@@ -172,12 +190,12 @@ def _observation_scale(model: ViewerModel) -> tuple[NDArray[np.float32], NDArray
     return mean, deviation
 
 
-def _policy_of(network: "keras.Model", unit: float = 1.0) -> QNetworkPolicy:
-    """The network as arrays, its values multiplied by `unit`, its first layer taking observations as they are."""
+def _to_policy(network: "keras.Model", value_scale: float = 1.0) -> QNetworkPolicy:
+    """Convert the network to arrays: normalisation merged into the first layer, outputs multiplied by `value_scale`."""
     normalise, *layers = network.layers
     weights, biases = map(list, zip(*(layer.get_weights() for layer in layers), strict=True))
     mean, deviation = (np.asarray(values).ravel() for values in (normalise.mean, normalise.variance**0.5))
     weights[0] = weights[0] / deviation[:, np.newaxis]
     biases[0] = biases[0] - mean @ weights[0]
-    weights[-1], biases[-1] = unit * weights[-1], unit * biases[-1]
+    weights[-1], biases[-1] = value_scale * weights[-1], value_scale * biases[-1]
     return QNetworkPolicy(tuple(weights), tuple(biases))

@@ -1,66 +1,48 @@
-"""What policies earn, all judged in the same way: on the same viewers, beside the optimum."""
+"""Compare policies by simulation: all on the same sessions, relative to the optimum."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import t as student
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
+from video_recommender.advertising.ads import FloatArray, IntArray
 from video_recommender.advertising.optimum import OptimalPolicy, bracket_optimum
 from video_recommender.advertising.policies import AdPolicy, KindPolicy, MatchedGreedyPolicy, RandomPolicy
-from video_recommender.advertising.simulate import SessionOutcomes, simulate
-from video_recommender.advertising.viewer_model import FloatArray, IntArray, ViewerModel
+from video_recommender.advertising.simulation import SessionTotals, simulate
+from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.schemas import AdChoices, AdLearningCurve, AdPolicyReport
 
 OPTIMUM = "optimum"
 CONFIDENCE = 0.95
-LEAST_SHARE = 0.005
-PARTS = 3
-"""A third of the videos is put aside to judge agents that have not seen them."""
+MIN_CHOICE_SHARE = 0.005
+FOLDS = 3
+"""One of three folds of the videos is held out to evaluate agents on unseen videos."""
 
-Learning = Callable[[ViewerModel], Mapping[str, AdPolicy]]
-"""Trains agents on viewers, by name."""
+BOUND_SESSIONS_SHARE = 0.4
+"""Sessions for the upper bound of the optimum, relative to those of one run: its error is smaller, because watching and
+leaving are not drawn."""
+
+TrainPolicies: TypeAlias = Callable[[ViewerModel], Mapping[str, AdPolicy]]
+"""Trains policies on viewers; returns them by name."""
 
 
 class AdEvaluationOptions(BaseModel):
-    """How policies are judged (parameters_advertising.yml).
-
-    Attributes:
-        runs: how often, each time with a seed of its own.
-        sessions: per run.
-        bound_sessions: how many sessions are drawn to estimate what nobody can exceed.
-        seed: where chance begins.
-    """
+    """How policies are evaluated (parameters_advertising.yml)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     runs: Annotated[int, Field(ge=2)] = 10
-    sessions: Annotated[int, Field(ge=2)] = 5000
-    bound_sessions: Annotated[int, Field(ge=2)] = 2000
-    seed: NonNegativeInt = 0
-
-
-@dataclass(frozen=True)
-class VideoSplit:
-    """Videos to learn from and others to be judged on, which share no group.
-
-    Attributes:
-        seen: positions of the videos, int64, ascending.
-        unseen: those of the others.
-    """
-
-    seen: IntArray
-    unseen: IntArray
+    sessions: Annotated[int, Field(ge=5)] = 5000
 
 
 def reference_policies() -> Mapping[str, AdPolicy]:
-    """The simple policies that an agent must beat, by name."""
+    """Return the simple policies that an agent should beat, by name."""
     return {
         "random": RandomPolicy(),
         "always_short": KindPolicy("short"),
@@ -73,48 +55,42 @@ def evaluate_policies(
     model: ViewerModel,
     policies: Mapping[str, AdPolicy],
     options: AdEvaluationOptions,
+    seed: int,
     videos: Literal["all", "unseen"] = "all",
 ) -> DataFrame[AdPolicyReport]:
-    """Tell what policies earn per session, and what share of the optimum that is.
+    """Estimate revenue per session and share of the optimum of each policy.
 
-    All policies and the optimum meet the same viewers in the same runs, so that shares are known more exactly than
-    revenues. Intervals are Student's, over runs.
-
-    Args:
-        model: the viewers.
-        policies: by name; `OPTIMUM` is added.
-        options: see `AdEvaluationOptions`.
-        videos: what to say of the model's videos in the table.
+    All policies and the optimum meet the same viewers in the same runs, so shares are more precise than revenues.
+    Intervals are Student's over runs. If viewers have tastes, the optimum knows them and is an upper bound.
 
     Returns:
-        A row per policy, the best first. Where viewers have tastes, the optimum knows them, which no agent does: it
-        is an upper bound then.
+        A row per policy and one for `OPTIMUM`, highest revenue first; `videos` is the value of the column of that name.
     """
     optimal = OptimalPolicy.solve(model)
-    bracket = bracket_optimum(model, optimal, options.bound_sessions, np.random.default_rng(options.seed))
+    bound_sessions = round(BOUND_SESSIONS_SHARE * options.sessions)
+    bracket = bracket_optimum(model, optimal, bound_sessions, np.random.default_rng(seed))
     of_bound = bracket.reached / bracket.bound if bracket.bound > 0 else np.nan
-    runs = {name: _simulate_runs(model, policy, options) for name, policy in {OPTIMUM: optimal, **policies}.items()}
+    runs = {
+        name: _simulate_runs(model, policy, options, seed) for name, policy in {OPTIMUM: optimal, **policies}.items()
+    }
     best = _revenues(runs[OPTIMUM])
     rows = []
-    for name, outcomes in runs.items():
-        earned = _revenues(outcomes)
-        shares = np.divide(earned, best, out=np.full_like(earned, np.nan), where=best > 0)
-        revenue, share = _interval(earned), _interval(shares)
-        shown = sum(run.videos.sum() for run in outcomes)
+    for name, totals in runs.items():
+        revenues = _revenues(totals)
+        shares = np.divide(revenues, best, out=np.full_like(revenues, np.nan), where=best > 0)
+        shown = sum(run.videos.sum() for run in totals)
         rows.append(
             {
                 "policy": name,
                 "videos": videos,
                 "runs": options.runs,
                 "sessions": options.sessions,
-                "revenue_per_session": revenue.mean,
-                "revenue_low": revenue.low,
-                "revenue_high": revenue.high,
-                "share_of_optimum": share.mean,
-                "share_low": share.low,
-                "share_high": share.high,
-                "share_of_bound": share.mean * of_bound,
-                "watch_rate": sum(run.watched.sum() for run in outcomes) / shown,
+                "revenue_per_session": revenues.mean(),
+                **_interval(revenues, "revenue"),
+                "share_of_optimum": shares.mean(),
+                **_interval(shares, "share"),
+                "share_of_bound": shares.mean() * of_bound,
+                "watch_rate": sum(run.watched.sum() for run in totals) / shown,
                 "videos_per_session": shown / (options.runs * options.sessions),
             }
         )
@@ -123,71 +99,61 @@ def evaluate_policies(
 
 
 def evaluate_on_unseen_videos(
-    model: ViewerModel, groups: pd.Series, learn: Learning, options: AdEvaluationOptions
+    model: ViewerModel, groups: pd.Series, train: TrainPolicies, options: AdEvaluationOptions, seed: int
 ) -> DataFrame[AdPolicyReport]:
-    """Train agents on two thirds of the videos, and judge them in sessions over the others.
+    """Train policies on two thirds of the videos and evaluate them in sessions over the others.
 
-    Args:
-        model: the viewers.
-        groups: see `split_videos`.
-        learn: trains the agents.
-        options: see `AdEvaluationOptions`.
-
-    Returns:
-        See `evaluate_policies`.
+    See `split_videos` and `evaluate_policies`.
     """
-    split = split_videos(model, groups, options.seed)
-    policies = learn(model.restricted_to(split.seen))
-    return evaluate_policies(model.restricted_to(split.unseen), policies, options, videos="unseen")
+    seen, unseen = split_videos(model, groups, seed)
+    policies = train(model.restrict_to(seen))
+    return evaluate_policies(model.restrict_to(unseen), policies, options, seed, videos="unseen")
 
 
-def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> VideoSplit:
-    """Put a third of the videos aside, of each category as nearly as the groups permit.
+def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntArray, IntArray]:
+    """Hold out a third of the videos. Groups are never split across folds, which prevents data leakage.
 
-    Args:
-        model: the viewers.
-        groups: by `video_id`, what must not straddle the split: the group of each video.
-        seed: where chance begins.
+    Folds are stratified by category if a category has enough videos. `groups` has the group by `video_id`.
 
     Returns:
-        See `VideoSplit`.
+        Indices of the training videos and of the held-out videos, int64, ascending.
 
     Raises:
         ValueError: if there are fewer than three groups.
     """
     group = groups.loc[list(model.video_ids)].to_numpy()
-    if len(set(group)) < PARTS:
+    if len(set(group)) < FOLDS:
         raise ValueError(
-            f"Agents can be judged on unseen videos if these are of {PARTS} groups or more, not {len(set(group))}"
+            f"Evaluation on unseen videos needs videos of {FOLDS} groups or more, not {len(set(group))}: add videos"
         )
-    parts = StratifiedGroupKFold(PARTS, shuffle=True, random_state=seed)
-    seen, unseen = next(parts.split(model.video_features, model.video_category, group))
-    return VideoSplit(seen, unseen)
+    is_large_enough = np.bincount(model.video_category).max() >= FOLDS
+    strata = model.video_category if is_large_enough else np.zeros_like(model.video_category)
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    seen, unseen = next(folds.split(model.video_features, strata, group))
+    return seen, unseen
 
 
-def tabulate_choices(model: ViewerModel, policy: AdPolicy, options: AdEvaluationOptions) -> DataFrame[AdChoices]:
-    """Tell which ads a policy shows before videos of which category, and what comes of it.
-
-    Args:
-        model: the viewers.
-        policy: chooses the ads.
-        options: see `AdEvaluationOptions`.
+def tabulate_choices(
+    model: ViewerModel, policy: AdPolicy, options: AdEvaluationOptions, seed: int
+) -> DataFrame[AdChoices]:
+    """Tabulate which ads a policy shows before videos of each category, and how often they are watched.
 
     Returns:
-        By category, the ad that is shown most often first; ads that make up less than half a percent of what the policy
-        shows, and of what the optimum does, are left out.
+        By category, the most frequent ad first; ads with a share below 0.5 %, of the policy and of the optimum, are
+        omitted.
     """
-    shown, watched = _choices(_simulate_runs(model, policy, options))
-    best, _ = _choices(_simulate_runs(model, OptimalPolicy.solve(model), options))
-    category, ad = np.nonzero(np.maximum(_shares(shown), _shares(best)) >= LEAST_SHARE)
+    shown, watched = _counts(_simulate_runs(model, policy, options, seed))
+    optimal_shown, _ = _counts(_simulate_runs(model, OptimalPolicy.solve(model), options, seed))
+    share, optimal_share = _shares(shown), _shares(optimal_shown)
+    category, ad = np.nonzero(np.maximum(share, optimal_share) >= MIN_CHOICE_SHARE)
     times = shown[category, ad]
     watch_rate = np.divide(watched[category, ad], times, out=np.full(len(ad), np.nan), where=times > 0)
     choices = pd.DataFrame(
         {
             "category": np.array(model.category_names)[category],
             "ad_id": np.array(model.ads.ad_ids)[ad],
-            "share": _shares(shown)[category, ad],
-            "optimal_share": _shares(best)[category, ad],
+            "share": share[category, ad],
+            "optimal_share": optimal_share[category, ad],
             "watch_rate": watch_rate,
             "revenue_per_showing": watch_rate * model.ads.reward[ad],
         }
@@ -197,40 +163,31 @@ def tabulate_choices(model: ViewerModel, policy: AdPolicy, options: AdEvaluation
     )
 
 
-def with_regret(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> DataFrame[AdLearningCurve]:
-    """Add how much less was earned while learning than the optimum earns in as many sessions.
-
-    Args:
-        curve: how well agents did while they learnt.
-        optimal_revenue: what the optimum earns per session.
-    """
+def add_regret(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> DataFrame[AdLearningCurve]:
+    """Add the regret: how much more the optimum, with this revenue per session, earns in as many sessions."""
     return AdLearningCurve.validate(curve.assign(regret=curve["sessions"] * optimal_revenue - curve["earned"]))
 
 
-@dataclass(frozen=True)
-class _Interval:
-    mean: float
-    low: float
-    high: float
+def _interval(values: FloatArray, name: str) -> dict[str, float]:
+    """Low and high end of the interval of the mean, as columns of the report."""
+    error = float(values.std(ddof=1)) / np.sqrt(len(values))
+    margin = error * float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    return {f"{name}_low": float(values.mean()) - margin, f"{name}_high": float(values.mean()) + margin}
 
 
-def _interval(of_runs: FloatArray) -> _Interval:
-    mean, error = float(of_runs.mean()), float(of_runs.std(ddof=1)) / np.sqrt(len(of_runs))
-    margin = error * float(student.ppf((1 + CONFIDENCE) / 2, len(of_runs) - 1))
-    return _Interval(mean, mean - margin, mean + margin)
+def _simulate_runs(
+    model: ViewerModel, policy: AdPolicy, options: AdEvaluationOptions, seed: int
+) -> list[SessionTotals]:
+    seeds = np.random.SeedSequence(seed).spawn(options.runs)
+    with threadpool_limits(1, "blas"):  # faster: the matrices are too small for several threads
+        return [simulate(model, policy, options.sessions, np.random.default_rng(run_seed)) for run_seed in seeds]
 
 
-def _simulate_runs(model: ViewerModel, policy: AdPolicy, options: AdEvaluationOptions) -> list[SessionOutcomes]:
-    seeds = np.random.SeedSequence(options.seed).spawn(options.runs)
-    with threadpool_limits(1, "blas"):  # on matrices so small, threads mostly wait for each other
-        return [simulate(model, policy, options.sessions, np.random.default_rng(seed)) for seed in seeds]
-
-
-def _revenues(runs: list[SessionOutcomes]) -> FloatArray:
+def _revenues(runs: list[SessionTotals]) -> FloatArray:
     return np.array([run.revenue.mean() for run in runs])
 
 
-def _choices(runs: list[SessionOutcomes]) -> tuple[IntArray, IntArray]:
+def _counts(runs: list[SessionTotals]) -> tuple[IntArray, IntArray]:
     """How often each ad was shown and watched before videos of each category, both of shape (categories, ads)."""
     shown = np.sum([run.shown_by_category for run in runs], axis=0)
     watched = np.sum([run.watched_by_category for run in runs], axis=0)

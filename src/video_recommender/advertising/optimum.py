@@ -1,17 +1,16 @@
-"""The most that can be earned from viewers whose every habit is known: what agents are measured by.
+"""The optimum: the highest revenue that is possible if the viewers' behaviour is known.
 
-Where ads do not change when viewers leave, the ad that earns most just now is the best one. Where they do, the whole
-past of a session counts, because no video comes twice: too many pasts to go through. But which videos a viewer comes by
-does not depend on the ads, so the optimum can be bracketed closely:
+If ads do not annoy, the ad with the highest immediate reward is optimal. Otherwise the whole history of a session
+matters, because no video comes twice, and there are too many histories to enumerate. But the videos of a session do not
+depend on the ads, so the optimum can be bracketed closely:
 
-- from below by a policy that anybody who knows the viewers could follow, `OptimalPolicy`: backward induction (Bellman
-  1957) over step, video, last ad and how often it was shown in a row, as if videos could come again; when it chooses,
-  it looks at where the session can really go next, and goes by these values from there on;
-- from above by information relaxation (Brown, Smith and Sun 2010, doi:10.1287/opre.1090.0796): somebody who is told all
-  videos to come earns at least as much. What that knowledge is worth by the values above is charged as a penalty, which
-  for whoever does not know amounts to nothing on average.
+- from below by `OptimalPolicy`: backward induction (Bellman 1957) over position, video, previous ad and streak, as if
+  videos could repeat; when it selects an ad, it uses the true probabilities of the next video.
+- from above by information relaxation (Brown, Smith and Sun 2010, doi:10.1287/opre.1090.0796): a decision maker who
+  knows all future videos earns at least as much. A penalty with mean 0 under any policy without that knowledge charges
+  for what the knowledge is worth according to the values above.
 
-Where viewers have tastes, all of this knows them, which no agent does: a bound from above then, not the optimum.
+If viewers have tastes, all of this knows them, which no agent does: then it is an upper bound, not the optimum.
 """
 
 from dataclasses import dataclass, replace
@@ -20,52 +19,50 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from video_recommender.advertising.policies import show_only
-from video_recommender.advertising.sessions import NOTHING, Sessions
-from video_recommender.advertising.viewer_model import FloatArray, IntArray, ViewerModel
+from video_recommender.advertising.ads import FloatArray, IntArray
+from video_recommender.advertising.policies import one_hot
+from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel
 
-PATHS_AT_ONCE = 256
+PATHS_PER_BATCH = 256
+"""Bounds the memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class OptimalPolicy:
-    """Earns the most that is possible where ads have no consequences, and all but that where they have.
+    """Optimal if ads do not annoy, else close to the optimum (see `bracket_optimum`).
 
     Attributes:
-        values: what is earned from each position on, if videos could come again; float64, shape (tastes, positions + 1,
-            videos, ads, streaks): by the viewer's taste, then by the ad that was shown last, and how often in a row
-            (the first being once). There is one taste where viewers have none. Empty where ads have no consequences.
+        values: revenue from each position to the end of the session if videos could repeat, float64, shape (tastes,
+            positions + 1, videos, ads, streaks), by the viewer's taste (one if viewers have none), the previous ad and
+            its streak (from 1). Empty if ads do not annoy.
     """
 
     values: FloatArray
 
     @classmethod
     def solve(cls, model: ViewerModel) -> Self:
-        """Find the values, for 400 videos and 8 ads within a second.
+        """Compute the values by backward induction.
 
-        Args:
-            model: the viewers. Memory: 8 bytes × tastes × `max_videos`² × videos × ads.
-
-        Returns:
-            The policy for these viewers.
+        Takes a second for 400 videos and 8 ads, and 8 bytes × tastes × `max_videos`² × videos × ads of memory.
         """
-        if not _ads_have_consequences(model):
+        if not _ads_annoy(model):
             return cls(np.empty(0))
         return cls(np.stack([_values(model, taste) for taste in _tastes(model)]))
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
-        """See `AdPolicy`; of several best ads, the first."""
+        """See `AdPolicy`."""
         earned = model.expected_reward(sessions)
         if self.values.size:
-            earned = earned + (1 - model.leave_probability(sessions)) * self._later(model, sessions)
-        return show_only(earned.argmax(axis=1), len(model.ads))
+            stays = 1 - model.leave_probability(sessions.last_ad, sessions.streak)
+            earned = earned + stays * self._next_values(model, sessions)
+        return one_hot(earned.argmax(axis=1), len(model.ads))
 
-    def _later(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
-        """What is earned later on, after each ad, by viewers who stay; shape (sessions, ads)."""
+    def _next_values(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
+        """Expected value of the next state after each ad if the viewer stays, shape (sessions, ads)."""
         ads = np.arange(len(model.ads))
         repeats = np.where(ads == sessions.last_ad[:, np.newaxis], sessions.streak[:, np.newaxis], 0)
         values = self.values[
-            _taste_positions(model, sessions.taste)[:, np.newaxis, np.newaxis],
+            _taste_index(model, sessions.taste)[:, np.newaxis, np.newaxis],
             sessions.position[:, np.newaxis, np.newaxis] + 1,
             model.neighbours[sessions.video][:, :, np.newaxis],
             ads,
@@ -76,15 +73,7 @@ class OptimalPolicy:
 
 @dataclass(frozen=True)
 class OptimumBracket:
-    """Between what the optimum per session lies.
-
-    Attributes:
-        reached: what `OptimalPolicy` earns per session; never more than `bound`.
-        reached_error: the standard error of that.
-        bound: what cannot be exceeded.
-        bound_error: the standard error of that.
-        gap_error: the standard error of the difference, which is smaller, because the same viewers are looked at.
-    """
+    """Revenue per session of `OptimalPolicy`, upper bound of any policy, standard errors of both and of their gap."""
 
     reached: float
     reached_error: float
@@ -96,22 +85,13 @@ class OptimumBracket:
 def bracket_optimum(
     model: ViewerModel, policy: OptimalPolicy, sessions: int, rng: np.random.Generator
 ) -> OptimumBracket:
-    """Estimate what can be earned, from below and from above.
+    """Estimate the optimal revenue per session from below and from above, with the policy solved for these viewers.
 
-    Only the videos and tastes of the viewers are drawn; watching and leaving are reckoned with.
-
-    Args:
-        model: the viewers.
-        policy: solved for them.
-        sessions: how many are drawn, at least 2.
-        rng: draws them.
-
-    Returns:
-        See `OptimumBracket`.
+    Only the videos and tastes of the sessions are drawn; expectations over watching and leaving are exact.
     """
     reached, bound = np.empty(sessions), np.empty(sessions)
-    for start in range(0, sessions, PATHS_AT_ONCE):
-        rows = slice(start, min(start + PATHS_AT_ONCE, sessions))
+    for start in range(0, sessions, PATHS_PER_BATCH):
+        rows = slice(start, min(start + PATHS_PER_BATCH, sessions))
         paths = _draw_paths(model, rows.stop - rows.start, rng)
         reached[rows] = _reached(model, policy, paths)
         bound[rows] = _bound(model, policy, paths) if policy.values.size else reached[rows]
@@ -119,15 +99,15 @@ def bracket_optimum(
     return OptimumBracket(float(reached.mean()), errors[0], float(bound.mean()), errors[1], errors[2])
 
 
-def _ads_have_consequences(model: ViewerModel) -> bool:
+def _ads_annoy(model: ViewerModel) -> bool:
     return model.options.annoyance_long > 0 or model.options.annoyance_repeat > 0
 
 
 def _tastes(model: ViewerModel) -> IntArray:
-    return np.arange(len(model.category_names)) if model.options.tastes else np.array([NOTHING])
+    return np.arange(len(model.category_names)) if model.options.tastes else np.array([ABSENT])
 
 
-def _taste_positions(model: ViewerModel, taste: IntArray) -> IntArray:
+def _taste_index(model: ViewerModel, taste: IntArray) -> IntArray:
     return taste if model.options.tastes else np.zeros_like(taste)
 
 
@@ -135,27 +115,27 @@ def _values(model: ViewerModel, taste: int) -> FloatArray:
     """The values of one taste, shape (positions + 1, videos, ads, streaks)."""
     videos, ads, positions = len(model.video_ids), len(model.ads), model.options.max_videos
     stays = _stay_probability(model)
-    everywhere = model.start_sessions(videos, np.random.default_rng(0), np.arange(videos))
+    everywhere = model.start_everywhere()
     earned = model.expected_reward(replace(everywhere, taste=np.full(videos, taste)))
-    goes_to = _transitions(model, everywhere)
+    transitions = _transitions(model, everywhere)
     values = np.zeros((positions + 1, videos, ads, stays.shape[1]))
     for position in range(positions - 1, 0, -1):
-        later = (goes_to @ values[position + 1].reshape(videos, -1)).reshape(values.shape[1:])
-        values[position] = _best(earned[:, :, np.newaxis] + stays * later)
+        next_values = (transitions @ values[position + 1].reshape(videos, -1)).reshape(values.shape[1:])
+        values[position] = _best(earned[:, :, np.newaxis] + stays * next_values)
     return values
 
 
 def _stay_probability(model: ViewerModel) -> FloatArray:
-    """How probably a viewer stays after each ad, by how often it was shown in a row, from once; (ads, streaks)."""
+    """Probability to stay after each ad by its streak, from 1; shape (ads, streaks)."""
     ads = len(model.ads)
     streaks = model.options.max_videos if model.options.annoyance_repeat else 1
     last, before = np.repeat(np.arange(ads), streaks), np.tile(np.arange(streaks), ads)
-    leaves = model.leave_probability_of(last, before)[np.arange(len(last)), last]
+    leaves = model.leave_probability(last, before)[np.arange(len(last)), last]
     return 1 - leaves.reshape(ads, streaks)
 
 
 def _transitions(model: ViewerModel, sessions: Sessions) -> csr_array:
-    """How probably who stays goes from each video to each; rows sum to 1, or to 0 where there is nowhere to go."""
+    """Probability of each next video by the current one if the viewer stays, shape (videos, videos)."""
     probabilities = model.next_video_probability(sessions)
     row, column = np.nonzero(probabilities)
     videos = len(model.video_ids)
@@ -163,37 +143,33 @@ def _transitions(model: ViewerModel, sessions: Sessions) -> csr_array:
 
 
 def _best(earned: FloatArray) -> FloatArray:
-    """Choose the best ad after each last ad and streak.
+    """Maximise over the next ad.
 
-    Args:
-        earned: by the ad that is shown, and how often that is in a row, from once; shape (…, ads, streaks).
-
-    Returns:
-        What the best choice earns, by the last ad and how often it was shown in a row, from once; the same shape.
+    From action values by the ad and the streak that it then has, compute state values by the previous ad and its
+    streak; both of shape (…, ads, streaks).
     """
     first_time = earned[..., 0]
     ranked = np.argsort(first_time, axis=-1)
     best, second = (np.take_along_axis(first_time, ranked[..., [-place]], axis=-1) for place in (1, 2))
     other = np.where(np.arange(first_time.shape[-1]) == ranked[..., [-1]], second, best)
-    again = np.concatenate([earned[..., 1:], earned[..., -1:]], axis=-1)  # once more than it was; no more is counted
+    again = np.concatenate([earned[..., 1:], earned[..., -1:]], axis=-1)  # the streak grows by 1, up to the largest
     return np.asarray(np.maximum(other[..., np.newaxis], again))
 
 
 def _draw_paths(model: ViewerModel, sessions: int, rng: np.random.Generator) -> Sessions:
-    """Sessions at their last video, of viewers who never leave before they must."""
-    patient = replace(
-        model, options=model.options.model_copy(update={"leave": 0.0, "annoyance_long": 0.0, "annoyance_repeat": 0.0})
-    )
-    paths = patient.start_sessions(sessions, rng)
+    """Sessions at their last video, of viewers who leave only when no unseen video is recommended."""
+    never_leave = {"leave_probability": 0.0, "annoyance_long": 0.0, "annoyance_repeat": 0.0}
+    staying = replace(model, options=model.options.model_copy(update=never_leave))
+    paths = staying.start_sessions(sessions, rng)
     for _ in range(model.options.max_videos - 1):
-        paths = patient.show_ads(paths, np.zeros(sessions, np.int64), rng).sessions
+        paths = staying.show_ads(paths, np.zeros(sessions, np.int64), rng).sessions
     return paths
 
 
 def _at(model: ViewerModel, paths: Sessions, position: int) -> Sessions:
-    """The sessions when they were at a position, before any ad; the video is -1 where they did not come so far."""
+    """The sessions at a position, without ads; the video is -1 if the session ended before."""
     fresh = model.start_sessions(len(paths), np.random.default_rng(0), paths.visited[:, 0].astype(np.int64))
-    visited = np.where(np.arange(model.options.max_videos) <= position, paths.visited, NOTHING)
+    visited = np.where(np.arange(model.options.max_videos) <= position, paths.visited, ABSENT)
     return replace(
         fresh,
         video=paths.visited[:, position].astype(np.int64),
@@ -204,46 +180,42 @@ def _at(model: ViewerModel, paths: Sessions, position: int) -> Sessions:
 
 
 def _reached(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
-    """What the policy earns along each path on average, less the penalty, so that chance in the paths evens out."""
-    earned, is_there = np.zeros(len(paths)), np.ones(len(paths))
-    last, streak, rows = np.full(len(paths), NOTHING), np.zeros(len(paths), np.int64), np.arange(len(paths))
+    """Expected revenue of the policy along each path, minus the penalty, which reduces the variance."""
+    earned, is_active = np.zeros(len(paths)), np.ones(len(paths))
+    last, streak, rows = np.full(len(paths), ABSENT), np.zeros(len(paths), np.int64), np.arange(len(paths))
     for position in range(model.options.max_videos):
         sessions = replace(_at(model, paths, position), last_ad=last, streak=streak)
-        is_there = is_there * (sessions.video != NOTHING)
+        is_active = is_active * (sessions.video != ABSENT)
         ads = policy.action_probabilities(model, sessions).argmax(axis=1)
-        earned += is_there * model.expected_reward(sessions)[rows, ads]
-        is_there = is_there * (1 - model.leave_probability(sessions)[rows, ads])
+        earned += is_active * model.expected_reward(sessions)[rows, ads]
+        is_active = is_active * (1 - model.leave_probability(last, streak)[rows, ads])
         last, streak = ads, np.where(ads == last, streak, 0) + 1
         if policy.values.size:
             in_a_row = np.minimum(streak, policy.values.shape[-1])
-            earned -= is_there * _penalty(model, policy, sessions, paths)[rows, ads, in_a_row - 1]
+            earned -= is_active * _penalty(model, policy, sessions, paths)[rows, ads, in_a_row - 1]
     return earned
 
 
 def _bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
-    """What somebody earns along each path on average who knows it, less the penalty."""
+    """Expected revenue along each path of a decision maker who knows the path, minus the penalty."""
     stays = _stay_probability(model)
-    later = np.zeros((len(paths), *stays.shape))
+    next_values = np.zeros((len(paths), *stays.shape))
     for position in range(model.options.max_videos - 1, -1, -1):
         sessions = _at(model, paths, position)
         earned = model.expected_reward(sessions)[:, :, np.newaxis]
-        by_ad = earned + stays * (later - _penalty(model, policy, sessions, paths))
-        later = np.where((sessions.video != NOTHING)[:, np.newaxis, np.newaxis], _best(by_ad), 0)
+        by_ad = earned + stays * (next_values - _penalty(model, policy, sessions, paths))
+        next_values = np.where((sessions.video != ABSENT)[:, np.newaxis, np.newaxis], _best(by_ad), 0)
     return np.asarray(by_ad[..., 0].max(axis=1))
 
 
 def _penalty(model: ViewerModel, policy: OptimalPolicy, sessions: Sessions, paths: Sessions) -> FloatArray:
-    """What the next video of each path is worth, more than what comes next is worth on average.
-
-    Returns:
-        By the ad that is shown now, and how often that is in a row, from once; shape (sessions, ads, streaks).
-    """
+    """Value of the path's next video minus that expected, by current ad and streak; shape (sessions, ads, streaks)."""
     position = int(sessions.position[0]) + 1
-    believed, taste = policy.values[:, position], _taste_positions(model, sessions.taste)
-    after = believed[taste[:, np.newaxis], model.neighbours[sessions.video]]
+    values, taste = policy.values[:, position], _taste_index(model, sessions.taste)
+    after = values[taste[:, np.newaxis], model.neighbours[sessions.video]]
     expected = np.einsum("sn,snak->sak", model.next_video_probability(sessions), after)
     if position == model.options.max_videos:
         return np.asarray(-expected)
-    coming = paths.visited[:, position]
-    known = np.where((coming != NOTHING)[:, np.newaxis, np.newaxis], believed[taste, coming], 0)
+    next_video = paths.visited[:, position]
+    known = np.where((next_video != ABSENT)[:, np.newaxis, np.newaxis], values[taste, next_video], 0)
     return np.asarray(known - expected)

@@ -1,4 +1,4 @@
-"""What all agents have in common, and the simple policies that an agent must beat."""
+"""Policies: how the next ad is selected. Simple baselines, and the trained Q-network without Keras."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -6,76 +6,59 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from video_recommender.advertising.viewer_model import FloatArray, IntArray, Sessions, ViewerModel
+from video_recommender.advertising.ads import FloatArray, IntArray
+from video_recommender.advertising.viewers import Sessions, ViewerModel
 
 
 class AdPolicy(Protocol):
-    """Chooses an ad for every session.
+    """Selects an ad for every session.
 
-    An agent looks at `model.observe(sessions)`, at the videos' categories and at the price list only; whoever looks at
-    what the model hides, such as the watch probabilities, is a yardstick and says so.
+    An agent uses `model.observe(sessions)`, the videos' categories and the rewards of the ads only. Policies that read
+    what the model hides, such as the watch probabilities, are references and say so.
     """
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
-        """Tell how probably each ad is shown next.
-
-        Args:
-            model: the viewers.
-            sessions: where they are.
-
-        Returns:
-            float64, shape (sessions, ads); rows sum to 1.
-        """
+        """Return the probability that each ad is shown next, float64, shape (sessions, ads); rows sum to 1."""
 
 
 @dataclass(frozen=True)
 class RandomPolicy:
-    """Shows any ad, all equally often."""
+    """Shows all ads with equal probability."""
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
-        ads = len(model.ads.ad_ids)
-        return np.full((len(sessions.video), ads), 1 / ads)
+        return np.full((len(sessions), len(model.ads)), 1 / len(model.ads))
 
 
 @dataclass(frozen=True)
 class KindPolicy:
-    """Shows an ad of the video's category, always the long or always the short one.
-
-    Attributes:
-        kind: which one.
-    """
+    """Shows the ad of this kind for the video's category."""
 
     kind: Literal["long", "short"]
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
-        suits = is_matched(model, sessions) & (np.array(model.ads.kinds) == self.kind)
-        return show_only(suits.argmax(axis=1), len(model.ads.ad_ids))
+        is_candidate = matches_category(model, sessions) & (np.array(model.ads.kinds) == self.kind)
+        return one_hot(is_candidate.argmax(axis=1), len(model.ads))
 
 
 @dataclass(frozen=True)
 class MatchedGreedyPolicy:
-    """Shows the ad of the video's category that earns most on average, by the true table: a yardstick.
+    """Shows the ad of the video's category with the highest true expected reward: a reference.
 
-    It is the best that can be done where ads do not annoy and no ad of another category earns more.
+    It is optimal if ads do not annoy and no ad of another category earns more.
     """
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
-        earned = model.ads.watch_probability * model.ads.reward
-        best = np.where(is_matched(model, sessions), earned, -np.inf).argmax(axis=1)
-        return show_only(best, len(earned))
+        expected = model.ads.watch_probability * model.ads.reward
+        best = np.where(matches_category(model, sessions), expected, -np.inf).argmax(axis=1)
+        return one_hot(best, len(model.ads))
 
 
 @dataclass(frozen=True)
 class EpsilonMixedPolicy:
-    """Follows another policy but for a share of the time, in which any ad is shown: so that logs tell of all ads.
-
-    Attributes:
-        followed: the other policy.
-        epsilon: the share, 0 to 1.
-    """
+    """Follows another policy, but shows a random ad with probability `epsilon`, so that a log covers all ads."""
 
     followed: AdPolicy
     epsilon: float
@@ -86,38 +69,46 @@ class EpsilonMixedPolicy:
         return np.asarray((1 - self.epsilon) * followed + self.epsilon / followed.shape[1])
 
 
-def is_matched(model: ViewerModel, sessions: Sessions) -> NDArray[np.bool_]:
-    """Tell which ads are of the category of the session's video, shape (sessions, ads)."""
-    matched = np.array(model.category_names)[:, np.newaxis] == np.array(model.ads.categories)
-    return np.asarray(matched[model.video_category[sessions.video]])
+@dataclass(frozen=True, eq=False)
+class QNetworkPolicy:
+    """Shows the ad with the highest action value, computed by a Q-network in NumPy.
 
-
-def show_only(chosen: IntArray, ads: int) -> FloatArray:
-    """Put all probability on one ad per session.
-
-    Args:
-        chosen: number of the ad, shape (sessions,).
-        ads: how many there are.
-
-    Returns:
-        float64, shape (sessions, ads).
+    Attributes:
+        weights: of each dense layer, float32, shape (inputs, outputs); a ReLU follows all but the last.
+        biases: of each dense layer, float32, shape (outputs,).
     """
-    probabilities = np.zeros((len(chosen), ads))
-    probabilities[np.arange(len(chosen)), chosen] = 1
+
+    weights: tuple[NDArray[np.float32], ...]
+    biases: tuple[NDArray[np.float32], ...]
+
+    def action_values(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Estimate the revenue from each ad to the end of the session, float32, shape (sessions, ads)."""
+        hidden = observations
+        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            hidden = np.maximum(hidden @ weights + bias, 0)
+        return np.asarray(hidden @ self.weights[-1] + self.biases[-1])
+
+    def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
+        """See `AdPolicy`."""
+        return one_hot(self.action_values(model.observe(sessions)).argmax(axis=1), len(model.ads))
+
+
+def matches_category(model: ViewerModel, sessions: Sessions) -> NDArray[np.bool_]:
+    """Check which ads have the category of the session's video, shape (sessions, ads)."""
+    is_matched = np.array(model.category_names)[:, np.newaxis] == np.array(model.ads.categories)
+    return np.asarray(is_matched[model.video_category[sessions.video]])
+
+
+def one_hot(selected: IntArray, ads: int) -> FloatArray:
+    """Put all probability on the selected ad of each session, shape (sessions, ads)."""
+    probabilities = np.zeros((len(selected), ads))
+    probabilities[np.arange(len(selected)), selected] = 1
     return probabilities
 
 
 def draw_ads(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Draw an ad per session.
-
-    Args:
-        probabilities: shape (sessions, ads); rows sum to 1.
-        rng: draws one number per session.
-
-    Returns:
-        int64, shape (sessions,).
-    """
+    """Draw an ad per session from probabilities of shape (sessions, ads); uses one random number per session."""
     thresholds = probabilities.cumsum(axis=1)
-    # Scaled by the last threshold, which rounding may have left just below 1: no draw lies beyond it.
+    # Scaled by the last threshold, which rounding may leave just below 1, so that no draw exceeds it.
     draws = rng.random(len(probabilities)) * thresholds[:, -1]
     return np.asarray((draws[:, np.newaxis] >= thresholds).sum(axis=1))

@@ -1,8 +1,5 @@
 """The project's own Kedro datasets."""
 
-from video_recommender.incremental.recorded_partitions import RecordedPartitionedDataset
-
-from .deferred import DeferredDataset
 from .frame_folder import FrameFolderDataset
 from .image import PreviewImageDataset
 from .keras_model import KerasModelDataset
@@ -13,13 +10,11 @@ from .web_access import WebAccessDataset
 from .wheel_photos import WheelPhotosDataset
 
 __all__ = [
-    "DeferredDataset",
     "FrameFolderDataset",
     "KerasModelDataset",
     "OptionalDataset",
     "ParquetTableDataset",
     "PreviewImageDataset",
-    "RecordedPartitionedDataset",
     "VideoFileDataset",
     "WebAccessDataset",
     "WheelPhotosDataset",

@@ -1,16 +1,75 @@
-"""A Kedro catalog in which whoever looks finds the old content of a dataset or the new, never half of it."""
+"""A Kedro catalog that saves atomically."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from kedro.io import DataCatalog
+from fsspec.implementations.local import LocalFileSystem
+from kedro.io import AbstractDataset, DataCatalog
 
-from video_recommender.storage.atomic_write import written_aside
+from video_recommender.incremental.dataset_location import dataset_config, find_file_entry, locate_entry
+from video_recommender.storage.atomic_write import staging_paths
 
 
-class WriteAsideCatalog(DataCatalog):
-    """Saves every dataset that keeps a file under another name first, and moves it into place once it is complete."""
+class AtomicCatalog(DataCatalog):
+    """A catalog in which a failed or interrupted save leaves the previous content of a dataset."""
 
     def save(self, ds_name: str, data: Any) -> None:
-        """Save data to a registered dataset."""
-        with written_aside(self[ds_name]):
-            super().save(ds_name, data)
+        """Validate data and save it to a dataset; see `staged_dataset` for the datasets that are staged."""
+        dataset = self[ds_name]
+        with staged_dataset(dataset) as staged:
+            if staged is dataset:
+                super().save(ds_name, data)
+                return
+            entry, credentials = dataset_config(ds_name, staged)
+            if ds_name in self.validators:
+                entry["validator"] = self.validators[ds_name]
+            catalog = DataCatalog.from_config({ds_name: entry}, credentials, validation_enabled=self.validation_enabled)
+            catalog.save(ds_name, data)
+
+
+@contextmanager
+def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDataset[Any, Any]]:
+    """Stage a save: what is saved within the block replaces the previous content at its end, unless it raises.
+
+    Args:
+        dataset: any dataset. Those with a `filepath` are staged, also inside a wrapper such as `CachedDataset`.
+            Versioned ones, which never overwrite, and those without a file are not.
+
+    Yields:
+        The dataset to save to: on a local disk, a copy of it with a temporary path. An object store makes objects
+        visible as a whole, so there it is the dataset itself, within a transaction of its file system.
+    """
+    config, credentials = dataset_config("staged", dataset)
+    entry = find_file_entry(config)
+    if "filepath" not in entry or config.get("versioned") or entry.get("versioned"):
+        yield dataset
+        return
+    filesystem, path = locate_entry(entry, credentials)
+    if not isinstance(filesystem, LocalFileSystem):
+        with filesystem.transaction:
+            yield dataset
+        return
+    target = Path(path)
+    staged, replaced = map(Path, staging_paths(target))
+    _remove(staged)
+    _remove(replaced)
+    entry["filepath"] = str(staged)
+    try:
+        yield DataCatalog.from_config({"staged": config}, credentials)["staged"]
+        if target.is_dir():  # a folder that is not empty can be neither replaced nor deleted in one step
+            target.rename(replaced)
+        staged.replace(target)
+        _remove(replaced)
+        dataset.release()
+    finally:
+        _remove(staged)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The frames of one video in the catalog."""
+"""Dataset for the frames of one video."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -8,11 +8,11 @@ from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder
-from video_recommender.storage.paths import place_at
+from video_recommender.storage.paths import parse_path
 
 
 class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
-    """Saves frames as a folder of `1.jpg`, `2.jpg`, …; loads where they lie, so that a worker reads them itself.
+    """Saves frames as a folder with `1.jpg`, `2.jpg`, …; loads a reference to the folder, not the pixels.
 
     Examples:
         ```yaml
@@ -33,21 +33,21 @@ class FrameFolderDataset(AbstractDataset[EncodedFrames, FrameFolder]):
         """Create the dataset.
 
         Args:
-            filepath: the folder: a path, or the URL of an object store.
+            filepath: path of the folder, or URL in an object store.
             metadata: for other tools, such as kedro-viz.
         """
         protocol, path = get_protocol_and_path(filepath)
         self._protocol = protocol
         self._filepath = PurePosixPath(path)
-        self._fs = fsspec.filesystem(protocol)  # `written_aside` moves what is saved with it
+        self._fs = fsspec.filesystem(protocol)
         self.metadata = metadata
 
     def load(self) -> FrameFolder:
-        """Tell where the frames lie."""
-        return FrameFolder(place_at(f"{self._protocol}://{self._filepath}"))
+        """Return a reference to the folder."""
+        return FrameFolder(parse_path(f"{self._protocol}://{self._filepath}"))
 
     def save(self, data: EncodedFrames) -> None:
-        """Write each frame into its file, in place of all earlier frames."""
+        """Replace all frames."""
         folder = self.load()
         if isinstance(folder.path, Path):
             folder.path.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,15 @@
-"""A picture in the catalog that kedro-viz shows."""
+"""An image that kedro-viz previews."""
 
 import base64
 
 from kedro_datasets._typing import ImagePreview
 from kedro_datasets.pillow import ImageDataset
 
+from video_recommender.incremental.dataset_location import dataset_config, locate_entry
+
 
 class PreviewImageDataset(ImageDataset):  # type: ignore[misc] # kedro-datasets has no types
-    """A picture file, as Pillow knows it: a notebook shows what is loaded, kedro-viz its preview.
+    """Pillow's image dataset with a preview for kedro-viz.
 
     Examples:
         ```yaml
@@ -25,5 +27,6 @@ class PreviewImageDataset(ImageDataset):  # type: ignore[misc] # kedro-datasets 
     """
 
     def preview(self) -> ImagePreview:
-        """The file's bytes in base 64 (RFC 4648), for kedro-viz."""
-        return ImagePreview(base64.b64encode(self._fs.cat_file(str(self._get_load_path()))).decode())
+        """Return the file in base 64 (RFC 4648)."""
+        filesystem, path = locate_entry(*dataset_config("image", self))
+        return ImagePreview(base64.b64encode(filesystem.cat_file(path)).decode())

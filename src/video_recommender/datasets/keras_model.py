@@ -1,4 +1,4 @@
-"""A Keras model in a file that tells nothing of when it was saved."""
+"""A Keras model in a reproducible file."""
 
 import json
 import tempfile
@@ -10,20 +10,19 @@ import fsspec
 from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 
 if TYPE_CHECKING:
     import keras
 
-METADATA = "metadata.json"
-"""What Keras notes beside the model: its own version, and the time."""
+METADATA_FILE = "metadata.json"
+"""Member of a `.keras` archive with Keras's version and the time of saving."""
 
 
 class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
-    """Saves a Keras model in Keras's own format, but without the time: equal models give equal bytes.
+    """Saves a Keras model without time stamps: equal models give equal bytes, so nothing after them becomes stale.
 
-    So a run that is repeated changes nothing, and nothing after it is done again. Keras is imported at the first load
-    or save only, because that takes seconds.
+    Keras is imported when a model is loaded or saved, because the import takes seconds.
 
     Examples:
         ```yaml
@@ -42,7 +41,7 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         """Create the dataset.
 
         Args:
-            filepath: where the model lies: a path, or the URL of an object store, that ends in `.keras`.
+            filepath: path or URL of a `.keras` file.
             metadata: for other tools, such as kedro-viz.
         """
         protocol, path = get_protocol_and_path(filepath)
@@ -51,20 +50,20 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         self.metadata = metadata
 
     def load(self) -> "keras.Model":
-        """Read the model."""
+        """Load the model."""
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "model.keras"
             self._fs.get_file(str(self._filepath), str(copy))
-            return _keras().saving.load_model(copy)
+            return _import_keras().saving.load_model(copy)
 
     def save(self, data: "keras.Model") -> None:
-        """Write the model."""
+        """Save the model."""
         with tempfile.TemporaryDirectory() as folder:
-            dated, undated = Path(folder) / "model.keras", Path(folder) / "undated.keras"
-            _keras().saving.save_model(data, dated)
-            _copy_without_time(dated, undated)
+            saved, reproducible = Path(folder) / "model.keras", Path(folder) / "reproducible.keras"
+            _import_keras().saving.save_model(data, saved)
+            _copy_without_time(saved, reproducible)
             self._fs.makedirs(str(self._filepath.parent), exist_ok=True)
-            self._fs.put_file(str(undated), str(self._filepath))
+            self._fs.put_file(str(reproducible), str(self._filepath))
 
     def _exists(self) -> bool:
         return bool(self._fs.exists(str(self._filepath)))
@@ -73,16 +72,16 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         return {"filepath": str(self._filepath)}
 
 
-def _keras() -> Any:
-    with silent_stderr():  # TensorFlow greets from C++ when it is imported
+def _import_keras() -> Any:
+    with suppress_stderr():  # TensorFlow writes start-up messages from C++
         import keras
     return keras
 
 
-def _copy_without_time(dated: Path, target: Path) -> None:
-    with zipfile.ZipFile(dated) as source, zipfile.ZipFile(target, "w") as copy:
+def _copy_without_time(path: Path, target: Path) -> None:
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
         for name in source.namelist():
             content = source.read(name)
-            if name == METADATA:
+            if name == METADATA_FILE:
                 content = json.dumps({"keras_version": json.loads(content)["keras_version"]}).encode()
-            copy.writestr(zipfile.ZipInfo(name), content)  # dated 1980 unless told otherwise
+            copy.writestr(zipfile.ZipInfo(name), content)  # a ZipInfo without a time has the year 1980

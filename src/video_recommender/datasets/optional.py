@@ -1,16 +1,12 @@
-"""A dataset that need not be there."""
+"""A dataset that may be missing."""
 
 from typing import Any
 
 from kedro.io import AbstractDataset
 
-from video_recommender.incremental.stored_digest import stored_digest
-
 
 class OptionalDataset(AbstractDataset[Any, Any]):
-    """Wraps a dataset that only some runs make: where it was never made, None is loaded.
-
-    So a node can take what several pipelines make and use what there is, and the lineage shows all of it.
+    """Wraps the dataset of an optional pipeline: loads None if it was never saved.
 
     Examples:
         ```yaml
@@ -34,29 +30,26 @@ class OptionalDataset(AbstractDataset[Any, Any]):
         """Create the dataset.
 
         Args:
-            dataset: definition of the wrapped dataset, as in the catalog: one that keeps a file.
+            dataset: definition of the wrapped dataset, as in the catalog.
             metadata: for other tools, such as kedro-viz.
         """
-        wrapped: Any = AbstractDataset.from_config("optional", dict(dataset))
-        self._dataset = wrapped
-        self._filepath = wrapped._filepath
-        self._fs = wrapped._fs
+        self._config = dataset
+        self._wrapped: AbstractDataset[Any, Any] = AbstractDataset.from_config("optional", dataset)
         self.metadata = metadata
 
     def load(self) -> Any:
-        """Load with the wrapped dataset; None if nothing was saved yet."""
-        return self._dataset.load() if self._dataset.exists() else None
+        """Load the wrapped dataset; None if it does not exist."""
+        return self._wrapped.load() if self._wrapped.exists() else None
 
     def save(self, data: Any) -> None:
-        """Save with the wrapped dataset."""
-        self._dataset.save(data)
-
-    def fingerprint(self) -> str:
-        """Digest the content; also that there is none is worth knowing."""
-        return stored_digest(self._fs, self._filepath) or "absent"
+        """Save to the wrapped dataset."""
+        self._wrapped.save(data)
 
     def _exists(self) -> bool:
-        return bool(self._dataset.exists())
+        return self._wrapped.exists()
+
+    def _release(self) -> None:
+        self._wrapped.release()
 
     def _describe(self) -> dict[str, Any]:
-        return dict(self._dataset._describe())
+        return {name: value for name, value in self._config.items() if name != "credentials"}

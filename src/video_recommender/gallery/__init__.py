@@ -1,1 +1,1 @@
-"""A web page on this machine that shows the corpus, what is known of each video, and the same of a new one."""
+"""A local web page that shows the corpus, the results for each video, and the same for new videos."""

@@ -1,56 +1,55 @@
-"""What the gallery shows, read through the project's Kedro catalog."""
+"""The gallery's access to the project's Kedro catalog."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kedro.io import DataCatalog, DatasetError
 from kedro.validation import DataValidationError
 
-from video_recommender.gallery.project_data import MADE_BY, BrokenFileError
-from video_recommender.incremental.partitions import Partitions, StoredPartition
+from video_recommender.gallery.project_data import CREATED_BY, UnreadableDataError
+from video_recommender.incremental.dataset_location import dataset_location
+from video_recommender.storage.partitions import Partitions
 
-UNREADABLE = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
+READ_ERRORS: Final = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
+"""A pickle of another version raises the last three."""
 
 
 class CatalogData:
-    """See `StoredData`.
+    """A `DataSource` that reads from the project's catalog.
 
     Args:
         catalog: of the project.
-        root: the project's folder, from which the catalog's paths are told.
+        root: the project's folder, which relative paths of the catalog start from.
     """
 
     def __init__(self, catalog: DataCatalog, root: Path) -> None:
         self._catalog = catalog
-        self._places = {name: root / _place(catalog[name]) for name in catalog if name in MADE_BY}
+        # A catalog creates datasets on first access, which is not thread-safe: access all of them now.
+        self._paths = {name: root / _local_path(catalog[name]) for name in catalog if name in CREATED_BY}
 
-    def place(self, name: str) -> Path:
-        """See `StoredData`."""
-        return self._places[name]
+    def path(self, name: str) -> Path:
+        """See `DataSource`."""
+        return self._paths[name]
 
     def load(self, name: str) -> Any:
-        """See `StoredData`."""
-        loaded = _told(lambda: self._catalog.load(name))
+        """See `DataSource`."""
+        loaded = _read(lambda: self._catalog.load(name))
         if not isinstance(loaded, Partitions):
             return loaded
-        return Partitions(
-            {
-                video_id: StoredPartition(stored.record, partial(_told, stored.load))
-                for video_id, stored in loaded.items()
-            }
-        )
+        return Partitions(loaded.states, lambda video_id: _read(loaded[video_id]))
 
 
-def _place(dataset: Any) -> str:
-    """Where it lies. A catalog makes its datasets when they are first asked for, which threads must not do at once."""
-    return str(getattr(dataset, "_filepath", None) or dataset._path)
+def _local_path(dataset: Any) -> str:
+    location = dataset_location(dataset)
+    if location is None:
+        raise ValueError(f"{type(dataset).__name__} has no file: the gallery shows only datasets that are saved")
+    return location[1]
 
 
-def _told(load: Callable[[], Any]) -> Any:
+def _read(load: Callable[[], Any]) -> Any:
     try:
         return load()
-    except UNREADABLE as error:
+    except READ_ERRORS as error:
         lines = str(error).strip().splitlines()
-        raise BrokenFileError(lines[-1] if lines else type(error).__name__) from error
+        raise UnreadableDataError(lines[-1] if lines else type(error).__name__) from error

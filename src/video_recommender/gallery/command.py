@@ -26,65 +26,68 @@ if TYPE_CHECKING:
 @click.option("-e", "--env", default=None, help="Kedro configuration environment.")
 @click.option("--max-upload-mb", default=500, show_default=True, type=click.IntRange(1), help="Size of a new video.")
 def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: int) -> None:
-    """Look at the videos, at what is known of each, and analyse new ones, on a web page of this machine."""
+    """Show the videos with their results, and analyse new ones, on a local web page."""
     import uvicorn
 
-    listening = _listen(host, port)
+    server_socket = _listen(host, port)
     root = find_kedro_project(Path.cwd()) or Path.cwd()
     app = create_project_app(root, env, max_upload_mb, host)
-    address = f"http://{_in_url(host)}:{listening.getsockname()[1]}/"
-    click.echo(f"The gallery is at {address} (stop it with Ctrl+C)")
+    url = f"http://{f'[{host}]' if ':' in host else host}:{server_socket.getsockname()[1]}/"
+    click.echo(f"The gallery is at {url} (stop it with Ctrl+C)")
     if opens:
-        threading.Thread(target=_open_later, args=(address,), daemon=True).start()
+        threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
     settings = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(settings).run(sockets=[listening])
+        uvicorn.Server(settings).run(sockets=[server_socket])
 
 
 def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: str = "127.0.0.1") -> "FastAPI":
-    """Make the web pages of a Kedro project.
+    """Create the web application of a Kedro project.
 
     Args:
         root: the project's folder.
-        env: the Kedro environment; None for the default one.
-        max_upload_mb: how large a new video may be, in megabytes.
-        host: the address that it is served at.
+        env: Kedro environment; None for the default one.
+        max_upload_mb: maximum size of an upload, in megabytes.
+        host: address of the server.
+
+    Raises:
+        ClickException: if the project's data is in an object store.
     """
     from video_recommender.gallery.catalog_data import CatalogData
     from video_recommender.gallery.gallery import Gallery, Sampling
     from video_recommender.gallery.loopback_guard import LOOPBACK
     from video_recommender.gallery.new_video import NewVideoAnalyst
     from video_recommender.gallery.project_data import ProjectData
-    from video_recommender.gallery.thumbnails import ThumbnailCache
-    from video_recommender.gallery.uploads import UploadCeilings
+    from video_recommender.gallery.uploads import UploadLimits
     from video_recommender.gallery.web_app import create_app
     from video_recommender.media.sampling import PreprocessingOptions
     from video_recommender.networks.object_segmenter import SegmentationOptions
-    from video_recommender.reporting.answer import InferenceOptions
+    from video_recommender.reporting.thumbnails import ThumbnailCache
+    from video_recommender.similarity.recommender import RecommendationOptions
 
     bootstrap_project(root)
     session: Any = KedroSession.create(project_path=root, env=env, save_on_close=False)
     with session:
         context = session.load_context()
     logging.getLogger("kedro.io.data_catalog").setLevel(logging.WARNING)
+    data = str(context.config_loader["globals"]["data"])
+    if "://" in data:
+        raise click.ClickException(
+            f"The gallery reads local files only: copy {data} to a local folder and set `data` in globals.yml to it"
+        )
     parameters: dict[str, Any] = context.params
-    stored = CatalogData(context.catalog, root)
     sampling = Sampling(
         PreprocessingOptions.model_validate(parameters["preprocessing"]),
         SegmentationOptions.model_validate(parameters["segmentation"]).every_nth_frame,
     )
-    inference = InferenceOptions.model_validate(parameters["inference"])
-    data = str(context.config_loader["globals"]["data"])
-    if "://" in data:
-        raise click.ClickException(f"The gallery shows what lies on a disk: copy {data} to one and name it as `data`")
-    data_root = root / data
-    thumbnails = ThumbnailCache(data_root / "08_reporting" / "gallery_thumbnails")
-    videos = Gallery(ProjectData(stored, env or ""), thumbnails, sampling)
-    analyst = NewVideoAnalyst(videos, sampling, inference, UploadCeilings(megabytes=max_upload_mb))
-    threading.Thread(target=videos.warm_up, daemon=True).start()
+    thumbnails = ThumbnailCache(root / data / "08_reporting" / "gallery_thumbnails")
+    videos = Gallery(ProjectData(CatalogData(context.catalog, root), env or ""), thumbnails, sampling)
+    recommendation = RecommendationOptions.model_validate(parameters["recommendation"])
+    analyst = NewVideoAnalyst(videos, sampling, recommendation, UploadLimits(megabytes=max_upload_mb))
+    threading.Thread(target=videos.preload, daemon=True).start()
     is_loopback = host in LOOPBACK
     if not is_loopback:
-        click.echo(f"Whoever reaches {host} can see the videos: there is no password", err=True)
+        click.echo(f"Anyone who can reach {host} can see the videos: there is no password", err=True)
     return create_app(videos, analyst, LOOPBACK if is_loopback else None)
 
 
@@ -92,16 +95,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        hint = f"try another one: kedro gallery --port {port + 1}"
-        raise click.ClickException(
-            f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}): {hint}"
-        ) from error
+        reason, hint = os.strerror(error.errno or 0), f"try another port: kedro gallery --port {port + 1}"
+        raise click.ClickException(f"Cannot listen on {host}:{port} ({reason}): {hint}") from error
 
 
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _open_later(address: str) -> None:
-    time.sleep(1)
-    webbrowser.open(address)
+def _open_browser(url: str) -> None:
+    time.sleep(1)  # until the server answers
+    webbrowser.open(url)

@@ -1,4 +1,4 @@
-"""What keeps other web sites away from a server on this machine (DNS rebinding and cross-site requests)."""
+"""Protects a local server against other web sites (DNS rebinding and cross-site requests)."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,12 +22,11 @@ HEADERS: Final = {
 
 
 class LoopbackGuard:
-    """Refuses requests that name another host than this one, and writing ones that another page has sent.
+    """ASGI middleware that rejects requests for other hosts, and unsafe requests from other origins.
 
     Args:
-        app: what is guarded.
-        hosts: the names by which the server may be called, without a port; None: any, for a server that is open to a
-            network on purpose.
+        app: the application to protect.
+        hosts: allowed host names, without a port; None allows any, for a server that is open to a network on purpose.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = LOOPBACK) -> None:
@@ -35,7 +34,7 @@ class LoopbackGuard:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it with 400 or 403."""
+        """Forward a request, or answer it with 400 or 403."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -56,7 +55,7 @@ class LoopbackGuard:
 
 
 def _host_name(host: str) -> str:
-    """The name without the port; empty for what is no host, or names a user."""
+    """Return the host name without the port; empty if the header is malformed or contains a user."""
     try:
         parts = urlsplit(f"//{host}")
     except ValueError:
@@ -65,7 +64,7 @@ def _host_name(host: str) -> str:
 
 
 def _is_same_origin(headers: Headers) -> bool:
-    """Browsers always name the origin of a writing request; other programs cannot be misled by a page."""
+    """Check `Sec-Fetch-Site` and `Origin`, which browsers always send with unsafe requests."""
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return False
     origin = headers.get("origin")

@@ -1,189 +1,150 @@
-"""All that can be told of a video that is not in the corpus, with the functions of the inference pipeline."""
+"""Analysis of an uploaded video with the models of the corpus."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
-from pandera.typing import DataFrame
 
-from video_recommender.gallery.ad_answers import explain_new_ad
-from video_recommender.gallery.gallery import Gallery, Sampling
-from video_recommender.gallery.project_data import Problem, ProjectData, UnavailableError
-from video_recommender.gallery.timeline import FrameTimes, build_timeline
-from video_recommender.gallery.uploads import UploadCeilings, UploadRefusedError, check_video
-from video_recommender.gallery.video_details import (
-    AdAnswer,
-    CategoryAnswer,
-    CategoryGuess,
-    NewVideoDetails,
-)
-from video_recommender.media.frames import EncodedFrames
-from video_recommender.media.sampling import PreprocessingOptions, SampledFrames, sample_frames
+from video_recommender.advertising.ad_selection import AdChoice
+from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Sampling, Section
+from video_recommender.gallery.project_data import Notice, ProjectData, UnavailableError
+from video_recommender.gallery.timeline import FrameTimes, Timeline, build_timeline
+from video_recommender.gallery.uploads import UploadLimits, UploadRejectedError, check_video
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoError, VideoFile
-from video_recommender.networks.detections import name_objects
-from video_recommender.networks.object_segmenter import segment_video
-from video_recommender.pipelines.inference.nodes import answer_for_new_video, place_new_video
-from video_recommender.reporting.answer import CategoryProbability, InferenceOptions, VideoAnswer
-from video_recommender.schemas import ClassScores, Detections, Segmentations, SegmentationScores, VideoPoints
+from video_recommender.reporting.answer import (
+    AdModels,
+    CorpusModels,
+    VideoAnswer,
+    VideoDescription,
+    answer_for_video,
+    describe_video,
+    rank_new_video_ads,
+)
+from video_recommender.similarity.recommender import RecommendationOptions
 
-NEEDED: Final = ("object_space", "video_features", "category_classifier", "recommender")
+MODELS: Final = ("object_space", "video_features", "category_classifier", "recommender")
 NETWORKS: Final = {
     "classifier": "object_classifier",
     "finetuned": "finetuned_classifier",
     "segmenter": "object_segmenter",
 }
-"""Which network each detector is."""
+"""The dataset with the network of each detector."""
 
 
 @dataclass(frozen=True)
-class _Seen:
-    detections: DataFrame[Detections]
-    probabilities: DataFrame[ClassScores]
-    segmentations: DataFrame[Segmentations]
-    segmentation_scores: DataFrame[SegmentationScores]
-    is_segmented: bool
+class NewVideoDetails:
+    """All results for a video that is not in the corpus.
 
-    @property
-    def objects(self) -> pd.DataFrame:
-        return self.segmentations if self.is_segmented else self.detections
+    Attributes:
+        objects: most important first.
+        timeline: when each object is visible.
+        category: probabilities of the categories.
+        neighbours: nearest first.
+        ads: best first.
+    """
+
+    objects: tuple[str, ...]
+    timeline: Timeline
+    category: CategorySection
+    neighbours: tuple[NeighbourCard, ...]
+    ads: Section[tuple[AdChoice, ...]]
 
 
 class NewVideoAnalyst:
-    """Tells all of one new video at a time.
+    """Analyses one uploaded video at a time.
 
     Args:
         gallery: the corpus.
-        sampling: how the corpus was cut into frames.
-        inference: how much to tell.
-        ceilings: the most that a video may be.
+        sampling: how frames were sampled from the corpus.
+        recommendation: number of neighbours and of shared objects.
+        limits: limits of size, length and resolution.
     """
 
     def __init__(
-        self, gallery: Gallery, sampling: Sampling, inference: InferenceOptions, ceilings: UploadCeilings
+        self, gallery: Gallery, sampling: Sampling, recommendation: RecommendationOptions, limits: UploadLimits
     ) -> None:
-        self.ceilings = ceilings
+        self.limits = limits
         self._gallery = gallery
         self._sampling = sampling
-        self._inference = inference
+        self._recommendation = recommendation
         self._busy = Lock()
 
     @property
     def project(self) -> ProjectData:
-        """What runs have made."""
+        """The results of the project's runs."""
         return self._gallery.project
 
-    def problem(self) -> Problem | None:
-        """What must be run before a new video can be analysed; None if nothing."""
+    def missing_models(self) -> Notice | None:
+        """Name the models that must be trained before a video can be analysed; None if all are there."""
         try:
             self._gallery.index()
-            missing = [name for name in NEEDED if self.project.version(name) is None]
+            missing = [name for name in MODELS if self.project.version(name) is None]
             if not missing:
                 network = self._network()
                 missing = [network] if self.project.version(network) is None else []
         except UnavailableError as error:
-            return error.problem
+            return error.notice
         if not missing:
             return None
         names = ", ".join(name.replace("_", " ") for name in missing)
-        return Problem(f"There is no {names} yet.", self.project.command_for(*missing))
+        return Notice(f"There is no {names} yet.", self.project.command_for(*missing))
 
     def begin(self) -> None:
-        """Take the only place there is; give it back with `end`.
+        """Reserve the analyst; release it with `end`.
 
         Raises:
-            UploadRefusedError: if another video is being analysed.
+            UploadRejectedError: if another video is being analysed.
         """
         if not self._busy.acquire(blocking=False):
-            raise UploadRefusedError("Another video is being analysed. Try again when it is done.", 409)
+            raise UploadRejectedError("Another video is being analysed. Try again when it is done.", 409)
 
     def end(self) -> None:
-        """Let the next one in."""
+        """Release the analyst."""
         self._busy.release()
 
     def analyse(self, video: Path) -> NewVideoDetails:
-        """Tell what it shows, its category, its neighbours and its ad.
-
-        Args:
-            video: the file; nothing is kept of it.
+        """Detect objects and predict category, neighbours and ad; nothing is saved.
 
         Raises:
-            UploadRefusedError: if it is not a usable video.
-            UnavailableError: if something must be run first.
+            UploadRejectedError: if the file is not a usable video.
+            UnavailableError: if a model is missing.
         """
-        check_video(video, self.ceilings)
-        space, features, classifier, recommender = (self.project.load(name) for name in NEEDED)
+        check_video(video, self.limits)
+        space, features, classifier, recommender = (self.project.load(name) for name in MODELS)
+        models = CorpusModels(self.project.load(self._network()), space, features, classifier, recommender)
         try:
-            sampled = sample_frames(VideoFile(video), self._options())
-            seen = self._look(sampled.frames)
+            sampled = sample_frames(VideoFile(video), self._preprocessing())
+            description = describe_video(sampled.frames, models)
         except VideoError as error:
-            raise UploadRefusedError(f"The video cannot be used: {error.status.replace('_', ' ')}.", 422) from error
-        own_features, own_points = place_new_video(
-            seen.detections, seen.probabilities, seen.segmentations, seen.segmentation_scores, space
+            raise UploadRejectedError(f"The video cannot be used: {error.status.replace('_', ' ')}.", 422) from error
+        answer = answer_for_video(video.name, description, models, None, self._recommendation)
+        times = FrameTimes(self._sampling.preprocessing.frames_per_second, sampled.times_s)
+        step = self._sampling.every_nth_frame if space.options.detector == "segmenter" else 1
+        neighbours = pd.DataFrame([near.model_dump() for near in answer.neighbours])
+        return NewVideoDetails(
+            objects=tuple(shown.name for shown in answer.objects),
+            timeline=build_timeline(description.objects, len(sampled.frames), times, None, step),
+            category=CategorySection(answer.categories),
+            neighbours=self._gallery.neighbour_cards(neighbours.rename(columns={"video_id": "recommended_video_id"})),
+            ads=self._gallery.section(lambda: self._ads(description, answer)),
         )
-        answer = answer_for_new_video(
-            seen.detections,
-            seen.segmentations,
-            own_features,
-            own_points,
-            features,
-            space,
-            classifier,
-            recommender,
-            viewer_model=None,  # of its ad, more is told below than the pipeline tells
-            ad_features=None,
-            ad_policy=None,
-            options=self._inference,
-        )
-        return self._details(VideoAnswer.model_validate(answer), seen, sampled, own_points)
 
     def _network(self) -> str:
         return NETWORKS[self.project.load("object_space").options.detector]
 
-    def _options(self) -> PreprocessingOptions:
-        """As the corpus was cut, but never more than the ceiling allows, whatever a file says of its length."""
+    def _preprocessing(self) -> PreprocessingOptions:
+        """The options of the corpus, limited to the maximum length whatever duration the file claims."""
         options = self._sampling.preprocessing
-        most = round(self.ceilings.minutes * 60 * options.frames_per_second)
-        return options.model_copy(update={"max_frames": min(most, options.max_frames or most)})
+        longest = round(self.limits.minutes * 60 * options.frames_per_second)
+        return options.model_copy(update={"max_frames": min(longest, options.max_frames or longest)})
 
-    def _look(self, frames: EncodedFrames) -> _Seen:
-        network = self._network()
-        model: Any = self.project.load(network)
-        if network == "object_segmenter":
-            segmented = segment_video(frames, model)
-            nothing = Detections.empty(), ClassScores.empty()
-            return _Seen(*nothing, segmented.objects, segmented.segmentation_scores, is_segmented=True)
-        named = name_objects(frames, model)
-        return _Seen(
-            named.detections,
-            named.class_scores,
-            Segmentations.empty(),
-            SegmentationScores.empty(),
-            is_segmented=False,
-        )
-
-    def _details(
-        self, answer: VideoAnswer, seen: _Seen, sampled: SampledFrames, points: DataFrame[VideoPoints]
-    ) -> NewVideoDetails:
-        times = FrameTimes(self._sampling.preprocessing.frames_per_second, sampled.times_s)
-        step = self._sampling.every_nth_frame if seen.is_segmented else 1
-        ranked = pd.DataFrame([near.model_dump() for near in answer.neighbours])
-        return NewVideoDetails(
-            objects=tuple(shown.name for shown in answer.objects if shown.importance > 0),
-            timeline=build_timeline(seen.objects, len(sampled.frames), times, None, step),
-            category=CategoryAnswer(
-                tuple(CategoryGuess(guess.category, guess.probability) for guess in answer.categories)
-            ),
-            neighbours=self._gallery.neighbours_of(ranked.rename(columns={"video_id": "recommended_video_id"})),
-            ad=self._gallery.shown(lambda: self._ad(points, answer.categories)),
-        )
-
-    def _ad(self, points: DataFrame[VideoPoints], categories: tuple[CategoryProbability, ...]) -> AdAnswer:
-        load = self.project.load_if_made
-        believed = {guess.category: guess.probability for guess in categories}
-        answer = explain_new_ad(points, believed, load("ad_features"), load("viewer_model"), load("ad_policy"))
-        if answer is None:
-            message = "No agent has learnt which ad to show before such videos."
-            raise UnavailableError(Problem(message, self.project.command_for("ad_policy")))
-        return answer
+    def _ads(self, description: VideoDescription, answer: VideoAnswer) -> tuple[AdChoice, ...]:
+        viewers, policy = self.project.load("viewer_model"), self.project.load("ad_policy")
+        ads = rank_new_video_ads(AdModels(viewers, policy), description.points, answer.categories)
+        if not ads:
+            message = "The ad policy was trained for another object space."
+            raise UnavailableError(Notice(message, self.project.command_for("ad_policy")))
+        return ads

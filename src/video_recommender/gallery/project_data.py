@@ -1,4 +1,4 @@
-"""What the project's runs have made, read again whenever it changes; where it is missing, the way out."""
+"""Cached results of the project's runs; for missing ones, the command that creates them."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final, Protocol
 
-MADE_BY: Final = {
+from video_recommender.storage.partitions import STATE_FOLDER
+
+CREATED_BY: Final = {
     "videos": "ingestion",
     "video_manifest": "ingestion",
     "frames": "preprocessing",
@@ -24,90 +26,82 @@ MADE_BY: Final = {
     "category_predictions": "classification",
     "recommender": "recommendation",
     "recommendations": "recommendation",
-    "ads": "advertising",
-    "ad_recommendations": "advertising",
     "viewer_model": "advertising",
-    "ad_features": "advertising",
     "ad_policy": "advertising",
 }
-"""The pipeline to run for each dataset that is shown."""
+"""The pipeline that creates each dataset."""
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Why something cannot be shown.
-
-    Attributes:
-        message: what is wrong, in a sentence.
-        command: what to run, so that it can.
-    """
+class Notice:
+    """The reason why something cannot be shown, and the command that helps."""
 
     message: str
     command: str
 
 
 class UnavailableError(Exception):
-    """Something is not there or cannot be read.
+    """A dataset is missing or unreadable.
 
     Attributes:
-        problem: to be shown in its place.
+        notice: to show in its place.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
+    def __init__(self, notice: Notice) -> None:
+        super().__init__(notice.message)
+        self.notice = notice
 
 
-class BrokenFileError(Exception):
-    """A file is there, but it does not hold what it should."""
+class UnreadableDataError(Exception):
+    """A file exists, but its content is not as expected."""
 
 
-class StoredData(Protocol):
-    """Where the project keeps what its runs have made."""
+class DataSource(Protocol):
+    """The datasets of a project."""
 
-    def place(self, name: str) -> Path:
-        """The file or folder of a dataset, whether it exists or not."""
+    def path(self, name: str) -> Path:
+        """Return the file or folder of a dataset, whether it exists or not."""
         ...
 
     def load(self, name: str) -> Any:
         """Read a dataset.
 
         Raises:
-            BrokenFileError: if it is there, but cannot be read.
+            UnreadableDataError: if it exists, but cannot be read.
         """
         ...
 
 
 class ProjectData:
-    """Keeps in memory what was read, as long as its file stays the same; may be asked from many threads.
+    """Cache of a project's datasets, each valid until its file changes. Thread-safe.
 
     Args:
-        stored: where it lies.
-        environment: the Kedro environment that commands have to name; empty for the default one.
+        source: reads the datasets.
+        environment: Kedro environment for the commands; empty for the default one.
     """
 
-    def __init__(self, stored: StoredData, environment: str = "") -> None:
-        self._stored = stored
+    def __init__(self, source: DataSource, environment: str = "") -> None:
+        self._source = source
         self._suffix = f" --env={environment}" if environment else ""
-        self._kept: dict[str, tuple[Hashable, Any]] = {}
+        self._cache: dict[str, tuple[Hashable, Any]] = {}
         self._lock = RLock()
 
     def load(self, name: str) -> Any:
-        """Read a dataset, or give what was read before.
+        """Read a dataset, or return it from the cache.
 
         Raises:
-            UnavailableError: if it was never made, or cannot be read.
+            UnavailableError: if it does not exist or cannot be read.
         """
         with self._lock:
             version = self.version(name)
             if version is None:
-                raise UnavailableError(Problem(f"There is no {_in_words(name)} yet.", self.command_for(name)))
-            if name not in self._kept or self._kept[name][0] != version:
-                self._kept[name] = version, self._read(name)
-            return self._kept[name][1]
+                raise UnavailableError(Notice(f"There is no {name.replace('_', ' ')} yet.", self.command_for(name)))
+            if name not in self._cache or self._cache[name][0] != version:
+                self._cache[name] = version, self._read(name)
+            return self._cache[name][1]
 
-    def load_if_made(self, name: str) -> Any:
-        """Read a dataset that need not be there; None where it was never made.
+    def load_if_exists(self, name: str) -> Any:
+        """Read a dataset; None if it does not exist.
 
         Raises:
             UnavailableError: if it cannot be read.
@@ -115,36 +109,30 @@ class ProjectData:
         return None if self.version(name) is None else self.load(name)
 
     def version(self, name: str) -> Hashable:
-        """Tell states of a dataset apart: equal while nothing was written; None where there is nothing."""
-        place = self._stored.place(name)
+        """Identify the current content of a dataset by its times and sizes on disk; None if it does not exist."""
+        path = self._source.path(name)
         try:
-            if not place.is_dir():
-                state = place.stat()
-                return state.st_mtime_ns, state.st_size
-            records = place / ".records"
-            folders = sorted(folder for folder in (records, *records.iterdir()) if folder.is_dir())
-            return tuple((folder.name, folder.stat().st_mtime_ns) for folder in folders)
+            if not path.is_dir():
+                status = path.stat()
+                return status.st_mtime_ns, status.st_size
+            segments = sorted((path / STATE_FOLDER).iterdir())
+            return tuple((segment.name, segment.stat().st_mtime_ns) for segment in segments)
         except FileNotFoundError:
             return None
 
     def command_for(self, *names: str) -> str:
-        """The command that makes these datasets."""
-        pipelines = dict.fromkeys(MADE_BY[name] for name in names)
+        """Return the command that creates these datasets."""
+        pipelines = dict.fromkeys(CREATED_BY[name] for name in names)
         return f"kedro run --pipelines={','.join(pipelines)}{self._suffix}"
 
     @property
     def command_for_all(self) -> str:
-        """The command that does the whole mission."""
+        """The command that runs all stages."""
         return f"kedro run{self._suffix}"
 
     def _read(self, name: str) -> Any:
         try:
-            return self._stored.load(name)
-        except BrokenFileError as error:
-            place = self._stored.place(name)
-            message = f"{place} cannot be read ({error}). Delete it, then make it again."
-            raise UnavailableError(Problem(message, self.command_for(name))) from error
-
-
-def _in_words(name: str) -> str:
-    return name.replace("_", " ")
+            return self._source.load(name)
+        except UnreadableDataError as error:
+            message = f"{self._source.path(name)} cannot be read ({error}). Delete it, then create it again."
+            raise UnavailableError(Notice(message, self.command_for(name))) from error

@@ -1,27 +1,27 @@
-"""Which objects a video shows when, in few enough pieces to draw and to click."""
+"""Timeline of a video: which objects are visible when, as few spans to draw and click."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MOST_OBJECTS: Final = 8
-MOST_STEPS: Final = 120
-"""A long video is told in so many steps of equal length, so that the page stays light."""
+MAX_OBJECTS: Final = 8
+MAX_SPANS: Final = 120
+"""Maximum spans per object, so that the page of a long video stays small: smaller gaps are closed."""
+TOLERANCE_S: Final = 1e-6
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time in which an object is seen.
+    """A stretch of time in which an object is visible.
 
     Attributes:
-        start_s: its beginning, in seconds.
-        end_s: its end.
-        confidence: the greatest, of all frames in it.
+        start_s: start, in seconds.
+        end_s: end, in seconds.
+        confidence: highest confidence of the frames in it.
     """
 
     start_s: float
@@ -30,14 +30,8 @@ class Span:
 
 
 @dataclass(frozen=True)
-class SeenOverTime:
-    """One object and when it is seen.
-
-    Attributes:
-        name: the object.
-        frames: in how many frames.
-        spans: in order of time.
-    """
+class ObjectTrack:
+    """The spans of one object in order of time, and the number of frames that show it."""
 
     name: str
     frames: int
@@ -46,26 +40,26 @@ class SeenOverTime:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The objects that are seen in the most frames, and when.
+    """The most frequent objects of a video.
 
     Attributes:
-        duration_s: length of the video.
+        duration_s: length of the video, in seconds.
         objects: most frames first.
-        others: how many more objects are seen, in fewer frames.
+        others: number of further objects.
     """
 
     duration_s: float
-    objects: tuple[SeenOverTime, ...]
+    objects: tuple[ObjectTrack, ...]
     others: int
 
 
 @dataclass(frozen=True)
 class FrameTimes:
-    """When the frames of a video were taken.
+    """The times of the frames of a video.
 
     Attributes:
-        rate: frames per second, where they were taken at even steps.
-        times_s: the time of each, where they were not; else empty.
+        rate: frames per second, if they were sampled at a fixed rate.
+        times_s: the time of each frame, if they were sampled by shots; else empty.
     """
 
     rate: float
@@ -73,77 +67,51 @@ class FrameTimes:
 
     @classmethod
     def parse(cls, rate: float, times_s: str) -> "FrameTimes":
-        """Read the times of a manifest: comma-separated seconds, empty for even steps."""
+        """Parse the times of a manifest: comma-separated seconds, empty for a fixed rate."""
         return cls(rate, tuple(float(time) for time in times_s.split(",")) if times_s else ())
 
     def starts(self, frames: int) -> NDArray[np.float64]:
-        """When each of the first so many frames was taken, in seconds."""
+        """Compute the time of each of the first `frames` frames, in seconds."""
         if self.times_s:
             return np.array(self.times_s[:frames])
         return np.arange(frames) / self.rate
 
 
 def build_timeline(
-    seen: pd.DataFrame, frames: int, times: FrameTimes, duration_s: float | None, every_nth: int = 1
+    detections: pd.DataFrame, frames: int, times: FrameTimes, duration_s: float | None, every_nth: int = 1
 ) -> Timeline:
-    """Tell which objects are seen when.
+    """Build the timeline of a video.
 
     Args:
-        seen: `frame` (from 1), `class_name` and `confidence`; more than one row per frame is possible.
-        frames: how many frames the video has.
-        times: when they were taken.
-        duration_s: length of the video; None where the file does not tell.
-        every_nth: an object that is seen is taken to stay for so many frames, because the next ones were not looked at.
-
-    Returns:
-        See `Timeline`.
+        detections: `frame` (from 1), `class_name` and `confidence`; several rows per frame are possible.
+        frames: number of frames.
+        times: their times.
+        duration_s: length of the video; None if it is unknown.
+        every_nth: step of the detector; an object is taken to stay visible until the next frame that was searched.
     """
-    starts = times.starts(max(frames, int(seen["frame"].max()) if len(seen) else 0))
-    end_s = max(duration_s or 0.0, _end(starts, times))
+    starts = times.starts(max(frames, int(detections["frame"].max()) if len(detections) else 0))
+    last_frame_s = 0.0 if times.times_s else 1 / times.rate
+    end_s = max(duration_s or 0.0, float(starts[-1]) + last_frame_s if len(starts) else 0.0)
     ends = np.append(starts[1:], end_s)
-    seen = seen[seen["frame"] <= len(starts)]
-    counted = seen.drop_duplicates(["frame", "class_name"])["class_name"].value_counts()
-    ranked = sorted(counted.items(), key=lambda count: (-count[1], str(count[0])))
-    step_s = max(end_s / MOST_STEPS, 1e-6) if len(starts) > MOST_STEPS else 0.0
-    return Timeline(
-        duration_s=end_s,
-        objects=tuple(
-            SeenOverTime(
-                str(name), int(count), _spans(seen[seen["class_name"] == name], starts, ends, every_nth, step_s)
-            )
-            for name, count in ranked[:MOST_OBJECTS]
-        ),
-        others=max(0, len(ranked) - MOST_OBJECTS),
-    )
+    detections = detections[detections["frame"] <= len(starts)]
+    by_frame = detections.groupby(["class_name", "frame"])["confidence"].max().reset_index()
+    ranked = sorted(by_frame.groupby("class_name"), key=lambda track: (-len(track[1]), str(track[0])))
+    gap_s = end_s / MAX_SPANS if len(starts) > MAX_SPANS else 0.0
+    tracks = []
+    for name, rows in ranked[:MAX_OBJECTS]:
+        first = rows["frame"].to_numpy() - 1
+        last = np.minimum(first + every_nth - 1, len(ends) - 1)
+        spans = map(Span, starts[first].tolist(), ends[last].tolist(), rows["confidence"].astype(float))
+        tracks.append(ObjectTrack(str(name), len(rows), _join(spans, gap_s)))
+    return Timeline(end_s, tuple(tracks), others=max(0, len(ranked) - MAX_OBJECTS))
 
 
-def _end(starts: NDArray[np.float64], times: FrameTimes) -> float:
-    return float(starts[-1]) + (0.0 if times.times_s else 1 / times.rate) if len(starts) else 0.0
-
-
-def _spans(
-    rows: pd.DataFrame, starts: NDArray[np.float64], ends: NDArray[np.float64], every_nth: int, step_s: float
-) -> tuple[Span, ...]:
-    positions = np.sort(rows["frame"].unique()) - 1
-    confidence = rows.groupby("frame")["confidence"].max().to_numpy(np.float64)
-    last = np.minimum(positions + every_nth - 1, len(ends) - 1)
-    pieces = [
-        Span(float(starts[first]), float(ends[end]), float(sure))
-        for first, end, sure in zip(positions, last, confidence, strict=True)
-    ]
-    return _joined(pieces, step_s)
-
-
-def _joined(pieces: Sequence[Span], step_s: float) -> tuple[Span, ...]:
-    """Make one span of pieces that touch; within a step of a long video, small gaps do not count."""
-    number, end_s, numbers = 0, float("-inf"), []
-    for piece in pieces:
-        number += piece.start_s > end_s + step_s + 1e-6
-        end_s = piece.end_s
-        numbers.append(number)
-    groups = groupby(zip(numbers, pieces, strict=True), key=lambda numbered: numbered[0])
-    return tuple(_union([piece for _, piece in group]) for _, group in groups)
-
-
-def _union(pieces: Sequence[Span]) -> Span:
-    return Span(pieces[0].start_s, pieces[-1].end_s, max(piece.confidence for piece in pieces))
+def _join(spans: Iterable[Span], gap_s: float) -> tuple[Span, ...]:
+    """Join spans that touch, or that are less than `gap_s` apart."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and span.start_s <= joined[-1].end_s + gap_s + TOLERANCE_S:
+            previous = joined.pop()
+            span = Span(previous.start_s, span.end_s, max(previous.confidence, span.confidence))  # noqa: PLW2901
+        joined.append(span)
+    return tuple(joined)

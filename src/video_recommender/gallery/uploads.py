@@ -1,4 +1,4 @@
-"""What is taken from outside: nothing but a video, of limited size, and only for as long as it is looked at."""
+"""Uploads: received into a temporary folder, and rejected unless they are videos within the limits."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -13,13 +13,12 @@ from video_recommender.media.decoding import open_video
 from video_recommender.media.video import VideoError, VideoFile
 
 FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf"
-"""FFmpeg's names of what is opened; playlists, lists of files and pictures are not among them."""
+"""FFmpeg's names of the accepted formats: no playlists, no lists of files and no images."""
+OPEN_OPTIONS: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "enable_drefs": "0"}
 
-_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "enable_drefs": "0"}
 
-
-class UploadRefusedError(Exception):
-    """A file is not analysed; the message tells why, for whoever sent it.
+class UploadRejectedError(Exception):
+    """An upload is not analysed; the message tells the sender why.
 
     Attributes:
         status: of HTTP (RFC 9110).
@@ -31,13 +30,13 @@ class UploadRefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class UploadCeilings:
-    """The most that a new video may be.
+class UploadLimits:
+    """Limits of an upload.
 
     Attributes:
         megabytes: size of the file, in millions of bytes.
-        minutes: its length.
-        megapixels: one picture.
+        minutes: length.
+        megapixels: resolution, in millions of pixels.
     """
 
     megabytes: int = 500
@@ -46,55 +45,44 @@ class UploadCeilings:
 
 
 @asynccontextmanager
-async def received(chunks: AsyncIterator[bytes], ceilings: UploadCeilings) -> AsyncIterator[Path]:
-    """Keep what comes in under a name of our own, until the block is left.
-
-    Args:
-        chunks: the file, piece by piece.
-        ceilings: how large it may be.
-
-    Yields:
-        A file in a temporary folder; both are deleted afterwards, whatever happens.
+async def received_file(chunks: AsyncIterator[bytes], limits: UploadLimits) -> AsyncIterator[Path]:
+    """Write an upload to a file in a temporary folder, which is deleted when the block ends.
 
     Raises:
-        UploadRefusedError: if it is too large or empty.
+        UploadRejectedError: if it is too large or empty.
     """
     with tempfile.TemporaryDirectory(prefix="new-video-") as folder:
-        place, size = Path(folder) / "video", 0
-        with place.open("xb") as file:
+        path, size = Path(folder) / "video", 0
+        with path.open("xb") as file:
             async for chunk in chunks:
                 size += len(chunk)
-                if size > ceilings.megabytes * 1_000_000:
-                    raise UploadRefusedError(f"The file is larger than {ceilings.megabytes} MB.", 413)
+                if size > limits.megabytes * 1_000_000:
+                    raise UploadRejectedError(f"The file is larger than {limits.megabytes} MB.", 413)
                 file.write(chunk)
         if not size:
-            raise UploadRefusedError("The file is empty.", 422)
-        yield place
+            raise UploadRejectedError("The file is empty.", 422)
+        yield path
 
 
-def check_video(place: Path, ceilings: UploadCeilings) -> None:
-    """Look into a file: it must hold moving pictures in a format that is known.
-
-    Args:
-        place: the file; its name does not count.
-        ceilings: how long and large it may be.
+def check_video(path: Path, limits: UploadLimits) -> None:
+    """Check that a file, whatever its name, is a video in an accepted format and within the limits.
 
     Raises:
-        UploadRefusedError: if it is not such a video.
+        UploadRejectedError: if it is not.
     """
-    not_a_video = UploadRefusedError("The file is not a video in a format that is known here.", 415)
+    not_a_video = UploadRejectedError("The file is not a video in a known format.", 415)
     try:
-        av.open(place.absolute(), options=_OPTIONS, metadata_errors="replace").close()
+        av.open(path.absolute(), options=OPEN_OPTIONS, metadata_errors="replace").close()
     except (av.FFmpegError, OSError, ValueError) as error:
         raise not_a_video from error
     try:
-        with open_video(VideoFile(place)) as opened:
+        with open_video(VideoFile(path)) as opened:
             pixels = opened.stream.width * opened.stream.height
             seconds = (opened.container.duration or 0) / av.time_base
     except VideoError as error:
-        message = "The file holds sound but no pictures." if error.status == "audio_only" else str(not_a_video)
-        raise UploadRefusedError(message, 415) from error
-    if pixels > ceilings.megapixels * 1_000_000:
-        raise UploadRefusedError(f"Its pictures have more than {ceilings.megapixels} million pixels.", 422)
-    if seconds > ceilings.minutes * 60:
-        raise UploadRefusedError(f"It is longer than {ceilings.minutes} minutes.", 422)
+        message = "The file contains sound but no video." if error.status == "audio_only" else str(not_a_video)
+        raise UploadRejectedError(message, 415) from error
+    if pixels > limits.megapixels * 1_000_000:
+        raise UploadRejectedError(f"Its frames have more than {limits.megapixels} million pixels.", 422)
+    if seconds > limits.minutes * 60:
+        raise UploadRejectedError(f"It is longer than {limits.minutes} minutes.", 422)

@@ -1,4 +1,4 @@
-"""All videos with what the grid shows of them: to filter by category and to search by object."""
+"""Index of all videos: filter by category, search by object."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,24 +13,24 @@ from video_recommender.schemas import VideoFeatures, VideoManifest
 
 VIDEOS_PER_PAGE: Final = 48
 SHOWN_OBJECTS: Final = 3
-SEEN_SHARE: Final = 0.05
-"""A video counts as showing what makes up at least this share of all that was seen in it."""
+MIN_SHARE: Final = 0.05
+"""Share of a video's importance from which an object is listed and found."""
 NO_CATEGORY: Final = "/"
-"""Stands for videos without a category in a query; no category is called so, because folders cannot be."""
+"""Stands for videos without a category in a query; a category, which is the name of a folder, cannot be called so."""
 
 
 @dataclass(frozen=True)
 class VideoCard:
-    """One video as the grid shows it.
+    """A video in the grid.
 
     Attributes:
-        video_id: its name.
-        title: what to call it.
-        category: empty where it has none.
-        duration_s: None where it could not be told.
-        objects: what it shows most, most important first.
-        trouble: why it cannot be used; empty where it can.
-        thumbnail: changes with the picture; empty where there is none.
+        video_id: its id.
+        title: of the video; its id if it has none.
+        category: empty if it has none.
+        duration_s: None if it is unknown.
+        objects: most important first.
+        error: why it is not usable; empty if it is.
+        thumbnail: version of the thumbnail; empty if there is none.
     """
 
     video_id: str
@@ -38,13 +38,13 @@ class VideoCard:
     category: str
     duration_s: float | None
     objects: tuple[str, ...]
-    trouble: str
+    error: str
     thumbnail: str
 
 
 @dataclass(frozen=True)
 class CategoryCount:
-    """A category and how many videos it has."""
+    """A category and its number of videos."""
 
     category: str
     videos: int
@@ -52,7 +52,7 @@ class CategoryCount:
 
 @dataclass(frozen=True)
 class Query:
-    """What to show in the grid.
+    """A query of the grid.
 
     Attributes:
         category: empty for all, `NO_CATEGORY` for videos that have none.
@@ -67,13 +67,13 @@ class Query:
 
 @dataclass(frozen=True)
 class ResultPage:
-    """A page of the grid.
+    """A page of results.
 
     Attributes:
-        cards: the videos.
-        videos: how many were found in all.
-        page: which one this is, from 1.
-        pages: how many there are, at least 1.
+        cards: the videos on this page.
+        videos: number of videos on all pages.
+        page: from 1.
+        pages: at least 1.
     """
 
     cards: tuple[VideoCard, ...]
@@ -83,12 +83,12 @@ class ResultPage:
 
 
 class VideoIndex:
-    """The videos in alphabetical order.
+    """All videos in alphabetical order.
 
     Args:
         manifest: all videos.
-        features: how important each object is in each video; None where that is not known yet.
-        thumbnails: changes with a video's picture, by `video_id`.
+        features: importances; None if they are not computed yet.
+        thumbnails: version of each thumbnail by `video_id`.
     """
 
     def __init__(
@@ -104,15 +104,15 @@ class VideoIndex:
             totals = amounts.sum(axis=1, keepdims=True)
             self._shares = np.divide(amounts, totals, out=np.zeros_like(amounts), where=totals > 0)
             self._rows = features.index
-        seen = self._most_seen()
+        objects = self._main_objects()
         self._cards = {
             row["video_id"]: VideoCard(
                 video_id=row["video_id"],
                 title=row["title"] or row["video_id"],
                 category=row["category"] if isinstance(row["category"], str) else "",
                 duration_s=None if pd.isna(row["duration_s"]) else float(row["duration_s"]),
-                objects=seen.get(row["video_id"], ()),
-                trouble="" if row["status"] == "ok" else row["error"] or row["status"],
+                objects=objects.get(row["video_id"], ()),
+                error="" if row["status"] == "ok" else row["error"] or row["status"],
                 thumbnail=thumbnails.get(row["video_id"], ""),
             )
             for row in manifest.sort_values("video_id").to_dict("records")
@@ -122,22 +122,22 @@ class VideoIndex:
         return len(self._cards)
 
     def get(self, video_id: str) -> VideoCard | None:
-        """One video; None if there is no such."""
+        """Return the card of a video; None if there is no such video."""
         return self._cards.get(video_id)
 
     def categories(self) -> tuple[CategoryCount, ...]:
-        """The categories in alphabetical order; videos without one come last, as `NO_CATEGORY`."""
+        """Count the videos by category, in alphabetical order; videos without one come last, as `NO_CATEGORY`."""
         counts = Counter(card.category or NO_CATEGORY for card in self._cards.values())
         ordered = sorted(counts.items(), key=lambda count: (count[0] == NO_CATEGORY, count[0]))
         return tuple(CategoryCount(category, videos) for category, videos in ordered)
 
     def objects(self) -> tuple[str, ...]:
-        """The names of all objects that are among what some video shows, in alphabetical order."""
-        seen = (self._shares >= SEEN_SHARE).any(axis=0)
-        return tuple(sorted(self._names[seen].tolist(), key=str.lower))
+        """List all objects that can be found, in alphabetical order."""
+        can_be_found = (self._shares >= MIN_SHARE).any(axis=0)
+        return tuple(sorted(self._names[can_be_found].tolist(), key=str.lower))
 
     def find(self, query: Query) -> ResultPage:
-        """Find videos: those of a category that show an object, most of it first."""
+        """Find the videos of a category that show an object, highest share first."""
         found = list(self._cards.values()) if not query.text.strip() else self._showing(query.text)
         if query.category:
             wanted = "" if query.category == NO_CATEGORY else query.category
@@ -148,16 +148,16 @@ class VideoIndex:
         return ResultPage(tuple(shown), len(found), page, pages)
 
     def _showing(self, text: str) -> list[VideoCard]:
-        wanted = text.strip().lower()
-        matching = np.array([wanted in name.lower() for name in self._names], dtype=bool)
-        shares = np.where(self._shares >= SEEN_SHARE, self._shares, 0)[:, matching].sum(axis=1)
+        part = text.strip().lower()
+        matching = np.array([part in name.lower() for name in self._names], dtype=bool)
+        shares = np.where(self._shares >= MIN_SHARE, self._shares, 0)[:, matching].sum(axis=1)
         ranked = np.argsort(-shares, kind="stable")
         names = self._rows[ranked[shares[ranked] > 0]]
         return [self._cards[name] for name in names if name in self._cards]
 
-    def _most_seen(self) -> dict[str, tuple[str, ...]]:
+    def _main_objects(self) -> dict[str, tuple[str, ...]]:
         strongest = np.argsort(-self._shares, axis=1, kind="stable")[:, :SHOWN_OBJECTS]
         return {
-            str(video_id): tuple(str(self._names[column]) for column in columns if row[column] >= SEEN_SHARE)
+            str(video_id): tuple(str(self._names[column]) for column in columns if row[column] >= MIN_SHARE)
             for video_id, row, columns in zip(self._rows, self._shares, strongest, strict=True)
         }

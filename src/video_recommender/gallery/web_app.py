@@ -1,9 +1,9 @@
-"""The pages of the gallery: thin, all they know they ask the gallery for."""
+"""The web pages of the gallery."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,30 +17,38 @@ from starlette.requests import ClientDisconnect
 from video_recommender.gallery import video_index
 from video_recommender.gallery.gallery import Gallery
 from video_recommender.gallery.loopback_guard import LOOPBACK, LoopbackGuard
-from video_recommender.gallery.media_type import media_type_of
 from video_recommender.gallery.new_video import NewVideoAnalyst
-from video_recommender.gallery.page_texts import FILTERS
 from video_recommender.gallery.project_data import UnavailableError
-from video_recommender.gallery.uploads import UploadRefusedError, received
+from video_recommender.gallery.uploads import UploadRejectedError, received_file
 from video_recommender.gallery.video_index import VideoCard
 
-HERE: Final = Path(__file__).parent
-FOR_A_YEAR: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
-ASK_AGAIN: Final = {"Cache-Control": "private, no-cache"}
+PACKAGE: Final = Path(__file__).parent
+CACHE_FOREVER: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
+REVALIDATE: Final = {"Cache-Control": "private, no-cache"}
+SIGNATURES: Final = {
+    (4, b"ftyp"): "video/mp4",
+    (0, b"\x1aE\xdf\xa3"): "video/webm",
+    (0, b"OggS"): "video/ogg",
+    (0, b"FLV"): "video/x-flv",
+    (8, b"AVI "): "video/x-msvideo",
+}
+"""Media type by the bytes at an offset: the corpus names all files .mp4."""
 
 
 def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str] | None = LOOPBACK) -> FastAPI:
-    """Put the pages together.
+    """Create the web application.
 
     Args:
         gallery: the corpus.
-        analyst: tells all of a new video.
+        analyst: analyses uploads.
         hosts: see `LoopbackGuard`.
     """
     app = FastAPI(title="Video gallery", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(LoopbackGuard, hosts=hosts)
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    pages = _templates()
+    app.mount("/static", StaticFiles(directory=PACKAGE / "static"), name="static")
+    pages = Jinja2Templates(directory=PACKAGE / "templates")
+    pages.env.filters.update(FILTERS)
+    pages.env.globals["NO_CATEGORY"] = video_index.NO_CATEGORY
 
     @app.get("/", response_class=HTMLResponse)
     def show_grid(
@@ -51,80 +59,114 @@ def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str]
     ) -> Response:
         query = video_index.Query(category, shows, page)
         index = gallery.index()
-        context = {"query": query, "index": index, "found": index.find(query), "problems": gallery.problems()}
+        context = {"query": query, "index": index, "found": index.find(query), "notices": gallery.notices()}
         return pages.TemplateResponse(request, "grid.html", context)
 
     @app.get("/videos/{video_id:path}", response_class=HTMLResponse)
     def show_video(request: Request, video_id: str) -> Response:
-        card = _card(gallery, video_id)
-        has_file = gallery.video_file(card) is not None
+        card = _find_card(gallery, video_id)
         context = {
             "details": gallery.details(card),
-            "has_file": has_file,
+            "has_file": gallery.video_file(card) is not None,
             "command": gallery.project.command_for("videos"),
         }
         return pages.TemplateResponse(request, "video.html", context)
 
     @app.get("/files/{video_id:path}")
     def send_file(video_id: str) -> FileResponse:
-        file = gallery.video_file(_card(gallery, video_id))
+        file = gallery.video_file(_find_card(gallery, video_id))
         if file is None:
-            raise HTTPException(404, "The file of this video is gone.")
-        return FileResponse(file, media_type=media_type_of(file), headers=ASK_AGAIN)
+            raise HTTPException(404, "The file of this video is missing.")
+        return FileResponse(file, media_type=detect_media_type(file), headers=REVALIDATE)
 
     @app.get("/thumbnails/{video_id:path}")
     def send_thumbnail(video_id: str, version: str = "") -> Response:
-        card = _card(gallery, video_id)
+        card = _find_card(gallery, video_id)
         jpeg = gallery.thumbnail(card)
         if jpeg is None:
-            raise HTTPException(404, "There is no picture of this video.")
-        headers = FOR_A_YEAR if version == card.thumbnail else ASK_AGAIN
+            raise HTTPException(404, "This video has no thumbnail.")
+        headers = CACHE_FOREVER if version == card.thumbnail else REVALIDATE
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
     @app.get("/new", response_class=HTMLResponse)
     def show_upload(request: Request) -> Response:
-        context = {"problem": analyst.problem(), "ceilings": analyst.ceilings}
+        context = {"notice": analyst.missing_models(), "limits": analyst.limits}
         return pages.TemplateResponse(request, "new.html", context)
 
     @app.post("/new", response_class=HTMLResponse)
     async def analyse_upload(request: Request) -> Response:
-        with _turn_of(analyst):
-            async with received(_chunks(request), analyst.ceilings) as place:
-                details = await run_in_threadpool(analyst.analyse, place)
+        with _reserved(analyst):
+            async with received_file(_chunks(request), analyst.limits) as path:
+                details = await run_in_threadpool(analyst.analyse, path)
         return pages.TemplateResponse(request, "new_answer.html", {"details": details})
 
     @app.exception_handler(UnavailableError)
-    def tell_what_to_run(request: Request, error: UnavailableError) -> Response:
-        return pages.TemplateResponse(request, _page(request, "unavailable"), {"problem": error.problem}, 503)
+    def show_notice(request: Request, error: UnavailableError) -> Response:
+        return pages.TemplateResponse(request, _notice_template(request), {"notice": error.notice}, 503)
 
-    @app.exception_handler(UploadRefusedError)
-    def tell_why_refused(request: Request, error: UploadRefusedError) -> Response:
-        return pages.TemplateResponse(request, "refused.html", {"message": str(error)}, error.status)
+    @app.exception_handler(UploadRejectedError)
+    def show_rejection(request: Request, error: UploadRejectedError) -> Response:
+        return pages.TemplateResponse(request, "rejected.html", {"message": str(error)}, error.status)
 
-    @app.exception_handler(Exception)
-    def tell_that_it_does_not_fit(request: Request, _: Exception) -> Response:
-        return pages.TemplateResponse(request, _page(request, "unavailable"), {"problem": gallery.misfit()}, 500)
+    @app.exception_handler(Exception)  # whose traceback Starlette passes on to the server's log
+    def show_incompatibility(request: Request, _: Exception) -> Response:
+        context = {"notice": gallery.incompatible_data()}
+        return pages.TemplateResponse(request, _notice_template(request), context, 500)
 
     @app.exception_handler(RequestValidationError)
-    def tell_that_it_is_not_understood(request: Request, _: RequestValidationError) -> Response:
-        return pages.TemplateResponse(request, "error.html", {"message": "The address is not understood."}, 422)
+    def show_invalid_address(request: Request, _: RequestValidationError) -> Response:
+        return pages.TemplateResponse(request, "error.html", {"message": "The address is not valid."}, 422)
 
     @app.exception_handler(HTTPException)
-    def tell_what_is_wrong(request: Request, error: HTTPException) -> Response:
+    def show_error(request: Request, error: HTTPException) -> Response:
         return pages.TemplateResponse(request, "error.html", {"message": error.detail}, error.status_code)
 
     return app
 
 
-def _templates() -> Jinja2Templates:
-    templates = Jinja2Templates(directory=HERE / "templates")
-    templates.env.filters.update(FILTERS)
-    templates.env.globals["NO_CATEGORY"] = video_index.NO_CATEGORY
-    return templates
+def detect_media_type(video: Path) -> str:
+    """Detect the media type (RFC 6838) of a video; `application/octet-stream` for formats that browsers do not play."""
+    with video.open("rb") as file:
+        start = file.read(16)
+    for (offset, signature), media_type in SIGNATURES.items():
+        if start[offset:].startswith(signature):
+            return media_type
+    return "application/octet-stream"
 
 
-def _card(gallery: Gallery, video_id: str) -> VideoCard:
-    """Look a video up by its name; what is not a name of one never becomes part of a path."""
+def format_clock(seconds: float | None) -> str:
+    """Format a time as `1:05` or `1:00:05`; empty if it is unknown."""
+    if seconds is None:
+        return ""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def format_percent(share: float) -> str:
+    """Format a share as a percentage; 0 % and 100 % only if it is exactly that."""
+    rounded = round(share * 100)
+    if rounded == 0 and share > 0:
+        return "< 1\N{NO-BREAK SPACE}%"
+    if rounded == 100 and share < 1:
+        return "> 99\N{NO-BREAK SPACE}%"
+    return f"{rounded}\N{NO-BREAK SPACE}%"
+
+
+def format_amount(number: float) -> str:
+    """Format a number with two decimals; zero without a sign."""
+    return f"{round(number, 2) + 0.0:.2f}"
+
+
+FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "amount": format_amount,
+    "clock": format_clock,
+    "percent": format_percent,
+}
+
+
+def _find_card(gallery: Gallery, video_id: str) -> VideoCard:
+    """Look up a video by its id, so that nothing else becomes part of a path."""
     card = gallery.index().get(video_id)
     if card is None:
         raise HTTPException(404, "There is no such video in the corpus.")
@@ -132,10 +174,10 @@ def _card(gallery: Gallery, video_id: str) -> VideoCard:
 
 
 @contextmanager
-def _turn_of(analyst: NewVideoAnalyst) -> Iterator[None]:
-    problem = analyst.problem()
-    if problem is not None:
-        raise UnavailableError(problem)
+def _reserved(analyst: NewVideoAnalyst) -> Iterator[None]:
+    notice = analyst.missing_models()
+    if notice is not None:
+        raise UnavailableError(notice)
     analyst.begin()
     try:
         yield
@@ -148,9 +190,9 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
         async for chunk in request.stream():
             yield chunk
     except ClientDisconnect as error:
-        raise UploadRefusedError("The file did not arrive whole.", 400) from error
+        raise UploadRejectedError("The upload is incomplete.", 400) from error
 
 
-def _page(request: Request, name: str) -> str:
-    """A whole page, or just the part that a page's script has asked for."""
-    return f"{name}_part.html" if request.method == "POST" else f"{name}.html"
+def _notice_template(request: Request) -> str:
+    """A whole page, or only the part that the script of the upload page inserts."""
+    return "unavailable_part.html" if request.method == "POST" else "unavailable.html"

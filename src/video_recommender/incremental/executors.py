@@ -19,9 +19,9 @@ import cloudpickle
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from video_recommender.incremental.partitions import PartitionState, storable
 from video_recommender.incremental.per_partition import expected_problem
-from video_recommender.storage.disk_space import is_disk_full
+from video_recommender.storage.partitions import PartitionState, storable
+from video_recommender.storage.paths import is_disk_full
 
 R = TypeVar("R")
 

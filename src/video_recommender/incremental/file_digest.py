@@ -7,7 +7,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset
 
-from video_recommender.storage.dataset_location import dataset_location
+from video_recommender.incremental.dataset_location import dataset_location
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file
 
 ABSENT: Final = "absent"

@@ -12,8 +12,11 @@ from kedro.io.core import get_protocol_and_path, parse_dataset_definition
 from kedro_datasets._typing import TablePreview
 
 from video_recommender.incremental.partition_store import PartitionStore, check_key
-from video_recommender.incremental.partitions import (
+from video_recommender.incremental.state_log import Row, StateLog
+from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import (
     LOST,
+    STATE_FOLDER,
     UNFINISHED,
     Partition,
     Partitions,
@@ -21,10 +24,6 @@ from video_recommender.incremental.partitions import (
     Update,
     storable,
 )
-from video_recommender.incremental.state_log import Row, StateLog
-from video_recommender.storage.digests import fingerprint
-
-STATE_FOLDER: Final = ".state"
 
 CONFLICT: Final = "conflict"
 """Status of a partition whose path is taken by a file that no run has made."""

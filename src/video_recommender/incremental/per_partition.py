@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from kedro.pipeline.node import Node
 
-from video_recommender.incremental.partitions import (
+from video_recommender.storage.partitions import (
     NO_PROPERTIES,
     Partition,
     Partitions,

@@ -18,12 +18,12 @@ from pluggy import PluginManager
 from video_recommender.incremental.executors import Outcome, WorkerOptions, map_partitions
 from video_recommender.incremental.partition_store import PartitionStore
 from video_recommender.incremental.partitioned_dataset import StatefulPartitionedDataset
-from video_recommender.incremental.partitions import Partitions, PartitionState
 from video_recommender.incremental.per_partition import PartitionCall, known_properties
 from video_recommender.incremental.stages import by_stage, stage_of
 from video_recommender.incremental.staleness import CatalogDigests, NodeLedger
 from video_recommender.incremental.value_digest import value_digest
 from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import Partitions, PartitionState
 
 LEDGER: Final = "node_ledger"
 """The dataset that keeps what each node was made from; without it every table is computed again."""

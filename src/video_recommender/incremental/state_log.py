@@ -14,7 +14,7 @@ from uuid import uuid4
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from video_recommender.incremental.partitions import NO_PROPERTIES, UNFINISHED, PartitionState
+from video_recommender.storage.partitions import NO_PROPERTIES, UNFINISHED, PartitionState
 
 SEGMENT_BYTES: Final = 2_000_000
 """A segment is closed at this size: an object store cannot append, so every flush writes the open segment again."""

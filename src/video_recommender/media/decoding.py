@@ -1,10 +1,10 @@
-"""Open a video file and decode its pictures, whatever state it is in (FFmpeg through PyAV)."""
+"""Open video files and decode their frames, also from damaged files (FFmpeg through PyAV)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, TypeAlias, cast
+from typing import Final, Generic, TypeAlias, TypeVar, cast
 
 import av
 import numpy as np
@@ -15,29 +15,26 @@ from av.video.stream import VideoStream
 
 from video_recommender.media.video import VideoError, VideoFile
 
+T = TypeVar("T")
+
 Packet: TypeAlias = "av.Packet[VideoStream]"
-"""A compressed picture."""
-
+"""A compressed frame."""
 PacketFilter: TypeAlias = Callable[[Packet], bool]
-
 Packets: TypeAlias = "Iterator[Packet | None]"
 
 DISCONTINUITY_S: Final = 10.0
-"""In a broadcast stream, a leap of the clock longer than this is a splice, not a pause (as FFmpeg has it)."""
+"""Longer jumps of the time stamps in a broadcast stream are splices, not pauses (FFmpeg's own limit)."""
 
-_WAY_OUT = "replace it or remove it from the source"
-_LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a playlist in disguise must not reach for the network
+ASSUMED_FRAME_DURATION_S: Final = 1 / 25
+"""Used where a file states no rate, as FFmpeg's readers of raw streams do."""
+
+_REMEDY = "replace it or remove it from the source"
+_LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a playlist named like a video must not open network connections
 
 
 @dataclass(frozen=True)
 class OpenVideo:
-    """A video that is open for reading.
-
-    Attributes:
-        video: the file.
-        container: its demultiplexer, at the beginning.
-        stream: its best stream of moving pictures; cover art does not count.
-    """
+    """A video that is open for one pass over its main stream."""
 
     video: VideoFile
     container: InputContainer
@@ -45,73 +42,73 @@ class OpenVideo:
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width of a pixel by its height, as displayed: 1 for square pixels or where the file does not say."""
+        """Width of a pixel divided by its height; 1 if the file does not state it."""
         return self.stream.sample_aspect_ratio or Fraction(1)
 
     @property
     def may_be_spliced(self) -> bool:
-        """Whether the clock of such a file may leap, as that of a broadcast does."""
+        """Whether time stamps may jump in this format, as in broadcast streams."""
         return bool(self.container.format.flags & cast(int, Flags.ts_discont.value))
 
+    @property
+    def stated_duration_s(self) -> float | None:
+        """Duration in seconds according to the file's header; None if it states none."""
+        if self.stream.duration and self.stream.time_base:
+            return float(self.stream.duration * self.stream.time_base)
+        return self.container.duration / av.time_base if self.container.duration else None
+
     def decode(
-        self, is_needless: PacketFilter | None = None, thin_out: Callable[[Packets], Packets] | None = None
+        self, is_skippable: PacketFilter | None = None, drop_packets: Callable[[Packets], Packets] | None = None
     ) -> Iterator[av.VideoFrame]:
-        """Decode the pictures in order of time; whatever is broken is left out.
+        """Decode the frames in order of time; damaged frames are skipped.
 
         Args:
-            is_needless: tells of a compressed picture that it is not wanted for itself. It is left out if no other
-                picture refers to it, so that the others stay what they are.
-            thin_out: leaves out compressed pictures to which none that is wanted refers.
+            is_skippable: selects packets that are not decoded if no other frame refers to them.
+            drop_packets: removes packets to which no wanted frame refers.
 
         Yields:
-            Pictures in the file's own pixel format.
+            Frames in the file's own pixel format.
 
         Raises:
-            VideoError: `unreadable`, if there is not one picture to be had.
+            VideoError: `unreadable`, if no frame can be decoded.
         """
         decoded = 0
         packets = self.packets()
-        for packet in packets if thin_out is None else thin_out(packets):
-            if is_needless is not None and packet is not None:
-                self.stream.codec_context.skip_frame = "NONREF" if is_needless(packet) else "DEFAULT"
+        for packet in packets if drop_packets is None else drop_packets(packets):
+            if is_skippable is not None and packet is not None:
+                self.stream.codec_context.skip_frame = "NONREF" if is_skippable(packet) else "DEFAULT"
             try:
-                pictures = self.stream.decode(packet)
+                frames = self.stream.decode(packet)
             except av.FFmpegError:
                 continue
-            decoded += len(pictures)
-            yield from pictures
+            decoded += len(frames)
+            yield from frames
         if not decoded:
-            raise VideoError("unreadable", f"{self.video.name} holds no picture that can be decoded: {_WAY_OUT}")
+            raise VideoError("unreadable", f"{self.video.name} has no frame that can be decoded: {_REMEDY}")
 
     def packets(self) -> Packets:
-        """Read the stream's compressed pictures as far as the file goes, in order of decoding; the last may be None."""
+        """Read the packets of the stream in decoding order; the last one may be None."""
         try:
             yield from self.container.demux(self.stream)
         except av.FFmpegError:
-            yield None  # a broken tail: the decoder gives what it still holds
+            yield None  # the end of the file is damaged: flush the decoder
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """What a player does to a stored picture before it shows it: a transposition, then mirroring.
-
-    Attributes:
-        transposed: rows become columns.
-        mirrored: left becomes right.
-        flipped: top becomes bottom.
-    """
+    """How stored frames are transformed for display: transpose, then mirror left-right and flip top-bottom."""
 
     transposed: bool = False
     mirrored: bool = False
     flipped: bool = False
 
     @classmethod
-    def of(cls, picture: av.VideoFrame) -> "Orientation":
-        """Read the display matrix (ISO/IEC 14496-12, 8.3.2); angles other than right ones count as upright."""
-        stored = picture.side_data.get("DISPLAYMATRIX")
-        if stored is None:
+    def of(cls, frame: av.VideoFrame) -> "Orientation":
+        """Read the display matrix (ISO/IEC 14496-12, 8.3.2); angles that are no multiple of 90° count as 0°."""
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+        if matrix is None:
             return cls()
-        (a, b, _), (c, d, _), _ = np.frombuffer(cast(bytes, stored), np.int32, 9).reshape(3, 3).tolist()
+        (a, b, _), (c, d, _), _ = np.frombuffer(cast(bytes, matrix), np.int32, 9).reshape(3, 3).tolist()
         if abs(b) > abs(a):
             return cls(transposed=True, mirrored=c < 0, flipped=b < 0)
         return cls(mirrored=a < 0, flipped=d < 0)
@@ -119,7 +116,7 @@ class Orientation:
 
 @contextmanager
 def open_video(video: VideoFile) -> Iterator[OpenVideo]:
-    """Open a video file for one pass, on one thread (the workers take a video each).
+    """Open a video file for one pass, on one thread: each worker decodes a video of its own.
 
     Raises:
         VideoError: `missing`, `empty`, `unreadable` (not a video) or `audio_only`.
@@ -128,18 +125,18 @@ def open_video(video: VideoFile) -> Iterator[OpenVideo]:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise VideoError("missing", f"{name} cannot be found ({error.strerror}): restore it or {_WAY_OUT}") from error
+        raise VideoError("missing", f"{name} cannot be found ({error.strerror}): restore it or {_REMEDY}") from error
     if size == 0:
-        raise VideoError("empty", f"{name} is empty (0 bytes): {_WAY_OUT}")
+        raise VideoError("empty", f"{name} is empty (0 bytes): {_REMEDY}")
     try:
         container = av.open(path.absolute(), options=_LOCAL_FILES_ONLY, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise VideoError("unreadable", f"{name} cannot be read as a video ({error.strerror}): {_WAY_OUT}") from error
+        raise VideoError("unreadable", f"{name} cannot be read as a video ({error.strerror}): {_REMEDY}") from error
     with container:
-        yield OpenVideo(video, container, _moving_pictures(container, video))
+        yield OpenVideo(video, container, _main_stream(container, video))
 
 
-def _moving_pictures(container: InputContainer, video: VideoFile) -> VideoStream:
+def _main_stream(container: InputContainer, video: VideoFile) -> VideoStream:
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if streams:
         stream = max(streams, key=lambda stream: (int(stream.disposition & Disposition.default), stream.width))
@@ -147,5 +144,47 @@ def _moving_pictures(container: InputContainer, video: VideoFile) -> VideoStream
         stream.codec_context.thread_count = 1
         return stream
     if container.streams.audio:
-        raise VideoError("audio_only", f"{video.name} holds sound but no pictures: {_WAY_OUT}")
-    raise VideoError("unreadable", f"{video.name} holds no pictures: {_WAY_OUT}")
+        raise VideoError("audio_only", f"{video.name} has sound but no video stream: {_REMEDY}")
+    raise VideoError("unreadable", f"{video.name} has no video stream: {_REMEDY}")
+
+
+@dataclass(frozen=True)
+class TimedFrame(Generic[T]):
+    """A frame with the interval in which it is displayed, unless the next frame replaces it earlier."""
+
+    start_s: float
+    end_s: float
+    frame: T
+
+
+class FrameTimer:
+    """Assigns display times to consecutive frames, also where time stamps are missing or not monotonic."""
+
+    def __init__(self, opened: OpenVideo) -> None:
+        rate = opened.stream.average_rate or opened.stream.guessed_rate
+        self._frame_duration_s = float(1 / rate) if rate else ASSUMED_FRAME_DURATION_S
+        self._may_be_spliced = opened.may_be_spliced
+        self._offset_s = 0.0
+        self._previous: TimedFrame[av.VideoFrame] | None = None
+
+    def time(self, frame: av.VideoFrame) -> TimedFrame[av.VideoFrame]:
+        """Return the next frame with its display interval."""
+        start_s = self._start_s(frame)
+        duration_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
+        self._previous = TimedFrame(
+            start_s, start_s + (duration_s if duration_s > 0 else self._frame_duration_s), frame
+        )
+        return self._previous
+
+    def _start_s(self, frame: av.VideoFrame) -> float:
+        ticks = frame.dts if frame.pts is None else frame.pts
+        stamp_s = None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
+        if self._previous is None:
+            return stamp_s or 0.0
+        if stamp_s is None:
+            return self._previous.end_s
+        step_s = stamp_s + self._offset_s - self._previous.start_s
+        if self._may_be_spliced and not 0 <= step_s <= DISCONTINUITY_S:
+            self._offset_s = self._previous.end_s - stamp_s
+            return self._previous.end_s
+        return self._previous.start_s + max(0.0, step_s)

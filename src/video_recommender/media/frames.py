@@ -1,4 +1,4 @@
-"""The frames of one video: as JPEGs in memory before they are saved, as a folder afterwards."""
+"""Frames of one video: encoded in memory before they are saved, a folder of JPEG files afterwards."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,18 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from video_recommender.media.video import VideoError
-from video_recommender.storage.paths import Place
+from video_recommender.storage.paths import StoragePath
 
 Picture = NDArray[np.uint8]
-"""One picture: uint8 RGB, shape (height, width, 3)."""
+"""An image: uint8 RGB, shape (height, width, 3)."""
 
 Frames = NDArray[np.uint8]
-"""Pictures in order of time: uint8 RGB, shape (n, height, width, 3)."""
+"""Images in order of time: uint8 RGB, shape (n, height, width, 3)."""
 
 
 @dataclass(frozen=True)
 class EncodedFrames:
-    """The frames of one video before they are saved.
-
-    Attributes:
-        jpegs: one JPEG file (ITU-T T.81) per frame, in order of time.
-    """
+    """Frames of one video in memory, a JPEG file each, in order of time."""
 
     jpegs: tuple[bytes, ...]
 
@@ -32,26 +28,12 @@ class EncodedFrames:
         return len(self.jpegs)
 
     def pictures(self, step: int = 1) -> Iterator[Picture]:
-        """Decode the frames one by one, in order of time.
-
-        Args:
-            step: how many frames to go on after each; 1 takes all.
-
-        Raises:
-            VideoError: if one is not a readable picture.
-        """
-        for number, jpeg in enumerate(self.jpegs[::step]):
-            yield _decode(jpeg, f"Frame {1 + number * step}")
+        """Decode every `step`-th frame, or raise a `VideoError` (`damaged`)."""
+        for position, jpeg in enumerate(self.jpegs[::step]):
+            yield _decode(jpeg, f"Frame {1 + position * step}")
 
     def decode(self) -> Frames:
-        """Decode every frame.
-
-        Returns:
-            uint8 RGB, shape (n, height, width, 3).
-
-        Raises:
-            VideoError: if there is no frame, or one is not a readable picture.
-        """
+        """Decode all frames, or raise a `VideoError`."""
         if not self.jpegs:
             raise VideoError("empty", "The video holds no frames: run preprocessing again")
         return np.stack(list(self.pictures()))
@@ -59,60 +41,42 @@ class EncodedFrames:
 
 @dataclass(frozen=True)
 class FrameFolder:
-    """The saved frames of one video: a folder of `1.jpg`, `2.jpg`, … in order of time.
+    """Saved frames of one video: a folder with `1.jpg`, `2.jpg`, … in order of time."""
 
-    Attributes:
-        path: the folder.
-    """
-
-    path: Place
+    path: StoragePath
 
     @property
-    def files(self) -> Sequence[Place]:
-        """The frames' files in order of time (numerically: 2.jpg comes before 10.jpg)."""
+    def files(self) -> Sequence[StoragePath]:
+        """Files of the frames, in numerical order."""
         try:
-            frames = [file for file in self.path.iterdir() if file.suffix == ".jpg" and file.stem.isdecimal()]
-        except (FileNotFoundError, NotADirectoryError):  # an object store knows no folders without files
+            files = [file for file in self.path.iterdir() if file.suffix == ".jpg" and file.stem.isdecimal()]
+        except (FileNotFoundError, NotADirectoryError):  # an object store has no empty folders
             return []
-        return sorted(frames, key=lambda file: int(file.stem))
+        return sorted(files, key=lambda file: int(file.stem))
 
     def read(self) -> EncodedFrames:
-        """Read every frame, still compressed."""
-        return EncodedFrames(tuple(_contents(self.files)))
+        """Read all frames without decoding them."""
+        return EncodedFrames(tuple(_read_files(self.files)))
 
     def pictures(self, step: int = 1) -> Iterator[Picture]:
-        """Read and decode the frames one by one, in order of time.
-
-        Args:
-            step: how many frames to go on after each; 1 takes all.
-
-        Raises:
-            VideoError: if one is not a readable picture.
-        """
+        """Read and decode every `step`-th frame, or raise a `VideoError` (`damaged`)."""
         files = self.files[::step]
-        for file, jpeg in zip(files, _contents(files), strict=True):
+        for file, jpeg in zip(files, _read_files(files), strict=True):
             yield _decode(jpeg, str(file))
 
     def decode(self) -> Frames:
-        """Decode every frame.
-
-        Returns:
-            uint8 RGB, shape (n, height, width, 3).
-
-        Raises:
-            VideoError: if the folder is empty or a frame is not a readable picture.
-        """
+        """Decode all frames, or raise a `VideoError`."""
         pictures = list(self.pictures())
         if not pictures:
             raise VideoError("damaged", f"{self.path} holds no frames: delete it and run preprocessing again")
         return np.stack(pictures)
 
 
-def _contents(files: Sequence[Place]) -> Iterator[bytes]:
-    """Read files: from a disk one by one, from an object store, whose answers take their time, all at once."""
+def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:
+    """Read files: one by one from a disk, all at once from an object store, where each request has a latency."""
     objects = [file for file in files if isinstance(file, UPath)]
     if objects:
-        contents = objects[0].fs.cat([file.path for file in objects], max_concurrency=1)  # each in one piece
+        contents = objects[0].fs.cat([file.path for file in objects], max_concurrency=1)  # each object in one request
         yield from (contents[file.path] for file in objects)
     else:
         yield from (file.read_bytes() for file in files)

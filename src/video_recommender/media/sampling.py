@@ -1,71 +1,51 @@
-"""Turn a video into a few small square pictures per second."""
+"""Take small square frames from a video, at a fixed rate or from each shot."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, repeat
-from typing import Final, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import av
 import cv2
 import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt
 
-from video_recommender.media.decoding import OpenVideo, Orientation, open_video
-from video_recommender.media.frame_skipping import (
-    TOLERANCE_S,
-    NeedlessPictures,
-    samples_before,
-)
+from video_recommender.media.decoding import FrameTimer, OpenVideo, Orientation, TimedFrame, open_video
+from video_recommender.media.frame_skipping import TOLERANCE_S, FrameSkipper, samples_before
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.shots import ShotOptions, find_shots
-from video_recommender.media.timestamps import PictureClock, Shown
 from video_recommender.media.video import Video, VideoFile
+from video_recommender.storage.digests import fingerprint
 
 T = TypeVar("T")
 
-VERSION: Final = 2
-"""Raised when the same video and options would give other frames than before, so that they are cut again."""
 
-
-class PreprocessingOptions(BaseModel):
+class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
     """How frames are taken from a video (parameters_preprocessing.yml)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     size: int = Field(default=224, ge=16, le=2048)
-    """Side of the square frames, in pixels."""
     sampling: Literal["rate", "shots"] = "rate"
-    """Whether frames are taken at even steps of time, or from each shot between cuts."""
     frames_per_second: float = Field(default=3.0, gt=0, le=240)
-    """How many frames to take from each second of video, where `sampling` is `rate`."""
     shots: ShotOptions = ShotOptions()
-    """How shots are told apart, where `sampling` is `shots`."""
     fit: Literal["crop", "letterbox", "squash"] = "crop"
-    """How a wide or tall picture becomes square: `crop` keeps its centre, `letterbox` adds black bars, `squash`
-    distorts it."""
     jpeg_quality: int = Field(default=90, ge=1, le=100)
-    """Quality of the stored JPEGs: 90 costs about 11 kB a frame at 224 pixels, 95 half as much again."""
     max_frames: PositiveInt | None = None
-    """The most frames to take from one video, from its beginning on; null takes all."""
 
-    def that_matter(self) -> Mapping[str, JsonValue]:
-        """The options without those of the sampling that was not chosen, which do not change a frame."""
-        return self.model_dump(mode="json", exclude={"shots" if self.sampling == "rate" else "frames_per_second"})
+    @property
+    def digest(self) -> str:
+        """Digest of the options that affect the frames; those of the other sampling mode do not."""
+        unused = "shots" if self.sampling == "rate" else "frames_per_second"
+        return fingerprint(self.model_dump(mode="json", exclude={unused}))
 
 
 @dataclass(frozen=True)
 class SampledFrames:
-    """Frames of one video, and where each was taken.
+    """Frames of one video, and for shots, the number of shots and each frame's shot (from 1) and time.
 
-    Attributes:
-        frames: in order of time, at least one.
-        shots: how many the video has; None where it was sampled at a fixed rate.
-        shot_numbers: the shot of each frame, from 1; empty where they were taken at a fixed rate.
-        times_s: when each was taken, in seconds after the first picture; empty at a fixed rate, where frame n is taken
-            after (n - 1) / `frames_per_second`.
+    Times are in seconds after the first frame of the video. At a fixed rate, they are (n - 1) / `frames_per_second`.
     """
 
     frames: EncodedFrames
@@ -75,100 +55,87 @@ class SampledFrames:
 
 
 def sample_frames(video: Video, options: PreprocessingOptions) -> SampledFrames:
-    """Take frames from a video, at even steps of time from its first picture on, or from each of its shots.
+    """Take square JPEG frames from a video.
 
-    Args:
-        video: where it lies; rotation and pixel shape are honoured, whatever is broken is left out.
-        options: see `PreprocessingOptions`.
-
-    Returns:
-        The pictures on screen at those times, square, as JPEG. At least one.
+    Rotation and pixel aspect ratio are applied; damaged parts are skipped.
 
     Raises:
-        VideoError: if the file is missing, empty, not a video, without pictures, or none of them can be decoded.
+        VideoError: `missing`, `empty`, `audio_only` or `unreadable`.
     """
-    with video.at_hand() as copy:
-        return _sample_shots(copy, options) if options.sampling == "shots" else _sample_at_rate(copy, options)
+    with video.as_local_file() as file:
+        return _sample_shots(file, options) if options.sampling == "shots" else _sample_at_rate(file, options)
 
 
 def _sample_at_rate(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
     with open_video(video) as opened:
         encoder = _JpegEncoder(opened, options)
-        shown = _shown_pictures(opened, options.frames_per_second)
-        picked = pick_frames(shown, options.frames_per_second)
-        jpegs = (jpeg for picture, times in picked for jpeg in repeat(encoder.encode(picture), times))
+        timed = _timed_frames(opened, options.frames_per_second)
+        selected = select_at_rate(timed, options.frames_per_second)
+        jpegs = (jpeg for frame, times in selected for jpeg in repeat(encoder.encode(frame), times))
         return SampledFrames(EncodedFrames(tuple(islice(jpegs, options.max_frames))))
 
 
 def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
-    """Read the video twice: where a shot's frames lie is known only when its end is, and pictures are large."""
+    """Decode the video twice: the times are known only at the end of a shot, whose frames may not fit into memory."""
     with open_video(video) as opened:
         shots = find_shots(opened, options.shots)
-    samples = [(shot.number, time_s) for shot in shots for time_s in shot.times(options.shots.frames_per_shot)]
+    samples = [(shot.number, time_s) for shot in shots for time_s in shot.sample_times(options.shots.frames_per_shot)]
     numbers, times_s = zip(*samples[: options.max_frames], strict=True)
     with open_video(video) as opened:
         encoder = _JpegEncoder(opened, options)
-        clock = PictureClock(opened)
-        shown = (clock.time(picture) for picture in opened.decode())
-        jpegs = tuple(encoder.encode(picture) for picture in pick_at(shown, times_s))
+        timer = FrameTimer(opened)
+        timed = (timer.time(frame) for frame in opened.decode())
+        jpegs = tuple(encoder.encode(frame) for frame in select_at_times(timed, times_s))
     return SampledFrames(EncodedFrames(jpegs), len(shots), numbers, times_s)
 
 
-def pick_at(shown: Iterable[Shown[T]], times_s: Sequence[float]) -> Iterator[T]:
-    """Tell which picture is on screen at each of some times.
+def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) -> Iterator[T]:
+    """Select the frame on screen at each time; after the end, the last one.
 
     Args:
-        shown: pictures in order of time, at least one.
-        times_s: in ascending order, in seconds after the first picture appears.
-
-    Yields:
-        A picture per time; the last one also for times after the end.
+        timed: at least one frame.
+        times_s: ascending, in seconds after the first frame.
     """
-    pictures = iter(shown)
-    current = next(pictures)
-    first_s, following = current.start_s, next(pictures, None)
+    frames = iter(timed)
+    current = next(frames)
+    first_s, following = current.start_s, next(frames, None)
     for time_s in times_s:
         while following is not None and following.start_s - first_s <= time_s + TOLERANCE_S:
-            current, following = following, next(pictures, None)
-        yield current.picture
+            current, following = following, next(frames, None)
+        yield current.frame
 
 
-def pick_frames(shown: Iterable[Shown[T]], rate: float) -> Iterator[tuple[T, int]]:
-    """Tell which pictures are on screen at 0, 1/rate, 2/rate, … seconds after the first one appears.
-
-    Args:
-        shown: pictures in order of time.
-        rate: samples per second.
+def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tuple[T, int]]:
+    """Select the frames on screen at 0, 1/rate, 2/rate, … seconds after the first one.
 
     Yields:
-        Each picture that is on screen at one sample at least, and at how many.
+        Each frame that at least one sample shows, and the number of samples that show it.
     """
-    first_s, taken, last = 0.0, 0, None
-    for current in shown:
-        if last is None:
+    first_s, taken, previous = 0.0, 0, None
+    for current in timed:
+        if previous is None:
             first_s = current.start_s
         elif (due := samples_before(current.start_s - first_s, rate)) > taken:
-            yield last.picture, due - taken
+            yield previous.frame, due - taken
             taken = due
-        last = current
-    if last is not None:
-        end_s = max(last.end_s, last.start_s + 2 * TOLERANCE_S)
+        previous = current
+    if previous is not None:
+        end_s = max(previous.end_s, previous.start_s + 2 * TOLERANCE_S)
         if (due := samples_before(end_s - first_s, rate)) > taken:
-            yield last.picture, due - taken
+            yield previous.frame, due - taken
 
 
-def _shown_pictures(opened: OpenVideo, rate: float) -> Iterator[Shown[av.VideoFrame]]:
-    clock = PictureClock(opened)
-    needless = NeedlessPictures(opened, rate)
-    decoded = opened.decode(needless.is_needless, needless.without_tails) if needless.can_tell else opened.decode()
-    for picture in decoded:
-        shown = clock.time(picture)
-        needless.begin(shown.start_s)
-        yield shown
+def _timed_frames(opened: OpenVideo, rate: float) -> Iterator[TimedFrame[av.VideoFrame]]:
+    timer, skipper = FrameTimer(opened), FrameSkipper(opened, rate)
+    decoded = opened.decode(skipper.is_skippable, skipper.drop_group_tails) if skipper.is_supported else opened.decode()
+    for frame in decoded:
+        timed = timer.time(frame)
+        skipper.set_start(timed.start_s)
+        yield timed
 
 
 class _JpegEncoder:
-    """Makes square JPEGs of one video's pictures."""
+    """Encodes frames of one video as square JPEGs."""
 
     def __init__(self, opened: OpenVideo, options: PreprocessingOptions) -> None:
         self._pixel_aspect = opened.pixel_aspect
@@ -176,23 +143,23 @@ class _JpegEncoder:
         self._layout: tuple[int, int, str] | None = None
         self._graph = Graph()
 
-    def encode(self, picture: av.VideoFrame) -> bytes:
-        layout = picture.width, picture.height, picture.format.name
-        if layout != self._layout:  # a stream may change its size midway
-            self._layout, self._graph = layout, self._square_filter(picture)
-        self._graph.vpush(picture)
-        square = _orient(cast(NDArray[np.uint8], self._graph.vpull().to_ndarray()), Orientation.of(picture))
+    def encode(self, frame: av.VideoFrame) -> bytes:
+        layout = frame.width, frame.height, frame.format.name
+        if layout != self._layout:  # the frame size may change within a stream
+            self._layout, self._graph = layout, self._filter_graph(frame)
+        self._graph.vpush(frame)
+        square = _orient(cast(NDArray[np.uint8], self._graph.vpull().to_ndarray()), Orientation.of(frame))
         _, jpeg = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, self._options.jpeg_quality])
         return jpeg.tobytes()
 
-    def _square_filter(self, picture: av.VideoFrame) -> Graph:
-        """One pass of FFmpeg's scaler from the decoder's planes to a small BGR square: no full-size copy is made."""
+    def _filter_graph(self, frame: av.VideoFrame) -> Graph:
+        """Scale the decoder's planes to a small BGR square in one pass, without a full-size copy."""
         graph = Graph()
         graph.threads = 1
         last = graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 1000)
+            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
         )
-        steps = fit_filters(picture.width, picture.height, self._pixel_aspect, self._options)
+        steps = square_filters(frame.width, frame.height, self._pixel_aspect, self._options)
         for name, arguments in (*steps, ("format", "bgr24"), ("buffersink", None)):
             following = graph.add(name, arguments)
             last.link_to(following)
@@ -201,20 +168,10 @@ class _JpegEncoder:
         return graph
 
 
-def fit_filters(
+def square_filters(
     width: int, height: int, pixel_aspect: Fraction, options: PreprocessingOptions
 ) -> tuple[tuple[str, str], ...]:
-    """Tell how a picture becomes square.
-
-    Args:
-        width: of the stored picture, in pixels.
-        height: of the stored picture, in pixels.
-        pixel_aspect: width of a pixel by its height, as displayed.
-        options: see `PreprocessingOptions`.
-
-    Returns:
-        FFmpeg's filters (https://ffmpeg.org/ffmpeg-filters.html), names and arguments, in order.
-    """
+    """Choose the FFmpeg filters that make a frame square (names and arguments: https://ffmpeg.org/ffmpeg-filters.html)."""
     size = options.size
     shown_width = width * pixel_aspect
     if options.fit == "squash":

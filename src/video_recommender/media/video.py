@@ -1,56 +1,65 @@
-"""A video where it lies: what passes between stages and to worker processes instead of its bytes."""
+"""Videos by reference: what passes between stages and worker processes instead of their bytes."""
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from upath import UPath
 
-from video_recommender.storage.paths import Place
+from video_recommender.storage.paths import StoragePath
+
+TRANSIENT_STATUSES: Final = frozenset({"damaged", "missing"})
+"""A file may be restored or replaced without a change of its fingerprint, so the next run tries again."""
+
+
+class VideoError(Exception):
+    """A video that cannot be used, with a one-word status and a message that says what to do."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def retry(self) -> bool:
+        """Whether the problem may be transient, so that the next run should try again."""
+        return self.status in TRANSIENT_STATUSES
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """One video file on a disk that every worker can read.
-
-    Attributes:
-        path: where it lies; its bytes are never altered.
-        copy_of: what it is a passing copy of, as people know it.
-    """
+    """A video file on a disk that every worker can read; it is never modified."""
 
     path: Path
-    copy_of: str = ""
+    origin: str = ""
+    """URL of the object that this file is a temporary copy of, if it is one."""
 
     @property
     def name(self) -> str:
-        """What to call it."""
-        return self.copy_of or str(self.path)
+        """Path or URL to show in messages."""
+        return self.origin or str(self.path)
 
     @contextmanager
-    def at_hand(self) -> Iterator["VideoFile"]:
-        """Have it on a disk while it is worked on, where it is anyway."""
+    def as_local_file(self) -> Iterator["VideoFile"]:
+        """Give access to the file itself."""
         yield self
 
 
 @dataclass(frozen=True)
 class VideoObject:
-    """One video in an object store that every worker reaches.
-
-    Attributes:
-        path: where it lies; its bytes are never altered.
-    """
+    """A video in an object store that every worker can reach; it is never modified."""
 
     path: UPath
 
     @contextmanager
-    def at_hand(self) -> Iterator[VideoFile]:
-        """Have it on a disk while it is worked on.
-
-        Yields:
-            A copy, which vanishes afterwards: a worker holds one video at a time.
+    def as_local_file(self) -> Iterator[VideoFile]:
+        """Download the object to a temporary file, which is deleted on exit.
 
         Raises:
             VideoError: `missing`, if the store does not hold it.
@@ -63,53 +72,29 @@ class VideoObject:
                 raise VideoError(
                     "missing", f"{self.path} cannot be found: restore it or remove it from the source"
                 ) from error
-            yield VideoFile(copy, copy_of=str(self.path))
+            yield VideoFile(copy, origin=str(self.path))
 
 
 Video: TypeAlias = VideoFile | VideoObject
 
 
-def video_at(place: Place) -> Video:
-    """Name the video that lies in a place."""
-    return VideoFile(place) if isinstance(place, Path) else VideoObject(place)
-
-
-class VideoError(Exception):
-    """One video cannot be used. It is skipped, and its manifest row tells why.
-
-    Attributes:
-        status: what is wrong in one word, such as `unreadable`.
-        message: what is wrong and the way out, in one sentence.
-    """
-
-    def __init__(self, status: str, message: str) -> None:
-        super().__init__(status, message)
-        self.status = status
-        self.message = message
-
-    def __str__(self) -> str:
-        return self.message
+def video_from_path(path: StoragePath) -> Video:
+    """Refer to the video at a path on a disk or in an object store."""
+    return VideoFile(path) if isinstance(path, Path) else VideoObject(path)
 
 
 @dataclass(frozen=True)
 class VideoBytes:
-    """A video that the run itself has made, before it is saved.
-
-    Attributes:
-        content: the bytes of the file.
-    """
+    """Content of a rendered video file that is not saved yet; `digest` is its SHA-256, empty if unknown."""
 
     content: bytes
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class VideoLink:
-    """A video that already lies somewhere, before it is catalogued.
+    """An existing video, which is never modified, to store as a symbolic link or a copy; `digest` as in `VideoBytes`."""
 
-    Attributes:
-        target: the file, which stays where it is and is never altered.
-        copy: whether to keep a copy of it instead of a link to it.
-    """
-
-    target: Place
+    target: StoragePath
     copy: bool = False
+    digest: str = ""

@@ -1,40 +1,49 @@
-"""Name the most probable object in each frame of a video, and how probable every object is in the video as a whole."""
+"""Classify the frames of one video: the most probable class of each frame, and means over all frames."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import cast
+from typing import Final, Literal, cast
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, PositiveFloat
 
-from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
 from video_recommender.media.video import VideoError
-from video_recommender.networks.frame_classifier import FrameClassifier, FrameDescriptions
-from video_recommender.networks.frame_reuse import describe_changed
+from video_recommender.networks.frame_classifier import FrameClassifier, FramePredictions
+from video_recommender.networks.pretrained import Network
 from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 
-VERSION = 1
-"""Raised when the same frames and network would give other detections than before, so that they are made again."""
+PROBABILITY_FLOOR: Final = 1e-4
+"""Smaller mean probabilities are dropped; a uniform distribution over 1000 classes has ten times as much."""
 
-PROBABILITY_FLOOR = 1e-4
-"""Smaller mean probabilities are not kept: an even guess among 1000 classes would give each ten times as much."""
+BATCH_FRAMES: Final = 32
+"""Frames decoded at a time, so that memory does not grow with the length of the video."""
 
-BATCH_FRAMES = 32
-"""How many frames are decoded at a time, so that memory does not grow with the length of the video."""
+
+class DetectionOptions(BaseModel):
+    """Which network classifies frames, and how (parameters_detection.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: Network = "efficientnet-lite0"
+    engine: Literal["litert", "keras"] = "litert"
+    reuse_below: PositiveFloat | None = None
 
 
 @dataclass(frozen=True)
 class VideoDetections:
-    """What a network has seen in one video.
+    """The classification of one video.
 
     Attributes:
-        detections: the most probable object in each frame.
-        class_scores: each object's mean probability over the frames, most probable first; objects below
-            `PROBABILITY_FLOOR` are left out.
-        embedding: the mean over the frames of what the network's last layer looks at.
+        detections: the most probable class of each frame.
+        class_scores: mean probability of each class over the frames, highest first; classes below `PROBABILITY_FLOOR`
+            are dropped.
+        embedding: mean embedding over the frames.
     """
 
     detections: DataFrame[Detections]
@@ -42,44 +51,40 @@ class VideoDetections:
     embedding: DataFrame[MeanEmbedding]
 
 
-def name_objects(
+def classify_frames(
     frames: FrameFolder | EncodedFrames | Frames, classifier: FrameClassifier, reuse_below: float | None = None
 ) -> VideoDetections:
-    """Name the objects in a video, running the network at most once over each frame.
+    """Classify every frame of one video.
 
     Args:
-        frames: the video's frames in order of time: a folder, JPEGs, or uint8 RGB, shape (n, height, width, 3).
-        classifier: network with its class names.
-        reuse_below: a frame that differs less from the last one that the network has read, in mean grey levels (0 to
-            255), takes over what was seen there; None runs the network over every frame.
-
-    Returns:
-        See `VideoDetections`.
+        frames: in order of time: a folder, JPEGs, or uint8 RGB, shape (n, height, width, 3).
+        classifier: the network.
+        reuse_below: reuse the last prediction for frames whose mean absolute difference from the last classified frame
+            is smaller, grey levels (0 to 255); None classifies every frame.
 
     Raises:
         VideoError: if there is no frame or a frame is not a readable picture.
     """
     pictures = iter(frames) if isinstance(frames, np.ndarray) else frames.pictures()
-    # Decoding and inference take turns in batches, not frame by frame: they drive each other out of the CPU's cache.
-    batches = (np.stack(batch) for batch in iter(lambda: list(islice(pictures, BATCH_FRAMES)), []))
-    described = (
-        map(classifier.describe, batches) if reuse_below is None else describe_changed(batches, classifier, reuse_below)
+    batches = batch_pictures(pictures)
+    predictions = (
+        map(classifier.predict, batches)
+        if reuse_below is None
+        else predict_changed_frames(batches, classifier, reuse_below)
     )
-    return summarise_descriptions(described, classifier.class_names, _name(frames))
+    name = str(frames.path) if isinstance(frames, FrameFolder) else "The video"
+    return summarize_predictions(predictions, classifier.class_names, name)
 
 
-def summarise_descriptions(
-    described: Iterable[FrameDescriptions], class_names: Sequence[str], name: str
+def summarize_predictions(
+    predictions: Iterable[FramePredictions], class_names: Sequence[str], name: str
 ) -> VideoDetections:
-    """Name the object in each frame from what a network makes of the frames.
+    """Summarize the predictions for the frames of one video.
 
     Args:
-        described: batches of frames, in order of time.
+        predictions: batches of frames, in order of time.
         class_names: in the order of the probabilities.
-        name: what to call the video in an error.
-
-    Returns:
-        See `VideoDetections`.
+        name: of the video, for error messages.
 
     Raises:
         VideoError: if there is no frame.
@@ -87,13 +92,13 @@ def summarise_descriptions(
     best: list[int] = []
     confidences: list[float] = []
     probabilities, embeddings = np.zeros(1), np.zeros(1)
-    for batch in described:
+    for batch in predictions:
         best.extend(batch.probabilities.argmax(axis=1))
         confidences.extend(batch.probabilities.max(axis=1).clip(max=1))
         probabilities = probabilities + batch.probabilities.sum(axis=0, dtype=np.float64)
         embeddings = embeddings + batch.embeddings.sum(axis=0, dtype=np.float64)
     if not best:
-        raise VideoError("damaged", f"{name} holds no frames: delete it and run preprocessing again")
+        raise VideoError("damaged", f"{name} contains no frames: delete it and run preprocessing again")
     names = np.array(class_names, dtype=object)
     detections = pd.DataFrame(
         {
@@ -102,38 +107,70 @@ def summarise_descriptions(
             "confidence": np.array(confidences, dtype=np.float32),
         }
     )
-    # Checked by their schemas where they are saved: here, too, it would take as long as the network takes for a frame.
+    embedding = pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})
+    # Schemas are checked on saving; checking here too would take as long as classifying a frame.
     return VideoDetections(
         detections=cast("DataFrame[Detections]", detections),
-        class_scores=cast("DataFrame[ClassScores]", _rank(names, probabilities / len(best))),
-        embedding=cast(
-            "DataFrame[MeanEmbedding]", pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})
-        ),
+        class_scores=cast("DataFrame[ClassScores]", _rank_classes(names, probabilities / len(best))),
+        embedding=cast("DataFrame[MeanEmbedding]", embedding),
     )
 
 
-def detect_objects_in_folder(folder: FrameFolder | EncodedFrames, classifier: FrameClassifier) -> DataFrame[Detections]:
-    """Name the most probable object in each frame of a folder.
+def predict_changed_frames(
+    batches: Iterable[Frames], classifier: FrameClassifier, threshold: float
+) -> Iterator[FramePredictions]:
+    """Classify the frames that differ from the last classified one, and reuse its prediction for the others.
+
+    The reference is the last classified frame, not the previous frame, so that slow changes accumulate.
 
     Args:
-        folder: the video's frames in order of time.
-        classifier: network with its class names.
+        batches: the frames of one video in order of time, each uint8 RGB, shape (n, height, width, 3).
+        classifier: the network.
+        threshold: least mean absolute difference for a frame to be classified, grey levels (0 to 255).
 
-    Returns:
-        A row per frame: `frame` (from 1), `class_name`, `confidence` (0 to 1).
-
-    Raises:
-        VideoError: if there is no frame or a frame is not a readable picture.
+    Yields:
+        A row for every frame of each batch.
     """
-    return name_objects(folder, classifier).detections
+    reference: Picture | None = None
+    last: FramePredictions | None = None
+    for batch in batches:
+        is_changed = np.zeros(len(batch), dtype=bool)
+        for number, frame in enumerate(batch):
+            if reference is None or mean_absolute_difference(frame, reference) >= threshold:
+                reference, is_changed[number] = frame, True
+        rows = np.cumsum(is_changed) - (last is None)
+        if is_changed.any():
+            new = classifier.predict(batch[is_changed])
+            last = new if last is None else _concatenate(last, new)
+        assert last is not None  # the first frame of a video is always classified
+        yield _select(last, rows)
+        last = _select(last, rows[-1:])
 
 
-def _rank(names: NDArray[np.object_], means: NDArray[np.float64]) -> pd.DataFrame:
+def batch_pictures(pictures: Iterator[Picture]) -> Iterator[Frames]:
+    """Stack pictures in batches of `BATCH_FRAMES`: decoding and inference evict each other from the CPU's cache."""
+    while batch := list(islice(pictures, BATCH_FRAMES)):
+        yield np.stack(batch)
+
+
+def mean_absolute_difference(frame: Picture, other: Picture) -> float:
+    """Compute the mean absolute difference over pixels and channels, grey levels (0 to 255)."""
+    return cv2.norm(frame, other, cv2.NORM_L1) / frame.size
+
+
+def _rank_classes(names: NDArray[np.object_], means: NDArray[np.float64]) -> pd.DataFrame:
     kept = means >= PROBABILITY_FLOOR
     names, means = names[kept], means[kept].clip(max=1)
     ranked = np.lexsort((names, -means))
     return pd.DataFrame({"class_name": pd.Series(names[ranked], dtype="str"), "probability": means[ranked]})
 
 
-def _name(frames: FrameFolder | EncodedFrames | Frames) -> str:
-    return str(frames.path) if isinstance(frames, FrameFolder) else "The video"
+def _concatenate(first: FramePredictions, second: FramePredictions) -> FramePredictions:
+    return FramePredictions(
+        np.concatenate([first.probabilities, second.probabilities]),
+        np.concatenate([first.embeddings, second.embeddings]),
+    )
+
+
+def _select(predictions: FramePredictions, rows: NDArray[np.int64]) -> FramePredictions:
+    return FramePredictions(predictions.probabilities[rows], predictions.embeddings[rows])

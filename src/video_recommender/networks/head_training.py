@@ -1,144 +1,244 @@
-"""Train a new head on what the frozen network has seen, with Keras."""
+"""Train a classification head with Keras, calibrate it, and draw how it was trained."""
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 from sklearn.utils.class_weight import compute_class_weight
 
-from video_recommender.console_output import silent_stderr
+from video_recommender.console_output import suppress_stderr
 
-BATCH = 64
-SMALLEST_BATCH = 8
-STEPS_PER_EPOCH = 32
-"""Where images are few, batches are smaller, so that there are enough steps to learn in."""
+MAX_BATCH: Final = 64
+MIN_BATCH: Final = 8
+MIN_STEPS_PER_EPOCH: Final = 32
+"""With few images, batches are smaller, so that an epoch has enough steps."""
 
-DROPOUT = 0.3
+DROPOUT: Final = 0.3
+
+PATIENCE: Final = 10
+"""Epochs without lower validation loss before training stops: a quarter of the default number of epochs."""
+
+LOG_TEMPERATURE_BOUNDS: Final = (-7.0, 3.0)
+"""Temperatures from 0.001 to 20: strongly regularised heads have small logits."""
+
+CALIBRATION_BINS: Final = 15
+
+LINES: Final = {
+    "loss": (1, "training images", "#4c78a8"),
+    "validation_loss": (1, "validation images", "#f58518"),
+    "accuracy": (2, "training images", "#4c78a8"),
+    "validation_accuracy": (2, "validation images", "#f58518"),
+}
+"""By column of the history: number of the plot, legend, colour."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledInputs:
-    """What a head sees of images of known classes.
+    """Inputs of a head with their labels.
 
     Attributes:
-        inputs: float32, shape (n, views, inputs); the image itself is the first view.
+        inputs: float32, shape (n, views, inputs); the first view is the image itself.
         labels: int64, shape (n,).
     """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int64]
 
-    def __getitem__(self, chosen: NDArray[np.bool_]) -> "LabelledInputs":
-        return LabelledInputs(self.inputs[chosen], self.labels[chosen])
+    def __getitem__(self, selected: NDArray[np.bool_]) -> "LabelledInputs":
+        return LabelledInputs(self.inputs[selected], self.labels[selected])
 
 
 @dataclass(frozen=True)
-class HeadTraining:
+class HeadHyperparameters:
     """How a head is trained.
 
     Attributes:
-        epochs: how often each image is seen at most.
-        patience: stop after so many epochs without progress on the validation images.
-        learning_rate: of Adam (Kingma and Ba 2015, arXiv:1412.6980) at first; it falls to nothing by the last epoch.
+        epochs: at most.
+        learning_rate: initial one of Adam (Kingma and Ba 2015, arXiv:1412.6980).
         weight_decay: strength of the L2 penalty.
         seed: of initial weights, order and dropout.
     """
 
     epochs: int
-    patience: int
     learning_rate: float
     weight_decay: float
     seed: int
 
 
 @dataclass(frozen=True, eq=False)
-class FittedWeights:
-    """A trained layer and how it came about.
+class FittedHead:
+    """A trained layer.
 
     Attributes:
         weights: float32, shape (inputs, classes).
         bias: float32, shape (classes,).
         history: a row per epoch: `epoch` (from 1), `loss`, `accuracy`, `validation_loss`, `validation_accuracy`; the
             last two are empty without validation images.
-        best_epochs: the epoch whose weights were kept; where the last block was tuned too, also how many of those
-            epochs were kept.
-        block: weights of the tuned last block; empty where it stayed frozen.
+        best_epoch: the epoch whose weights were kept.
     """
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     history: pd.DataFrame
-    best_epochs: tuple[int, ...]
-    block: tuple[NDArray[np.float32], ...] = ()
+    best_epoch: int
 
 
 def train_head(
-    training: LabelledInputs, validation: LabelledInputs | None, classes: int, how: HeadTraining
-) -> FittedWeights:
-    """Train a dense layer on all views, each class counting the same however many images it has.
+    training: LabelledInputs, validation: LabelledInputs | None, n_classes: int, hyperparameters: HeadHyperparameters
+) -> FittedHead:
+    """Train a dense layer on all views, with class weights.
 
     Args:
-        training: the images to learn from.
-        validation: images that tell when to stop, which are not learnt from; None: all epochs are gone through.
-        classes: how many there are.
-        how: see `HeadTraining`.
+        training: training images.
+        validation: images for early stopping; None trains all epochs.
+        n_classes: number of classes.
+        hyperparameters: see `HeadHyperparameters`.
 
     Returns:
-        The weights of the best epoch. The same inputs give the same weights.
+        The weights of the best epoch; deterministic.
     """
-    with silent_stderr():
+    with suppress_stderr():
         import keras
 
-    keras.utils.set_random_seed(how.seed)
+    keras.utils.set_random_seed(hyperparameters.seed)
     images, views, width = training.inputs.shape
     model = keras.Sequential(
         [
             keras.Input((width,)),
             keras.layers.Dropout(DROPOUT),
-            keras.layers.Dense(classes, kernel_regularizer=keras.regularizers.L2(how.weight_decay)),
+            keras.layers.Dense(n_classes, kernel_regularizer=keras.regularizers.L2(hyperparameters.weight_decay)),
         ]
     )
-    batch = max(SMALLEST_BATCH, min(BATCH, images * views // STEPS_PER_EPOCH))
-    steps = how.epochs * math.ceil(images * views / batch)
+    batch = max(MIN_BATCH, min(MAX_BATCH, images * views // MIN_STEPS_PER_EPOCH))
+    steps = hyperparameters.epochs * math.ceil(images * views / batch)
     model.compile(
-        # slower and slower (Loshchilov and Hutter 2017, arXiv:1608.03983), so that the weights settle
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(how.learning_rate, steps)),
+        # Cosine annealing: Loshchilov and Hutter 2017, arXiv:1608.03983.
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(hyperparameters.learning_rate, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=False,  # XLA compiles for longer than such a small head learns
+        jit_compile=False,  # compiling with XLA takes longer than training so small a head
     )
-    stop = keras.callbacks.EarlyStopping(patience=how.patience, restore_best_weights=True)
+    early_stopping = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
     fitted = model.fit(
         training.inputs.reshape(images * views, width),
         np.repeat(training.labels, views),
         validation_data=None if validation is None else (validation.inputs[:, 0], validation.labels),
-        class_weight=class_weights(training.labels),
-        epochs=how.epochs,
+        class_weight=balanced_class_weights(training.labels),
+        epochs=hyperparameters.epochs,
         batch_size=batch,
-        callbacks=[] if validation is None else [stop],
+        callbacks=[] if validation is None else [early_stopping],
         verbose=0,
     )
-    weights, bias = model.layers[-1].get_weights()
-    history, best_epoch = read_history(fitted.history)
-    return FittedWeights(weights, bias, history, (best_epoch,))
+    weights, bias = (variable.value.numpy() for variable in model.layers[-1].weights)
+    history, best_epoch = _tabulate_history(fitted.history)
+    return FittedHead(weights, bias, history, best_epoch)
 
 
-def class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
-    """Weigh each class so that all count the same."""
-    present = np.unique(labels)
-    return dict(
-        zip(present.tolist(), compute_class_weight("balanced", classes=present, y=labels).tolist(), strict=True)
+def balanced_class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
+    """Weight each class inversely to its number of images."""
+    classes = np.unique(labels)
+    weights = compute_class_weight("balanced", classes=classes, y=labels)
+    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
+
+
+def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
+    """Find the temperature that minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
+
+    Args:
+        logits: shape (n, classes), of images that the head was not trained on.
+        labels: int64, shape (n,).
+
+    Returns:
+        The divisor of the logits; 1 without images.
+    """
+    if not len(labels):
+        return 1.0
+    scores, rows = logits.astype(np.float64), np.arange(len(labels))
+
+    def negative_log_likelihood(log_temperature: float) -> float:
+        return float(-log_softmax(scores / np.exp(log_temperature), axis=1)[rows, labels].mean())
+
+    return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=LOG_TEMPERATURE_BOUNDS, method="bounded").x))
+
+
+def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]) -> float:
+    """Find the confidence below which this share of images of known classes lies (Hendrycks and Gimpel 2017).
+
+    Args:
+        rejection_rate: share of the images to reject, 0 to 1.
+        logits: calibrated, shape (n, classes), of images that the head was not trained on.
+
+    Returns:
+        0 to 1; 0 if nothing is to be rejected or there are no images.
+    """
+    if not (rejection_rate and len(logits)):
+        return 0.0
+    return float(np.quantile(softmax(logits.astype(np.float64), axis=1).max(axis=1), rejection_rate))
+
+
+def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
+    """Compute the mean gap between confidence and accuracy over bins of confidence (Naeini et al. 2015).
+
+    Args:
+        probabilities: shape (n, classes).
+        labels: int64, shape (n,).
+
+    Returns:
+        0 to 1; 0 is perfectly calibrated.
+    """
+    confidences = probabilities.max(axis=1)
+    gaps = (probabilities.argmax(axis=1) == labels) - confidences
+    bins = np.minimum((confidences * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    return float(np.abs(np.bincount(bins, gaps, minlength=CALIBRATION_BINS)).sum() / len(labels))
+
+
+def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
+    """Draw loss and accuracy by epoch: a thin line per fold, a thick one for their mean until the first fold stops.
+
+    Args:
+        history: a row per fold and epoch: `fold` and the columns of `FittedHead.history`.
+
+    Returns:
+        Two plots side by side; empty if there is no fold.
+    """
+    figure = make_subplots(cols=2, subplot_titles=["Loss", "Accuracy"], horizontal_spacing=0.1)
+    for name, (column, legend, colour) in LINES.items() if len(history) else ():
+        for _fold, epochs in history.groupby("fold"):
+            line = {"color": colour, "width": 1}
+            _add_line(figure, column, epochs.set_index("epoch")[name], line=line, opacity=0.3, showlegend=False)
+        in_all_folds = history["epoch"] <= history.groupby("fold")["epoch"].max().min()
+        mean = history[in_all_folds].groupby("epoch")[name].mean()
+        line = {"color": colour, "width": 3}
+        _add_line(figure, column, mean, line=line, name=legend, showlegend=column == 1)
+    figure.update_xaxes(title="epoch")
+    figure.update_yaxes(rangemode="tozero", col=1)
+    figure.update_yaxes(tickformat=".0%", col=2)
+    title = f"Training of the new head, {history['fold'].nunique()} folds" if len(history) else "No fold was held out"
+    return figure.update_layout(
+        template="plotly_white",
+        title={"text": title, "x": 0.02, "font": {"size": 18}},
+        font={"size": 14},
+        width=980,
+        height=440,
+        legend={"orientation": "h", "y": -0.2},
     )
 
 
-def read_history(history: dict[str, list[float]]) -> tuple[pd.DataFrame, int]:
-    """Put what Keras tells of its epochs into a table.
+def _add_line(figure: go.Figure, column: int, values: pd.Series, **options: object) -> None:
+    # Plain lists: plotly writes arrays as base64, which older readers of the file do not support.
+    rounded = [None if pd.isna(value) else round(float(value), 4) for value in values]
+    figure.add_trace(go.Scatter(x=list(values.index), y=rounded, mode="lines", **options), row=1, col=column)
 
-    Returns:
-        See `FittedWeights.history`, and the number of the best epoch; the last one where nothing was validated.
-    """
+
+def _tabulate_history(history: dict[str, list[float]]) -> tuple[pd.DataFrame, int]:
+    """Return `FittedHead.history` and the best epoch, which is the last one without validation."""
     table = pd.DataFrame(
         {
             "epoch": np.arange(1, len(history["loss"]) + 1),

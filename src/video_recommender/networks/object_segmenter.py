@@ -1,4 +1,4 @@
-"""Find every object in a video's frames, and measure how much of the picture each covers."""
+"""Detect the objects in a video's frames, and measure the area of each."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,22 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
 from video_recommender.media.video import VideoError
-from video_recommender.networks.found_objects import FoundObjects, ObjectDetector
+from video_recommender.networks.object_detector import DetectedObjects, ObjectDetector
 from video_recommender.networks.object_masks import Box, MaskKind, Masks, mask_objects, pixel_boxes
-from video_recommender.networks.repeated_boxes import best_boxes
-from video_recommender.networks.weak_objects import believe_objects
+from video_recommender.networks.suppression import hysteresis_threshold, non_maximum_suppression
 from video_recommender.schemas import Segmentations, SegmentationScores
 from video_recommender.storage.digests import fingerprint
 
 VERSION: Final = 2
-"""Raised when the same frames and detector would give other tables than before, so that they are made again."""
+"""Increment when the same frames and detector would give other tables than before."""
 
-SAME_PLACE: Final = 0.6
-"""Where classes are grouped: of two boxes of one group that overlap more, the better one is kept."""
+GROUP_MAX_IOU: Final = 0.6
+"""For non-maximum suppression among the classes of one group."""
 
 
 class SegmentationOptions(BaseModel):
-    """How objects are found and measured (parameters_segmentation.yml)."""
+    """How objects are detected and measured (parameters_segmentation.yml)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,93 +36,89 @@ class SegmentationOptions(BaseModel):
     every_nth_frame: PositiveInt = 6
     confidence: float | None = Field(default=None, gt=0, le=1)
     class_confidence: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
-    weak_share: float = Field(default=0.7, gt=0, le=1)
     masks: MaskKind = "likely"
     groups: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     keep_others: bool = True
     overlays: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
+    def _check_combinations(self) -> Self:
         if self.labels is not None and self.model is None:
-            raise ValueError("segmentation.labels are those of a model of your own: name it with segmentation.model")
+            raise ValueError("segmentation.labels belongs to a model of your own: set segmentation.model too")
         if not self.keep_others and not self.groups:
-            raise ValueError("segmentation.keep_others=false leaves no class: name some under segmentation.groups")
+            raise ValueError("segmentation.keep_others=false leaves no class: add some under segmentation.groups")
         return self
 
 
 @dataclass(frozen=True)
 class SegmentedFrame:
-    """One frame with its objects, the most certain first.
+    """One frame with its objects, highest score first.
 
     Attributes:
-        number: the frame's, from 1.
+        number: of the frame, from 1.
         picture: uint8 RGB, shape (height, width, 3).
-        objects: also the doubtful ones.
+        objects: accepted and rejected ones.
         class_names: of each object.
-        masks: bool, shape (objects, height, width): the pixels that each covers.
-        is_believed: bool, shape (objects,).
+        masks: bool, shape (objects, height, width).
+        is_accepted: bool, shape (objects,): see `hysteresis_threshold`.
     """
 
     number: int
     picture: Picture
-    objects: FoundObjects
+    objects: DetectedObjects
     class_names: NDArray[np.object_]
     masks: Masks
-    is_believed: NDArray[np.bool_]
+    is_accepted: NDArray[np.bool_]
 
     @property
     def areas_pct(self) -> NDArray[np.float32]:
-        """How much of the picture each object covers, in hundredths: float32, shape (objects,)."""
+        """Share of the picture that each object covers, percent: float32, shape (objects,)."""
         return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
 
-    def believed(self) -> Self:
-        """The same frame without the doubtful objects."""
-        rows = self.is_believed
+    def accepted(self) -> Self:
+        """Return the same frame with only its accepted objects."""
+        rows = self.is_accepted
         return replace(
             self,
             objects=self.objects.select(rows),
             class_names=self.class_names[rows],
             masks=self.masks[rows],
-            is_believed=rows[rows],
+            is_accepted=rows[rows],
         )
 
 
 @dataclass(frozen=True)
 class ObjectSegmenter:
-    """A detector, and what to make of what it finds; it can be pickled and sent to worker processes.
+    """A detector and its postprocessing; it can be pickled and sent to worker processes.
 
     Attributes:
-        detector: finds objects in a picture.
-        class_names: what to call each class, by the detector's number; classes may share a name.
-        thresholds: by class, the score from which an object is believed; classes without one are left out.
-        weak_share: see `believe_objects`.
-        every_nth_frame: how many frames to go on after each that is looked at.
+        detector: detects objects in a picture.
+        class_names: names by the detector's class number; classes may share a name.
+        thresholds: confidence threshold by class number; classes without one are never accepted.
+        every_nth_frame: step between the frames that are segmented.
         masks: see `MaskKind`.
     """
 
     detector: ObjectDetector
     class_names: Mapping[int, str]
     thresholds: Mapping[int, float]
-    weak_share: float
     every_nth_frame: int
     masks: MaskKind
 
     @property
-    def fingerprint(self) -> str:
-        """Digest of the detector and of all that follows."""
+    def digest(self) -> str:
+        """Digest of everything that affects its results."""
         names, thresholds = (
             {str(number): value for number, value in by_class.items()}
             for by_class in (self.class_names, self.thresholds)
         )
-        step = self.every_nth_frame
-        return fingerprint(VERSION, self.detector.fingerprint, names, thresholds, self.weak_share, step, self.masks)
+        return fingerprint(VERSION, self.detector.digest, names, thresholds, self.every_nth_frame, self.masks)
 
     def segment(self, frames: FrameFolder | EncodedFrames) -> Iterator[SegmentedFrame]:
-        """Find the objects in a video, then measure those that are believed.
+        """Detect the objects of a video, decide which to accept, and compute their masks.
 
         Args:
-            frames: the video's frames in order of time; decoded twice, so that they are never all in memory.
+            frames: in order of time; decoded twice, so that they are never all in memory.
 
         Yields:
             Every n-th frame, also those without objects.
@@ -132,35 +127,36 @@ class ObjectSegmenter:
             VideoError: if there is no frame or a frame is not a readable picture.
         """
         step = self.every_nth_frame
-        found = [self._find(picture) for picture in frames.pictures(step)]
-        if not found:
+        detected = [self._detect(picture) for picture in frames.pictures(step)]
+        if not detected:
             raise VideoError("damaged", "The video has no frames: run preprocessing again")
-        believed = believe_objects(found, self.thresholds, self.weak_share)
-        pictures = zip(frames.pictures(step), found, believed, strict=True)
-        for position, (picture, objects, is_believed) in enumerate(pictures):
+        accepted = hysteresis_threshold(detected, self.thresholds)
+        pictures = zip(frames.pictures(step), detected, accepted, strict=True)
+        for position, (picture, objects, is_accepted) in enumerate(pictures):
             names = np.array([self.class_names[int(number)] for number in objects.class_ids], dtype=object)
             masks = mask_objects(picture, objects, self.masks)
-            yield SegmentedFrame(1 + position * step, picture, objects, names, masks, is_believed)
+            yield SegmentedFrame(1 + position * step, picture, objects, names, masks, is_accepted)
 
-    def _find(self, picture: Picture) -> FoundObjects:
-        """Find objects of the classes that are asked for; those of one name are of one class from here on."""
-        found = self.detector.find(picture)
-        known = found.select(np.isin(found.class_ids, list(self.class_names)))
+    def _detect(self, picture: Picture) -> DetectedObjects:
+        """Detect objects of the selected classes; classes that share a name become one class."""
+        detected = self.detector.detect(picture)
+        known = detected.select(np.isin(detected.class_ids, list(self.class_names)))
         first = {name: number for number, name in sorted(self.class_names.items(), reverse=True)}
         numbers = np.array([first[self.class_names[number]] for number in known.class_ids.tolist()], np.int64)
         if np.array_equal(numbers, known.class_ids):
             return known
-        return replace(known, class_ids=numbers).select(best_boxes(known.boxes, numbers, known.scores, SAME_PLACE))
+        kept = non_maximum_suppression(known.boxes, numbers, known.scores, GROUP_MAX_IOU)
+        return replace(known, class_ids=numbers).select(kept)
 
 
 @dataclass(frozen=True)
 class VideoSegmentation:
-    """What was found in one video.
+    """The objects in one video.
 
     Attributes:
-        objects: those that are believed, a row per object and frame.
-        segmentation_scores: what was seen of each class, the doubtful objects included.
-        frames: in how many frames it was looked for.
+        objects: accepted objects, a row per object and frame.
+        segmentation_scores: mean score and area of each class, rejected objects included.
+        frames: number of frames that were segmented.
     """
 
     objects: DataFrame[Segmentations]
@@ -169,26 +165,23 @@ class VideoSegmentation:
 
 
 def segment_video(frames: FrameFolder | EncodedFrames, segmenter: ObjectSegmenter) -> VideoSegmentation:
-    """Find and measure the objects in a video.
+    """Detect and measure the objects in one video.
 
     Args:
-        frames: the video's frames in order of time.
-        segmenter: finds and measures.
-
-    Returns:
-        See `VideoSegmentation`.
+        frames: in order of time.
+        segmenter: detector and postprocessing.
 
     Raises:
         VideoError: if there is no frame or a frame is not a readable picture.
     """
     tables = [_tabulate(frame) for frame in segmenter.segment(frames)]
-    found = pd.concat(tables, ignore_index=True)
+    detected = pd.concat(tables, ignore_index=True)
     columns = list(Segmentations.to_schema().columns)
-    believed = found.loc[found["is_believed"]]
-    numbers = believed.groupby("frame").cumcount() + 1
+    accepted = detected.loc[detected["is_accepted"]]
+    numbers = accepted.groupby("frame").cumcount() + 1
     return VideoSegmentation(
-        objects=Segmentations.validate(believed.assign(object=numbers)[columns].reset_index(drop=True)),
-        segmentation_scores=_sum_up_classes(found, len(tables)),
+        objects=Segmentations.validate(accepted.assign(object=numbers)[columns].reset_index(drop=True)),
+        segmentation_scores=_score_classes(detected, len(tables)),
         frames=len(tables),
     )
 
@@ -206,15 +199,15 @@ def _tabulate(frame: SegmentedFrame) -> pd.DataFrame:
             "y_min": boxes["top"],
             "x_max": boxes["right"],
             "y_max": boxes["bottom"],
-            "is_believed": frame.is_believed,
+            "is_accepted": frame.is_accepted,
         }
     )
 
 
-def _sum_up_classes(found: pd.DataFrame, frames: int) -> DataFrame[SegmentationScores]:
-    """Per class, the means over all frames: of the most certain object's score, and of the area of all its objects."""
-    per_frame = found.groupby(["class_name", "frame"]).agg(score=("confidence", "max"), area_pct=("area_pct", "sum"))
+def _score_classes(detected: pd.DataFrame, frames: int) -> DataFrame[SegmentationScores]:
+    """Per class, average over all frames the highest score and the total area."""
+    per_frame = detected.groupby(["class_name", "frame"]).agg(score=("confidence", "max"), area_pct=("area_pct", "sum"))
     capped = per_frame.assign(area_pct=per_frame["area_pct"].clip(upper=100)).groupby(level="class_name")
-    summed = (capped.sum() / frames).rename(columns={"score": "probability"}).astype(float).reset_index()
-    ranked = summed.sort_values(["probability", "class_name"], ascending=[False, True], ignore_index=True)
+    means = (capped.sum() / frames).rename(columns={"score": "probability"}).astype(float).reset_index()
+    ranked = means.sort_values(["probability", "class_name"], ascending=[False, True], ignore_index=True)
     return SegmentationScores.validate(ranked)

@@ -1,18 +1,22 @@
-"""The networks that tell 1000 kinds of object apart, by name. Keras is imported only when one is built or read."""
+"""Pre-trained ImageNet classifiers by name, and access to their last layers. Keras is imported only when needed."""
 
+import functools
+import logging
+import os
 import sys
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, PositiveFloat
 
-from video_recommender.console_output import silent_stderr
-from video_recommender.networks.efficientnet_lite import VARIANTS, read_efficientnet_lite
-from video_recommender.networks.imagenet_classes import imagenet_class_names
+from video_recommender.console_output import suppress_stderr
+from video_recommender.networks.efficientnet_lite import VARIANTS, build_efficientnet_lite
 from video_recommender.schemas import ClassEmbeddings
+from video_recommender.storage.digests import fingerprint_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -21,97 +25,73 @@ if TYPE_CHECKING:
 else:
     KerasModel: TypeAlias = Any
 
+logger = logging.getLogger(__name__)
+
+# TensorFlow's C++ code reports a missing GPU on stderr as an error.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 Network: TypeAlias = str
 """`efficientnet-lite0`, `efficientnet-lite2`, or a network of `keras.applications` such as `MobileNetV2`."""
 
 
-class DetectionOptions(BaseModel):
-    """How frames are read by the network (parameters_detection.yml)."""
+@functools.cache
+def imagenet_class_names() -> tuple[str, ...]:
+    """Read the names of the 1000 classes of ILSVRC 2012 (Russakovsky et al. 2015).
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    network: Network = "efficientnet-lite0"
-    engine: Literal["litert", "keras"] = "litert"
-    reuse_below: PositiveFloat | None = None
+    Returns:
+        English names, singular, unique, without commas, in the order of the networks' outputs.
+    """
+    lines = files(__package__).joinpath("imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
 
 
 def build_network(name: Network) -> KerasModel:
     """Build a network with its ImageNet weights and its own preprocessing inside.
 
     Args:
-        name: see `Network`. The two EfficientNet-Lites need no internet access, the others do the first time.
+        name: see `Network`. Keras downloads the weights of its applications the first time.
 
     Returns:
-        A model named `name` from RGB, 0 to 255, shape (n, height, width, 3), to the probabilities of the classes,
-        float32, shape (n, 1000).
+        A model named `name`: RGB, 0 to 255, shape (n, height, width, 3), to probabilities, float32, shape (n, 1000).
 
     Raises:
-        ValueError: if there is no such network or its weights cannot be had.
+        ValueError: if there is no such network or its weights are not available.
     """
-    with silent_stderr():
-        import keras  # noqa: F401 - here, because TensorFlow greets from C++ when it is imported
+    with suppress_stderr():
+        import keras  # noqa: F401 - TensorFlow writes to stderr when it is imported
     if name in VARIANTS:
-        return read_efficientnet_lite(name).build()
+        return build_efficientnet_lite(name)
     return _build_keras_application(name)
 
 
-def class_embeddings(network: KerasModel) -> DataFrame[ClassEmbeddings]:
-    """Read what the network's last layer knows of each class: see `tabulate_class_weights`.
-
-    Args:
-        network: as from `build_network`.
-    """
-    return tabulate_class_weights(last_layer_weights(network)[0].T)
-
-
-def tabulate_class_weights(class_weights: NDArray[np.float32]) -> DataFrame[ClassEmbeddings]:
-    """Tabulate a last layer's weights for every feature, which point in similar directions for similar classes.
-
-    Args:
-        class_weights: float32, shape (classes, features).
-
-    Returns:
-        Raw weights, neither centred nor normalised: a float32 column per feature (1280 in EfficientNet-Lite).
-    """
-    names = imagenet_class_names()
-    rows = np.ascontiguousarray(class_weights)
-    columns = [f"feature_{number}" for number in range(1, rows.shape[1] + 1)]
-    return ClassEmbeddings.validate(pd.DataFrame(rows, pd.Index(names, name="class_name"), columns))
-
-
-def copy_network(network: KerasModel) -> KerasModel:
-    """Copy a network, so that whatever becomes of the copy leaves it as it is."""
-    import keras
-
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
 def last_layer_weights(network: KerasModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Read the network's last layer.
-
-    Args:
-        network: as from `build_network`.
-
-    Returns:
-        Its kernel, shape (features, classes), and its bias, shape (classes,).
-    """
+    """Return kernel, shape (features, classes), and bias, shape (classes,), of the last layer."""
     layer = _last_layer(_innermost(network))
-    kernel, bias = np.asarray(layer.kernel, np.float32), np.asarray(layer.bias, np.float32)
-    # Some networks end in a dense layer, some in a convolution of size 1; both keep the classes on the last axis.
+    kernel, bias = _as_array(layer.kernel), _as_array(layer.bias)
+    # Some networks end in a dense layer, some in a 1 × 1 convolution; both have the classes on the last axis.
     return kernel.reshape(-1, len(bias)), bias
 
 
-def embedding_network(network: KerasModel) -> KerasModel:
-    """Cut off a network's last layer, so that it gives what that layer looks at.
+def class_embeddings(class_weights: NDArray[np.float32], class_names: Sequence[str]) -> DataFrame[ClassEmbeddings]:
+    """Tabulate the last layer's weights of each class, which point in similar directions for similar classes.
 
     Args:
-        network: as from `build_network`.
+        class_weights: float32, shape (classes, features).
+        class_names: in the same order.
 
     Returns:
-        A model from RGB, 0 to 255, to the embedding of the picture: float32, shape (n, features). It shares its layers
-        with the network.
+        A float32 column per feature (1280 for EfficientNet-Lite); not centred, not normalised.
+    """
+    columns = [f"feature_{number}" for number in range(1, class_weights.shape[1] + 1)]
+    index = pd.Index(class_names, name="class_name")
+    return ClassEmbeddings.validate(pd.DataFrame(np.ascontiguousarray(class_weights), index, columns))
+
+
+def embedding_model(network: KerasModel) -> KerasModel:
+    """Remove the last layer, so that the output is the embedding.
+
+    Returns:
+        A model from RGB, 0 to 255, to float32, shape (n, features). It shares its layers with `network`.
     """
     import keras
 
@@ -122,15 +102,11 @@ def embedding_network(network: KerasModel) -> KerasModel:
     return base if inner is network else keras.Model(network.input, base(network.layers[-2].output))
 
 
-def with_embedding(network: KerasModel) -> KerasModel:
-    """Let a network also tell what its last layer looks at: its embedding of the picture.
-
-    Args:
-        network: as from `build_network`.
+def append_embedding(network: KerasModel) -> KerasModel:
+    """Concatenate the embedding to the output.
 
     Returns:
-        The same network, whose one output holds the probabilities, then the embedding: float32, shape (n, classes +
-        features).
+        The same network with the output probabilities, then embedding: float32, shape (n, classes + features).
     """
     import keras
 
@@ -141,17 +117,24 @@ def with_embedding(network: KerasModel) -> KerasModel:
     return both if inner is network else keras.Model(network.input, both(network.layers[-2].output), name=network.name)
 
 
+def digest_weights(model: KerasModel) -> str:
+    """Digest a network's weights into 32 hexadecimal digits."""
+    return fingerprint_bytes(b"".join(_as_array(variable).tobytes() for variable in model.weights))
+
+
 def _build_keras_application(name: Network) -> KerasModel:
     import keras
 
     build = getattr(keras.applications, name, None)
     if not name[:1].isupper() or not callable(build):
-        raise ValueError(f"There is no network {name!r}: name {', '.join(VARIANTS)} or a class of keras.applications")
+        raise ValueError(f"There is no network {name!r}: select {', '.join(VARIANTS)} or a class of keras.applications")
     try:
         network = build(weights="imagenet")
-    except Exception as error:
+    except Exception as error:  # Keras raises plain Exception if a download fails
+        logger.exception("Keras cannot load the weights of %s", name)
         raise ValueError(
-            f"The weights of {name} cannot be downloaded: go online once, or name {', '.join(VARIANTS)} instead"
+            f"The weights of {name} cannot be downloaded: connect to the internet once, "
+            f"or select {', '.join(VARIANTS)} instead"
         ) from error
     pictures = keras.Input(network.input_shape[1:], name="rgb")
     preprocessed = sys.modules[build.__module__].preprocess_input(pictures)
@@ -159,7 +142,7 @@ def _build_keras_application(name: Network) -> KerasModel:
 
 
 def _innermost(network: KerasModel) -> KerasModel:
-    """A network of `keras.applications` lies inside the model that does its preprocessing."""
+    """A network of `keras.applications` is nested in the model that adds its preprocessing."""
     import keras
 
     last = network.layers[-1]
@@ -168,3 +151,9 @@ def _innermost(network: KerasModel) -> KerasModel:
 
 def _last_layer(network: KerasModel) -> "keras.Layer":
     return next(layer for layer in reversed(network.layers) if getattr(layer, "kernel", None) is not None)
+
+
+def _as_array(variable: "keras.Variable") -> NDArray[np.float32]:
+    """Copy a weight without Keras's `__array__`, which NumPy 2 warns of."""
+    array: NDArray[np.float32] = variable.value.numpy()
+    return array

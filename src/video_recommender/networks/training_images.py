@@ -1,39 +1,64 @@
-"""The images that a head learns from: which there are, of which class, and what must not straddle a split."""
+"""Training images for a classification head: a user's photos, or distinct frames of videos with weak labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import cv2
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from video_recommender.incremental.partitions import RECORDS
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
+from video_recommender.media.photo import Photo
 from video_recommender.media.video import VideoError
+from video_recommender.schemas import Corpus
 from video_recommender.sources.folder import unique_slugs
-from video_recommender.sources.photos import Photo, list_photo_folder
+from video_recommender.sources.photos import list_photo_folder
+from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import STATE_FOLDER
 
-VERSION = 1
-"""Raised when the same source would give other training images than before, so that they are made again."""
+JPEG_QUALITY: Final = 95
 
-JPEG_QUALITY = 95
+NEAR_DUPLICATE_BITS: Final = 10
+"""Frames whose 64-bit hashes differ in no more bits are near-duplicates."""
+
+MAX_CLASS_IMBALANCE: Final = 3
+"""Greatest number of images of a class relative to the smallest class; class weights balance the rest."""
+
+
+class TransferLearningOptions(BaseModel):
+    """Which classes a head learns, and how (parameters_transfer_learning.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images: Path | None = None
+    frames_per_video: PositiveInt = 6
+    min_images: Annotated[int, Field(ge=2)] = 10
+    features: Literal["objects", "embedding"] = "objects"
+    folds: Annotated[int, Field(ge=2)] = 5
+    epochs: PositiveInt = 40
+    learning_rate: PositiveFloat = 0.01
+    rejection_rate: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
 @dataclass(frozen=True)
-class ChosenFrames:
+class SelectedFrames:
     """Frames of one video that become training images.
 
     Attributes:
         folder: all frames of the video.
-        numbers: which of them, from 1, in order of time.
+        numbers: the selected ones, from 1, in order of time.
     """
 
     folder: FrameFolder
     numbers: tuple[int, ...]
 
     def read(self) -> EncodedFrames:
-        """Read the chosen frames as they are, once sure that each is a picture.
+        """Read the JPEG files as they are, after checking that each can be decoded.
 
         Raises:
             VideoError: if one is missing or not a readable picture.
@@ -48,11 +73,11 @@ class ChosenFrames:
 
 
 @dataclass(frozen=True)
-class SquarePhoto:
-    """A photo of one's own that becomes a training image, cut to the centre square as frames are.
+class CroppedPhoto:
+    """A user's photo that becomes a training image, cropped to the central square as frames are.
 
     Attributes:
-        photo: where it lies.
+        photo: the file.
         size: height and width of the training image, pixels.
     """
 
@@ -60,64 +85,69 @@ class SquarePhoto:
     size: int
 
     def read(self) -> EncodedFrames:
-        """Read and cut the photo.
+        """Read and crop the photo.
 
         Raises:
             VideoError: if it is not a readable picture.
         """
-        square = cv2.cvtColor(_centre_square(self.photo.decode(self.size, self.size), self.size), cv2.COLOR_RGB2BGR)
+        square = cv2.cvtColor(_central_square(self.photo.decode(self.size, self.size), self.size), cv2.COLOR_RGB2BGR)
         _, jpeg = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         return EncodedFrames((jpeg.tobytes(),))
 
 
-ImageTask: TypeAlias = ChosenFrames | SquarePhoto
+ImageReader: TypeAlias = SelectedFrames | CroppedPhoto
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """One video or photo that gives training images.
+    """One video or photo that provides training images.
 
     Attributes:
-        key: `<class>/<group>/<name>`, safe as a path everywhere.
-        class_name: what it shows.
-        group: what must not straddle a split.
+        key: `<class>/<group>/<name>`, a valid path on every system.
+        class_name: its label.
+        group: images of one group stay in one fold.
         source: the `video_id`, or the photo's path.
-        fingerprint: digest of its content.
-        images: how many it gives.
-        task: reads them.
+        digest: of its content and its label.
+        images: number of images.
+        reader: reads them.
     """
 
     key: str
     class_name: str
     group: str
     source: str
-    fingerprint: str
+    digest: str
     images: int
-    task: ImageTask
+    reader: ImageReader
+
+    @property
+    def properties(self) -> dict[str, str | int]:
+        """What is known of the images before they are read."""
+        return {"class_name": self.class_name, "group": self.group, "source": self.source, "images": self.images}
 
 
 def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
     """List the images of a folder that has one sub-folder per class.
 
-    Images in a folder within a class belong together: they are one group, also with those in a folder of the same name
-    within another class. An image beside such folders is a group of its own.
+    Images in a sub-folder of a class form a group, together with those in sub-folders of the same name in other
+    classes. Each other image is a group of its own.
 
     Args:
-        folder: holds `<class>/<image>` and `<class>/<group>/<image>`.
+        folder: contains `<class>/<image>` and `<class>/<group>/<image>`.
         size: height and width of the training images, pixels.
 
     Returns:
         A source per image, by class and path.
 
     Raises:
-        ValueError: if there is no such folder or no image in it, if an image lies in two classes, or if it is the
-            project's own.
+        ValueError: if the folder is missing, contains no image, or is the project's own, or if an image is in two
+            classes.
     """
     root = folder.expanduser().absolute()
-    if (root / RECORDS).is_dir():
+    if (root / STATE_FOLDER).is_dir():
         raise ValueError(
-            f"{root} is where this project keeps its own images: copy its sub-folders into a folder of your own, and "
-            "name that one with --params=transfer_learning.images=…"
+            f"{root} is where this project stores its own images: copy its sub-folders into a folder of your own, and "
+            "select that one with --params=transfer_learning.images=…"
         )
     photos = list_photo_folder(root)
     classes = unique_slugs({photo.category: photo.category for photo in photos})
@@ -130,29 +160,29 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
             class_name=photo.category,
             group=folders[groups[photo.path]],
             source=str(photo.path),
-            fingerprint=photo.digest,
+            digest=fingerprint(photo.digest, photo.category),
             images=1,
-            task=SquarePhoto(photo, size),
+            reader=CroppedPhoto(photo, size),
         )
         for photo in photos
     ]
 
 
 def group_folders(groups: Sequence[str]) -> dict[str, str]:
-    """Name a folder for every group of videos, by the group's name.
+    """Name a folder for every group of videos.
 
-    The same folder stands for the group in a training image's key, so that a corrected copy of the training images is
-    still split as the videos are.
+    The key of a training image contains this folder, so that a corrected copy of the training images has the same
+    groups.
     """
     return unique_slugs({group: group for group in sorted(set(groups))})
 
 
-def check_classes(class_names: pd.Series, least_images: int) -> None:
-    """Make sure that there is something to learn.
+def check_classes(class_names: pd.Series, min_images: int) -> None:
+    """Check that there are at least two classes with enough images.
 
     Args:
         class_names: the class of each image.
-        least_images: how many images each class must have.
+        min_images: required number of images per class.
 
     Raises:
         ValueError: if there are fewer than two classes, or one has too few images.
@@ -160,14 +190,66 @@ def check_classes(class_names: pd.Series, least_images: int) -> None:
     images = class_names.value_counts()
     if len(images) < 2:
         raise ValueError(
-            f"A network learns to tell classes apart, but there is {len(images) or 'no'} class: give a folder with two "
-            "sub-folders of images or more (transfer_learning.images), or videos of two categories"
+            f"Training needs at least two classes, but there is {len(images) or 'no'} class: give a folder with two or "
+            "more sub-folders of images (transfer_learning.images), or videos of two categories"
         )
-    if images.min() < least_images:
+    if images.min() < min_images:
         raise ValueError(
-            f"The class '{images.idxmin()}' has {images.min()} images, but at least {least_images} are needed: add "
-            "images, remove the class, or lower transfer_learning.least_images"
+            f"The class '{images.idxmin()}' has {images.min()} images, but at least {min_images} are needed: add "
+            "images, remove the class, or lower transfer_learning.min_images"
         )
+
+
+def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64], max_frames: int) -> list[int]:
+    """Select frames of one video that differ as much as possible.
+
+    Farthest-point sampling (Gonzalez 1985, "Clustering to minimize the maximum intercluster distance"), starting with
+    the middle frame, until only near-duplicates remain.
+
+    Args:
+        frames: frame numbers, int64, shape (n,).
+        hashes: their perceptual hashes, uint64, shape (n,).
+        max_frames: greatest number of frames.
+
+    Returns:
+        Frame numbers in order of selection, so that any first few are distinct too.
+    """
+    if not len(frames):
+        return []
+    selected = [len(frames) // 2]
+    distances = np.bitwise_count(hashes ^ hashes[selected[0]])
+    while len(selected) < max_frames and distances.max() > NEAR_DUPLICATE_BITS:
+        selected.append(int(distances.argmax()))
+        distances = np.minimum(distances, np.bitwise_count(hashes ^ hashes[selected[-1]]))
+    return [int(frames[position]) for position in selected]
+
+
+def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Series) -> dict[str, list[int]]:
+    """Drop frames of large classes, to `MAX_CLASS_IMBALANCE` times the images of the smallest class.
+
+    Every video of a class keeps its first frame before any keeps its second, and so on.
+
+    Args:
+        selected: the frames of each video, in order of selection.
+        class_names: the class of each video (index `video_id`).
+
+    Returns:
+        The remaining frames in order of time; videos without any are dropped.
+    """
+    ranked = pd.DataFrame(
+        [(video_id, rank, frame) for video_id, frames in selected.items() for rank, frame in enumerate(frames)],
+        columns=["video_id", "rank", "frame"],
+    )
+    ranked["class_name"] = ranked["video_id"].map(class_names)
+    limit = MAX_CLASS_IMBALANCE * ranked["class_name"].value_counts().min() if len(ranked) else 0
+    kept = ranked.sort_values(["rank", "video_id"]).groupby("class_name").head(int(limit))
+    return {str(video_id): sorted(frames["frame"].tolist()) for video_id, frames in kept.groupby("video_id")}
+
+
+def labelled_corpus(corpus: DataFrame[Corpus]) -> pd.DataFrame:
+    """Return `class_name` and `group` (index `video_id`) of the corpus's videos that have a category."""
+    labelled = corpus[corpus["is_used"] & corpus["category"].notna()].set_index("video_id")
+    return labelled[["category", "group"]].rename(columns={"category": "class_name"})
 
 
 def _group(photo: Photo, root: Path) -> str:
@@ -179,7 +261,7 @@ def _name(photo: Photo, root: Path) -> str:
     return " ".join(photo.path.relative_to(root).with_suffix("").parts[-2:])
 
 
-def _centre_square(picture: Picture, size: int) -> Picture:
+def _central_square(picture: Picture, size: int) -> Picture:
     height, width, _ = picture.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

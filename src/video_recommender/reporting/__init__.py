@@ -1,1 +1,1 @@
-"""The report page, contact sheets, the model card and answers for new videos."""
+"""The report, contact sheets, the model card, and answers for new videos."""

@@ -1,26 +1,33 @@
-"""Contact sheets: pictures of videos in rows, with what was found out about each below it."""
+"""Contact sheets: rows of captioned frames, drawn as one image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from PIL.Image import Image
-from PIL.Image import open as open_picture
+import pandas as pd
+from pandera.typing import DataFrame
+from PIL import Image
 
-from video_recommender.media.frames import Picture
+from video_recommender.media.frames import FrameFolder, Picture
+from video_recommender.reporting.examples import CategoryOverview
+from video_recommender.reporting.thumbnails import middle_frame, middle_picture
+from video_recommender.schemas import Detections, Recommendations
+from video_recommender.storage.partitions import Partitions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+SAME_CATEGORY: Final = "tab:green"
+OTHER_CATEGORY: Final = "tab:red"
 
 DOTS_PER_INCH: Final = 110
 PICTURE_INCHES: Final = 1.3
 CAPTION_INCHES: Final = 0.42
 NAME_INCHES: Final = 1.3
 GAP_INCHES: Final = 0.06
-FRAME_WIDTH: Final = 3
-"""Of the coloured frame around a picture, points."""
+BORDER_POINTS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class CaptionedPicture:
 
     Attributes:
         picture: uint8 RGB, shape (height, width, 3).
-        caption: what is said of it, at most two short lines.
-        colour: of a frame around it, as Matplotlib names colours; empty for none.
+        caption: at most two short lines.
+        colour: Matplotlib colour of the border; empty for no border.
     """
 
     picture: Picture
@@ -40,33 +47,75 @@ class CaptionedPicture:
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One row of a sheet.
-
-    Attributes:
-        name: what its pictures have in common.
-        pictures: from left to right.
-    """
+    """One row of a sheet: its label and its pictures, from left to right."""
 
     name: str
     pictures: tuple[CaptionedPicture, ...]
 
 
-def draw_sheet(rows: Sequence[SheetRow]) -> Image:
-    """Draw pictures in rows; where there are none, say so.
+def rows_of_frames(categories: Iterable[CategoryOverview], frames: Partitions[FrameFolder]) -> list[SheetRow]:
+    """Build a row per category with the middle frame of each example."""
+    return [
+        SheetRow(
+            category.name,
+            tuple(CaptionedPicture(middle_picture(frames.load(video)), _slug(video)) for video in category.examples),
+        )
+        for category in categories
+    ]
+
+
+def rows_of_detections(
+    categories: Iterable[CategoryOverview],
+    frames: Partitions[FrameFolder],
+    detections: Partitions[DataFrame[Detections]],
+) -> list[SheetRow]:
+    """Build a row per category with the middle frame of each example that has detections, and its detection."""
+    return [
+        SheetRow(
+            category.name,
+            tuple(
+                CaptionedPicture(middle_picture(frames.load(video)), _middle_detection(detections.load(video)))
+                for video in category.examples
+                if video in detections
+            ),
+        )
+        for category in categories
+    ]
+
+
+def rows_of_neighbours(
+    recommendations: DataFrame[Recommendations], category: pd.Series, frames: Partitions[FrameFolder]
+) -> list[SheetRow]:
+    """Build a row per category with its first video, followed by the neighbours of that video.
 
     Args:
-        rows: from top to bottom; they may be of different lengths.
-
-    Returns:
-        An RGB picture, as large as its pictures need.
+        recommendations: the nearest videos of each.
+        category: by `video_id`; a green border marks neighbours of the same category, a red one the others.
+        frames: of the videos.
     """
-    drawn = BytesIO()
-    _drawn(rows).savefig(drawn, format="png")
-    return open_picture(drawn).convert("RGB")
+    known = recommendations[recommendations["video_id"].isin(category.dropna().index)]
+    queries = known.groupby(known["video_id"].map(category))["video_id"].min()
+    rows = []
+    for name, query in queries.items():
+        pictures = [CaptionedPicture(middle_picture(frames.load(query)), _slug(query))]
+        for neighbour in known[known["video_id"] == query].sort_values("rank").itertuples():
+            video, shared = str(neighbour.recommended_video_id), str(neighbour.shared_objects).split(", ")[0]
+            caption = f"{neighbour.rank}. {_slug(video)}, {neighbour.similarity:.2f}\n{shared}"
+            colour = SAME_CATEGORY if category.get(video) == name else OTHER_CATEGORY
+            pictures.append(CaptionedPicture(middle_picture(frames.load(video)), caption, colour))
+        rows.append(SheetRow(str(name), tuple(pictures)))
+    return rows
 
 
-def _drawn(rows: Sequence[SheetRow]) -> "Figure":
-    from matplotlib.figure import Figure  # here, because every run imports the nodes
+def draw_sheet(rows: Sequence[SheetRow]) -> Image.Image:
+    """Draw rows of pictures, which may differ in length, as one RGB image; without rows, a note that there are none."""
+    png = BytesIO()
+    _figure(rows).savefig(png, format="png")
+    return Image.open(png).convert("RGB")
+
+
+def _figure(rows: Sequence[SheetRow]) -> "Figure":
+    from matplotlib.figure import Figure  # slow to import, and every run imports the nodes
 
     columns = max((len(row.pictures) for row in rows), default=0)
     if not columns:
@@ -80,17 +129,26 @@ def _drawn(rows: Sequence[SheetRow]) -> "Figure":
         top = height - GAP_INCHES - number * row_inches
         middle = (top - PICTURE_INCHES / 2) / height
         sheet.text(0.08 / width, middle, row.name, va="center", fontweight="bold", fontsize=9, parse_math=False)
-        for column, shown in enumerate(row.pictures):
+        for column, captioned in enumerate(row.pictures):
             left = NAME_INCHES + column * column_inches
-            place = (left / width, (top - PICTURE_INCHES) / height, PICTURE_INCHES / width, PICTURE_INCHES / height)
-            _draw_picture(sheet.add_axes(place), shown)
+            box = (left / width, (top - PICTURE_INCHES) / height, PICTURE_INCHES / width, PICTURE_INCHES / height)
+            _draw_picture(sheet.add_axes(box), captioned)
     return sheet
 
 
-def _draw_picture(axes: "Axes", shown: CaptionedPicture) -> None:
-    axes.imshow(shown.picture)
+def _draw_picture(axes: "Axes", captioned: CaptionedPicture) -> None:
+    axes.imshow(captioned.picture)
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():
-        side.set(visible=bool(shown.colour), color=shown.colour or "none", linewidth=FRAME_WIDTH)
-    axes.set_xlabel(shown.caption, fontsize=6.5, labelpad=3, parse_math=False)
+        side.set(visible=bool(captioned.colour), color=captioned.colour or "none", linewidth=BORDER_POINTS)
+    axes.set_xlabel(captioned.caption, fontsize=6.5, labelpad=3, parse_math=False)
+
+
+def _slug(video_id: str) -> str:
+    return video_id.rpartition("/")[2]
+
+
+def _middle_detection(detections: pd.DataFrame) -> str:
+    row = detections.set_index("frame").loc[middle_frame(len(detections))]
+    return f"{row['class_name']}\n{row['confidence']:.2f}"

@@ -13,23 +13,21 @@ from .advertising import (
     AdSessionLog,
     OffPolicyReport,
 )
-from .base import ROUNDING_LIMIT
 from .classification import CategoryPredictions, CategoryReport
 from .deduplication import Corpus, FrameHashes, NearDuplicates
 from .detection import (
     ClassEmbeddings,
     ClassScores,
-    ClassScoreTable,
     DetectionManifest,
     Detections,
     MeanEmbedding,
-    VideoEmbeddings,
 )
 from .feature_engineering import SpaceMap, VideoFeatures, VideoPoints
 from .ingestion import DownloadReport, VideoManifest
 from .preprocessing import FrameManifest
-from .recommendation import ImportanceReport, ObjectCounts, RecommendationReport, Recommendations
+from .recommendation import ImportanceReport, RecommendationReport, Recommendations
 from .segmentation import SegmentationManifest, Segmentations, SegmentationScores
+from .table_models import ROUNDING_LIMIT
 from .transfer_learning import SkippedImages, TrainingImagePredictions
 
 __all__ = [
@@ -44,7 +42,6 @@ __all__ = [
     "CategoryPredictions",
     "CategoryReport",
     "ClassEmbeddings",
-    "ClassScoreTable",
     "ClassScores",
     "Corpus",
     "DetectionManifest",
@@ -55,17 +52,15 @@ __all__ = [
     "ImportanceReport",
     "MeanEmbedding",
     "NearDuplicates",
-    "ObjectCounts",
     "OffPolicyReport",
     "RecommendationReport",
     "Recommendations",
-    "SegmentationScores",
     "SegmentationManifest",
+    "SegmentationScores",
     "Segmentations",
     "SkippedImages",
     "SpaceMap",
     "TrainingImagePredictions",
-    "VideoEmbeddings",
     "VideoFeatures",
     "VideoManifest",
     "VideoPoints",

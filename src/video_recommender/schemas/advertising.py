@@ -1,4 +1,4 @@
-"""Tables of the advertising stage and of off-policy evaluation."""
+"""Tables of the pipelines `advertising` and `off_policy`. Revenue has the currency of the rewards in `ads`."""
 
 from typing import ClassVar
 
@@ -6,62 +6,62 @@ import numpy as np
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import ROUNDING_LIMIT, Table, VideoRows
+from .table_models import ROUNDING_LIMIT, Table, VideoRows
 
 
 class Ads(Table):
-    """One row per ad: how probably it is watched before a video of its category, and what it earns then."""
+    """One row per ad: a long and a short one per category."""
 
     ad_id: Series[str] = pa.Field(unique=True)
     category: Series[str]
     kind: Series[str] = pa.Field(isin=["long", "short"])
     seconds: Series[float] = pa.Field(gt=0, lt=float("inf"))
     watch_probability: Series[float] = pa.Field(ge=0, le=1)
+    """Before a video of the ad's category."""
     reward: Series[float] = pa.Field(ge=0, lt=float("inf"))
-    """In a currency of your own; nothing is earned where it is not watched."""
+    """Revenue if the ad is watched, in any currency; without being watched it earns nothing."""
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["category", "kind"]
 
 
 class AdObservations(VideoRows):
-    """One row per video, a column per number that an agent sees before the first ad of a session that begins there."""
+    """One row per video: what the agent observes before the first ad of a session that starts there."""
 
 
 class AdRecommendations(Table):
-    """One row per video: the ad to show to a viewer who comes for it."""
+    """One row per video: the ad to show to a viewer who opens it."""
 
     video_id: Series[str] = pa.Field(unique=True)
     ad_id: Series[str]
     expected_reward: Series[float] = pa.Field(ge=0)
-    """What the ad earns on average before this video."""
+    """Mean revenue of the ad before this video."""
 
 
 class AdLearningCurve(Table):
-    """One row per look at an agent while it learns: what it has earned so far, and what it would earn now."""
+    """One row per evaluation of an agent during training."""
 
     agent: Series[str]
     steps: Series[np.int64] = pa.Field(ge=0)
-    """How many ads it has shown."""
+    """Ads shown so far."""
     sessions: Series[np.int64] = pa.Field(ge=0)
-    """How many sessions came to their end meanwhile."""
+    """Sessions completed so far."""
     earned: Series[float]
-    """In all these, while it also tried what did not seem best."""
+    """Revenue so far, with exploration."""
     revenue_per_session: Series[float]
-    """What it would earn from here on with what it knows: a mean over sessions, with its standard error."""
+    """Mean revenue per session of the greedy policy, in simulated sessions."""
     standard_error: Series[float] = pa.Field(ge=0)
+    """Of `revenue_per_session`."""
     regret: Series[float] = pa.Field(nullable=True)
-    """How much less it has earned so far than the optimum earns in as many sessions; empty where that is not known."""
+    """Revenue of the optimum in as many sessions minus `earned`; empty during training."""
 
 
 class AdPolicyReport(Table):
-    """One row per policy and choice of videos: what it earns per session, with 95 % intervals over runs."""
+    """One row per policy and choice of videos, with 95 % intervals over runs."""
 
     policy: Series[str]
     videos: Series[str] = pa.Field(isin=["all", "unseen"])
-    """`unseen`: the sessions run over videos of which agents, for this row, have learnt nothing."""
+    """`unseen`: videos of groups that the agent was not trained on."""
     runs: Series[int] = pa.Field(ge=2)
     sessions: Series[int] = pa.Field(ge=1)
     """Per run."""
@@ -69,81 +69,73 @@ class AdPolicyReport(Table):
     revenue_low: Series[float]
     revenue_high: Series[float]
     share_of_optimum: Series[float] = pa.Field(nullable=True, ge=0)
-    """Of what is earned in the same runs by whoever knows the viewers; see `OptimalPolicy`."""
+    """Revenue relative to `OptimalPolicy` in the same runs."""
     share_low: Series[float] = pa.Field(nullable=True)
     share_high: Series[float] = pa.Field(nullable=True)
     share_of_bound: Series[float] = pa.Field(nullable=True, ge=0)
-    """Of what nobody can exceed; see `bracket_optimum`."""
+    """Revenue relative to the upper bound of any policy; see `bracket_optimum`."""
     watch_rate: Series[float] = pa.Field(ge=0, le=1)
     videos_per_session: Series[float] = pa.Field(ge=1)
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["policy", "videos"]
 
 
 class AdChoices(Table):
-    """One row per category and ad that is shown before its videos: how often, and what comes of it."""
+    """One row per category and ad that is shown before its videos."""
 
     category: Series[str]
     ad_id: Series[str]
     share: Series[float] = pa.Field(ge=0, le=1)
-    """Of all ads that the agent shows before videos of the category."""
+    """Share of the ads that the agent shows before videos of the category."""
     optimal_share: Series[float] = pa.Field(ge=0, le=1)
     """The same for the optimum."""
     watch_rate: Series[float] = pa.Field(nullable=True, ge=0, le=1)
-    """Of the times that the agent shows it; empty where it never does."""
+    """Empty if the agent never shows the ad."""
     revenue_per_showing: Series[float] = pa.Field(nullable=True, ge=0)
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["category", "ad_id"]
 
 
 class AdSessionLog(Table):
-    """One row per ad that was shown: what a platform has to write down, so that other policies can be judged by it."""
+    """One row per ad shown: what off-policy evaluation needs from a platform."""
 
     session: Series[np.int64] = pa.Field(ge=1)
     step: Series[np.int64] = pa.Field(ge=1)
-    """The number of the ad within its session."""
+    """Number of the ad within its session, from 1."""
     video_id: Series[str]
-    """The video that followed."""
+    """The video that followed the ad."""
     ad_id: Series[str]
     propensity: Series[float] = pa.Field(gt=0, le=ROUNDING_LIMIT)
-    """How probable it was that this ad would be shown."""
+    """Probability with which the logged policy showed this ad."""
     watched: Series[bool]
     reward: Series[float] = pa.Field(ge=0)
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["session", "step"]
 
 
 class OffPolicyReport(Table):
-    """One row per policy, estimator and assumption: what the policy would earn per session, told from a log."""
+    """One row per policy, estimator and assumption, with 95 % intervals; see `estimate_value`."""
 
     policy: Series[str]
     estimator: Series[str] = pa.Field(isin=["ips", "snips", "doubly_robust"])
     consequences: Series[str] = pa.Field(isin=["none", "session", "state"])
-    """What an ad is assumed to do to the rest of its session."""
+    """Assumed effect of an ad on the rest of its session."""
     value: Series[float] = pa.Field(nullable=True)
-    """Empty where the policy would have shown nothing of what was logged."""
+    """Estimated revenue per session; empty if the log has no ad that the policy would show."""
     value_low: Series[float] = pa.Field(nullable=True)
     value_high: Series[float] = pa.Field(nullable=True)
     gain: Series[float] = pa.Field(nullable=True)
-    """How much more that is than what the logged policy earned."""
+    """Difference to the revenue of the logged policy."""
     gain_low: Series[float] = pa.Field(nullable=True)
     gain_high: Series[float] = pa.Field(nullable=True)
     sessions: Series[int] = pa.Field(ge=1)
     effective_sessions: Series[float] = pa.Field(ge=0)
-    """How many sessions that weigh alike would tell as much."""
+    """Number of equally weighted sessions with the same precision."""
     is_reliable: Series[bool]
-    """Whether these are enough for the intervals to hold."""
+    """Whether the log covers the policy well enough for the intervals to be valid."""
 
     class Config:
-        strict = True
-        coerce = True
         unique: ClassVar = ["policy", "estimator", "consequences"]

@@ -4,24 +4,28 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import Table
+from .table_models import Table
 
 
 class CategoryPredictions(Table):
-    """One row per video: the category that the classifier names, out of fold where the truth is known."""
+    """Predicted category of each video."""
 
-    video_id: Series[str] = pa.Field(unique=True)
-    category: Series[str] = pa.Field(nullable=True)
-    predicted_category: Series[str]
-    probability: Series[float] = pa.Field(ge=0, le=1)
-    fold: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=1)
+    video_id: Series[str] = pa.Field(unique=True, description="The video.")
+    category: Series[str] = pa.Field(nullable=True, description="Its category; empty if unknown.")
+    predicted_category: Series[str] = pa.Field(description="The most probable category.")
+    probability: Series[float] = pa.Field(ge=0, le=1, description="Probability of that category.")
+    fold: Series[pd.Int64Dtype] = pa.Field(
+        nullable=True,
+        ge=1,
+        description="Fold in which the video was held out; empty if the trained classifier predicted it.",
+    )
 
 
 class CategoryReport(Table):
-    """One row per category: how well it is named, empty where that could not be measured."""
+    """Metrics of each category; empty if they could not be measured."""
 
-    category: Series[str] = pa.Field(unique=True)
-    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
-    recall: Series[float] = pa.Field(nullable=True, ge=0, le=1)
-    f1: Series[float] = pa.Field(nullable=True, ge=0, le=1)
-    videos: Series[int] = pa.Field(ge=1)
+    category: Series[str] = pa.Field(unique=True, description="The category.")
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="Out-of-fold precision.")
+    recall: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="Out-of-fold recall.")
+    f1: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="Out-of-fold F1 score.")
+    videos: Series[int] = pa.Field(ge=1, description="Number of videos in the category.")

@@ -4,15 +4,15 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import StageManifest
+from .table_models import StageManifest
 
 
 class FrameManifest(StageManifest):
-    """One row per usable video: what became of its frames."""
+    """One row per usable video: status and number of its frames."""
 
     shots: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=1)
-    """How many shots the video has; this and what follows is empty where frames are taken at a fixed rate."""
+    """Number of shots; this and the following columns are empty where frames are taken at a fixed rate."""
     shot_numbers: Series[str]
-    """The shot of each frame, from 1, comma-separated."""
+    """Shot of each frame, from 1, comma-separated."""
     times_s: Series[str]
-    """When each frame was taken, in seconds after the first picture, comma-separated."""
+    """Time of each frame, in seconds after the first frame of the video, comma-separated."""

@@ -5,22 +5,21 @@ from typing import ClassVar
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import ROUNDING_LIMIT, Table, VideoRows
-
-
-class ObjectCounts(VideoRows):
-    """One row per video that shows something, a column per object: how many of the video's frames show it."""
+from .table_models import ROUNDING_LIMIT, Table
 
 
 class Recommendations(Table):
-    """Ten rows per video (fewer in a smaller corpus): its nearest videos."""
+    """The nearest videos of each video: ten rows per video, fewer in a smaller corpus."""
 
-    video_id: Series[str]
-    rank: Series[int] = pa.Field(ge=1)
-    recommended_video_id: Series[str]
-    similarity: Series[float] = pa.Field(ge=-ROUNDING_LIMIT, le=ROUNDING_LIMIT)
-    shared_objects: Series[str]
-    """The objects that made the two alike, most first, comma-separated."""
+    video_id: Series[str] = pa.Field(description="The video that they are recommended for.")
+    rank: Series[int] = pa.Field(ge=1, description="1 for the nearest.")
+    recommended_video_id: Series[str] = pa.Field(description="The recommended video.")
+    similarity: Series[float] = pa.Field(
+        ge=-ROUNDING_LIMIT, le=ROUNDING_LIMIT, description="Cosine of their points in object space."
+    )
+    shared_objects: Series[str] = pa.Field(
+        description="Objects that make the two similar, comma-separated, most important first."
+    )
 
     class Config:
         strict = True
@@ -29,30 +28,36 @@ class Recommendations(Table):
 
 
 class RecommendationReport(Table):
-    """One row per recommender and choice of candidates: how good its lists are."""
+    """Ranking metrics of each recommender and choice of candidates; empty if they could not be measured."""
 
     system: Series[str] = pa.Field(
-        isin=["object_space", "embeddings", "probabilities", "raw_counts", "titles", "random"]
+        isin=["object_space", "embeddings", "probabilities", "raw_counts", "titles", "random"],
+        description="The recommender.",
     )
-    candidates: Series[str] = pa.Field(isin=["all", "other_groups"])
-    """`other_groups`: without videos that share a photo, a source or an uploader with the one at hand."""
-    neighbours: Series[int] = pa.Field(ge=1)
-    """How many videos are recommended: the k of precision@k."""
-    videos: Series[int] = pa.Field(ge=0)
-    """How many videos could be judged: those with another of their category among the candidates."""
-    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
-    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT)
-    map: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT)
-    intra_list_diversity: Series[float] = pa.Field(nullable=True, ge=0, le=2)
-    catalogue_coverage: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    candidates: Series[str] = pa.Field(
+        isin=["all", "other_groups"], description="`other_groups`: without videos of the query's group."
+    )
+    neighbours: Series[int] = pa.Field(ge=1, description="Number of recommended videos, the k of the metrics.")
+    videos: Series[int] = pa.Field(ge=0, description="Number of evaluated videos: those with a relevant candidate.")
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="Mean precision@k.")
+    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="Mean nDCG@k.")
+    map: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="MAP@k.")
+    intra_list_diversity: Series[float] = pa.Field(
+        nullable=True, ge=0, le=2, description="Mean 1 - cosine of the pairs of videos in a list."
+    )
+    catalogue_coverage: Series[float] = pa.Field(
+        nullable=True, ge=0, le=1, description="Share of the videos that are recommended at least once."
+    )
 
 
 class ImportanceReport(Table):
-    """One row per formula of importance and choice of candidates: how good the recommendations would be with it."""
+    """Ranking metrics of each formula of importance and choice of candidates."""
 
-    detector: Series[str]
-    importance: Series[str]
-    candidates: Series[str] = pa.Field(isin=["all", "other_groups"])
-    neighbours: Series[int] = pa.Field(ge=1)
-    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
-    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT)
+    detector: Series[str] = pa.Field(description="The detector, see the parameter `features.detector`.")
+    importance: Series[str] = pa.Field(description="The formula, see the parameter `features.importance`.")
+    candidates: Series[str] = pa.Field(
+        isin=["all", "other_groups"], description="`other_groups`: without videos of the query's group."
+    )
+    neighbours: Series[int] = pa.Field(ge=1, description="Number of recommended videos, the k of the metrics.")
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="Mean precision@k.")
+    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="Mean nDCG@k.")

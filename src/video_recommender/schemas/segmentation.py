@@ -6,28 +6,27 @@ import numpy as np
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import StageManifest, Table
+from .table_models import StageManifest, Table
 
 
 class SegmentationManifest(StageManifest):
-    """One row per video with frames: what became of its segmentation, and in how many frames it looked for objects."""
+    """One row per video with frames: status of its segmentation, and the number of segmented frames."""
 
 
 class Segmentations(Table):
-    """One row per object and frame of one video: what it is, where, and how much of the picture it covers."""
+    """One row per object and frame of one video."""
 
-    frame: Series[np.int64] = pa.Field(ge=1)
-    object: Series[np.int64] = pa.Field(ge=1)
-    """The object's number within the frame, from 1, the most certain first."""
-    class_name: Series[str]
-    confidence: Series[np.float32] = pa.Field(ge=0, le=1)
-    area_pct: Series[np.float32] = pa.Field(ge=0, le=100)
-    """Hundredths of the picture that the object's mask covers."""
-    x_min: Series[np.int64] = pa.Field(ge=0)
-    """This and what follows is its box, in pixels; the last row and column of pixels lie before y_max and x_max."""
-    y_min: Series[np.int64] = pa.Field(ge=0)
-    x_max: Series[np.int64] = pa.Field(ge=1)
-    y_max: Series[np.int64] = pa.Field(ge=1)
+    frame: Series[np.int64] = pa.Field(ge=1, description="number of the frame, from 1")
+    object: Series[np.int64] = pa.Field(ge=1, description="number of the object in the frame, from 1, by confidence")
+    class_name: Series[str] = pa.Field(description="class of the object")
+    confidence: Series[np.float32] = pa.Field(ge=0, le=1, description="score of the detector, 0 to 1")
+    area_pct: Series[np.float32] = pa.Field(
+        ge=0, le=100, description="share of the picture that the mask covers, percent"
+    )
+    x_min: Series[np.int64] = pa.Field(ge=0, description="left edge of the box, pixels")
+    y_min: Series[np.int64] = pa.Field(ge=0, description="top edge of the box, pixels")
+    x_max: Series[np.int64] = pa.Field(ge=1, description="right edge of the box, pixels, exclusive")
+    y_max: Series[np.int64] = pa.Field(ge=1, description="bottom edge of the box, pixels, exclusive")
 
     class Config:
         strict = True
@@ -36,10 +35,12 @@ class Segmentations(Table):
 
 
 class SegmentationScores(Table):
-    """One row per class that a segmenter has seen in one video, be it doubtfully."""
+    """One row per class detected in one video, objects below the confidence threshold included."""
 
-    class_name: Series[str] = pa.Field(unique=True)
-    probability: Series[float] = pa.Field(ge=0, le=1)
-    """The score of the most certain object of the class, its mean over the frames that were looked at."""
-    area_pct: Series[float] = pa.Field(ge=0, le=100)
-    """Hundredths of the picture that its objects cover, the mean over these frames."""
+    class_name: Series[str] = pa.Field(unique=True, description="class of the objects")
+    probability: Series[float] = pa.Field(
+        ge=0, le=1, description="highest score in a frame, averaged over the segmented frames, 0 to 1"
+    )
+    area_pct: Series[float] = pa.Field(
+        ge=0, le=100, description="share of the picture that its objects cover, averaged over the frames, percent"
+    )

@@ -1,28 +1,27 @@
-"""Tables of the transfer learning pipeline."""
+"""Tables of the transfer learning stage."""
 
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from .base import Table
+from .table_models import Table
 
 
 class SkippedImages(Table):
-    """One row per image that cannot be learnt from."""
+    """One row per image that cannot be read."""
 
-    image: Series[str] = pa.Field(unique=True)
-    """Its path, or the video that it is from."""
-    status: Series[str]
-    error: Series[str]
+    image: Series[str] = pa.Field(unique=True, description="path of the photo, or video_id")
+    status: Series[str] = pa.Field(description="kind of the problem")
+    error: Series[str] = pa.Field(description="what is wrong and what to do")
 
 
 class TrainingImagePredictions(Table):
-    """One row per training image: what it is taken for by a head that has learnt nothing of its group."""
+    """One row per training image: the prediction of the head that was not trained on its group."""
 
-    image: Series[str] = pa.Field(unique=True)
-    class_name: Series[str]
-    predicted_class: Series[str]
-    probability: Series[float] = pa.Field(ge=0, le=1)
-    """That of the predicted class, calibrated."""
-    probability_of_class: Series[float] = pa.Field(ge=0, le=1)
-    """That of the class which the image is said to show; a small one may mean a wrong label."""
-    fold: Series[int] = pa.Field(ge=1)
+    image: Series[str] = pa.Field(unique=True, description="<class>/<group>/<name>/<number>.jpg")
+    class_name: Series[str] = pa.Field(description="label")
+    predicted_class: Series[str] = pa.Field(description="most probable class")
+    probability: Series[float] = pa.Field(ge=0, le=1, description="calibrated, of the predicted class, 0 to 1")
+    probability_of_class: Series[float] = pa.Field(
+        ge=0, le=1, description="calibrated, of the label, 0 to 1; if small, the label may be wrong"
+    )
+    fold: Series[int] = pa.Field(ge=1, description="number of the fold in which the image was held out, from 1")

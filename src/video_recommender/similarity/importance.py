@@ -1,19 +1,16 @@
-"""How important each object is in each video."""
+"""Object scores of videos, and the importance of each object in a video computed from them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandera.typing import DataFrame
 from scipy import sparse
 
-from video_recommender.schemas import ClassScoreTable
-
 Detector = Literal["classifier", "finetuned", "segmenter"]
-EvidenceSource = Literal["probabilities", "detections"]
+ScoreSource = Literal["class_scores", "detections"]
 ImportanceFormula = Literal["confidence_share", "frame_share", "tf_idf", "area"]
 
 Matrix: TypeAlias = sparse.csr_array
@@ -22,17 +19,14 @@ Matrix: TypeAlias = sparse.csr_array
 
 @dataclass(frozen=True)
 class ObjectScores:
-    """How much was seen of each object in each video.
+    """Scores of each class in each video.
 
     Attributes:
-        video_ids: the videos, in the order of the rows.
-        class_names: every class that the network knows, in the order of the columns.
-        frames: number of frames that show the object; where mean probabilities are the evidence, the expected share
-            of frames.
-        confidence: confidence summed over those frames; where mean probabilities are the evidence, the same as
-            `frames`.
-        area: part of the picture that the object covers, in hundredths, summed over the frames; None where no areas
-            are known.
+        video_ids: rows of the matrices.
+        class_names: columns of the matrices: every class of the network.
+        frames: number of frames in which the class was detected; from class scores, its expected share of the frames.
+        confidence: sum of the confidence over these frames; from class scores, the same as `frames`.
+        area: area in percent of the frame, summed over the frames; None if the detector does not measure it.
     """
 
     video_ids: pd.Index
@@ -42,148 +36,74 @@ class ObjectScores:
     area: Matrix | None = None
 
 
-def evidence_of_detections(
+def scores_from_detections(
     detections: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index
 ) -> ObjectScores:
-    """Count, per video and object, the frames that show it and sum their confidence.
+    """Count the frames in which each class was detected, and sum their confidence.
 
     Args:
-        detections: `Detections` with the column `video_id`, in blocks as from `Partitions.blocks`: all rows of a video
-            are in one of them. Each is read once and let go.
-        video_ids: the videos to describe, in order.
-        class_names: every class that the network knows.
-
-    Returns:
-        The evidence; a video without detections has an empty row.
+        detections: tables with the columns of `Detections` and `video_id`, such as `Partitions.blocks`; read once.
+            Other videos than `video_ids` are ignored.
+        video_ids: rows of the result; a video without detections gets an empty row.
+        class_names: every class of the network.
 
     Raises:
         ValueError: if a class is unknown to the network.
     """
-    return _sum_up(detections, video_ids, class_names, lambda table: table.assign(frames=1.0), has_areas=False)
+    counted = (table.assign(frames=1.0) for table in detections)
+    columns = {"frames": "frames", "confidence": "confidence"}
+    return ObjectScores(video_ids, class_names, **_sums(counted, video_ids, class_names, columns))
 
 
-def evidence_of_segmentations(
+def scores_from_segmentations(
     segmentations: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index
 ) -> ObjectScores:
-    """Count, per video and class, the frames that show it, and sum their confidence and area.
+    """Count the frames in which each class was segmented, and sum their confidence and area.
 
-    A frame with several objects of a class counts once, with the confidence of the most certain one and the areas of
-    all of them, at most the whole picture.
-
-    Args:
-        segmentations: `Segmentations` with the column `video_id`, in blocks as in `evidence_of_detections`.
-        video_ids: the videos to describe, in order.
-        class_names: every class that the segmenter knows.
-
-    Returns:
-        The evidence; a video without objects has an empty row.
-
-    Raises:
-        ValueError: if a class is unknown to the segmenter.
-    """
-    return _sum_up(segmentations, video_ids, class_names, _per_frame, has_areas=True)
-
-
-def evidence_of_segmentation_scores(
-    segmentation_scores: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index
-) -> ObjectScores:
-    """Take what was seen of each class, be it doubtfully: its mean score as the expected share of frames that show it.
+    A frame with several objects of a class counts once, with their highest confidence and their total area, at most
+    100 %.
 
     Args:
-        segmentation_scores: `SegmentationScores` with the column `video_id`, in blocks as in `evidence_of_detections`.
-        video_ids: the videos to describe, in order.
-        class_names: every class that the segmenter knows.
-
-    Returns:
-        The evidence; areas are means over the frames.
+        segmentations: tables with the columns of `Segmentations` and `video_id`, all rows of a video in one of them.
+        video_ids: see `scores_from_detections`.
+        class_names: every class of the segmenter.
 
     Raises:
         ValueError: if a class is unknown to the segmenter.
     """
 
-    def prepare(table: pd.DataFrame) -> pd.DataFrame:
-        return table.assign(frames=table["probability"], confidence=table["probability"])
+    def per_frame(objects: pd.DataFrame) -> pd.DataFrame:
+        by_class = objects.groupby(["video_id", "frame", "class_name"], as_index=False, observed=True)
+        merged = by_class.agg({"confidence": "max", "area_pct": "sum"})
+        return merged.assign(frames=1.0, area_pct=merged["area_pct"].clip(upper=100))
 
-    return _sum_up(segmentation_scores, video_ids, class_names, prepare, has_areas=True)
+    columns = {"frames": "frames", "confidence": "confidence", "area": "area_pct"}
+    sums = _sums(map(per_frame, segmentations), video_ids, class_names, columns)
+    return ObjectScores(video_ids, class_names, **sums)
 
 
-def evidence_of_probabilities(
-    class_score_table: DataFrame[ClassScoreTable], video_ids: pd.Index, class_names: pd.Index
+def scores_from_class_scores(
+    class_scores: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index, *, has_areas: bool = False
 ) -> ObjectScores:
-    """Take each object's mean probability over the frames as the expected share of frames that show it.
+    """Take the mean probability of each class as its expected share of the frames.
 
     Args:
-        class_score_table: mean probabilities; rows of other videos than `video_ids` are left out.
-        video_ids: the videos to describe.
-        class_names: every class that the network knows.
-
-    Returns:
-        The evidence; a video without probabilities has an empty row.
+        class_scores: tables with the columns of `ClassScores` (or, with areas, of `SegmentationScores`) and `video_id`.
+        video_ids: see `scores_from_detections`.
+        class_names: every class of the network.
+        has_areas: whether the tables have the column `area_pct`.
 
     Raises:
         ValueError: if a class is unknown to the network.
     """
-    expected = probability_matrix(class_score_table, video_ids, class_names)
-    return ObjectScores(video_ids.rename("video_id"), class_names, frames=expected, confidence=expected)
-
-
-def probability_matrix(
-    class_score_table: DataFrame[ClassScoreTable], video_ids: pd.Index, class_names: pd.Index
-) -> Matrix:
-    """Put mean probabilities into a matrix.
-
-    Args:
-        class_score_table: mean probabilities; rows of other videos than `video_ids` are left out.
-        video_ids: the rows.
-        class_names: the columns.
-
-    Returns:
-        Shape (videos, classes).
-
-    Raises:
-        ValueError: if a class is not among the columns.
-    """
-    rows = positions_in(video_ids, class_score_table["video_id"])
-    columns = class_positions(class_score_table["class_name"], class_names)
-    probability = class_score_table["probability"].to_numpy(float)
-    wanted = rows >= 0
-    if not wanted.all():
-        rows, columns, probability = rows[wanted], columns[wanted], probability[wanted]
-    matrix = Matrix((probability, (rows, columns)), shape=(len(video_ids), len(class_names)))
-    matrix.eliminate_zeros()
-    return matrix
-
-
-def positions_in(index: pd.Index, names: "pd.Series[str] | pd.Index") -> NDArray[np.int32]:
-    """Find the positions of names in an index; -1 for those that it lacks.
-
-    Args:
-        index: of unique names.
-        names: text, or categorical: then each category is looked up once.
-
-    Returns:
-        int32, shape (names,).
-    """
-    if isinstance(names.dtype, pd.CategoricalDtype):
-        categorical = pd.Categorical(names)
-        return np.asarray(positions_in(index, categorical.categories)[categorical.codes])
-    return np.asarray(index.get_indexer(pd.Index(names)), np.int32)
+    columns = {"frames": "probability"} | ({"area": "area_pct"} if has_areas else {})
+    sums = _sums(class_scores, video_ids, class_names, columns)
+    return ObjectScores(video_ids, class_names, **sums, confidence=sums["frames"])
 
 
 def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -> NDArray[np.int32]:
-    """Find the positions of classes among those that the network knows.
-
-    Args:
-        names: the classes to find.
-        class_names: every class that the network knows.
-
-    Returns:
-        int32, shape (names,).
-
-    Raises:
-        ValueError: if a class is unknown to the network.
-    """
-    positions = positions_in(class_names, names)
+    """Find the positions of classes in `class_names`, int32; raise ValueError if one is unknown to the network."""
+    positions = _positions(class_names, names)
     if (positions < 0).any():
         unknown = pd.Index(names)[positions < 0][0]
         raise ValueError(
@@ -193,98 +113,80 @@ def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -
     return positions
 
 
-def inverse_document_frequency(evidence: ObjectScores) -> NDArray[np.float64]:
-    """Weigh down what every video shows.
-
-    Args:
-        evidence: of the whole corpus.
+def inverse_document_frequency(scores: ObjectScores) -> NDArray[np.float64]:
+    """Compute the weight of each class from the number of videos in which it occurs.
 
     Returns:
-        ln((1 + videos) / (1 + videos with the object)) + 1, shape (classes,): smoothed as scikit-learn does it, so
-        that an object that no video shows has a weight too.
+        ln((1 + videos) / (1 + videos with the class)) + 1, shape (classes,); smoothed as in scikit-learn, so that a
+        class that occurs in no video has a weight too.
     """
-    videos, _ = evidence.frames.shape
-    videos_with_object = np.bincount(evidence.frames.indices, minlength=len(evidence.class_names))
-    return np.asarray(np.log((1 + videos) / (1 + videos_with_object)) + 1)
+    videos_with_class = np.bincount(scores.frames.indices, minlength=len(scores.class_names))
+    return np.asarray(np.log((1 + len(scores.video_ids)) / (1 + videos_with_class)) + 1)
 
 
-def applicable_formulas(evidence: ObjectScores) -> tuple[ImportanceFormula, ...]:
-    """Name the formulas for which the evidence suffices: `area` needs areas."""
-    return tuple(name for name in get_args(ImportanceFormula) if name != "area" or evidence.area is not None)
+def applicable_formulas(scores: ObjectScores) -> tuple[ImportanceFormula, ...]:
+    """List the formulas that these scores allow: `area` needs areas."""
+    return tuple(name for name in get_args(ImportanceFormula) if name != "area" or scores.area is not None)
 
 
-def measure_importance(
-    evidence: ObjectScores, formula: ImportanceFormula, object_weights: NDArray[np.float64]
-) -> Matrix:
-    """Turn evidence into importance.
+def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_weights: NDArray[np.float64]) -> Matrix:
+    """Compute the importance of each class in each video.
 
     Args:
-        evidence: of any number of videos.
-        formula: `confidence_share`, an object's share of the video's summed confidence; `frame_share`, its share of
-            the frames; `tf_idf`, its confidence share times its weight (Salton and Buckley, 1988); `area`, its share
-            of all areas, so that what is near counts more.
-        object_weights: `inverse_document_frequency` of the corpus, shape (classes,).
+        scores: of any videos.
+        formula: `confidence_share`, the share of the class in the video's total confidence; `frame_share`, its share of
+            the frames; `tf_idf`, its confidence share times its weight (Salton and Buckley, 1988); `area`, its share of
+            the total area.
+        class_weights: `inverse_document_frequency` of the corpus, shape (classes,).
 
     Returns:
-        Importance, from 0; shares of one video sum to 1, and a video without evidence is all zero.
+        Importance, at least 0. Shares of a video sum to 1; a video without scores is all zeros.
 
     Raises:
-        ValueError: if areas are asked for and not known.
+        ValueError: if the formula needs areas and the scores have none.
     """
     match formula:
         case "confidence_share":
-            return _shares(evidence.confidence)
+            return _shares(scores.confidence)
         case "frame_share":
-            return _shares(evidence.frames)
+            return _shares(scores.frames)
         case "tf_idf":
-            return _shares(evidence.confidence) @ sparse.diags_array(object_weights)
+            return _shares(scores.confidence) @ sparse.diags_array(class_weights)
         case "area":
-            if evidence.area is None:
-                raise ValueError("Only a segmenter tells areas: choose features.detector=segmenter with them")
-            return _shares(evidence.area)
+            if scores.area is None:
+                raise ValueError(
+                    "importance=area needs areas, which only the segmenter measures: set features.detector=segmenter"
+                )
+            return _shares(scores.area)
 
 
-def _per_frame(objects: pd.DataFrame) -> pd.DataFrame:
-    by_class = objects.groupby(["video_id", "frame", "class_name"], as_index=False, observed=True)
-    seen = by_class.agg({"confidence": "max", "area_pct": "sum"})
-    return seen.assign(frames=1.0, area_pct=seen["area_pct"].clip(upper=100))
+def _sums(
+    tables: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index, columns: Mapping[str, str]
+) -> dict[str, Matrix]:
+    """Sum columns of tables by `video_id` and `class_name`, into matrices with the names of the keys."""
+    rows, classes = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
+    values: dict[str, list[NDArray[Any]]] = {name: [np.empty(0)] for name in columns}
+    for table in tables:
+        row, position = _positions(video_ids, table["video_id"]), class_positions(table["class_name"], class_names)
+        is_wanted = row >= 0
+        rows.append(row[is_wanted])
+        classes.append(position[is_wanted])
+        for name, column in columns.items():
+            values[name].append(table[column].to_numpy(np.float64)[is_wanted])
+    cells = np.concatenate(rows), np.concatenate(classes)
+    sums = {}
+    for name, parts in values.items():
+        sums[name] = Matrix((np.concatenate(parts), cells), shape=(len(video_ids), len(class_names)))
+        sums[name].eliminate_zeros()
+    return sums
 
 
-def _sum_up(
-    blocks: Iterable[pd.DataFrame],
-    video_ids: pd.Index,
-    class_names: pd.Index,
-    prepare: Callable[[pd.DataFrame], pd.DataFrame],
-    *,
-    has_areas: bool,
-) -> ObjectScores:
-    """Sum `frames`, `confidence` and perhaps `area_pct` by `video_id` and `class_name`."""
-    shape = (len(video_ids), len(class_names))
-    cells: list[NDArray[np.int64]] = []
-    amounts: dict[str, list[NDArray[np.float64]]] = {"frames": [], "confidence": []}
-    if has_areas:
-        amounts["area_pct"] = []
-    for block in blocks:
-        table = prepare(block)
-        rows = positions_in(video_ids, table["video_id"]).astype(np.int64)
-        columns = class_positions(table["class_name"], class_names)
-        found, position = np.unique(rows * len(class_names) + columns, return_inverse=True)
-        cells.append(found)
-        for name, summed in amounts.items():
-            summed.append(np.bincount(position, table[name].to_numpy(np.float64), len(found)).astype(np.float64))
-    places = np.divmod(_joined(cells, np.int64), len(class_names))
-
-    def matrix(parts: list[NDArray[np.float64]]) -> Matrix:
-        summed = Matrix((_joined(parts, np.float64), places), shape=shape)
-        summed.eliminate_zeros()
-        return summed
-
-    frames, confidence, *area = map(matrix, amounts.values())
-    return ObjectScores(video_ids.rename("video_id"), class_names, frames, confidence, *area)
-
-
-def _joined(parts: list[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
-    return np.concatenate([np.empty(0, dtype), *parts])
+def _positions(index: pd.Index, names: "pd.Series[str] | pd.Index") -> NDArray[np.int32]:
+    """Find names in an index of unique names; -1 if missing. Each category of categorical names is looked up once."""
+    if isinstance(names.dtype, pd.CategoricalDtype):
+        categorical = pd.Categorical(names)
+        return np.asarray(_positions(index, categorical.categories)[categorical.codes])
+    return np.asarray(index.get_indexer(pd.Index(names)), np.int32)
 
 
 def _shares(amounts: Matrix) -> Matrix:

@@ -1,7 +1,8 @@
-"""The space in which videos lie near each other when they show alike objects."""
+"""The vector space in which videos are compared: videos with similar objects are close together."""
 
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Iterable
+from copy import copy
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -10,193 +11,199 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, model_validator
 from scipy import sparse
 from sklearn.preprocessing import normalize
+from threadpoolctl import threadpool_limits
 
 from video_recommender.schemas import (
     ClassEmbeddings,
     ClassScores,
-    ClassScoreTable,
     Detections,
     Segmentations,
     SegmentationScores,
+    SpaceMap,
     VideoFeatures,
     VideoPoints,
 )
 from video_recommender.similarity.importance import (
     Detector,
-    EvidenceSource,
     ImportanceFormula,
     ObjectScores,
+    ScoreSource,
     class_positions,
-    evidence_of_detections,
-    evidence_of_probabilities,
-    evidence_of_segmentation_scores,
-    evidence_of_segmentations,
     inverse_document_frequency,
     measure_importance,
+    scores_from_class_scores,
+    scores_from_detections,
+    scores_from_segmentations,
 )
 
-Terms = NDArray[np.float32]
-Positions = NDArray[np.integer[Any]]
+Rows = NDArray[np.integer[Any]]
 
-SMALLEST_SHARE = 0.02
-"""A pair of objects that makes less than this part of a similarity does not explain it."""
-STRONGEST = 64
-"""Objects of a video that are looked at for an explanation, so that its cost does not grow with a long tail."""
-PAIRS_PER_BLOCK = 64
-"""Pairs of videos that are explained at a time: what their objects have in common fits into a cache."""
+MIN_SHARE: Final = 0.02
+"""A pair of objects with a smaller share of a similarity does not explain it."""
+MAX_OBJECTS: Final = 64
+"""Objects of a video that may explain a similarity; the cost is quadratic in their number."""
+PAIRS_PER_BLOCK: Final = 64
+"""Pairs of videos that are explained at a time, so that their products of objects fit into the CPU cache."""
+
+MIN_MAP_VIDEOS: Final = 4
+VIDEOS_PER_NEIGHBOUR: Final = 3
+"""scikit-learn's advice: perplexity is at most a third of the number of samples."""
 
 
 class FeatureOptions(BaseModel):
-    """What a video's features are made of (parameters_feature_engineering.yml)."""
+    """Options of object scores, importance and object space (parameters_feature_engineering.yml)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     detector: Detector = "classifier"
-    evidence: EvidenceSource = "probabilities"
+    scores: ScoreSource = "class_scores"
     importance: ImportanceFormula = "confidence_share"
     hellinger: bool = True
 
     @model_validator(mode="after")
-    def _only_segmenters_tell_areas(self) -> Self:
+    def _area_needs_segmenter(self) -> Self:
         if self.importance == "area" and self.detector != "segmenter":
-            raise ValueError("features.importance=area needs features.detector=segmenter: only that tells areas")
+            raise ValueError("features.importance=area needs features.detector=segmenter: only it measures areas")
         return self
 
 
-@dataclass(frozen=True)
-class _StrongestObjects:
-    """The most important objects of each video, most important first; both of shape (videos, objects), at most 64.
+def score_objects(
+    detections: Iterable[pd.DataFrame],
+    class_scores: Iterable[pd.DataFrame],
+    video_ids: pd.Index,
+    class_names: pd.Index,
+    options: FeatureOptions,
+) -> ObjectScores:
+    """Compute object scores from the tables of the detector that `options` name.
 
-    Attributes:
-        classes: numbers of their classes.
-        terms: their importance, damped as for the soft cosine; 0 where a video has fewer.
+    Args:
+        detections: tables with the columns of `Detections` (of `Segmentations`, if the detector is the segmenter) and
+            `video_id`; read only if `options` ask for detections.
+        class_scores: tables with the columns of `ClassScores` (of `SegmentationScores`) and `video_id`; read only if
+            `options` ask for class scores.
+        video_ids: rows of the result.
+        class_names: every class of the detector.
+        options: the detector and the table to use.
+
+    Raises:
+        ValueError: if a class is unknown to the detector.
     """
+    is_segmented = options.detector == "segmenter"
+    if options.scores == "class_scores":
+        return scores_from_class_scores(class_scores, video_ids, class_names, has_areas=is_segmented)
+    read = scores_from_segmentations if is_segmented else scores_from_detections
+    return read(detections, video_ids, class_names)
+
+
+class _TopObjects(NamedTuple):
+    """The most important objects of each video, in descending order; both of shape (videos, objects)."""
 
     classes: NDArray[np.int64]
-    terms: Terms
+    weights: NDArray[np.float32]
+    """Importance as it enters the soft cosine; 0 where a video has fewer objects."""
 
 
 class ObjectSpace:
-    """Map of videos to points whose dot product is the soft cosine of the objects that they show.
+    """Maps videos to points whose dot product is the soft cosine of their objects.
 
     The soft cosine (Sidorov, Gelbukh, Gomez-Adorno and Pinto, 2014) of importances x and y is x'Sy / sqrt(x'Sx y'Sy).
-    S, the similarity of classes, is W W', where W holds the rows of the network's last layer, centred and of unit
-    length. So the point of x is x W, scaled to unit length.
+    S, the class similarity, is W W', where W holds the rows of the network's last layer, centred and scaled to unit
+    length. The point of x is x W, scaled to unit length.
 
     Args:
         options: see `FeatureOptions`.
 
     Attributes:
-        class_names_: every class that the network knows.
+        class_names_: every class of the network.
         class_points_: W, float32, shape (classes, axes).
         class_similarity_: S, float32, shape (classes, classes).
-        object_weights_: inverse document frequency in the corpus, float64, shape (classes,).
+        class_weights_: inverse document frequency in the corpus, float64, shape (classes,).
 
     Examples:
-        >>> space = ObjectSpace(FeatureOptions()).fit(evidence, class_embeddings)  # doctest: +SKIP
-        >>> points = space.transform(space.importances(evidence))  # doctest: +SKIP
+        >>> space = ObjectSpace(FeatureOptions()).fit(scores, class_embeddings)  # doctest: +SKIP
+        >>> points = space.transform(space.importances(scores))  # doctest: +SKIP
     """
 
     def __init__(self, options: FeatureOptions) -> None:
         self.options = options
 
-    def fit(self, evidence: ObjectScores, class_embeddings: DataFrame[ClassEmbeddings]) -> Self:
-        """Learn how classes resemble each other, and how common each is.
+    def fit(self, scores: ObjectScores, class_embeddings: DataFrame[ClassEmbeddings]) -> Self:
+        """Compute class similarity and class weights.
 
         Args:
-            evidence: of the whole corpus; no category is looked at.
-            class_embeddings: rows of the network's last layer, index `class_name`, shape (classes, axes).
-
-        Returns:
-            The same object, fitted.
+            scores: of the whole corpus; categories are not used.
+            class_embeddings: rows of the network's last layer, index `class_name`, shape (classes, features).
         """
         rows = class_embeddings.to_numpy(np.float32)
         self.class_names_ = pd.Index(class_embeddings.index)
-        # a single class has nothing to be told from, and would be left without a direction
+        # centring a single class would leave a zero vector
         self.class_points_ = normalize(rows - rows.mean(axis=0) if len(rows) > 1 else rows)
         self.class_similarity_ = self.class_points_ @ self.class_points_.T
-        self.object_weights_ = inverse_document_frequency(evidence)
+        self.class_weights_ = inverse_document_frequency(scores)
         return self
 
-    def importances(self, evidence: ObjectScores) -> DataFrame[VideoFeatures]:
-        """Measure how important each object is in each video.
+    def with_importance(self, formula: ImportanceFormula) -> "ObjectSpace":
+        """Copy the fitted space with another formula of importance."""
+        other = copy(self)
+        other.options = self.options.model_copy(update={"importance": formula})
+        return other
+
+    def importances(self, scores: ObjectScores) -> DataFrame[VideoFeatures]:
+        """Compute the importance of each object in each video.
 
         Args:
-            evidence: of any videos, in or out of the corpus.
+            scores: of any videos, in the corpus or not.
 
         Returns:
             Index `video_id`; a float32 column per object that occurs in these videos, in the network's order.
         """
-        importance = measure_importance(evidence, self.options.importance, self.object_weights_)
-        occurs = np.unique(importance.indices)
+        importance = measure_importance(scores, self.options.importance, self.class_weights_)
+        occurring = np.unique(importance.indices)
         features = pd.DataFrame(
-            importance[:, occurs].toarray().astype(np.float32),
-            index=evidence.video_ids,
-            columns=evidence.class_names[occurs].rename(None),
+            importance[:, occurring].toarray().astype(np.float32),
+            index=scores.video_ids.rename("video_id"),
+            columns=scores.class_names[occurring].rename(None),
         )
         return VideoFeatures.validate(features)
 
     def importances_of_video(
-        self, video_id: str, detections: DataFrame[Detections], class_scores: DataFrame[ClassScores]
+        self,
+        video_id: str,
+        detections: DataFrame[Detections] | DataFrame[Segmentations],
+        class_scores: DataFrame[ClassScores] | DataFrame[SegmentationScores],
     ) -> DataFrame[VideoFeatures]:
-        """Measure how important each object is in one video, which need not be in the corpus.
+        """Compute the importance of each object in one video, which need not be in the corpus.
 
         Args:
-            video_id: what to call it.
-            detections: the most probable object in each frame.
-            class_scores: the mean probability of each object.
+            video_id: index of the row.
+            detections: of this video; segmentations if the corpus was segmented.
+            class_scores: of this video; segmentation scores if the corpus was segmented.
 
         Returns:
-            One row, as `importances` gives it.
+            One row, see `importances`.
 
         Raises:
             ValueError: if a class is unknown to the network.
         """
+        per_frame, per_class = detections.assign(video_id=video_id), class_scores.assign(video_id=video_id)
         video_ids = pd.Index([video_id], dtype=str)
-        if self.options.evidence == "detections":
-            seen = detections.assign(video_id=video_id)
-            return self.importances(evidence_of_detections([seen], video_ids, self.class_names_))
-        class_score_table = ClassScoreTable.validate(class_scores.assign(video_id=video_id))
-        return self.importances(evidence_of_probabilities(class_score_table, video_ids, self.class_names_))
-
-    def importances_of_segmented_video(
-        self, video_id: str, segmentations: DataFrame[Segmentations], segmentation_scores: DataFrame[SegmentationScores]
-    ) -> DataFrame[VideoFeatures]:
-        """Measure how important each object is in one video that was segmented, which need not be in the corpus.
-
-        Args:
-            video_id: what to call it.
-            segmentations: the objects in each frame.
-            segmentation_scores: what was seen of each class, be it doubtfully.
-
-        Returns:
-            One row, as `importances` gives it.
-
-        Raises:
-            ValueError: if a class is unknown to the segmenter.
-        """
-        video_ids = pd.Index([video_id], dtype=str)
-        if self.options.evidence == "detections":
-            objects = segmentations.assign(video_id=video_id)
-            return self.importances(evidence_of_segmentations([objects], video_ids, self.class_names_))
-        seen = segmentation_scores.assign(video_id=video_id)
-        return self.importances(evidence_of_segmentation_scores([seen], video_ids, self.class_names_))
+        return self.importances(score_objects([per_frame], [per_class], video_ids, self.class_names_, self.options))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
-        """Place videos in object space.
+        """Compute the points of videos.
 
         Args:
-            importances: index `video_id`, a column per object; objects that are not named count as absent.
+            importances: index `video_id`, a column per object; other objects have importance 0.
 
         Returns:
-            Index `video_id`, float32 columns `axis_0001`, …; rows of unit length, zero for a video without objects.
+            Index `video_id`, float32 columns `axis_0001`, …; rows of unit length, zeros for a video without objects.
 
         Raises:
             ValueError: if an object is unknown to the network.
         """
         columns = class_positions(importances.columns, self.class_names_)
-        terms = sparse.csr_array(self._damped(importances.to_numpy(np.float32)))
-        points = terms @ self.class_points_[columns]
+        weights = sparse.csr_array(self._weights(importances.to_numpy(np.float32)))
+        points = weights @ self.class_points_[columns]
         if len(points):
             points = normalize(points, copy=False)
         axes = [f"axis_{number:04}" for number in range(1, points.shape[1] + 1)]
@@ -205,97 +212,113 @@ class ObjectSpace:
     def shared_objects(
         self, importances_a: DataFrame[VideoFeatures], importances_b: DataFrame[VideoFeatures], top: int = 3
     ) -> list[str]:
-        """Name the objects that make pairs of videos alike.
+        """Name the objects that make pairs of videos similar.
 
-        The numerator of the soft cosine is a sum over pairs of objects, x_i S_ij y_j. The greatest are named, each
-        object once per video, and none that makes less than 2 % of the sum. Only the 64 greatest importances of a video
-        are looked at.
+        The numerator of the soft cosine is a sum over pairs of objects, x_i S_ij y_j. The largest terms are named, each
+        object at most once per video, and none below 2 % of the sum. Only the 64 most important objects of a video are
+        considered.
 
         Args:
-            importances_a: as `importances` gives it; each row is the first video of a pair.
-            importances_b: the second video of each pair, in the same order; its columns may be others.
-            top: at most how many to name.
+            importances_a: see `importances`; each row is the first video of a pair.
+            importances_b: the second video of each pair; its columns may be others.
+            top: how many to name at most.
 
         Returns:
-            Per pair, comma-separated, greatest first: `tennis ball` where both show it, `beagle ~ basset` where the
-            first shows the one and the second the other; empty if nothing makes them alike.
+            Per pair, comma-separated, largest first: `tennis ball` if both show it, `beagle ~ basset` if the first
+            shows the one and the second the other; empty if nothing makes them similar.
 
         Raises:
             ValueError: if an object is unknown to the network, or the tables differ in length.
         """
         if len(importances_a) != len(importances_b):
             raise ValueError(
-                f"{len(importances_a)} videos cannot be paired with {len(importances_b)}: give as many of both"
+                f"{len(importances_a)} videos cannot be paired with {len(importances_b)}: pass equally many"
             )
         rows = np.arange(len(importances_a))
-        return self._name_shared(self._strongest(importances_a), rows, self._strongest(importances_b), rows, top)
+        return self._explain(self._top_objects(importances_a), rows, self._top_objects(importances_b), rows, top)
 
     def shared_objects_of_pairs(
         self, importances: DataFrame[VideoFeatures], video_ids: pd.Index, other_ids: pd.Index, top: int = 3
     ) -> list[str]:
-        """Name the objects that make pairs of videos alike, where each video is in many pairs.
+        """Name the objects that make pairs of videos similar, where each video is in many pairs.
 
         Args:
-            importances: as `importances` gives it, of all these videos.
+            importances: of all these videos.
             video_ids: the first video of each pair.
-            other_ids: the second video of each pair, in the same order.
-            top: at most how many to name.
+            other_ids: the second video of each pair.
+            top: how many to name at most.
 
         Returns:
-            As `shared_objects` gives it.
-
-        Raises:
-            ValueError: if an object is unknown to the network.
-            KeyError: if there are no importances of a video.
+            See `shared_objects`.
         """
-        described = importances.loc[video_ids.union(other_ids).unique()]
-        strongest = self._strongest(described)
-        rows, others = (described.index.get_indexer(videos) for videos in (video_ids, other_ids))
-        return self._name_shared(strongest, rows, strongest, others, top)
+        needed = importances.loc[video_ids.union(other_ids).unique()]
+        objects = self._top_objects(needed)
+        rows, others = (needed.index.get_indexer(videos) for videos in (video_ids, other_ids))
+        return self._explain(objects, rows, objects, others, top)
 
-    def _strongest(self, importances: DataFrame[VideoFeatures]) -> _StrongestObjects:
+    def _weights(self, importances: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.sqrt(importances) if self.options.hellinger else importances
+
+    def _top_objects(self, importances: DataFrame[VideoFeatures]) -> _TopObjects:
         positions = class_positions(importances.columns, self.class_names_).astype(np.int64)
         rows = importances.to_numpy(np.float32)
-        ranked = np.array([np.argsort(-row, kind="stable")[:STRONGEST] for row in rows], dtype=np.int64)
-        ranked = ranked.reshape(len(rows), min(STRONGEST, len(positions)))
-        return _StrongestObjects(positions[ranked], self._damped(np.take_along_axis(rows, ranked, axis=1)))
+        ranked = np.array([np.argsort(-row, kind="stable")[:MAX_OBJECTS] for row in rows], dtype=np.int64)
+        ranked = ranked.reshape(len(rows), min(MAX_OBJECTS, len(positions)))
+        return _TopObjects(positions[ranked], self._weights(np.take_along_axis(rows, ranked, axis=1)))
 
-    def _name_shared(
-        self,
-        strongest_a: _StrongestObjects,
-        rows_a: Positions,
-        strongest_b: _StrongestObjects,
-        rows_b: Positions,
-        top: int,
-    ) -> list[str]:
-        named: list[str] = []
-        for start in range(0, len(rows_a), PAIRS_PER_BLOCK):
-            block = slice(start, start + PAIRS_PER_BLOCK)
-            classes_a, classes_b = strongest_a.classes[rows_a[block]], strongest_b.classes[rows_b[block]]
-            cells = classes_a[:, :, np.newaxis] * len(self.class_similarity_) + classes_b[:, np.newaxis, :]
-            parts = self.class_similarity_.take(cells)
-            parts *= strongest_a.terms[rows_a[block], :, np.newaxis]
-            parts *= strongest_b.terms[rows_b[block], np.newaxis, :]
-            named += self._name_greatest(parts, classes_a, classes_b, top)
-        return named
+    def _explain(self, first: _TopObjects, rows: Rows, second: _TopObjects, others: Rows, top: int) -> list[str]:
+        explained: list[str] = []
+        for start in range(0, len(rows), PAIRS_PER_BLOCK):
+            a, b = rows[start : start + PAIRS_PER_BLOCK], others[start : start + PAIRS_PER_BLOCK]
+            cells = first.classes[a][:, :, np.newaxis] * len(self.class_names_) + second.classes[b][:, np.newaxis, :]
+            terms = self.class_similarity_.take(cells)
+            terms *= first.weights[a][:, :, np.newaxis]
+            terms *= second.weights[b][:, np.newaxis, :]
+            explained += self._name_largest(terms, first.classes[a], second.classes[b], top)
+        return explained
 
-    def _name_greatest(
-        self, parts: NDArray[np.float32], classes_a: NDArray[np.int64], classes_b: NDArray[np.int64], top: int
+    def _name_largest(
+        self, terms: NDArray[np.float32], classes_a: NDArray[np.int64], classes_b: NDArray[np.int64], top: int
     ) -> list[str]:
-        similarity = parts.sum(axis=(1, 2))
-        least = np.where(similarity > 0, SMALLEST_SHARE * similarity, np.inf)
-        pairs = np.arange(len(parts))
+        similarity = terms.sum(axis=(1, 2))
+        least = np.where(similarity > 0, MIN_SHARE * similarity, np.inf)
+        pairs = np.arange(len(terms))
         names = self.class_names_.to_numpy(dtype=object)
         named: list[list[str]] = [[] for _ in pairs]
-        for _ in range(min(top, *parts.shape[1:])):
-            rows, columns = np.divmod(parts.reshape(len(pairs), -1).argmax(axis=1), parts.shape[2])
-            ours, theirs = names[classes_a[pairs, rows]], names[classes_b[pairs, columns]]
-            for pair in np.flatnonzero(parts[pairs, rows, columns] > least):
-                same = ours[pair] == theirs[pair]
-                named[pair].append(ours[pair] if same else f"{ours[pair]} ~ {theirs[pair]}")
-            parts[pairs, rows, :] = -np.inf
-            parts[pairs, :, columns] = -np.inf
+        for _ in range(min(top, *terms.shape[1:])):
+            rows, columns = np.divmod(terms.reshape(len(pairs), -1).argmax(axis=1), terms.shape[2])
+            objects_a, objects_b = names[classes_a[pairs, rows]], names[classes_b[pairs, columns]]
+            for pair in np.flatnonzero(terms[pairs, rows, columns] > least):
+                a, b = objects_a[pair], objects_b[pair]
+                named[pair].append(a if a == b else f"{a} ~ {b}")
+            terms[pairs, rows, :] = -np.inf
+            terms[pairs, :, columns] = -np.inf
         return [", ".join(objects) for objects in named]
 
-    def _damped(self, amounts: Terms) -> Terms:
-        return np.sqrt(amounts) if self.options.hellinger else amounts
+
+def project_to_map(points: pd.DataFrame, perplexity: float = 30.0, seed: int = 0) -> DataFrame[SpaceMap]:
+    """Project videos to two dimensions with t-SNE (van der Maaten and Hinton 2008), by their cosine.
+
+    It is initialised with the first two principal components, which preserves the global structure (Kobak and Berens
+    2019, doi:10.1038/s41467-019-13056-x).
+
+    Args:
+        points: index `video_id`, a column per axis: `VideoPoints` or any other vectors of the videos.
+        perplexity: number of neighbours that determine the place of a video, at most a third of the videos.
+        seed: random seed.
+
+    Returns:
+        Index as in `points`.
+
+    Raises:
+        ValueError: if there are fewer than four videos.
+    """
+    from sklearn.manifold import TSNE  # takes 50 ms, and no pipeline needs it
+
+    if len(points) < MIN_MAP_VIDEOS:
+        raise ValueError(f"A map needs {MIN_MAP_VIDEOS} videos, and there are {len(points)}: add more")
+    perplexity = min(perplexity, (len(points) - 1) / VIDEOS_PER_NEIGHBOUR)
+    t_sne = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=seed)
+    with threadpool_limits(1, "openmp"):  # iterations are too short for threads that share cores
+        flat = t_sne.fit_transform(points.to_numpy(np.float32))
+    return SpaceMap.validate(pd.DataFrame(flat, index=points.index, columns=["x", "y"]))

@@ -1,4 +1,4 @@
-"""Perceptual hashes of frames: alike for pictures that look alike, whatever their size and encoding."""
+"""Perceptual hashes of frames: similar for similar pictures, whatever their size and encoding."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,31 +14,31 @@ from PIL import Image
 from video_recommender.media.frames import Picture
 
 VERSION: Final = 2
-"""Raised when the same frame would get other hashes than before, so that it is hashed again."""
+"""Increment it when hashes change, so that existing ones become stale."""
 
 ZOOMS: Final = (1.0, 0.95, 0.9, 0.85, 0.8)
-"""Shares of width and height that are hashed, around the centre: a copy whose edges were cut off looks like one."""
+"""Shares of width and height around the centre that are hashed, to match cropped copies."""
 
 HASH_BITS: Final = 64
 WORKING_SIZE: Final = 128
-"""Side of the grey picture from which the zooms are cut, in pixels."""
+"""Side of the grey picture that the zooms are cropped from, in pixels."""
 
 TRANSFORMED_SIZE: Final = 32
-"""Side of the picture of which the cosine transform is taken, in pixels."""
+"""Side of the input of the cosine transform, in pixels."""
 
-LEAST_CONTRAST: Final = 8.0
-"""Frames whose grey levels deviate less, such as black ones, look like too many others; standard deviation of 255."""
+MIN_CONTRAST: Final = 8.0
+"""Standard deviation of grey levels (0 to 255) below which a frame, such as a black one, matches too many others."""
 
 Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class HashedFrames:
-    """The hashes of one video's frames; those without contrast are left out.
+    """Hashes of the frames of one video, without those of low contrast.
 
     Attributes:
-        frames: int64, shape (n,): numbers of the frames, from 1.
-        times_s: float64, shape (n,): when each is shown, in seconds after the first picture.
+        frames: int64, shape (n,): frame numbers, from 1.
+        times_s: float64, shape (n,): seconds from the start of the video.
         hashes: uint64, shape (n, zooms), in the order of `ZOOMS`.
     """
 
@@ -50,55 +50,34 @@ class HashedFrames:
         return len(self.frames)
 
 
-def hash_pictures(pictures: Iterable[Picture], times_s: NDArray[np.float64]) -> HashedFrames:
-    """Hash every picture at every zoom.
+def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashes]:
+    """Hash every picture at every zoom, except for those without contrast.
 
-    The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) in ImageHash's form: the signs of
-    the lowest frequencies of the picture's cosine transform.
+    The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the signs of the
+    lowest frequencies of the cosine transform.
 
     Args:
         pictures: in order of time.
-        times_s: shape (pictures,): when each is shown, in seconds.
 
     Returns:
-        See `HashedFrames`.
+        Numbers of the hashed pictures, from 1: int64, shape (n,); their hashes: uint64, shape (n, zooms).
     """
-    hashed = [
-        (number, hash_picture(grey)) for number, grey in enumerate(map(_grey, pictures), 1) if _has_contrast(grey)
-    ]
-    frames = np.array([number for number, _ in hashed], dtype=np.int64)
-    hashes = np.array([hashes for _, hashes in hashed], dtype=np.uint64).reshape(-1, len(ZOOMS))
-    return HashedFrames(frames, times_s[frames - 1], hashes)
-
-
-def hash_picture(grey: NDArray[np.uint8]) -> Hashes:
-    """Hash one grey picture at every zoom.
-
-    Args:
-        grey: uint8, shape (height, width).
-
-    Returns:
-        uint64, shape (zooms,).
-    """
-    height, width = grey.shape
-    edges = [(round(height * (1 - zoom) / 2), round(width * (1 - zoom) / 2)) for zoom in ZOOMS]
-    return np.array([_hash(grey[top : height - top, left : width - left]) for top, left in edges], dtype=np.uint64)
+    edges = [round(WORKING_SIZE * (1 - zoom) / 2) for zoom in ZOOMS]
+    numbers, hashed = [], []
+    for number, picture in enumerate(pictures, start=1):
+        grey = _shrink(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), WORKING_SIZE)
+        if grey.std() >= MIN_CONTRAST:
+            numbers.append(number)
+            hashed.append([_hash(grey[edge : WORKING_SIZE - edge, edge : WORKING_SIZE - edge]) for edge in edges])
+    return np.array(numbers, dtype=np.int64), np.array(hashed, dtype=np.uint64).reshape(-1, len(ZOOMS))
 
 
 def _hash(grey: NDArray[np.uint8]) -> int:
-    # ImageHash takes a picture of this size as it is; to make one of each zoom itself takes it seven times as long
+    # ImageHash does not resize a picture of this size; its own resizing takes seven times as long
     picture = Image.fromarray(_shrink(grey, TRANSFORMED_SIZE))
     return int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big")
-
-
-def _grey(picture: Picture) -> NDArray[np.uint8]:
-    return _shrink(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), WORKING_SIZE)
 
 
 def _shrink(grey: MatLike, side: int) -> NDArray[np.uint8]:
     small = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
     return small.astype(np.uint8, copy=False)
-
-
-def _has_contrast(grey: NDArray[np.uint8]) -> bool:
-    return bool(grey.std() >= LEAST_CONTRAST)

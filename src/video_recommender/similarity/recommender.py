@@ -1,7 +1,6 @@
-"""The nearest videos in object space, the same answer every time."""
+"""Recommend the nearest videos in object space."""
 
-from copy import copy
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
@@ -12,35 +11,34 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from video_recommender.schemas import VideoPoints
-from video_recommender.similarity.approximate_search import find_near, fit_index
-from video_recommender.similarity.exact_search import Labels, cosine_scores, find_neighbours, group_labels
-from video_recommender.similarity.neighbour_index import NeighbourIndex
+from video_recommender.similarity.approximate_neighbours import NeighbourIndex, find_neighbours_with, fit_index
+from video_recommender.similarity.nearest_neighbours import Labels, cosine_scores, find_neighbours, group_labels
 
-UNKNOWN = -1
-"""Label of a video that the recommender was not fitted on: no candidate carries it."""
+INDEX_FROM: Final = 10_000
+"""Number of videos from which an index, including the time to build it, is faster than comparing all."""
+
+UNKNOWN: Final = -1
+"""Label of a video that the recommender was not fitted to: no candidate has it."""
 
 
 class RecommendationOptions(BaseModel):
-    """How videos are recommended and judged (parameters_recommendation.yml)."""
+    """Options of recommendations (parameters_recommendation.yml)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     neighbours: PositiveInt = 10
     exclude_same_group: bool = False
-    index_from: PositiveInt | None = 10_000
     shared_objects: PositiveInt = 3
-    evaluated_videos: PositiveInt = 5000
-    seed: int = 0
 
 
 class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Recommend the nearest videos in object space: k nearest neighbours by cosine similarity.
+    """Recommend the k nearest neighbours by cosine similarity.
 
-    In a corpus of moderate size all videos are compared; in a larger one, an index proposes those that are (see
-    `NeighbourIndex`). Ties go to the `video_id` that comes first in the alphabet.
+    In a large corpus an index proposes the videos to compare (see `NeighbourIndex`); otherwise all are compared. Ties
+    go to the `video_id` that is first in alphabetical order.
 
     Args:
-        index_from: with so many videos an index is built; None: never.
+        index_from: number of videos from which an index is built; None: never.
 
     Example:
         >>> import pandas as pd
@@ -50,13 +48,13 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         'pets/dog'
 
     Attributes:
-        video_ids_: the videos that can be recommended, in alphabetical order.
-        axes_: the names of the axes of object space.
+        video_ids_: videos that can be recommended, in alphabetical order.
+        axes_: names of the axes of object space.
         points_: float32, shape (videos, axes).
-        groups_: int64, shape (videos,): equal for videos that share a photo, a source or an uploader.
-        originals_: the video that each near duplicate repeats, by `video_id`.
-        index_: proposes the videos to compare; None where all are compared.
-        recall_: how many of the ten nearest are found on average, as far as was measured; 1 where all are compared.
+        groups_: int64, shape (videos,): equal for videos of one group.
+        originals_: original of each near duplicate, by `video_id`.
+        index_: proposes the videos to compare; None if all are compared.
+        recall_: share of the ten nearest that the index finds, measured on a sample; 1 if all are compared.
     """
 
     video_ids_: pd.Index
@@ -67,28 +65,25 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     index_: NeighbourIndex | None
     recall_: float
 
-    def __init__(self, index_from: int | None = 10_000) -> None:
+    def __init__(self, index_from: int | None = INDEX_FROM) -> None:
         self.index_from = index_from
 
     def fit(
         self, points: DataFrame[VideoPoints], groups: pd.Series | None = None, originals: pd.Series | None = None
     ) -> Self:
-        """Remember the videos that can be recommended.
+        """Store the videos that can be recommended, and build the index of a large corpus.
 
         Args:
             points: a row per video (index `video_id`), a column per axis.
-            groups: by `video_id`, what videos have in common besides their objects; None: nothing.
-            originals: by the `video_id` of near duplicates that are not among the points, the video that each repeats:
-                it is never recommended for them either.
-
-        Returns:
-            Itself.
+            groups: name of each video's group, by `video_id`; None: no groups.
+            originals: original of each near duplicate that is not among the points, by `video_id`; it is not
+                recommended for its duplicates.
 
         Raises:
-            ValueError: if a video comes twice or a coordinate is not a finite number.
+            ValueError: if a video has two points, or a coordinate is not finite.
         """
         if not points.index.is_unique:
-            raise ValueError(f"Video {points.index[points.index.duplicated()][0]} has two points: give one per video")
+            raise ValueError(f"Video {points.index[points.index.duplicated()][0]} has two points: pass one per video")
         ordered = points.sort_index()
         self.video_ids_ = ordered.index
         self.axes_ = ordered.columns
@@ -99,97 +94,53 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.index_, self.recall_ = fit_index(self.points_) if is_large else (None, 1.0)
         return self
 
-    def with_videos(
-        self, points: DataFrame[VideoPoints], groups: pd.Series | None = None, originals: pd.Series | None = None
-    ) -> "VideoRecommender":
-        """Remember more videos, as if it had been fitted on them, too; an index keeps its cells.
-
-        Args:
-            points: of the new videos; those that it knows are left as they are.
-            groups: as in `fit`, of all videos.
-            originals: as in `fit`, of all near duplicates.
-
-        Returns:
-            Another recommender, for all videos.
-
-        Raises:
-            ValueError: if the axes differ, or a coordinate is not a finite number.
-        """
-        check_is_fitted(self)
-        self._check_axes(points)
-        new = points[~points.index.isin(self.video_ids_)].sort_index()
-        if new.empty:
-            return self
-        ordered = pd.concat([pd.DataFrame(self.points_, self.video_ids_, self.axes_), new]).sort_index()
-        if self.index_ is None:
-            return VideoRecommender(self.index_from).fit(VideoPoints.validate(ordered), groups, originals)
-        longer = copy(self)
-        longer.video_ids_ = ordered.index
-        longer.points_ = _finite(ordered)
-        longer.groups_ = group_labels(ordered.index, groups)
-        longer.originals_ = self.originals_ if originals is None else originals
-        longer.index_ = self.index_.with_points(_finite(new), ordered.index.get_indexer(new.index))
-        return longer
-
-    def recommend(
-        self,
-        points: DataFrame[VideoPoints],
-        k: int = 10,
-        exclude_same_group: bool = False,
-        among: pd.Index | None = None,
-    ) -> pd.DataFrame:
-        """Name the k nearest videos of each point, never the video itself.
+    def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
+        """Find the k nearest videos of each point, without the video itself.
 
         Args:
             points: a row per video (index `video_id`), the same axes as in `fit`; the videos may be new.
-            k: how many videos to recommend, at least 1.
-            exclude_same_group: never recommend a video of the same group either; a new video has no group.
-            among: recommend only these of the videos that can be recommended; each is compared. None: all of them.
+            k: number of videos to recommend, at least 1.
+            exclude_same_group: exclude videos of the same group; a new video has no group.
 
         Returns:
-            `video_id`, `rank` (from 1), `recommended_video_id`, `similarity` (cosine): in the order of the points, k
-            rows each, fewer where there are not as many others.
+            `video_id`, `rank` (from 1), `recommended_video_id`, `similarity` (cosine), in the order of the points; k
+            rows each, fewer if there are not as many other videos.
 
         Raises:
-            ValueError: if k is not positive, the axes differ, or a coordinate is not a finite number.
+            ValueError: if k is not positive, the axes differ, or a coordinate is not finite.
         """
         check_is_fitted(self)
         if k < 1:
-            raise ValueError(f"Cannot recommend {k} videos: ask for at least 1")
-        self._check_axes(points)
+            raise ValueError(f"Cannot recommend {k} videos: k must be at least 1")
+        if not points.columns.equals(self.axes_):
+            raise ValueError(
+                "The points have other axes than those that the recommender was fitted to: run feature_engineering "
+                "and recommendation again"
+            )
         vectors = _finite(points)
-        own, fitted = self._labels(points.index, exclude_same_group)
-        if self.index_ is not None and among is None:
-            neighbours = find_near(self.index_, self.points_, vectors, own, fitted, k)
+        own, labels = self._labels(points.index, exclude_same_group)
+        if self.index_ is not None:
+            neighbours = find_neighbours_with(self.index_, self.points_, vectors, own, labels, k)
         else:
-            rows = np.arange(len(self.points_))
-            if among is not None:
-                rows = np.flatnonzero(self.video_ids_.isin(among))
-            labels = rows if fitted is None else fitted[rows]
-            neighbours = find_neighbours(cosine_scores(vectors, self.points_[rows]), own, labels, k).of(rows)
-        found = neighbours.positions >= 0
-        query, rank = np.nonzero(found)
+            candidates = np.arange(len(self.points_)) if labels is None else labels
+            neighbours = find_neighbours(cosine_scores(vectors, self.points_), own, candidates, k)
+        is_found = neighbours.positions >= 0
+        query, rank = np.nonzero(is_found)
         return pd.DataFrame(
             {
                 "video_id": points.index.take(query),
                 "rank": rank + 1,
-                "recommended_video_id": self.video_ids_.take(neighbours.positions[found]),
-                "similarity": neighbours.similarities[found],
+                "recommended_video_id": self.video_ids_.take(neighbours.positions[is_found]),
+                "similarity": neighbours.similarities[is_found],
             }
         )
 
     def predict(self, points: DataFrame[VideoPoints]) -> pd.DataFrame:
-        """Name the ten nearest videos of each point: `recommend` under the name by which MLflow serves a model."""
+        """Call `recommend`: MLflow serves a model by this method."""
         return self.recommend(points)
 
-    def _check_axes(self, points: pd.DataFrame) -> None:
-        if not points.columns.equals(self.axes_):
-            raise ValueError(
-                "The points have other axes than the recommender was fitted on: run feature_engineering and "
-                "recommendation again"
-            )
-
     def _labels(self, video_ids: pd.Index, exclude_same_group: bool) -> tuple[Labels, Labels | None]:
+        """Labels of queries and of candidates; without groups, a label is the row of the video or of its original."""
         originals = self.originals_.reindex(video_ids)
         own = self.video_ids_.get_indexer(pd.Index(np.where(originals.isna(), video_ids, originals)))
         if exclude_same_group:
@@ -198,9 +149,9 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
 
 def _finite(points: pd.DataFrame) -> NDArray[np.float32]:
-    # pandas keeps a column together; what is compared is a row, and to gather that from everywhere takes far longer
+    # pandas stores columns contiguously; comparing rows is much faster if rows are contiguous
     vectors = np.ascontiguousarray(points.to_numpy(dtype=np.float32))
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        raise ValueError(f"The point of {points.index[~finite][0]} is not finite: run feature_engineering again")
+    is_finite = np.isfinite(vectors).all(axis=1)
+    if not is_finite.all():
+        raise ValueError(f"The point of {points.index[~is_finite][0]} is not finite: run feature_engineering again")
     return vectors

@@ -1,4 +1,4 @@
-"""Tell how far each category of downloaded videos has come."""
+"""Report of the downloads per category."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,28 +7,25 @@ from typing import Final
 import pandas as pd
 from pandera.typing import DataFrame
 
-from video_recommender.incremental.partitions import PartitionRecord
 from video_recommender.schemas import DownloadReport
-from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.sources.web_options import WebOptions
+from video_recommender.storage.partitions import PartitionState
 
 REACHED: Final = "target reached"
 EXHAUSTED: Final = "sources exhausted"
 
 
-def report_downloads(records: Mapping[str, PartitionRecord], options: YoutubeOptions) -> DataFrame[DownloadReport]:
-    """Count, for each category, what was asked for and what became of it.
+def report_downloads(states: Mapping[str, PartitionState], options: WebOptions) -> DataFrame[DownloadReport]:
+    """Count usable and unusable videos of each category.
 
     Args:
-        records: by `video_id`, what was downloaded, and what could not be.
-        options: see `YoutubeOptions`.
-
-    Returns:
-        A row per category that is asked for, in that order.
+        states: outcomes of all downloads, by `video_id`.
+        options: categories and targets.
     """
-    statuses = [(record.details.get("category"), record.status) for record in records.values()]
+    outcomes = Counter((state.properties.get("category"), state.status) for state in states.values())
     rows = []
     for category in options.categories:
-        counts = Counter(status for of_category, status in statuses if of_category == category)
+        counts = {status: count for (name, status), count in sorted(outcomes.items(), key=str) if name == category}
         usable, target = counts.pop("ok", 0), options.target_of(category)
         rows.append(
             {
@@ -36,7 +33,7 @@ def report_downloads(records: Mapping[str, PartitionRecord], options: YoutubeOpt
                 "target": target,
                 "usable": usable,
                 "result": REACHED if usable >= target else EXHAUSTED,
-                "not_usable": ", ".join(f"{counts[status]} {status}" for status in sorted(counts)),
+                "not_usable": ", ".join(f"{count} {status}" for status, count in counts.items()),
             }
         )
     return DownloadReport.validate(pd.DataFrame(rows, columns=list(DownloadReport.to_schema().columns)))

@@ -1,4 +1,4 @@
-"""Find the videos in a folder of your own, one sub-folder per category."""
+"""List the videos of a folder that has one sub-folder per category."""
 
 import hashlib
 import logging
@@ -6,102 +6,77 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
 from slugify import slugify
 from upath import UPath
 
-from video_recommender.incremental.partitions import RECORDS
+from video_recommender.media.video import VideoLink
+from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.storage.digests import fingerprint
-from video_recommender.storage.paths import Place, place_at
+from video_recommender.storage.partitions import STATE_FOLDER
+from video_recommender.storage.paths import StoragePath, parse_path
 
 VIDEO_SUFFIXES: Final = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"}
     | {".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
 )
-"""Files with other names are not taken for videos."""
+"""Files with other suffixes are ignored."""
 
 UNLABELLED: Final = "unlabelled"
-"""Stands for the category in the `video_id` of a video that has none."""
+"""Category part of the `video_id` of a video without a category."""
 
-SLUG_LENGTH: Final = 80
-"""Longest slug, in characters, before a digest is added."""
+MAX_SLUG_LENGTH: Final = 80
+"""Characters, without a digest."""
 
 _DIGEST_STEP: Final = 6
-_RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # no file can have these names on Windows
-_WAY_OUT: Final = "name a folder of videos with --params=ingestion.folder.path=…"
+_RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # file names that Windows does not allow
+_REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=…"
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class FolderVideo:
-    """One video file of a folder.
+def list_folder(folder: Path | str, copy_files: bool = False) -> list[SourceVideo]:
+    """List the videos of a folder, sorted by `video_id`.
 
-    Attributes:
-        path: where it lies, absolute, or in an object store.
-        category: name of the top sub-folder that it lies in; None for files directly in the folder.
-        video_id: `<category slug>/<slug>`: ASCII, safe as a path everywhere, unique also where case does not count.
-        fingerprint: digest of path, size and time of change, or of what an object store tells of it; it differs when
-            the file was replaced.
-        group: what it belongs with: the videos of one folder within a category, else the video alone.
-    """
-
-    path: Place
-    category: str | None
-    video_id: str
-    fingerprint: str
-    group: str
-
-    @property
-    def name(self) -> str:
-        """The path as text that any file can hold, also where its bytes are not Unicode."""
-        return printable(str(self.path))
-
-
-def list_folder(folder: Path | str) -> list[FolderVideo]:
-    """List the videos of a folder, in order of `video_id`.
-
-    A video in a deeper folder belongs to the category at the top, and with the others of that folder: they are one
-    group. Hidden files are left out; links are followed, but not in circles.
+    Videos in deeper folders belong to the category at the top; those of one deeper folder are a group. Hidden files are
+    ignored; symbolic links are followed.
 
     Args:
-        folder: its sub-folders are the categories; a path, or the URL of an object store.
+        folder: path, or URL in an object store.
+        copy_files: whether to store copies instead of links.
 
     Raises:
-        ValueError: if it does not exist, is not a folder, cannot be read, holds no video, or is where this project
-            itself keeps videos.
+        ValueError: if it does not exist, cannot be read, contains no video, or is managed by this project itself.
     """
-    root = place_at(str(folder))
-    files = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
-    videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    root = parse_path(str(folder))
+    digests = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
+    videos = [file for file in digests if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
-        raise ValueError(f"The folder {root} holds no video ({len(files)} other files): {_WAY_OUT}")
-    logger.info("%s holds %d videos; %d other files are left out", root, len(videos), len(files) - len(videos))
+        raise ValueError(f"The folder {root} contains no video ({len(digests)} other files): {_REMEDY}")
+    logger.info("%s contains %d videos; %d other files are ignored", root, len(videos), len(digests) - len(videos))
     identifiers = video_ids(videos)
     listed = [
-        FolderVideo(
-            path=root / video,
-            category=_category(video),
-            video_id=identifiers[video],
-            fingerprint=files[video],
-            group=_group(video) or identifiers[video],
+        SourceVideo(
+            video_id=identifiers[file],
+            category=_category(file),
+            digest=fingerprint(digests[file], copy_files),
+            metadata=VideoMetadata(to_unicode(file.stem)),
+            source=to_unicode(str(root / file)),
+            group=_group(file) or identifiers[file],
+            fetch=partial(VideoLink, root / file, copy_files),
         )
-        for video in videos
+        for file in videos
     ]
     return sorted(listed, key=lambda video: video.video_id)
 
 
 def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
-    """Give every file a `video_id`, independent of their order.
+    """Assign `<category slug>/<slug>` to each path, independent of their order.
 
-    Args:
-        relative_paths: distinct, relative to the folder that is listed.
-
-    Returns:
-        `<category slug>/<slug>` by path. Names whose slugs are equal all get a digest of their path.
+    The slugs are ASCII, valid on every system and unique regardless of case: equal ones get a digest of their path.
     """
     by_category: dict[str | None, list[PurePath]] = {}
     for path in relative_paths:
@@ -111,24 +86,17 @@ def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
     folders.update(unique_slugs(names, reserved=frozenset({UNLABELLED})))
     identifiers: dict[PurePath, str] = {}
     for category, paths in by_category.items():
-        stems = {path.as_posix(): path.stem for path in paths}
-        slugs = unique_slugs(stems)
+        slugs = unique_slugs({path.as_posix(): path.stem for path in paths})
         identifiers.update({path: f"{folders[category]}/{slugs[path.as_posix()]}" for path in paths})
     return identifiers
 
 
 def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Turn names into distinct slugs: lower-case ASCII letters, digits and inner dashes.
+    """Turn names by key into distinct slugs of lower-case ASCII letters, digits and inner dashes.
 
-    Args:
-        names: what to turn into slugs, by what tells the names apart.
-        reserved: slugs that are not to be given as they are.
-
-    Returns:
-        Slugs by the same keys. Where they would be equal or reserved, each gets `-` and six or more hexadecimal digits
-        of its key's SHA-256.
+    Equal and reserved slugs get `-` and six or more hexadecimal digits of their key's SHA-256.
     """
-    plain = {key: slugify(printable(name), max_length=SLUG_LENGTH) or "untitled" for key, name in names.items()}
+    plain = {key: slugify(to_unicode(name), max_length=MAX_SLUG_LENGTH) or "untitled" for key, name in names.items()}
     digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}
     while True:
         slugs = {key: _with_digest(slug, key, digits[key]) for key, slug in plain.items()}
@@ -142,8 +110,8 @@ def _with_digest(slug: str, key: str, digits: int) -> str:
     return f"{slug}-{hashlib.sha256(os.fsencode(key)).hexdigest()[:digits]}" if digits else slug
 
 
-def printable(name: str) -> str:
-    """Replace what is not Unicode in a name, which no table could hold."""
+def to_unicode(name: str) -> str:
+    """Replace undecodable bytes of a file name, which no table can store."""
     return os.fsencode(name).decode(errors="replace")
 
 
@@ -152,56 +120,60 @@ def _category(relative_path: PurePath) -> str | None:
 
 
 def _group(relative_path: PurePath) -> str:
-    return printable("/".join(relative_path.parts[:2])) if len(relative_path.parts) > 2 else ""
+    return to_unicode("/".join(relative_path.parts[:2])) if len(relative_path.parts) > 2 else ""
 
 
 def _list_disk(root: Path) -> dict[PurePath, str]:
-    """The files below a folder with their fingerprints."""
+    """List the digests of all files below a folder, by relative path."""
     if not root.exists():
-        raise ValueError(f"The folder {root} does not exist: {_WAY_OUT}")
+        raise ValueError(f"The folder {root} does not exist: {_REMEDY}")
     if not root.is_dir():
-        raise ValueError(f"{root} is a file, not a folder: {_WAY_OUT}")
+        raise ValueError(f"{root} is a file, not a folder: {_REMEDY}")
     if not os.access(root, os.R_OK | os.X_OK):
-        raise ValueError(f"The folder {root} may not be read: change its permissions, or {_WAY_OUT}")
-    if any((above / RECORDS).is_dir() for above in (root.resolve(), *root.resolve().parents)):
-        raise ValueError(f"{root} is where this project keeps its own copies and links: {_WAY_OUT}")
-    return {file.relative_to(root): _listing_fingerprint(file) for file in _walk(root, frozenset())}
+        raise ValueError(f"The folder {root} cannot be read: change its permissions, or {_REMEDY}")
+    if any((parent / STATE_FOLDER).is_dir() for parent in (root.resolve(), *root.resolve().parents)):
+        raise _managed_folder(root)
+    return {file.relative_to(root): _file_digest(file) for file in _walk(root, frozenset())}
 
 
 def _list_store(root: UPath) -> dict[PurePath, str]:
-    """The objects below a folder of an object store with their fingerprints; a thousand are told at a time."""
+    """List the digests of all objects below a folder of an object store, by relative path; 1,000 per request."""
     objects = root.fs.find(root.path, detail=True)
     if not objects:
-        raise ValueError(f"The folder {root} does not exist, or is empty: {_WAY_OUT}")
-    files = {PurePosixPath(name).relative_to(root.path): str(told) for name, told in objects.items()}
-    if any(RECORDS in file.parts for file in files):
-        raise ValueError(f"{root} is where this project keeps its own copies and links: {_WAY_OUT}")
+        raise ValueError(f"The folder {root} does not exist, or is empty: {_REMEDY}")
+    files = {PurePosixPath(name).relative_to(root.path): str(metadata) for name, metadata in objects.items()}
+    if any(STATE_FOLDER in file.parts for file in files):
+        raise _managed_folder(root)
     return {
-        file: fingerprint(str(root / file), told)
-        for file, told in files.items()
+        file: fingerprint(str(root / file), metadata)
+        for file, metadata in files.items()
         if not any(part.startswith(".") for part in file.parts)
     }
 
 
-def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+def _managed_folder(root: StoragePath) -> ValueError:
+    return ValueError(f"{root} is where this project stores its own copies and links: {_REMEDY}")
+
+
+def _walk(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
     real = folder.resolve()
-    if real in above or (folder / RECORDS).is_dir():
+    if real in parents or (folder / STATE_FOLDER).is_dir():
         return
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        logger.warning("%s is left out: %s", folder, error.strerror)
+        logger.warning("%s is skipped: %s", folder, error.strerror)
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(entry, above | {real})
-        elif entry.is_file() or not entry.exists():  # a broken link is a video that is missing; a pipe is none
+            yield from _walk(entry, parents | {real})
+        elif entry.is_file() or not entry.exists():  # a broken link is a missing video; a named pipe is no video
             yield entry
 
 
-def _listing_fingerprint(path: Path) -> str:
+def _file_digest(path: Path) -> str:
     try:
         status = path.stat()
     except OSError:

@@ -1,33 +1,41 @@
-"""What a site tells about a video that it publishes."""
+"""What sources know of videos: source videos, their published metadata, and sanitized info dictionaries of yt-dlp."""
 
+import hashlib
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
-from video_recommender.sources.web_access import without_users
+from video_recommender.media.video import VideoBytes, VideoLink
+from video_recommender.sources.web_access import strip_credentials
+from video_recommender.sources.web_options import parse_url
+from video_recommender.storage.digests import fingerprint
 
-LONGEST_TEXT: Final = 500
-"""More characters of one field than that are not kept."""
+MAX_TEXT_LENGTH: Final = 500
+"""Characters kept of one field."""
 
-_BLANKS_AND_CONTROLS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+EARLIEST_DATE: Final = date(1990, 1, 1)
+"""The web did not exist earlier: older dates are errors."""
+
+_MAX_INTEGER: Final = 2**62
+_SPACES_AND_CONTROLS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+_TEXTS: Final = ("title", "uploader", "uploader_id", "channel", "channel_id", "license", "webpage_url", "thumbnail")
+_FORMAT_FIELDS: Final = ("format_id", "protocol", "ext", "vcodec", "width", "height", "filesize")
+_SITES_WITHOUT_IDS: Final = frozenset({"generic", "html5mediaembed"})
+"""Extractors whose identifier is the file name, which two videos may share."""
+_LIST_TYPES: Final = frozenset({"playlist", "multi_video"})
+_LINK_TYPES: Final = frozenset({"url", "url_transparent"})
+_SECTION_FIELDS: Final = frozenset({"section_start", "section_end"})
+"""yt-dlp would call ffmpeg to cut such a section out, see `YtdlpClient`."""
 
 
 @dataclass(frozen=True)
-class Publication:
-    """What a site tells about a video; empty where it does not.
-
-    Attributes:
-        title: in one line.
-        uploader: who has put it there.
-        upload_date: when, as ISO 8601 (`2024-05-31`).
-        licence: in the site's words.
-        webpage_url: the page that shows it.
-        view_count: how often it was watched.
-        tags: comma-separated.
-        thumbnail: URL of a picture of it.
-    """
+class VideoMetadata:
+    """Published metadata of a video, see `VideoManifest`; None where the site does not state a field."""
 
     title: str = ""
     uploader: str | None = None
@@ -38,34 +46,223 @@ class Publication:
     tags: str | None = None
     thumbnail: str | None = None
 
-    @classmethod
-    def of(cls, told: Mapping[str, Any]) -> "Publication":
-        """Pick it out of what yt-dlp has found, and make it safe to show: one line, no control characters."""
-        views = told.get("view_count")
-        tags = [one_line(str(tag)).replace(",", " ") for tag in told.get("tags") or ()]
-        return cls(
-            title=one_line(str(told.get("title") or "")),
-            uploader=_text(told.get("uploader") or told.get("channel")),
-            upload_date=day.isoformat() if (day := upload_day(told)) else None,
-            licence=_text(told.get("license")),
-            webpage_url=_text(without_users(told.get("webpage_url") or "")),
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """A video that a source provides; see `VideoManifest` for the columns that it fills.
+
+    Attributes:
+        digest: changes whenever the source would provide other bytes.
+        fetch: picklable, called in a worker; provides the video or raises a `VideoError`.
+    """
+
+    video_id: str
+    category: str | None
+    digest: str
+    metadata: VideoMetadata
+    source: str
+    group: str
+    fetch: Callable[[], VideoBytes | VideoLink]
+    photos: str = ""
+
+    @property
+    def properties(self) -> dict[str, str | int | None]:
+        """Columns of `VideoManifest` that are known before the video is fetched."""
+        return {
+            "category": self.category,
+            "source": self.source,
+            "group": self.group,
+            "photos": self.photos,
+            **vars(self.metadata),
+        }
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A sanitized info dictionary (https://github.com/yt-dlp/yt-dlp#output-template) of a video, a link or a list."""
+
+    fields: Mapping[str, Any]
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it refers to another page, which has its own metadata."""
+        return self.fields.get("_type") in _LINK_TYPES
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it has entries, such as a playlist or a channel."""
+        return self.fields.get("_type") in _LIST_TYPES
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it comes from the video's own page and not from a list that links to it."""
+        return self.fields.get("_type", "video") == "video" and not self.fields.keys().isdisjoint({"url", "formats"})
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the video is being broadcast, or will be."""
+        return bool(self.fields.get("is_live")) or self.fields.get("live_status") in {"is_live", "is_upcoming"}
+
+    @property
+    def url(self) -> str:
+        """URL of a link or of a media file; empty if there is none."""
+        return str(self.fields.get("url") or "")
+
+    @property
+    def duration_s(self) -> float | None:
+        """Stated duration in seconds."""
+        return self.fields.get("duration")
+
+    @property
+    def upload_date(self) -> date | None:
+        """Day of the upload, of the site's calendar or of UTC."""
+        if self.fields.get("upload_date"):
+            return date.fromisoformat(str(self.fields["upload_date"]))
+        return datetime.fromtimestamp(self.fields["timestamp"], UTC).date() if self.fields.get("timestamp") else None
+
+    @property
+    def max_lines(self) -> int | None:
+        """Largest height, or width of an upright video, of all formats, in pixels."""
+        return max(filter(None, map(smaller_side, self.fields.get("formats") or ())), default=None)
+
+    @property
+    def key(self) -> str:
+        """Digest that identifies the video: of site and identifier, or of its URL where the site has no identifiers."""
+        site = str(self.fields.get("ie_key") or self.fields.get("extractor_key") or "Generic").lower()
+        if site not in _SITES_WITHOUT_IDS and self.fields.get("id"):
+            return _digest(f"{site} {self.fields['id']}")
+        urls = [form["url"] for form in self.fields.get("formats") or () if "url" in form]
+        candidates = (self.fields.get("url"), *urls, self.fields.get("webpage_url"), self.fields.get("id"))
+        return url_key(str(next(filter(None, candidates), None)))
+
+    @property
+    def group(self) -> str:
+        """Site and uploader, which videos of one group share; empty if the uploader is unknown."""
+        uploader = self.fields.get("channel_id") or self.fields.get("uploader_id") or self.fields.get("uploader")
+        site = parse_url(str(self.fields.get("webpage_url") or "")).hostname or self.fields.get("extractor_key")
+        return one_line(f"{site}: {uploader}") if uploader else ""
+
+    @property
+    def metadata(self) -> VideoMetadata:
+        """The fields that the manifest keeps, as single lines."""
+        views = self.fields.get("view_count")
+        tags = [one_line(str(tag)).replace(",", " ") for tag in self.fields.get("tags") or ()]
+        return VideoMetadata(
+            title=one_line(str(self.fields.get("title") or "")),
+            uploader=_line_or_none(self.fields.get("uploader") or self.fields.get("channel")),
+            upload_date=self.upload_date.isoformat() if self.upload_date else None,
+            licence=_line_or_none(self.fields.get("license")),
+            webpage_url=_line_or_none(strip_credentials(self.fields.get("webpage_url") or "")),
             view_count=views if isinstance(views, int) else None,
-            tags=_text(",".join(tags)),
-            thumbnail=_text(without_users(told.get("thumbnail") or "")),
+            tags=_line_or_none(",".join(tags)),
+            thumbnail=_line_or_none(strip_credentials(self.fields.get("thumbnail") or "")),
         )
 
+    def name(self, url: str) -> str:
+        """Title, or else the file name in a URL."""
+        parts = parse_url(plain_url(url))
+        return self.metadata.title or Path(unquote(parts.path)).stem or parts.netloc or url
 
-def upload_day(told: Mapping[str, Any]) -> date | None:
-    """When a video was put there, by the calendar of the site or of Greenwich; None if that is not told."""
-    if told.get("upload_date"):
-        return date.fromisoformat(str(told["upload_date"]))
-    return datetime.fromtimestamp(told["timestamp"], UTC).date() if told.get("timestamp") else None
+
+def sanitize_metadata(fields: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
+    """Remove fields with invalid types or values from an info dictionary.
+
+    Args:
+        fields: as a site's extractor gives them.
+        redact: removes secrets from a text; a site may repeat a cookie anywhere.
+
+    Returns:
+        The other fields. Each format, or the video itself if it has none, also gets its `smaller_side` in pixels and a
+        `format_digest` that distinguishes formats of one video.
+    """
+    parsers: dict[str, Callable[[Any], Any]] = {
+        **dict.fromkeys(_TEXTS, lambda text: redact(plain_url(text)) if isinstance(text, str) else None),
+        "tags": lambda tags: [redact(tag) for tag in tags if isinstance(tag, str)] if _is_sequence(tags) else None,
+        "formats": lambda formats: (
+            [_with_size(one) for one in formats if isinstance(one, Mapping)] if _is_sequence(formats) else None
+        ),
+        "duration": _number,
+        "view_count": _integer,
+        "age_limit": _integer,
+        "upload_date": _date,
+        "timestamp": _timestamp,
+    }
+    parsed = {name: parse(fields[name]) for name, parse in parsers.items() if fields.get(name) is not None}
+    others = {name: value for name, value in fields.items() if name not in parsers and name not in _SECTION_FIELDS}
+    return _with_size({**others, **{name: value for name, value in parsed.items() if value is not None}})
+
+
+def smaller_side(form: Mapping[str, Any]) -> int | None:
+    """Return the smaller of a format's width and height in pixels, which is what 240p means for upright videos too."""
+    return min((form[name] for name in ("width", "height") if form.get(name)), default=None)
+
+
+def url_key(url: str) -> str:
+    """Digest a URL, which may contain secrets."""
+    return _digest(plain_url(url))
+
+
+def plain_url(url: str) -> str:
+    """Remove user, password, and the data that yt-dlp's extractors pass on in the fragment of a URL."""
+    from yt_dlp.utils import unsmuggle_url  # imported here because the other sources do not need yt-dlp
+
+    return strip_credentials(str(unsmuggle_url(url)[0]))
 
 
 def one_line(text: str) -> str:
-    """Put a text that strangers have written into one line without control characters, of bounded length."""
-    return _BLANKS_AND_CONTROLS.sub(" ", text.encode(errors="replace").decode()).strip()[:LONGEST_TEXT]
+    """Make a text of unknown origin one line of bounded length without control characters."""
+    return _SPACES_AND_CONTROLS.sub(" ", text.encode(errors="replace").decode()).strip()[:MAX_TEXT_LENGTH]
 
 
-def _text(value: object) -> str | None:
+def _line_or_none(value: object) -> str | None:
     return one_line(str(value)) or None if value else None
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _integer(value: object) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number < _MAX_INTEGER else None
+
+
+def _date(value: object) -> str | None:
+    try:
+        moment = datetime.strptime(str(value), "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return f"{moment:%Y%m%d}" if _is_plausible(moment) else None
+
+
+def _timestamp(value: object) -> int | None:
+    seconds = _integer(value)
+    try:
+        return seconds if seconds is not None and _is_plausible(datetime.fromtimestamp(seconds, UTC)) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _is_plausible(moment: datetime) -> bool:
+    return EARLIEST_DATE <= moment.date() <= (datetime.now(UTC) + timedelta(days=1)).date()
+
+
+def _with_size(fields: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = {name: _integer(fields[name]) for name in ("width", "height") if fields.get(name) is not None}
+    sized = {**fields, **sizes}
+    identity = [str(sized.get(name)) for name in _FORMAT_FIELDS]
+    return {**sized, "smaller_side": smaller_side(sized), "format_digest": fingerprint(identity)[:16]}

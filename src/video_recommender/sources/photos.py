@@ -1,126 +1,86 @@
-"""Photos by category, read lazily from wherever they lie, and dealt into pools that share none."""
+"""Photos as a source: list them, split them into disjoint pools, and plan the clips that are rendered from them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
-from zipfile import BadZipFile, ZipFile
+from typing import Annotated, Final, Protocol
 
-import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, PositiveFloat, PositiveInt
+from slugify import slugify
 
-from video_recommender.media.frames import Picture
-from video_recommender.media.video import VideoError
-from video_recommender.storage.digests import fingerprint_bytes
+from video_recommender.media.clip_rendering import ClipRecipe, Framing, PhotoShot
+from video_recommender.media.photo import Photo
+from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 
-PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+PHOTO_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
-_REDUCED = (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_COLOR)
+MAX_OFFSET: Final = 0.2
+"""Largest offset of a shot from the photo's focus, in crops: enough to pan while the subject stays in view."""
 
-
-class Photo(BaseModel):
-    """One photo by reference: it crosses a process border without its pixels.
-
-    Attributes:
-        category: what the photo shows.
-        name: its file name.
-        scene: what it shares with other photos of the same room, table or animal.
-        digest: of its content; equal for equal photos, wherever they lie.
-        path: its file, or the zip file (such as a wheel) that holds it.
-        member: its path inside the zip file; empty for a file of its own.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    category: str
-    name: str
-    scene: str
-    digest: str
-    path: Path
-    member: str = ""
-
-    def read(self) -> bytes:
-        """Read the photo, still compressed.
-
-        Raises:
-            VideoError: if it is no longer where it was.
-        """
-        try:
-            if not self.member:
-                return self.path.read_bytes()
-            with ZipFile(self.path) as archive:
-                return archive.read(self.member)
-        except (OSError, KeyError, BadZipFile) as error:
-            raise VideoError("unreadable", f"Photo {self.name} cannot be read from {self.path}: {error}") from error
-
-    def decode(self, width: int, height: int) -> Picture:
-        """Decode no more of the photo than is needed to cover a size; a small photo is decoded whole.
-
-        Args:
-            width: smallest wanted width, pixels.
-            height: smallest wanted height, pixels.
-
-        Returns:
-            uint8 RGB, shape (height, width, 3), reduced by 8, 4, 2 or not at all.
-
-        Raises:
-            VideoError: if it is not a readable picture.
-        """
-        encoded = np.frombuffer(self.read(), np.uint8)
-        picture = None
-        for reduced in _REDUCED if encoded.size else ():
-            picture = cv2.imdecode(encoded, reduced)
-            if picture is None or (picture.shape[1] >= width and picture.shape[0] >= height):
-                break
-        if picture is None:
-            raise VideoError("unreadable", f"Photo {self.name} is not a readable picture: remove {self.path}")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+MAX_ROLL_DEGREES: Final = 4
+"""Largest rotation of a shot, as of a hand-held camera; more would show wide reflections beyond the photo's edge."""
 
 
 class PhotoLibrary(Protocol):
-    """Photos that may have to be fetched first."""
+    """Photos that may have to be downloaded first."""
 
     def fetch(self) -> list[Photo]:
-        """Find the photos, after fetching what is not there yet."""
+        """Return the photos, after downloading missing ones."""
         ...
 
 
-class PhotoPool(BaseModel):
-    """Photos of one category that no other pool has, not even of the same scene.
+def _ascending(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError(f"{list(span)} must be in ascending order")
+    return span
+
+
+class ClipOptions(BaseModel, extra="forbid", frozen=True):
+    """Clips that are rendered from photos (parameters_ingestion.yml)."""
+
+    clips_per_category: PositiveInt = 100
+    seconds: Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ascending)] = (5.0, 8.0)
+
+
+@dataclass(frozen=True)
+class ClipStyle:
+    """Ranges that clips are drawn from; the defaults are as varied as the videos of a video site.
 
     Attributes:
-        category: what the photos show.
-        number: which of the category's pools, from 1.
-        photos: at least one.
+        pools: number of disjoint pools that a category's photos are split into; a clip draws from one.
+        sizes: width and height, pixels, even.
+        noise: standard deviation of the sensor noise, grey levels of 255.
+        crf: constant rate factor of x264; 18 looks lossless, 40 shows heavy artefacts.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    pools: int = 5
+    sizes: tuple[tuple[int, int], ...] = ((320, 240), (426, 240), (240, 426), (360, 360), (480, 270), (640, 360))
+    frame_rates: tuple[Fraction, ...] = tuple(Fraction(rate) for rate in ("12", "15", "24", "25", "30000/1001", "30"))
+    shots: tuple[int, int] = (1, 4)
+    zoom: tuple[float, float] = (0.6, 1.0)
+    brightness: tuple[float, float] = (0.6, 1.3)
+    noise: tuple[float, float] = (0.0, 6.0)
+    crf: tuple[int, int] = (24, 40)
 
-    category: str
-    number: int
-    photos: tuple[Photo, ...]
+
+DEFAULT_STYLE: Final = ClipStyle()
 
 
 def list_photo_folder(folder: Path) -> list[Photo]:
-    """Find the photos of a folder that has one sub-folder per category.
+    """List the photos in `<category>/<photo>` and `<category>/<scene>/<photo>`, sorted by path.
 
-    A folder within a category holds photos of one scene; a photo beside it is a scene of its own. Of photos that are
-    equal byte by byte within a category, the first is taken.
-
-    Args:
-        folder: holds `<category>/<photo>` and `<category>/<scene>/<photo>`.
-
-    Returns:
-        The photos by category and path, alphabetically.
+    A photo without a scene folder is a scene of its own. Byte-identical photos of a category are listed once.
 
     Raises:
-        ValueError: if there is no such folder, no photo in it, or the same photo in two categories.
+        ValueError: if the folder does not exist or has no photos, or a photo is in two categories.
     """
     if not folder.is_dir():
-        raise ValueError(f"There is no folder of photos {folder}: make it, with one sub-folder per category")
+        raise ValueError(f"There is no folder of photos {folder}: create it, with one sub-folder per category")
     files = sorted(file for file in folder.glob("*/**/*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
-    photos = {(photo.category, photo.digest): photo for photo in (_file(folder, file) for file in reversed(files))}
+    photos = {(photo.category, photo.digest): photo for photo in (_photo(folder, file) for file in reversed(files))}
     if not photos:
         raise ValueError(f"{folder} has no photos: put .jpg or .png files into one sub-folder per category")
     listed = list(reversed(photos.values()))
@@ -132,19 +92,13 @@ def list_photo_folder(folder: Path) -> list[Photo]:
     return listed
 
 
-def deal_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generator) -> list[PhotoPool]:
-    """Deal one category's photos into disjoint pools of about the same size, a scene never into two.
+def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generator) -> list[list[Photo]]:
+    """Split one category's photos into disjoint pools of similar size, without splitting a scene.
 
-    Args:
-        photos: of one category.
-        pools: how many pools; fewer where there are fewer scenes.
-        rng: decides which scenes come together.
-
-    Returns:
-        At least two pools.
+    With fewer scenes than `pools`, there is a pool per scene.
 
     Raises:
-        ValueError: if all photos are of one scene.
+        ValueError: if there are fewer than two scenes.
     """
     by_scene = sorted(photos, key=lambda photo: (photo.scene, photo.name, photo.digest))
     scenes = [tuple(scene) for _, scene in groupby(by_scene, key=lambda photo: photo.scene)]
@@ -154,16 +108,89 @@ def deal_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generato
             f"Category {category!r} has photos of {len(scenes)} scene, but at least 2 are needed "
             "for clips that share no photo: add photos or remove the category"
         )
-    hands: list[list[Photo]] = [[] for _ in range(min(pools, len(scenes)))]
+    split: list[list[Photo]] = [[] for _ in range(min(pools, len(scenes)))]
     shuffled = [scenes[index] for index in rng.permutation(len(scenes))]
     for scene in sorted(shuffled, key=len, reverse=True):
-        min(hands, key=len).extend(scene)
-    return [
-        PhotoPool(category=category, number=number, photos=tuple(hand)) for number, hand in enumerate(hands, start=1)
-    ]
+        min(split, key=len).extend(scene)
+    return split
 
 
-def _file(folder: Path, file: Path) -> Photo:
+def plan_clips(
+    photos: Iterable[Photo], options: ClipOptions, seed: int, style: ClipStyle = DEFAULT_STYLE
+) -> list[ClipRecipe]:
+    """Draw the recipes of all clips, without reading a photo.
+
+    A clip depends only on the seed, its number and the photos of its category. Consecutive clips draw from different
+    pools.
+
+    Raises:
+        ValueError: if a category has fewer than two scenes, or two categories have the same slug.
+    """
+    recipes: dict[str, ClipRecipe] = {}
+    by_category = sorted(photos, key=lambda photo: photo.category)
+    for category, members in groupby(by_category, key=lambda photo: photo.category):
+        pools = split_into_pools(list(members), style.pools, _rng(seed, category))
+        for number in range(1, options.clips_per_category + 1):
+            recipe = _plan_clip(number, pools, options, style, _rng(seed, category, number))
+            if recipe.video_id in recipes:
+                other = recipes[recipe.video_id].category
+                raise ValueError(f"Categories {other!r} and {category!r} have too similar names: rename one of them")
+            recipes[recipe.video_id] = recipe
+    return list(recipes.values())
+
+
+def _plan_clip(
+    number: int, pools: Sequence[Sequence[Photo]], options: ClipOptions, style: ClipStyle, rng: np.random.Generator
+) -> ClipRecipe:
+    pool = (number - 1) % len(pools)
+    photos = pools[pool]
+    width, height = style.sizes[rng.integers(len(style.sizes))]
+    fps = style.frame_rates[rng.integers(len(style.frame_rates))]
+    frames = max(1, round(rng.uniform(*options.seconds) * fps))
+    lengths = _shot_lengths(frames, int(rng.integers(style.shots[0], style.shots[1] + 1)), rng)
+    order = rng.permutation(len(photos))
+    return ClipRecipe(
+        video_id=f"{slugify(photos[0].category) or 'category'}/clip-{number:03d}",
+        category=photos[0].category,
+        pool=pool + 1,
+        seed=int(rng.integers(2**32)),
+        width=width,
+        height=height,
+        fps=fps,
+        shots=tuple(
+            PhotoShot(
+                photo=photos[order[index % len(order)]],
+                frames=length,
+                start=_framing(style, rng),
+                end=_framing(style, rng),
+                mirrored=bool(rng.random() < 0.5),
+            )
+            for index, length in enumerate(lengths)
+        ),
+        brightness=(rng.uniform(*style.brightness), rng.uniform(*style.brightness)),
+        noise=rng.uniform(*style.noise),
+        crf=int(rng.integers(style.crf[0], style.crf[1] + 1)),
+    )
+
+
+def _shot_lengths(frames: int, shots: int, rng: np.random.Generator) -> list[int]:
+    """Split a clip into shots, the longest at most three times the shortest; in frames."""
+    ends = np.cumsum(rng.uniform(1, 3, shots))
+    edges = np.round(ends / ends[-1] * frames).astype(int)
+    return [length for length in np.diff(edges, prepend=0).tolist() if length]
+
+
+def _framing(style: ClipStyle, rng: np.random.Generator) -> Framing:
+    right, down = rng.uniform(-MAX_OFFSET, MAX_OFFSET, 2)
+    zoom = rng.uniform(*style.zoom)
+    return Framing(zoom=zoom, right=right, down=down, roll=rng.uniform(-MAX_ROLL_DEGREES, MAX_ROLL_DEGREES))
+
+
+def _rng(*parts: str | int) -> np.random.Generator:
+    return np.random.default_rng(int(fingerprint(*parts), 16))
+
+
+def _photo(folder: Path, file: Path) -> Photo:
     category, *scene, name = file.relative_to(folder).parts
     return Photo(
         category=category,

@@ -1,4 +1,4 @@
-"""How the web is reached: what is secret about it, and where files lie while they are being fetched."""
+"""Secrets for the web (cookies, proxy), their redaction, and the folder of partial files."""
 
 import re
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-HIDDEN: Final = "[hidden]"
-SHORTEST_SECRET: Final = 6
-"""Shorter cookie values, such as `1` and `en`, are no secrets, and hiding them would garble every sentence; shorter
-users and passwords are hidden where they stand together or before an @ only."""
+REDACTED: Final = "[hidden]"
+MIN_SECRET_LENGTH: Final = 6
+"""Shorter cookie values, such as `1` and `en`, are no secrets, and redacting them would garble messages. Shorter users
+and passwords are redacted only where they stand together or before an @."""
 
 _COOKIE_HEADER: Final = re.compile("#( Netscape)? HTTP Cookie File")
 _COOKIE: Final = re.compile(
@@ -24,12 +24,12 @@ _USER_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 @dataclass(frozen=True)
 class WebAccess:
-    """What a downloader needs beside its options.
+    """How the web is accessed.
 
     Attributes:
-        partial_folder: where files lie until they are whole.
-        cookies: the text of a Netscape cookie file; empty for none. It is never shown.
-        proxy: URL of a proxy, perhaps with a user and a password; empty for none. It is never shown.
+        partial_folder: folder of incomplete downloads.
+        cookies: text of a Netscape cookie file; may be empty.
+        proxy: URL of a proxy, perhaps with user and password; may be empty.
 
     Raises:
         ValueError: if the cookies are not in Netscape format: yt-dlp would print the lines that it cannot read.
@@ -49,26 +49,25 @@ class WebAccess:
                 raise ValueError(f"line {number} does not have the seven fields of a cookie, separated by tabs")
 
     def cookie_file(self) -> StringIO | None:
-        """The cookies as a file of their own, so that whoever writes to it alters no file of the user's."""
+        """Return the cookies as a file in memory, so that updates never reach the user's file."""
         return StringIO(self.cookies) if self.cookies else None
 
-    def without_secrets(self, text: str) -> str:
-        """Hide in a text whatever must not be seen: the proxy, the cookies, and users and passwords in URLs."""
-        return without_users(self._secret.sub(HIDDEN, text))
+    def redact(self, text: str) -> str:
+        """Remove the proxy, the cookies, and users and passwords in URLs from a text."""
+        return strip_credentials(self._secrets.sub(REDACTED, text))
 
     @cached_property
-    def _secret(self) -> re.Pattern[str]:
+    def _secrets(self) -> re.Pattern[str]:
         secrets = {*_proxy_secrets(self.proxy), *map(re.escape, _cookie_values(self.cookies))}
         return re.compile("|".join(sorted(secrets, key=len, reverse=True)) or r"(?!)")
 
 
-def without_users(text: str) -> str:
-    """Take users and passwords out of the URLs in a text."""
+def strip_credentials(text: str) -> str:
+    """Remove users and passwords from the URLs in a text."""
     return _USER_IN_URL.sub("", text)
 
 
 def _proxy_secrets(proxy: str) -> Iterator[str]:
-    """Patterns of what must not be seen of a proxy."""
     if not proxy:
         return
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -79,10 +78,10 @@ def _proxy_secrets(proxy: str) -> Iterator[str]:
             yield re.escape(f"{name}:{word}")
         if name:
             yield rf"(?<!\w){re.escape(name)}(?=@)"
-        yield from (rf"(?<!\w){re.escape(one)}(?!\w)" for one in (name, word) if len(one) >= SHORTEST_SECRET)
+        yield from (rf"(?<!\w){re.escape(one)}(?!\w)" for one in (name, word) if len(one) >= MIN_SECRET_LENGTH)
 
 
 def _cookie_values(cookies: str) -> Iterator[str]:
     rows = (line.split("\t") for line in cookies.splitlines())
-    for value in (row[6] for row in rows if len(row) == 7 and len(row[6]) >= SHORTEST_SECRET):
+    for value in (row[6] for row in rows if len(row) == 7 and len(row[6]) >= MIN_SECRET_LENGTH):
         yield from (value, quote(value, safe=""), unquote(value))

@@ -1,166 +1,260 @@
-"""Download category by category until each has as many usable videos as it is to have."""
+"""Download videos until each category has as many usable ones as its target."""
 
-import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from video_recommender.incremental.partitions import Partition, PartitionRecord, PartitionUpdates
-from video_recommender.media.video import VideoError, VideoLink
-from video_recommender.sources.circuit_breaker import Outage
+from video_recommender.media.probe import VideoProperties, probe_video
+from video_recommender.media.video import VideoError, VideoFile, VideoLink
 from video_recommender.sources.folder import UNLABELLED, unique_slugs
-from video_recommender.sources.metadata import Publication
+from video_recommender.sources.metadata import VideoInfo, VideoMetadata, one_line, plain_url, sanitize_metadata
+from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
+from video_recommender.sources.retry import CircuitBreaker, RetryPolicy
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_downloader import WebDownloader
-from video_recommender.sources.web_errors import BY_CHOICE, OUT_OF_REACH, PASSING
-from video_recommender.sources.web_options import YoutubeOptions, list_sources
-from video_recommender.sources.web_video import WebVideo
+from video_recommender.sources.web_errors import OPTION_STATUSES, RETRIED_STATUSES, UNREACHABLE_STATUSES, WebError
+from video_recommender.sources.web_options import WebOptions, list_web_sources
+from video_recommender.sources.web_search import VideoFilter, WebSearch, WebVideo
+from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
 from video_recommender.storage.digests import fingerprint
+from video_recommender.storage.partitions import Partition, PartitionState, Update
 
-LONGEST_NAME: Final = 32
-"""How much of a video's name the progress bar shows, in characters."""
+MAX_NAME_LENGTH: Final = 32
+"""Characters of a video's name in the progress bar."""
 
-logger = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class DownloadedVideo:
+    """A downloaded video in the folder of partial files, with its published and its measured properties."""
+
+    file: VideoFile
+    group: str
+    metadata: VideoMetadata
+    properties: VideoProperties
+
+
+class WebDownloader:
+    """Finds and downloads one video after the other; use it as a context manager."""
+
+    def __init__(self, options: WebOptions, access: WebAccess, seed: int) -> None:
+        self._options = options
+        self._access = access
+        self._deadline = Deadline(options.rate_limits.video_timeout_s)
+        self._retry = RetryPolicy(options.rate_limits.retries, access, self._deadline, seed)
+
+    def __enter__(self) -> Self:
+        self._access.partial_folder.mkdir(parents=True, exist_ok=True)
+        self._client = YtdlpClient(
+            self._options,
+            self._access,
+            self._deadline,
+            on_progress=self._on_progress,
+            extractor_backoff_s=self._retry.backoff_s,
+            fragment_backoff_s=lambda n: self._retry.fragment_backoff_s(self._client.http_error, n),
+        )
+        self._search = WebSearch(self._client, self._deadline, self._retry, self._options.filters, self._access)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
+        """Find videos, see `WebSearch.find`."""
+        return self._search.find(source, is_skipped)
+
+    def download(self, video: WebVideo) -> DownloadedVideo:
+        """Download the first seconds of a video; call `delete_partial_files` when its file is no longer needed.
+
+        Raises:
+            VideoError: with a status of `web_errors` or of `probe_video`.
+            OSError: if the disk is full or may not be written to.
+        """
+        try:
+            if video.error:
+                raise video.error
+            self._deadline.start(video.remaining_s)
+            return self._retry.call(lambda previous: self._attempt(video, previous))
+        except WebError as error:
+            if not error.retry:
+                self.delete_partial_files(video)
+            raise error.to_video_error(self.public_url(video.url)) from error
+
+    def delete_partial_files(self, video: WebVideo) -> None:
+        """Delete the files of one video."""
+        for file in self._access.partial_folder.glob(f"{video.key}*"):
+            file.unlink()
+
+    def delete_other_partial_files(self, keys: Iterable[str]) -> None:
+        """Delete the files of all videos, also of previous runs, except for those with the given keys."""
+        kept = set(keys)
+        for file in self._access.partial_folder.iterdir():
+            if file.name.split("-")[0] not in kept:
+                file.unlink()
+
+    def public_url(self, url: str) -> str:
+        """Remove secrets from a URL."""
+        return one_line(self._access.redact(plain_url(url)))
+
+    def _on_progress(self, progress: dict[str, Any]) -> None:
+        self._monitor.update(progress)
+
+    def _attempt(self, video: WebVideo, previous: WebError | None) -> DownloadedVideo:
+        if previous and previous.status == "failed":
+            video = self._search.refresh(video)
+        self._monitor = TransferMonitor(self._options.seconds, self._options.max_megabytes)
+        request = {**deepcopy(dict(video.info.fields)), "partial_name": video.key}
+        try:
+            fields = self._client.process_ie_result(request, download=True)
+            file = _downloaded_file(fields)
+        except EnoughDownloaded as enough:
+            fields, file = enough.fields, enough.file
+        try:
+            truncated = truncate_video(file, self._options.seconds)
+            check_complete(truncated, self._options.seconds, video.info.duration_s)
+        except VideoError:
+            self.delete_partial_files(video)  # otherwise yt-dlp would take it for a finished download
+            raise
+        info = VideoInfo(sanitize_metadata(fields, self._access.redact))
+        return DownloadedVideo(truncated, info.group or video.key, info.metadata, probe_video(truncated))
+
+
+def _downloaded_file(fields: Mapping[str, Any]) -> VideoFile:
+    for download in fields.get("requested_downloads") or ():
+        if download.get("filepath") and Path(download["filepath"]).exists():
+            return VideoFile(Path(download["filepath"]))
+    raise VideoError("failed", "nothing was downloaded")
 
 
 def download_categories(
-    options: YoutubeOptions, access: WebAccess, records: Mapping[str, PartitionRecord], seed: int
-) -> Iterator[PartitionUpdates]:
-    """Ask for video after video until every category has its target of usable ones or its sources are exhausted.
+    options: WebOptions, access: WebAccess, states: Mapping[str, PartitionState], seed: int
+) -> Iterator[Update]:
+    """Download videos until every category reaches its target or its sources are exhausted.
 
     Args:
-        options: see `YoutubeOptions`.
-        access: see `WebAccess`.
-        records: by `video_id`, what earlier runs have downloaded, and what they could not: the archive that tells what
-            need not be asked for again.
-        seed: what the waiting times are drawn from.
+        options: categories, formats, filters and rate limits.
+        access: secrets, and the folder of partial files.
+        states: outcomes of previous runs, by `video_id`.
+        seed: of the pauses between retries.
 
     Yields:
-        One video at a time, a copy of its file or why there is none, so that a stopped run loses one at most.
+        The outcome of one video: a copy of its file, or why there is none.
 
     Raises:
-        ValueError: if no category is named, or a source is none.
-        ConnectionError: if one video after another is out of reach; what was downloaded before is kept.
+        ValueError: if there is no category, or a source is invalid.
+        ConnectionError: if several videos in a row are out of reach; previous downloads are kept.
         OSError: if the disk is full or may not be written to.
     """
     if not options.categories:
         raise ValueError("No category is named: write some under ingestion.youtube.categories, or use --env=youtube")
-    sources = {name: list_sources(name, wanted, options.protocols) for name, wanted in options.categories.items()}
+    sources = {name: list_web_sources(name, category) for name, category in options.categories.items()}
     folders = unique_slugs({name: name for name in sources}, reserved=frozenset({UNLABELLED}))
-    archive = _Archive(options, records)
+    archive = _Archive(options, states)
     plan = [(category, source) for category, listed in sources.items() for source in listed]
-    outage = Outage(options.manners.failures_in_a_row)
+    breaker = CircuitBreaker()
     with WebDownloader(options, access, seed) as downloader, _progress() as progress:
         bars = {name: progress.add_task(name, total=options.target_of(name), now="", start=False) for name in sources}
-        for n, (category, source) in enumerate(plan):
+        for position, (category, source) in enumerate(plan):
             progress.start_task(bars[category])
-            found = downloader.find(source, lambda video: archive.is_settled(video.key) or outage.is_shut(video.url))
-            while archive.lacks(category) and not outage.is_shut(source) and (video := next(found, None)):
-                progress.update(bars[category], completed=archive.usable[category], now=video.slug[:LONGEST_NAME])
-                made = _download(category, video, downloader, archive)
-                yield archive.enter(f"{folders[category]}/{video.slug}", made, video.lists)
-                outage.note(video.url, source, made.record.status)
-                left = (other for other_category, other in plan[n:] if archive.lacks(other_category))
-                if made.record.status in OUT_OF_REACH and outage.is_total(left):
-                    raise ConnectionError(_nothing_can_be_reached(made.record, archive.usable.total()))
-                if made.record.is_ok:
-                    downloader.forget(video)
+            found = downloader.find(source, lambda video: archive.is_done(video.key) or breaker.is_open(video.url))
+            while archive.is_below_target(category) and not breaker.is_open(source) and (video := next(found, None)):
+                progress.update(bars[category], completed=archive.usable[category], now=video.slug[:MAX_NAME_LENGTH])
+                outcome = _download(category, video, downloader, archive)
+                yield archive.add(f"{folders[category]}/{video.slug}", outcome, video.lists)
+                status = outcome.state.status
+                breaker.record(video.url, source, status)
+                remaining = (other for name, other in plan[position:] if archive.is_below_target(name))
+                if status in UNREACHABLE_STATUSES and breaker.is_open_for_all(remaining):
+                    raise ConnectionError(_connection_message(outcome.state, archive.usable.total()))
+                if outcome.state.is_ok:
+                    downloader.delete_partial_files(video)
             progress.update(bars[category], completed=archive.usable[category], now="")
-        downloader.forget_all_but(archive.keys_to_ask_again())
+        downloader.delete_other_partial_files(archive.keys_to_retry())
 
 
 class _Archive:
-    """What was asked for, in this run and in earlier ones: no video is downloaded twice."""
+    """Outcomes of this run and of previous ones, so that no video is downloaded twice."""
 
-    def __init__(self, options: YoutubeOptions, records: Mapping[str, PartitionRecord]) -> None:
+    def __init__(self, options: WebOptions, states: Mapping[str, PartitionState]) -> None:
         self._options = options
-        self.choice = _choice_fingerprint(options)
+        self.options_digest = fingerprint(options.filters, options.max_height, options.max_megabytes)
+        """Digest of the options that `OPTION_STATUSES` depend on."""
         self.usable: Counter[str] = Counter()
-        self._records: dict[str, PartitionRecord] = {}
+        self._states: dict[str, PartitionState] = {}
         self._ids: dict[str, str] = {}
-        for video_id, record in records.items():
-            self._add(video_id, record)
+        for video_id, state in states.items():
+            self._index(video_id, state)
 
-    def is_settled(self, key: str) -> bool:
-        """Whether this video need not be asked for again."""
-        record = self._records.get(self._ids.get(key, ""))
-        if record is None or record.status in PASSING:
+    def is_done(self, key: str) -> bool:
+        """Return whether the video with this key needs no further request."""
+        state = self._states.get(self._ids.get(key, ""))
+        if state is None or state.status in RETRIED_STATUSES:
             return False
-        is_still_unwanted = record.status not in BY_CHOICE or record.fingerprint == self.choice
-        return record.is_ok or (is_still_unwanted and not self._options.ask_again)
+        is_current = state.status not in OPTION_STATUSES or state.fingerprint == self.options_digest
+        return state.is_ok or (is_current and not self._options.ask_again)
 
-    def lacks(self, category: str) -> bool:
-        """Whether the category has not got as many videos as it is to have."""
+    def is_below_target(self, category: str) -> bool:
+        """Return whether the category needs more videos."""
         return self.usable[category] < self._options.target_of(category)
 
-    def holds(self, sha256: str) -> str:
-        """Name the video that has the same bytes; empty if there is none."""
+    def find_duplicate(self, sha256: str) -> str:
+        """Return the `video_id` with the same content, or an empty text."""
         return self._ids.get(f"sha256 {sha256}", "")
 
-    def keys_to_ask_again(self) -> list[str]:
-        """The videos whose partial files are worth keeping."""
-        return [str(record.details["key"]) for record in self._records.values() if record.status in PASSING]
+    def keys_to_retry(self) -> list[str]:
+        """Return the keys of the videos whose partial files are still useful."""
+        return [str(state.properties["key"]) for state in self._states.values() if state.status in RETRIED_STATUSES]
 
-    def enter(self, video_id: str, made: Partition[VideoLink], lists: Sequence[str]) -> PartitionUpdates:
-        """Note what became of a video.
+    def add(self, video_id: str, outcome: Partition[VideoLink], lists: Sequence[str]) -> Update:
+        """Add an outcome and return the updates to save.
 
-        Args:
-            video_id: its name.
-            made: what became of it.
-            lists: the keys of the lists that it was found in.
-
-        Returns:
-            What to save; an earlier record of the same video under another name is deleted, and so is one of a list
-            that could not be read then.
+        Previous records of the same video under another name, and of the lists that contain it, are deleted: those
+        lists could not be read then.
         """
-        of_same = {self._ids.get(key) for key in (str(made.record.details["asked"]), *lists)}
-        outdated = [earlier for earlier in of_same if earlier in self._records and earlier != video_id]
-        for earlier in outdated:
-            del self._records[earlier]
-        self._add(video_id, made.record)
-        return {**dict.fromkeys(outdated), video_id: made}
+        same = {self._ids.get(key) for key in (str(outcome.state.properties["requested_key"]), *lists)}
+        outdated = [previous for previous in same if previous in self._states and previous != video_id]
+        for previous in outdated:
+            del self._states[previous]
+        self._index(video_id, outcome.state)
+        return {**dict.fromkeys(outdated), video_id: outcome}
 
-    def _add(self, video_id: str, record: PartitionRecord) -> None:
-        if "key" not in record.details:  # the run was stopped while it saved this
+    def _index(self, video_id: str, state: PartitionState) -> None:
+        if "key" not in state.properties:  # the run was stopped while it saved this video
             return
-        self._records[video_id] = record
-        self._ids[str(record.details["key"])] = self._ids[str(record.details["asked"])] = video_id
-        if record.is_ok:
-            self._ids[f"sha256 {record.details['sha256']}"] = video_id
-            self.usable[str(record.details["category"])] += 1
-
-
-def _choice_fingerprint(options: YoutubeOptions) -> str:
-    """Digest the parameters that decide which videos are wanted."""
-    return fingerprint(options.filters, options.max_height, options.max_megabytes, options.protocols)
+        self._states[video_id] = state
+        self._ids[str(state.properties["key"])] = self._ids[str(state.properties["requested_key"])] = video_id
+        if state.is_ok:
+            self._ids[f"sha256 {state.properties['sha256']}"] = video_id
+            self.usable[str(state.properties["category"])] += 1
 
 
 def _download(category: str, video: WebVideo, downloader: WebDownloader, archive: _Archive) -> Partition[VideoLink]:
-    known = {"category": category, "key": video.key, "asked": video.asked, "source": downloader.shown(video.url)}
+    url = downloader.public_url(video.url)
+    details = {"category": category, "key": video.key, "requested_key": video.requested_key, "source": url}
     try:
-        fetched = downloader.fetch(video)
-        if same := archive.holds(fetched.properties.sha256):
-            downloader.forget(video)
-            raise VideoError("duplicate", f"{known['source']}: it has the same bytes as {same}")
+        downloaded = downloader.download(video)
+        if same := archive.find_duplicate(downloaded.properties.sha256):
+            downloader.delete_partial_files(video)
+            raise VideoError("duplicate", f"{url}: it has the same bytes as {same}")
     except VideoError as error:
-        told = {**vars(Publication.of(video.told)), "group": video.key}
-        return Partition(PartitionRecord(archive.choice, error.status, error.message, {**told, **known}))
-    told = {**vars(fetched.publication), "group": fetched.group, "sha256": fetched.properties.sha256}
-    return Partition(
-        PartitionRecord(archive.choice, details={**told, **known}), VideoLink(fetched.file.path, copy=True)
-    )
+        details |= {**vars(video.info.metadata), "group": video.key}
+        return Partition(PartitionState(archive.options_digest, error.status, error.message, properties=details))
+    details |= {**vars(downloaded.metadata), "group": downloaded.group, "sha256": downloaded.properties.sha256}
+    link = VideoLink(downloaded.file.path, copy=True, digest=downloaded.properties.sha256)
+    return Partition(PartitionState(archive.options_digest, properties=details), link)
 
 
-def _nothing_can_be_reached(record: PartitionRecord, kept: int) -> str:
-    way_out = (
+def _connection_message(state: PartitionState, kept: int) -> str:
+    remedy = (
         "the site wants fewer requests: wait an hour, then run again"
-        if record.status == "rate_limited"
+        if state.status == "rate_limited"
         else "check the connection, then run again"
     )
-    reason = record.error.split("; ")[0]
-    return f"Nothing can be reached any more ({reason}); {way_out}. {kept} downloaded videos are kept"
+    reason = state.error.split("; ")[0]
+    return f"No site can be reached any more ({reason}); {remedy}. {kept} downloaded videos are kept"
 
 
 def _progress() -> Progress:

@@ -1,164 +1,200 @@
-"""Find the videos of a search, a list or a page, and follow what leads to others."""
+"""Find the videos behind searches, lists, pages and links."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from slugify import slugify
+
 from video_recommender.media.video import VideoError
-from video_recommender.sources.retry import GaveUp, Patience
-from video_recommender.sources.sanitize_metadata import Told, made_sane
+from video_recommender.sources.metadata import VideoInfo, sanitize_metadata, url_key
+from video_recommender.sources.retry import RetryPolicy
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_errors import WebTrouble, explain_trouble
-from video_recommender.sources.web_options import YoutubeOptions, is_allowed, is_live, why_unwanted
-from video_recommender.sources.web_video import WebVideo, key_of, key_of_url, name_of
-from video_recommender.sources.ytdlp_client import BoundedSite, Clock
+from video_recommender.sources.web_errors import WebError, classify_error
+from video_recommender.sources.web_options import WebFilters, is_web_url
+from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
 
-IsNeedless = Callable[[WebVideo], bool]
-"""Tells of a video, or of a link to one, that it need not be looked at."""
+MAX_DEPTH: Final = 5
+"""Channels have tabs, which have playlists, which have videos; deeper lists are cycles."""
 
-DEEPEST_LIST: Final = 5
-"""A channel holds tabs, which hold playlists, which hold videos; deeper lists are circles."""
-
-_LISTS: Final = frozenset({"playlist", "multi_video"})
-_LINKS: Final = frozenset({"url", "url_transparent"})
-_OF_LINK: Final = frozenset(
+_LINK_FIELDS: Final = frozenset(
     {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
 )
-"""What is told of a link rather than of the video that it leads to."""
+"""Fields that describe a link and not the video behind it."""
 
 
-class WebFinder:
-    """Asks sites for videos, and for no more of them than are taken.
+@dataclass(frozen=True)
+class WebVideo:
+    """A video, or a link to one, before it is downloaded.
 
-    Args:
-        site: whom to ask.
-        clock: gives each page that leads to a video a video's time.
-        patience: how often to ask again.
-        options: see `YoutubeOptions`.
-        access: see `WebAccess`.
+    Attributes:
+        key: digest that identifies it.
+        url: its URL; a search, if that itself failed.
+        requested_key: key of the link that led to it.
+        link: what to request again when the media URL has expired; None for such a link itself.
+        lists: keys of the lists that contain it.
+        remaining_s: time that is left for it, in seconds.
+        error: why it cannot be downloaded, if that is known already.
     """
 
+    key: str
+    url: str
+    info: VideoInfo
+    requested_key: str
+    name: str = ""
+    link: "WebVideo | None" = None
+    lists: tuple[str, ...] = ()
+    remaining_s: float | None = None
+    error: WebError | None = None
+
+    @property
+    def slug(self) -> str:
+        """Unique, short ASCII name for files."""
+        return f"{slugify(self.name, max_length=60, word_boundary=True) or 'untitled'}-{self.key[:8]}"
+
+
+VideoFilter = Callable[[WebVideo], bool]
+"""Selects videos, and links to videos, that need no request."""
+
+
+class WebSearch:
+    """Searches sites lazily: no further page is requested than the videos that are consumed need."""
+
     def __init__(
-        self, site: BoundedSite, clock: Clock, patience: Patience, options: YoutubeOptions, access: WebAccess
+        self, client: YtdlpClient, deadline: Deadline, retry: RetryPolicy, filters: WebFilters, access: WebAccess
     ) -> None:
-        self._site = site
-        self._clock = clock
-        self._patience = patience
-        self._options = options
+        self._client = client
+        self._deadline = deadline
+        self._retry = retry
+        self._filters = filters
         self._access = access
 
-    def find(self, source: str, is_needless: IsNeedless) -> Iterator[WebVideo]:
-        """Find the videos of a search, a list, a page or a single URL, one by one, as they are asked for.
+    def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
+        """Find the videos of a search, list, page or file.
 
         Args:
-            source: see `list_sources`.
-            is_needless: see `IsNeedless`; such videos are left out.
+            source: URL, or search in yt-dlp's notation.
+            is_skipped: selects videos that are not requested and not returned.
 
         Yields:
-            Videos; what cannot be read, and what is not wanted, has a `trouble`.
+            Videos; those that cannot be read or do not fulfil the filters have an `error`.
 
         Raises:
             OSError: if the disk is full or may not be written to.
         """
-        key = key_of_url(source)
-        yield from self._follow(WebVideo(key, source, {}, key, self._name({}, source)), is_needless, depth=0)
+        info, key = VideoInfo({}), url_key(source)
+        yield from self._follow(WebVideo(key, source, info, key, self._name(info, source)), is_skipped, depth=0)
 
-    def renewed(self, video: WebVideo) -> WebVideo:
-        """Ask a video's site for it anew: the address of a file may be good for a short time only.
+    def refresh(self, video: WebVideo) -> WebVideo:
+        """Request the page of a video again, because media URLs expire.
 
         Returns:
-            What the site tells now; what it told before, if it does not tell of the video any more.
-
-        Raises:
-            Exception: whatever the site makes yt-dlp raise.
+            The video with current URLs; unchanged if its page does not show it any more.
         """
         if video.link is None:
             return video
-        left_s = self._clock.left_s
-        found = self._unfold(self._extract(video.link), video.link, lambda _: False, DEEPEST_LIST)
-        renewed = next((other for other in found if other.key == video.key and not other.trouble), video)
-        self._clock.start(left_s)
-        return renewed
+        remaining_s = self._deadline.remaining_s
+        found = self._expand(self._extract(video.link), video.link, lambda _: False, MAX_DEPTH)
+        refreshed = next((other for other in found if other.key == video.key and not other.error), video)
+        self._deadline.start(remaining_s)
+        return refreshed
 
-    def _follow(self, link: WebVideo, is_needless: IsNeedless, depth: int) -> Iterator[WebVideo]:
-        if is_needless(link):
+    def _follow(self, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
+        if is_skipped(link):
             return
-        trouble = self._objection(link, depth)
-        if trouble is None:
-            self._clock.start()
-            try:
-                told = self._patience.ask(lambda _: self._extract(link))
-            except GaveUp as gave_up:
-                trouble = gave_up.trouble
-        if trouble:
-            yield replace(link, trouble=trouble)
+        if error := self._link_error(link, depth):
+            yield replace(link, error=error)
+            return
+        self._deadline.start()
+        try:
+            info = self._retry.call(lambda _: self._extract(link))
+        except WebError as error:
+            yield replace(link, error=error)
         else:
-            yield from self._unfold(told, replace(link, left_s=self._clock.left_s), is_needless, depth)
+            yield from self._expand(info, replace(link, remaining_s=self._deadline.remaining_s), is_skipped, depth)
 
-    def _objection(self, link: WebVideo, depth: int) -> WebTrouble | None:
-        if depth > DEEPEST_LIST:
-            return WebTrouble("unsupported", "it leads from list to list")
-        if depth > 0 and not is_allowed(link.url, self._options.protocols):
-            return WebTrouble("refused", f"it is none of {', '.join(self._options.protocols)}")
-        return self._unwanted(link.told)
+    def _link_error(self, link: WebVideo, depth: int) -> WebError | None:
+        if depth > MAX_DEPTH:
+            return WebError("unsupported", "it is nested in too many lists")
+        if depth > 0 and not is_web_url(link.url):
+            return WebError("invalid_url", "it is neither an http nor an https URL")
+        return filter_error(link.info, self._filters)
 
-    def _unwanted(self, told: Told) -> WebTrouble | None:
-        if is_live(told):
-            return WebTrouble("live", "it can be downloaded only after it was broadcast")
-        unwanted = why_unwanted(told, self._options.filters)
-        return WebTrouble("filtered", unwanted) if unwanted else None
-
-    def _extract(self, link: WebVideo) -> Told:
-        told = self._site.extract_info(link.url, download=False, process=False, ie_key=link.told.get("ie_key"))
-        if not told:
+    def _extract(self, link: WebVideo) -> VideoInfo:
+        fields = self._client.extract_info(
+            link.url, download=False, process=False, ie_key=link.info.fields.get("ie_key")
+        )
+        if not fields:
             raise VideoError("unsupported", "there is no video")
-        return {**self._sane(told), **_added_by_list(link.told)}
+        return VideoInfo({**self._sanitize(fields), **_overriding_fields(link.info)})
 
-    def _sane(self, told: Told) -> dict[str, Any]:
-        return made_sane(told, self._access.without_secrets)
-
-    def _unfold(self, told: Told, link: WebVideo, is_needless: IsNeedless, depth: int) -> Iterator[WebVideo]:
-        kind = told.get("_type") or "video"
-        if kind in _LINKS:
-            url, key = str(told.get("url") or ""), key_of(told)
-            linked = WebVideo(key, url, told, key, self._name(told, url), lists=link.lists)
-            yield from self._follow(linked, is_needless, depth + 1)
-        elif kind in _LISTS:
-            yield from self._entries(told, link, is_needless, depth)
+    def _expand(self, info: VideoInfo, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
+        if info.is_link:
+            linked = WebVideo(info.key, info.url, info, info.key, self._name(info, info.url), lists=link.lists)
+            yield from self._follow(linked, is_skipped, depth + 1)
+        elif info.is_list:
+            yield from self._expand_list(info, link, is_skipped, depth)
         else:
-            name = self._name(told, link.url)
-            video = replace(link, key=key_of(told), told=told, name=name, link=link.link or link)
-            if not is_needless(video):
-                yield replace(video, trouble=self._unwanted(told))
+            name = self._name(info, link.url)
+            video = replace(link, key=info.key, info=info, name=name, link=link.link or link)
+            if not is_skipped(video):
+                yield replace(video, error=filter_error(info, self._filters))
 
-    def _entries(self, told: Told, link: WebVideo, is_needless: IsNeedless, depth: int) -> Iterator[WebVideo]:
-        entries = iter(told.get("entries") or ())
-        found_in = replace(link, link=link.link or link, lists=(*link.lists, link.key), left_s=None)
+    def _expand_list(self, info: VideoInfo, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
+        entries = iter(info.fields.get("entries") or ())
+        parent = replace(link, link=link.link or link, lists=(*link.lists, link.key), remaining_s=None)
         while True:
-            self._clock.start()
+            self._deadline.start()
             try:
                 entry = next(entries)
             except StopIteration:
                 return
-            except Exception as error:  # noqa: BLE001 - the videos before the page that cannot be read still count
-                yield replace(link, trouble=explain_trouble(error, self._access))
+            except Exception as error:  # noqa: BLE001 - extractors raise any exception on an unexpected page
+                yield replace(link, error=classify_error(error, self._access))
                 return
             if isinstance(entry, Mapping):
-                whole = {**_inherited(told, entry), **self._sane(entry)}
-                yield from self._unfold(whole, replace(found_in, asked=key_of(whole)), is_needless, depth + 1)
+                child = VideoInfo({**_inherited_fields(info, entry), **self._sanitize(entry)})
+                yield from self._expand(child, replace(parent, requested_key=child.key), is_skipped, depth + 1)
 
-    def _name(self, told: Told, url: str) -> str:
-        return self._access.without_secrets(name_of(told, url))
+    def _sanitize(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return sanitize_metadata(fields, self._access.redact)
 
-
-def _inherited(told: Told, entry: Told) -> Told:
-    """What a list tells of an entry that does not tell it itself; what it links to has a page of its own."""
-    names = {"extractor", "extractor_key"} | (set() if entry.get("_type") in _LINKS else {"webpage_url"})
-    return {name: told[name] for name in names if name in told}
+    def _name(self, info: VideoInfo, url: str) -> str:
+        return self._access.redact(info.name(url))
 
 
-def _added_by_list(told: Told) -> Told:
-    """What a page tells of a video that it embeds goes before what the video's own site tells (yt-dlp's rule)."""
-    if told.get("_type") != "url_transparent":
+def filter_error(info: VideoInfo, filters: WebFilters) -> WebError | None:
+    """Return why a video is excluded, or None; unknown properties exclude no video."""
+    if info.is_live:
+        return WebError("live", "it can be downloaded only after the broadcast")
+    reason = next(_filter_reasons(info, filters), None)
+    return WebError("filtered", reason) if reason else None
+
+
+def _filter_reasons(info: VideoInfo, filters: WebFilters) -> Iterator[str]:
+    duration_s, licence, age = info.duration_s, info.fields.get("license"), info.fields.get("age_limit") or 0
+    if duration_s is not None and duration_s < filters.min_seconds:
+        yield f"it lasts {duration_s:g} s, less than {filters.min_seconds:g}"
+    if duration_s is not None and filters.max_seconds is not None and duration_s > filters.max_seconds:
+        yield f"it lasts {duration_s:g} s, more than {filters.max_seconds:g}"
+    if filters.licences and licence not in filters.licences and (licence or info.is_complete):
+        yield f"its licence is {licence or 'unknown'}"
+    if filters.viewer_age is not None and age > filters.viewer_age:
+        yield f"it is for viewers from {age} years on"
+    if filters.uploaded_after and info.upload_date and info.upload_date <= filters.uploaded_after:
+        yield f"it was uploaded on {info.upload_date}"
+    if info.max_lines is not None and info.max_lines < filters.min_height:
+        yield f"it has {info.max_lines} lines, less than {filters.min_height}"
+
+
+def _inherited_fields(parent: VideoInfo, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a list that its entries lack; linked entries have a page of their own."""
+    names = {"extractor", "extractor_key"} | (set() if VideoInfo(entry).is_link else {"webpage_url"})
+    return {name: parent.fields[name] for name in names if name in parent.fields}
+
+
+def _overriding_fields(link: VideoInfo) -> dict[str, Any]:
+    """Return the fields of a page that override those of the video that it embeds (yt-dlp's rule)."""
+    if link.fields.get("_type") != "url_transparent":
         return {}
-    return {name: value for name, value in told.items() if value is not None and name not in _OF_LINK}
+    return {name: value for name, value in link.fields.items() if value is not None and name not in _LINK_FIELDS}

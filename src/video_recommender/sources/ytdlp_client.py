@@ -1,5 +1,6 @@
-"""yt-dlp with bounds: nothing outlasts its time, no page is endless, and no URL leads out of the web."""
+"""A yt-dlp client with limits: on time, on the size of pages, and on the protocols that it follows."""
 
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -8,151 +9,214 @@ from threading import TIMEOUT_MAX, Thread
 from typing import Any, Final
 
 import yt_dlp
+from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import HTTPError
 
 from video_recommender.media.video import VideoError
-from video_recommender.sources.web_options import is_allowed
+from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_options import PROTOCOLS, WebOptions, is_web_url
 
-LARGEST_PAGE: Final = 30_000_000
-"""Pages and playlists with more bytes than that are given up; those of video sites have a few millions at most."""
+MAX_PAGE_BYTES: Final = 30_000_000
+"""Pages and playlists of video sites have a few megabytes at most."""
 
-PIECE: Final = 1 << 16
-"""How many bytes are read at a time."""
+CHUNK_BYTES: Final = 1 << 16
+
+SOCKET_TIMEOUT_S: Final = 20.0
+"""Longest silence of a server; yt-dlp's own default."""
+
+SLEEP_BETWEEN_REQUESTS_S: Final = 0.75
+"""As recommended by yt-dlp's maintainers (its preset `sleep`)."""
+
+logger = logging.getLogger(__name__)
 
 
-class Clock:
-    """How long what is fetched for one video may take.
-
-    Args:
-        limit_s: that long, in seconds.
-    """
+class Deadline:
+    """Time limit of one video in seconds, over all requests, retries and pauses."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
-        self._deadline_s = float("inf")
+        self._end_s = float("inf")
 
     @property
-    def left_s(self) -> float:
-        """How much time is left, in seconds."""
-        return self._deadline_s - time.monotonic()
+    def remaining_s(self) -> float:
+        """Remaining time in seconds."""
+        return self._end_s - time.monotonic()
 
-    def start(self, left_s: float | None = None) -> None:
-        """From now on, what is fetched must be there in time, or in as much as was left of it."""
-        self._deadline_s = time.monotonic() + (self._limit_s if left_s is None else left_s)
+    def start(self, remaining_s: float | None = None) -> None:
+        """Start the time limit of the next video, or resume one with its remaining seconds."""
+        self._end_s = time.monotonic() + (self._limit_s if remaining_s is None else remaining_s)
 
     def check(self) -> None:
-        """Make sure that there is time left.
+        """Raise a `VideoError` with status `timed_out` if no time remains."""
+        if self.remaining_s <= 0:
+            raise self.exceeded()
 
-        Raises:
-            VideoError: `timed_out` if there is none.
-        """
-        if self.left_s <= 0:
-            raise self.time_is_up()
-
-    def time_is_up(self) -> VideoError:
-        """The error to raise when there is no time left."""
+    def exceeded(self) -> VideoError:
+        """Return the error for an exceeded limit."""
         return VideoError("timed_out", f"it took more than {self._limit_s:g} s")
 
 
-class BoundedSite(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
-    """Every page, manifest, key and piece that yt-dlp fetches is asked for here.
+class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
+    """yt-dlp without plugins, configuration files and external programs, and with limits on every request.
 
     Args:
-        settings: see `yt_dlp.YoutubeDL`.
-        protocols: what a URL may begin with.
-        clock: by it, nothing may take too long.
+        options: formats and rate limits.
+        access: secrets, and the folder of partial files.
+        deadline: checked during every request.
+        on_progress: called after each chunk of a transfer.
+        extractor_backoff_s: pause after attempt `n` at a page, in seconds.
+        fragment_backoff_s: pause after attempt `n` at a fragment of a stream, in seconds.
     """
 
-    def __init__(self, settings: dict[str, Any], protocols: tuple[str, ...], clock: Clock) -> None:
-        self._protocols = protocols
-        self._clock = clock
-        self.refusal: HTTPError | None = None
-        """How the latest request was refused, if it was."""
-        super().__init__(settings)
+    def __init__(
+        self,
+        options: WebOptions,
+        access: WebAccess,
+        deadline: Deadline,
+        *,
+        on_progress: Callable[[dict[str, Any]], None],
+        extractor_backoff_s: Callable[..., float],
+        fragment_backoff_s: Callable[..., float],
+    ) -> None:
+        self._deadline = deadline
+        self.http_error: HTTPError | None = None
+        """Error of the latest request, if the server refused it."""
+        plugin_dirs.value = []
+        limits = options.rate_limits
+        protocols = "|".join((*PROTOCOLS, "m3u8", "m3u8_native", "http_dash_segments"))
+        formats = f"[smaller_side<=?{options.max_height}][protocol~='^({protocols})$']"
+        super().__init__(
+            {
+                "format": f"bv{formats}/b{formats}/bv*{formats}",
+                "format_sort": [f"res~{options.height}", "vcodec:h264", "ext:mp4", "+size", "+br"],
+                "progress_hooks": [on_progress],
+                "paths": {"home": str(access.partial_folder)},
+                "outtmpl": {"default": "%(partial_name)s-%(format_digest)s.video"},
+                "restrictfilenames": True,
+                "cookiefile": access.cookie_file(),
+                "proxy": access.proxy,
+                "cachedir": False,
+                "enable_file_urls": False,
+                "usenetrc": False,
+                "postprocessors": [],
+                "fixup": "never",
+                "hls_prefer_native": True,
+                # A missing file: ffmpeg would ignore proxy, cookies and limits.
+                "ffmpeg_location": str(access.partial_folder / "ffmpeg"),
+                "socket_timeout": SOCKET_TIMEOUT_S,
+                "ratelimit": limits.bytes_per_second,
+                "sleep_interval": limits.sleep_between_videos_s[0],
+                "max_sleep_interval": limits.sleep_between_videos_s[1],
+                "sleep_interval_requests": SLEEP_BETWEEN_REQUESTS_S,
+                "retries": 0,  # `RetryPolicy` retries pages and files
+                "extractor_retries": 1,  # only extractors know which pages deserve another attempt
+                "fragment_retries": float("inf"),  # `fragment_backoff_s` ends them
+                "skip_unavailable_fragments": False,
+                "retry_sleep_functions": {"fragment": fragment_backoff_s, "extractor": extractor_backoff_s},
+                "updatetime": False,
+                "quiet": True,
+                "noprogress": True,
+                "color": {"stderr": "never", "stdout": "never"},
+                "logger": _RedactingLog(access),
+            }
+        )
 
     def urlopen(self, req: Any) -> Response:
-        """Ask for a URL, as yt-dlp's own method does.
+        """Send a request, as `YoutubeDL.urlopen` does.
 
         Raises:
-            VideoError: `refused` if it leads out of the web, `timed_out` if there is no time left.
-            HTTPError: if the server refuses it.
+            VideoError: `invalid_url` if the URL, or one that it redirects to, is not HTTP; `timed_out`.
+            HTTPError: if the server refuses the request.
         """
         request = Request(req) if isinstance(req, str) else req
-        self._check(request.url)
-        self._clock.check()
-        self.refusal = None
+        _check_url(request.url)
+        self._deadline.check()
+        self.http_error = None
         try:
-            response = _in_time(partial(super().urlopen, request), self._clock)
+            response = _run_until(self._deadline, partial(super().urlopen, request))
         except HTTPError as error:
-            self.refusal = error
-            error.response = _BoundedResponse(error.response, self._clock)
+            self.http_error = error
+            error.response = _LimitedResponse(error.response, self._deadline)
             raise
-        self._check(response.url)
-        return _BoundedResponse(response, self._clock)
-
-    def _check(self, url: str) -> None:
-        if not is_allowed(url, self._protocols) and not url.startswith("data:"):  # these hold what they name
-            raise VideoError("refused", f"it leads to what is none of {', '.join(self._protocols)}")
+        _check_url(response.url)
+        return _LimitedResponse(response, self._deadline)
 
 
-def _in_time(ask: Callable[[], Response], clock: Clock) -> Response:
-    """Wait for the head of an answer, which may drip in too; the thread that does so is left behind in the end."""
-    answers: Queue[Response | Exception] = Queue()
+class _RedactingLog:
+    """Writes yt-dlp's messages to this module's log, without secrets; errors are reported elsewhere."""
 
-    def listen() -> None:
+    def __init__(self, access: WebAccess) -> None:
+        self._access = access
+
+    def debug(self, message: str) -> None:
+        logger.debug("%s", self._access.redact(message))
+
+    info = warning = error = debug
+
+
+def _check_url(url: str) -> None:
+    if not is_web_url(url) and not url.startswith("data:"):  # a data URL contains its content
+        raise VideoError("invalid_url", "it leads to a URL that is neither http nor https")
+
+
+def _run_until(deadline: Deadline, send: Callable[[], Response]) -> Response:
+    """Wait for the head of a response in a thread: a slow server can delay each byte; the thread is then abandoned."""
+    results: Queue[Response | Exception] = Queue()
+
+    def run() -> None:
         try:
-            answers.put(ask())
-        except Exception as error:  # noqa: BLE001 - it is raised again by whom it concerns
-            answers.put(error)
+            results.put(send())
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            results.put(error)
 
-    Thread(target=listen, daemon=True).start()
+    Thread(target=run, daemon=True).start()
     try:
-        answer = answers.get(timeout=min(max(clock.left_s, 0.0), TIMEOUT_MAX))
+        result = results.get(timeout=min(max(deadline.remaining_s, 0.0), TIMEOUT_MAX))
     except Empty:
-        raise clock.time_is_up() from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+        raise deadline.exceeded() from None
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
-class _BoundedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
-    """A server's answer, read as it drips in, so that the clock is looked at in between."""
+class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
+    """A response that checks the deadline between chunks."""
 
-    def __init__(self, response: Response, clock: Clock) -> None:
+    def __init__(self, response: Response, deadline: Deadline) -> None:
         super().__init__(response, response.url, {}, response.status, response.reason, response.extensions)
         self.headers = response.headers
-        self._clock = clock
+        self._deadline = deadline
         if hasattr(response.fp, "read1"):
-            response.fp = _AsItComes(response.fp)
+            response.fp = _Unbuffered(response.fp)
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read so many bytes, or to the end: then it is a page.
+        """Read so many bytes, or a whole page.
 
         Raises:
-            VideoError: `timed_out` if there is no time left, `unsupported` if the page is too large.
+            VideoError: `timed_out`; `unsupported` if a page is too large.
         """
         content = bytearray()
         while amt is None or len(content) < amt:
-            self._clock.check()
-            piece = self.fp.read(PIECE if amt is None else min(PIECE, amt - len(content)))
-            if not piece:
+            self._deadline.check()
+            chunk = self.fp.read(CHUNK_BYTES if amt is None else min(CHUNK_BYTES, amt - len(content)))
+            if not chunk:
                 break
-            content += piece
-            if amt is None and len(content) > LARGEST_PAGE:
-                raise VideoError("unsupported", f"a page of it has more than {LARGEST_PAGE / 1e6:g} MB")
+            content += chunk
+            if amt is None and len(content) > MAX_PAGE_BYTES:
+                raise VideoError("unsupported", f"a page of it has more than {MAX_PAGE_BYTES / 1e6:g} MB")
         return bytes(content)
 
 
-class _AsItComes:
-    """Gives what has come, instead of waiting until it is as much as was asked for."""
+class _Unbuffered:
+    """Returns the bytes that have arrived instead of waiting for the requested number."""
 
-    def __init__(self, answer: Any) -> None:
-        self._answer = answer
+    def __init__(self, file: Any) -> None:
+        self._file = file
 
-    def read(self, size: int, **how: Any) -> bytes:
-        content: bytes = self._answer.read1(size, **how)
+    def read(self, size: int, **options: Any) -> bytes:
+        content: bytes = self._file.read1(size, **options)
         return content
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._answer, name)
+        return getattr(self._file, name)

@@ -1,4 +1,4 @@
-"""Short digests that tell whether work was already done for the very same input."""
+"""Digests of values and files, equal on every machine and in every process."""
 
 import hashlib
 import json
@@ -17,32 +17,32 @@ DIGEST_BYTES = 16
 
 
 def fingerprint(*parts: Fingerprintable) -> str:
-    """Digest values into 32 hexadecimal digits.
+    """Compute a digest of values.
 
     Args:
-        *parts: values that JSON can hold, or pydantic models.
+        *parts: JSON values or pydantic models.
 
     Returns:
-        BLAKE2b (RFC 7693) of their canonical JSON: equal for equal values, on every machine and in every process.
+        BLAKE2b (RFC 7693) of their canonical JSON, as 32 hexadecimal digits.
     """
-    canonical = json.dumps(parts, default=_plain, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(parts, default=_to_json, sort_keys=True, separators=(",", ":"))
     return fingerprint_bytes(canonical.encode())
 
 
 def fingerprint_bytes(content: bytes) -> str:
-    """Digest raw bytes into 32 hexadecimal digits (BLAKE2b, RFC 7693)."""
+    """Compute the BLAKE2b digest of bytes, as 32 hexadecimal digits."""
     return hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def fingerprint_file(path: Path) -> str:
-    """Digest a file's bytes into 32 hexadecimal digits (BLAKE2b, RFC 7693), without holding them in memory."""
+    """Compute the BLAKE2b digest of a file, as 32 hexadecimal digits, in constant memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=DIGEST_BYTES)).hexdigest()
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} cannot be part of a fingerprint")
+    raise TypeError(f"{type(value).__name__} cannot be part of a fingerprint: pass JSON values or pydantic models")

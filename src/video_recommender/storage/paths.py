@@ -1,22 +1,25 @@
-"""Where a file or folder lies: on a disk, or in an object store that every worker reaches."""
+"""Paths on a local disk and in an object store, and the errors of a full disk."""
 
+import errno
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from upath import UPath
 
-Place: TypeAlias = Path | UPath
-"""A path on a disk, or one in an object store such as `s3://bucket/videos/cat.mp4`; both are read in the same way."""
+StoragePath: TypeAlias = Path | UPath
+"""A local path, or one in an object store such as `s3://bucket/videos/cat.mp4`; both have the same methods."""
+
+DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def place_at(url: str) -> Place:
-    """Name a place.
+def parse_path(url: str) -> StoragePath:
+    """Convert a path or URL to a path object.
 
     Args:
-        url: a path, or the URL of an object in any store that fsspec knows.
+        url: a local path, or the URL of an object in any store that fsspec supports.
 
     Returns:
-        In an object store: a path that asks the store each time, because other machines write there too.
+        For an object store, a path that caches no listings, because other machines write there too.
     """
     protocol, separator, path = url.partition("://")
     if not separator or protocol == "file":
@@ -24,15 +27,22 @@ def place_at(url: str) -> Place:
     return UPath(url, use_listings_cache=False)
 
 
-def on_a_disk(url: str) -> Path:
-    """Name a place that must be on a disk of this machine.
+def require_local_path(url: str) -> Path:
+    """Convert a path that must be on a local disk.
 
     Raises:
         ValueError: if it is in an object store.
     """
-    place = place_at(url)
-    if isinstance(place, UPath):
-        raise ValueError(  # noqa: TRY004 - a person can mend it
-            f"{url} must be on a disk of this machine: name a folder as `disk` in globals.yml"
-        )
-    return place
+    path = parse_path(url)
+    if isinstance(path, UPath):
+        raise ValueError(f"{url} must be on a local disk: set `disk` in globals.yml to a folder")  # noqa: TRY004
+    return path
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether an error or one of its causes is due to a full disk or an exhausted quota."""
+    while error is not None:
+        if getattr(error, "errno", None) in DISK_FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -13,6 +13,7 @@ import pytest
 from kedro_datasets.plotly import JSONDataset
 from pydantic import ValidationError
 
+from video_recommender.pipelines.classification import nodes
 from video_recommender.pipelines.classification.nodes import (
     compare_candidates,
     draw_confusion_matrix,
@@ -38,11 +39,10 @@ class Classified:
     figure: go.Figure
 
 
-def classify(corpus: Corpus, **options: object) -> Classified:
-    chosen = ClassificationOptions(**options)
+def classify(corpus: Corpus, seed: int = 0, **options: object) -> Classified:
     points, manifest = corpus
-    comparison = compare_candidates(points, manifest, chosen)
-    classifier = train_category_classifier(points, manifest, comparison, chosen)
+    comparison = compare_candidates(points, manifest, ClassificationOptions(**options), seed)
+    classifier = train_category_classifier(points, manifest, comparison, seed)
     predictions = predict_categories(points, manifest, comparison, classifier)
     return Classified(
         comparison,
@@ -59,7 +59,7 @@ def classified(corpus: Corpus) -> Classified:
     return classify(corpus)
 
 
-def test_videos_of_clear_categories_are_named_right(classified: Classified) -> None:
+def test_videos_of_clear_categories_are_classified_correctly(classified: Classified) -> None:
     assert classified.metrics["accuracy"] > 0.8
     assert classified.metrics["macro_f1"] > 0.8
     assert classified.metrics["accuracy"] > classified.metrics["accuracy_majority"] + 0.4
@@ -125,7 +125,7 @@ def test_a_video_that_failed_is_neither_learnt_nor_predicted(make_corpus: Callab
     assert classified.metrics["n_videos"] == 11
 
 
-def test_a_copy_that_is_kept_out_is_predicted_but_neither_learnt_nor_measured(
+def test_an_excluded_duplicate_is_predicted_but_neither_trained_on_nor_measured(
     make_corpus: Callable[..., Corpus],
 ) -> None:
     points, manifest = make_corpus({"food": [2] * 3, "pets": [2] * 3})
@@ -180,7 +180,7 @@ def test_the_figure_survives_its_dataset(classified: Classified, tmp_path: Path)
     ],
     ids=["nothing", "no category", "one video", "one category", "two videos", "one group each", "one measurable"],
 )
-def test_what_cannot_be_measured_is_said_to_be_so_and_predicted_all_the_same(
+def test_a_corpus_that_cannot_be_measured_is_logged_and_predicted_anyway(
     make_corpus: Callable[..., Corpus],
     caplog: pytest.LogCaptureFixture,
     groups: dict[str, list[int]],
@@ -210,24 +210,24 @@ def test_fewer_groups_than_folds_mean_fewer_folds_and_a_message(
     assert "3 folds instead of 5: 'pets' has only 3 groups" in caplog.text
 
 
-def test_a_category_of_one_group_counts_as_never_recognised(
+def test_a_category_of_one_group_is_never_predicted(
     make_corpus: Callable[..., Corpus], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         classified = classify(make_corpus({"pets": [2] * 5, "food": [2] * 5, "rooms": [3]}, noise=0.1))
 
     assert classified.report.set_index("category").loc["rooms", "recall"] == 0
-    assert "one group, so it counts as never recognised: rooms" in caplog.text
+    assert "one group, so it is never predicted: rooms" in caplog.text
     assert classified.metrics["n_folds"] == 5
 
 
-def test_a_candidate_that_needs_more_videos_is_left_out(
+def test_a_candidate_that_needs_more_videos_is_skipped(
     make_corpus: Callable[..., Corpus], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         classified = classify(make_corpus({"pets": [1] * 2, "food": [1] * 2}, noise=0.1))
 
-    assert "linear_svm is left out" in caplog.text
+    assert "linear_svm is skipped" in caplog.text
     assert classified.metrics["accuracy"] == 1
 
 
@@ -252,17 +252,20 @@ def test_the_same_seed_gives_the_same_bytes(make_corpus: Callable[..., Corpus]) 
     assert pickled(1) != pickled(2)
 
 
-def test_a_misspelt_candidate_is_refused_by_name() -> None:
+def test_a_misspelt_candidate_is_an_error_that_names_it() -> None:
     with pytest.raises(ValidationError, match="candidates"):
         ClassificationOptions(candidates=["nearest_neighbors"])
     with pytest.raises(ValidationError, match="folds"):
         ClassificationOptions(folds=1)
 
 
-def test_candidates_are_compared_on_whole_groups_of_very_many_videos_and_on_two_of_every_category(make_corpus) -> None:
+def test_candidates_are_compared_on_whole_groups_of_very_many_videos_and_on_two_of_every_category(
+    make_corpus: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus = make_corpus({"food": [4] * 40, "pets": [4] * 40, "rooms": [2, 2]})
+    monkeypatch.setattr(nodes, "COMPARED_VIDEOS", 60)
 
-    found = classify(corpus, compared_videos=60)
+    found = classify(corpus)
 
     groups = corpus[1].set_index("video_id")["group"]
     compared = groups[found.comparison.predictions_of_chosen["video_id"].unique()]
@@ -274,21 +277,23 @@ def test_candidates_are_compared_on_whole_groups_of_very_many_videos_and_on_two_
 
 
 def test_candidates_are_compared_on_all_videos_unless_there_are_more_than_that(
-    corpus: Corpus, classified: Classified
+    corpus: Corpus, classified: Classified, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = classify(corpus, compared_videos=60)
+    monkeypatch.setattr(nodes, "COMPARED_VIDEOS", 60)
+
+    found = classify(corpus)
 
     pd.testing.assert_frame_equal(found.predictions, classified.predictions)
 
 
-def test_a_candidate_that_is_slow_with_many_videos_is_left_out_unless_it_is_the_only_one(
+def test_a_candidate_that_is_slow_with_many_videos_is_skipped_unless_it_is_the_only_one(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(category_models.SLOW_TO_LEARN, "linear_svm", 59)
+    monkeypatch.setitem(category_models.MAX_VIDEOS, "linear_svm", 59)
 
     among_others = classify(corpus, candidates=["nearest_neighbours", "linear_svm"])
     alone = classify(corpus, candidates=["linear_svm"])
 
     assert "accuracy_linear_svm" not in among_others.metrics
-    assert "linear_svm is left out: with more than 59 videos" in caplog.text
+    assert "linear_svm is skipped: it takes too long with more than 59 videos" in caplog.text
     assert alone.comparison.chosen == "linear_svm"

@@ -26,12 +26,13 @@ def test_the_stage_saves_everything_that_its_catalog_names(
     catalog["corpus"] = MemoryDataset(manifest)
     options = ClassificationOptions(**loader["parameters"]["classification"])
     catalog["params:classification"] = MemoryDataset(options, copy_mode="assign")
+    catalog["params:seed"] = MemoryDataset(0)
 
     SequentialRunner().run(create_pipeline(), catalog)
 
     assert set(loader["catalog"]) >= create_pipeline().outputs()
     assert all(catalog.exists(name) for name in loader["catalog"])
-    assert options == ClassificationOptions(seed=0)
+    assert options == ClassificationOptions()
     assert len(catalog.load("category_predictions")) == len(points)
     assert catalog.load("classification_metrics")["n_videos"] == 60
     assert set(catalog.load("category_classifier").predict(points)) == {"food", "pets", "rooms"}

@@ -1,13 +1,13 @@
 import cv2
 import pandas as pd
 import pytest
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+
 from video_recommender.media.frames import FrameFolder
 from video_recommender.pipelines.deduplication.nodes import find_near_duplicates, hash_frames, select_corpus
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates
-from video_recommender.similarity.duplicate_search import DeduplicationOptions
+from video_recommender.similarity.duplicates import DeduplicationOptions
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 HERE = WorkerOptions(backend="sequential")
 OPTIONS = DeduplicationOptions()
@@ -82,15 +82,15 @@ def test_a_copy_is_flagged_with_the_video_that_it_repeats(frames, manifest):
     assert duplicates["matched_share"].item() > 0.7
 
 
-@pytest.mark.parametrize("keep_out", [True, False])
-def test_a_copy_is_kept_out_or_else_belongs_to_the_group_of_its_original(frames, manifest, keep_out):
+@pytest.mark.parametrize("exclude", [True, False])
+def test_a_copy_is_excluded_or_else_belongs_to_the_group_of_its_original(frames, manifest, exclude):
     duplicates = find_near_duplicates(kept(hashes_of(frames)[1]), manifest, OPTIONS)
 
-    corpus = select_corpus(manifest, duplicates, DeduplicationOptions(keep_out=keep_out))
+    corpus = select_corpus(manifest, duplicates, DeduplicationOptions(exclude_duplicates=exclude))
 
     described = Corpus.validate(corpus).set_index("video_id")
     assert described.index.tolist() == ["food/cup", "mirror/cat", "pets/cat"]
-    assert described["is_used"].tolist() == [True, not keep_out, True]
+    assert described["is_used"].tolist() == [True, not exclude, True]
     assert described.loc["mirror/cat", "repeats"] == "pets/cat"
     assert described.loc["mirror/cat", "group"] == described.loc["pets/cat", "group"]
     assert described.loc["food/cup", "group"] == "uploader of food/cup"

@@ -2,19 +2,17 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+
 from video_recommender.media.frames import FrameFolder
-from video_recommender.networks.frame_classifier import FrameDescriptions
-from video_recommender.networks.pretrained import DetectionOptions
+from video_recommender.networks.detections import DetectionOptions
+from video_recommender.networks.frame_classifier import FramePredictions
 from video_recommender.pipelines.detection.nodes import (
     detect_objects,
-    gather_class_scores,
-    gather_embeddings,
     summarise_detections,
 )
-from video_recommender.schemas import ClassScoreTable, DetectionManifest, FrameManifest, VideoEmbeddings
+from video_recommender.schemas import DetectionManifest, FrameManifest
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 EVERY_FRAME = DetectionOptions()
 HERE = WorkerOptions(backend="sequential")
@@ -28,12 +26,12 @@ class ColourClassifier:
 
     class_names = tuple(COLOURS)
 
-    def __init__(self, fingerprint="1"):
-        self.fingerprint = fingerprint
+    def __init__(self, digest="1"):
+        self.digest = digest
 
-    def describe(self, frames):
+    def predict(self, frames):
         light = frames.mean(axis=(1, 2), dtype=np.float32)
-        return FrameDescriptions(light / light.sum(axis=1, keepdims=True), light[:, :2])
+        return FramePredictions(light / light.sum(axis=1, keepdims=True), light[:, :2])
 
 
 @pytest.fixture
@@ -192,20 +190,19 @@ def test_a_video_that_failed_earlier_is_in_the_manifest_when_no_other_video_is_t
     assert manifest["video_id"].tolist() == ["pets/bat"]
 
 
-def test_the_tables_of_all_videos_are_put_into_one_and_failed_ones_left_out(frames_of):
+def test_class_scores_and_embeddings_are_stored_of_videos_that_did_not_fail(frames_of):
     _, probabilities, embeddings = detect(frames_of(cat=["tomato"], dog=["frog"], fox=[DAMAGED]))
 
-    evidence = gather_class_scores(kept(probabilities))
-    vectors = gather_embeddings(kept(embeddings))
+    class_scores = {video_id: stored.load() for video_id, stored in kept(probabilities).usable().items()}
+    vectors = {video_id: stored.load()["value"].tolist() for video_id, stored in kept(embeddings).usable().items()}
 
-    best = evidence.sort_values("probability").groupby("video_id")["class_name"].last()
-    assert best.to_dict() == {"pets/cat": "tomato", "pets/dog": "frog"}
-    assert vectors.index.tolist() == ["pets/cat", "pets/dog"]
-    assert vectors.columns.tolist() == ["feature_0", "feature_1"]
-    assert vectors.loc["pets/cat"].to_numpy() == pytest.approx([220, 20], abs=3)
+    best = {
+        video_id: table.sort_values("probability")["class_name"].iloc[-1] for video_id, table in class_scores.items()
+    }
+    assert best == {"pets/cat": "tomato", "pets/dog": "frog"}
+    assert vectors.keys() == best.keys()
+    assert vectors["pets/cat"] == pytest.approx([220, 20], abs=3)
 
 
-def test_no_videos_give_empty_tables_that_are_valid():
+def test_no_videos_give_an_empty_manifest_that_is_valid():
     assert DetectionManifest.validate(summarise_detections(Partitions(), frame_manifest_of())).empty
-    assert ClassScoreTable.validate(gather_class_scores(Partitions())).empty
-    assert VideoEmbeddings.validate(gather_embeddings(Partitions())).empty

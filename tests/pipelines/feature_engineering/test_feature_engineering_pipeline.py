@@ -11,11 +11,11 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.feature_engineering import create_pipeline
-from video_recommender.pipelines.feature_engineering.nodes import gather_object_scores
+from video_recommender.pipelines.feature_engineering.nodes import fit_object_space
 from video_recommender.similarity.importance import measure_importance
 from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 
@@ -47,37 +47,42 @@ def detections() -> Partitions:
 
 NOT_RUN = {
     "finetuned_detections": Partitions(),
-    "finetuned_class_score_table": None,
+    "finetuned_class_scores": Partitions(),
     "finetuned_class_embeddings": None,
     "segmentations": Partitions(),
     "segmentation_scores": Partitions(),
     "segmented_class_embeddings": None,
 }
-"""What the other detectors have made: nothing."""
+"""Results of the other detectors, which have not run."""
 
 
 @pytest.fixture
-def class_score_table() -> pd.DataFrame:
-    return pd.DataFrame({"video_id": ["pets/one"] * 2, "class_name": ["beagle", "labrador"], "probability": [0.5, 0.3]})
+def class_scores() -> Partitions:
+    return scores_of(beagle=0.5, labrador=0.3)
 
 
-@pytest.mark.parametrize("evidence", ["probabilities", "detections"])
+def scores_of(**probabilities: float) -> Partitions:
+    table = pd.DataFrame({"class_name": list(probabilities), "probability": list(probabilities.values())})
+    return Partitions({"pets/one": StoredPartition(PartitionRecord(""), lambda: table)})
+
+
+@pytest.mark.parametrize("source", ["class_scores", "detections"])
 def test_every_usable_video_becomes_a_point(
     tmp_path: Path,
     detections: Partitions,
-    class_score_table: pd.DataFrame,
+    class_scores: Partitions,
     class_embeddings: pd.DataFrame,
-    evidence: str,
+    source: str,
 ) -> None:
     loader = OmegaConfigLoader(str(CONF.parent), base_env="base", default_run_env="base")
     loader["globals"] = {"data": str(tmp_path), "seed": 0}
     loader.config_patterns["catalog"] = ["catalog_feature_engineering.yml"]
     loader.config_patterns["parameters"] = ["parameters_feature_engineering.yml"]
     catalog = DataCatalog.from_config(loader["catalog"])
-    options = FeatureOptions(**{**loader["parameters"]["features"], "evidence": evidence})
+    options = FeatureOptions(**{**loader["parameters"]["features"], "scores": source})
     for name, content in {
         "detections": detections,
-        "class_score_table": class_score_table,
+        "class_scores": class_scores,
         "class_embeddings": class_embeddings,
         "params:features": options,
         **NOT_RUN,
@@ -88,48 +93,46 @@ def test_every_usable_video_becomes_a_point(
 
     features, points = catalog.load("video_features"), catalog.load("video_points")
     assert list(features.index) == ["pets/dark", "pets/one"]
-    assert set(features.columns) == {"beagle", "labrador" if evidence == "probabilities" else "sofa"}
+    assert set(features.columns) == {"beagle", "labrador" if source == "class_scores" else "sofa"}
     assert points.index.equals(features.index)
     assert set(points.dtypes) == {np.dtype(np.float32)}
 
 
-def test_detections_stay_unread_where_probabilities_are_the_evidence(
-    class_score_table: pd.DataFrame, class_embeddings: pd.DataFrame
+def test_detections_stay_unread_if_class_scores_are_used(
+    class_scores: Partitions, class_embeddings: pd.DataFrame
 ) -> None:
     def refuse() -> pd.DataFrame:
         raise AssertionError
 
     unreadable = Partitions({"pets/one": StoredPartition(PartitionRecord(""), refuse)})
 
-    seen = (unreadable, class_score_table, class_embeddings, *NOT_RUN.values())
+    seen = (unreadable, class_scores, class_embeddings, *NOT_RUN.values())
 
-    evidence, classes = gather_object_scores(*seen, FeatureOptions(evidence="probabilities"))
+    scores, space = fit_object_space(*seen, FeatureOptions(scores="class_scores"))
 
-    assert list(evidence.video_ids) == ["pets/one"]
-    assert classes is class_embeddings
+    assert list(scores.video_ids) == ["pets/one"]
+    assert space.class_names_.equals(class_embeddings.index)
     with pytest.raises(AssertionError):
-        gather_object_scores(*seen, FeatureOptions(evidence="detections"))
+        fit_object_space(*seen, FeatureOptions(scores="detections"))
 
 
-def test_the_network_with_a_new_head_is_heard_if_it_is_chosen(
-    detections: Partitions, class_score_table: pd.DataFrame, class_embeddings: pd.DataFrame
+def test_the_finetuned_network_is_used_if_it_is_chosen(
+    detections: Partitions, class_scores: Partitions, class_embeddings: pd.DataFrame
 ) -> None:
     own = class_embeddings.loc[["beagle", "sofa"]]
-    seen = pd.DataFrame({"video_id": ["pets/one"], "class_name": ["sofa"], "probability": [0.9]})
-    chosen = {**NOT_RUN, **dict(zip(list(NOT_RUN)[:3], (detections, seen, own), strict=True))}
+    chosen = {**NOT_RUN, **dict(zip(list(NOT_RUN)[:3], (detections, scores_of(sofa=0.9), own), strict=True))}
 
-    evidence, classes = gather_object_scores(
-        Partitions(), class_score_table, class_embeddings, *chosen.values(), FeatureOptions(detector="finetuned")
+    scores, space = fit_object_space(
+        Partitions(), class_scores, class_embeddings, *chosen.values(), FeatureOptions(detector="finetuned")
     )
 
-    assert classes is own
-    assert list(evidence.class_names) == ["beagle", "sofa"]
-    assert evidence.frames.toarray().tolist() == [[0, 0], [0, 0.9]]
+    assert list(space.class_names_) == list(scores.class_names) == ["beagle", "sofa"]
+    assert scores.frames.toarray().tolist() == [[0, 0], [0, 0.9]]
 
 
-@pytest.mark.parametrize("evidence", ["probabilities", "detections"])
-def test_the_segmenter_is_heard_if_it_is_chosen(
-    class_score_table: pd.DataFrame, class_embeddings: pd.DataFrame, evidence: str
+@pytest.mark.parametrize("source", ["class_scores", "detections"])
+def test_the_segmenter_is_used_if_it_is_chosen(
+    class_scores: Partitions, class_embeddings: pd.DataFrame, source: str
 ) -> None:
     objects = pd.DataFrame(
         {
@@ -147,42 +150,40 @@ def test_the_segmenter_is_heard_if_it_is_chosen(
         "segmented_class_embeddings": class_embeddings,
     }
 
-    heard, _ = gather_object_scores(
+    scores, _ = fit_object_space(
         Partitions(),
-        class_score_table,
+        class_scores,
         class_embeddings,
         *{**NOT_RUN, **tables}.values(),
-        FeatureOptions(detector="segmenter", importance="area", evidence=evidence),
+        FeatureOptions(detector="segmenter", importance="area", scores=source),
     )
 
     sofa, beagle = (class_embeddings.index.get_loc(name) for name in ("sofa", "beagle"))
-    areas = heard.area.toarray()[0]
+    areas = scores.area.toarray()[0]
     assert areas[sofa] / areas[beagle] == pytest.approx(10), "areas of one class in one frame are at most all of it"
-    assert heard.frames.toarray()[0][[sofa, beagle]].tolist() == (
-        [0.45, 0.2] if evidence == "probabilities" else [1, 1]
-    )
-    assert measure_importance(heard, "area", np.ones(6)).toarray()[0][sofa] == pytest.approx(10 / 11)
+    assert scores.frames.toarray()[0][[sofa, beagle]].tolist() == ([0.45, 0.2] if source == "class_scores" else [1, 1])
+    assert measure_importance(scores, "area", np.ones(6)).toarray()[0][sofa] == pytest.approx(10 / 11)
 
 
 @pytest.mark.parametrize(("detector", "pipeline"), [("finetuned", "transfer_learning"), ("segmenter", "segmentation")])
-def test_a_detector_that_has_not_run_is_told_with_the_pipeline_to_run(
-    class_score_table: pd.DataFrame, class_embeddings: pd.DataFrame, detector: str, pipeline: str
+def test_the_error_for_a_detector_that_has_not_run_names_the_pipeline_to_run(
+    class_scores: Partitions, class_embeddings: pd.DataFrame, detector: str, pipeline: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"features.detector={detector} has seen no video .*--pipelines={pipeline}"):
-        gather_object_scores(
+    with pytest.raises(ValueError, match=f"features.detector={detector} has not run .*--pipelines={pipeline}"):
+        fit_object_space(
             Partitions(),
-            class_score_table,
+            class_scores,
             class_embeddings,
             *NOT_RUN.values(),
             FeatureOptions(detector=detector),
         )
 
 
-def test_areas_are_asked_only_of_who_tells_them() -> None:
+def test_areas_need_the_segmenter() -> None:
     with pytest.raises(ValidationError, match=r"importance=area needs features\.detector=segmenter"):
         FeatureOptions(importance="area")
 
 
-def test_a_misspelt_option_is_refused_by_name() -> None:
+def test_a_misspelt_option_is_an_error_that_names_it() -> None:
     with pytest.raises(ValidationError, match="helinger"):
         FeatureOptions(helinger=False)

@@ -5,11 +5,10 @@ from shutil import copy
 
 import pandas as pd
 import pytest
+from video_recommender.incremental.parallel import WorkerOptions
 from web_server import video
 
-from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
-from video_recommender.media.clip_rendering import ClipOptions, plan_clips, render_clip
+from video_recommender.media.clip_rendering import render_clip
 from video_recommender.media.video import VideoLink
 from video_recommender.pipelines.ingestion.nodes import (
     collect_videos,
@@ -19,13 +18,15 @@ from video_recommender.pipelines.ingestion.nodes import (
 )
 from video_recommender.schemas import VideoManifest
 from video_recommender.sources.listing import FolderOptions, IngestionOptions
-from video_recommender.sources.photos import list_photo_folder
+from video_recommender.sources.photos import ClipOptions, ClipStyle, list_photo_folder, plan_clips
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import WebCategory, WebFilters, WebManners, YoutubeOptions
+from video_recommender.sources.web_options import RateLimits, WebCategory, WebFilters, WebOptions
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 BUNDLED = Path(str(files("skimage") / "data"))
 HERE = WorkerOptions(backend="sequential")
-TINY_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5), sizes=((64, 48),), frame_rates=(Fraction(10),))
+TINY_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5))
+TINY_STYLE = ClipStyle(sizes=((64, 48),), frame_rates=(Fraction(10),))
 KNOWN = {"category": "pets", "source": "/videos/pets", "title": "Pets", "group": "pets", "photos": ""}
 PROBED = {"duration_s": 5.0, "fps": 25.0, "width": 320, "height": 240}
 
@@ -41,7 +42,7 @@ def folder_of_videos(tmp_path):
     photos.mkdir(parents=True)
     for name in ("coffee.png", "rocket.jpg"):
         copy(BUNDLED / name, photos / name)
-    for recipe in plan_clips(list_photo_folder(photos.parent), TINY_CLIPS, seed=1):
+    for recipe in plan_clips(list_photo_folder(photos.parent), TINY_CLIPS, seed=1, style=TINY_STYLE):
         file = tmp_path / f"videos/{recipe.video_id}.mp4"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(render_clip(recipe))
@@ -147,13 +148,13 @@ def test_without_a_single_usable_video_the_run_ends_in_a_sentence(videos, messag
         described(**videos)
 
 
-def test_what_a_site_tells_of_a_video_stands_in_the_manifest():
-    told = {"uploader": "Ana", "upload_date": "2024-05-31", "view_count": 42, "licence": "CC BY"}
+def test_published_metadata_is_in_the_manifest():
+    metadata = {"uploader": "Ana", "upload_date": "2024-05-31", "view_count": 42, "licence": "CC BY"}
 
-    manifest = described(cat=PROBED | {"sha256": "1"} | told, dog=PROBED | {"sha256": "2"})
+    manifest = described(cat=PROBED | {"sha256": "1"} | metadata, dog=PROBED | {"sha256": "2"})
 
-    assert manifest.loc["pets/cat", list(told)].tolist() == ["Ana", pd.Timestamp("2024-05-31"), 42, "CC BY"]
-    assert manifest.loc["pets/dog", list(told)].isna().all()
+    assert manifest.loc["pets/cat", list(metadata)].tolist() == ["Ana", pd.Timestamp("2024-05-31"), 42, "CC BY"]
+    assert manifest.loc["pets/dog", list(metadata)].isna().all()
 
 
 def test_nothing_is_downloaded_unless_the_web_is_the_source(tmp_path):
@@ -164,13 +165,11 @@ def test_nothing_is_downloaded_unless_the_web_is_the_source(tmp_path):
     assert summarise_downloads(as_stored({}), IngestionOptions()).empty
 
 
-def test_videos_of_the_web_are_downloaded_and_what_became_of_them_is_told(web, clips, tmp_path):
+def test_web_videos_are_downloaded_and_reported(web, clips, tmp_path, short_pauses):
     web.answers["/cat.mp4"] = video(clips[0])
     wanted = WebCategory(sources=(web.url("/cat.mp4"), web.url("/gone.mp4")), target=2)
-    hasty = WebManners(retries=0, sleep_between_videos_s=(0, 0), sleep_between_requests_s=0)
-    youtube = YoutubeOptions(
-        categories={"pets": wanted}, manners=hasty, filters=WebFilters(min_seconds=0, min_height=1)
-    )
+    fast = RateLimits(retries=0, sleep_between_videos_s=(0, 0))
+    youtube = WebOptions(categories={"pets": wanted}, rate_limits=fast, filters=WebFilters(min_seconds=0, min_height=1))
     options = IngestionOptions(source="youtube", youtube=youtube)
 
     updates = list(download_videos(WebAccess(tmp_path / "partial"), Partitions(), options, 1))

@@ -3,14 +3,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from skimage import data
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.shots import ShotOptions
 from video_recommender.media.video import VideoFile
 from video_recommender.pipelines.preprocessing.nodes import extract_frames, summarise_frames
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 HERE = WorkerOptions(backend="sequential")
 OPTIONS = PreprocessingOptions(size=32)

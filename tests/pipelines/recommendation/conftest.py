@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from video_recommender import schemas
-from video_recommender.similarity.importance import ObjectScores, evidence_of_probabilities
+from video_recommender.similarity.importance import ObjectScores, scores_from_class_scores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 KINDS = {
     "dogs": ["beagle", "basset", "whippet"],
@@ -21,7 +22,7 @@ CLASSES = [name for names in KINDS.values() for name in names]
 @dataclass(frozen=True)
 class Corpus:
     manifest: pd.DataFrame
-    evidence: pd.DataFrame
+    probabilities: pd.DataFrame
     counts: pd.DataFrame
     embeddings: pd.DataFrame
     features: pd.DataFrame
@@ -30,20 +31,32 @@ class Corpus:
 
     @property
     def object_scores(self) -> ObjectScores:
-        """What the features were made of."""
-        return evidence_of_probabilities(self.evidence, self.points.index, self.space.class_names_)
+        return scores_of(self.probabilities, self.points.index)
 
     @property
-    def object_classes(self) -> pd.DataFrame:
-        """How classes resemble each other."""
+    def class_embeddings(self) -> pd.DataFrame:
         return pd.DataFrame(self.space.class_points_, index=self.space.class_names_)
+
+    @property
+    def detections(self) -> Partitions:
+        """A frame for each count."""
+        return stored(
+            {
+                video_id: pd.DataFrame({"class_name": row.index.repeat(row), "confidence": 0.5})
+                for video_id, row in self.counts.iterrows()
+            }
+        )
+
+    @property
+    def stored_embeddings(self) -> Partitions:
+        return stored({video_id: pd.DataFrame({"value": row}) for video_id, row in self.embeddings.iterrows()})
 
     def of(self, videos: int) -> "Corpus":
         """The first videos of the manifest alone."""
         ids = self.manifest["video_id"].head(videos)
         return Corpus(
             self.manifest.head(videos),
-            self.evidence[self.evidence["video_id"].isin(ids)],
+            self.probabilities.loc[ids],
             self.counts.reindex(ids),
             self.embeddings.loc[ids],
             self.features.loc[ids],
@@ -58,9 +71,8 @@ def object_space() -> ObjectSpace:
     noise = np.random.default_rng(0).normal(0, 0.15, (len(CLASSES), 16))
     kinds = np.repeat(np.eye(len(KINDS), 16), 3, axis=0)
     embeddings = pd.DataFrame(kinds + noise, index=pd.Index(CLASSES, name="class_name"))
-    nothing = pd.DataFrame({"video_id": [], "class_name": [], "probability": []})
-    evidence = evidence_of_probabilities(nothing, pd.Index([], dtype=str), embeddings.index)
-    return ObjectSpace(FeatureOptions()).fit(evidence, embeddings)
+    nothing = scores_from_class_scores([], pd.Index([], dtype=str), embeddings.index)
+    return ObjectSpace(FeatureOptions()).fit(nothing, embeddings)
 
 
 @pytest.fixture(scope="session")
@@ -82,19 +94,27 @@ def corpus(object_space: ObjectSpace) -> Corpus:
     )
     for video_id, (_, name, _) in zip(manifest["video_id"], shots, strict=True):
         probabilities.loc[video_id, name] += 0.8
-    evidence = probabilities.reset_index().melt("video_id", var_name="class_name", value_name="probability")
-    features = object_space.importances(
-        evidence_of_probabilities(evidence, probabilities.index, object_space.class_names_)
-    )
+    features = object_space.importances(scores_of(probabilities, probabilities.index))
     return Corpus(
         manifest=_described(manifest),
-        evidence=evidence,
+        probabilities=probabilities,
         counts=(probabilities * 20).round().astype("int64"),
         embeddings=probabilities @ object_space.class_points_,
         features=features,
         points=object_space.transform(features),
         space=object_space,
     )
+
+
+def scores_of(probabilities: pd.DataFrame, video_ids: pd.Index) -> ObjectScores:
+    rows = probabilities.rename_axis("video_id").reset_index()
+    class_scores = rows.melt("video_id", var_name="class_name", value_name="probability")
+    return scores_from_class_scores([class_scores], video_ids, pd.Index(CLASSES, name="class_name"))
+
+
+def stored(tables: dict[str, pd.DataFrame]) -> Partitions:
+    record = PartitionRecord("f")
+    return Partitions({name: StoredPartition(record, lambda table=table: table) for name, table in tables.items()})
 
 
 def _described(manifest: pd.DataFrame) -> pd.DataFrame:

@@ -11,31 +11,40 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.plotly import JSONDataset
 
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.pipelines.recommendation import create_pipeline
 from video_recommender.pipelines.recommendation.nodes import (
     compare_importances,
     compare_recommenders,
-    count_objects,
     draw_recommendation_comparison,
     fit_recommender,
     recommend_videos,
     summarise_recommendations,
 )
+from video_recommender.similarity import evaluation
 from video_recommender.similarity.recommender import RecommendationOptions
 
-OPTIONS = RecommendationOptions(seed=3)
+OPTIONS = RecommendationOptions()
+SEED = 3
 METRICS = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
 
 
 def recommendations_of(corpus, options: RecommendationOptions = OPTIONS) -> pd.DataFrame:
-    recommender = fit_recommender(corpus.points, corpus.manifest, options)
+    recommender = fit_recommender(corpus.points, corpus.manifest)
     return recommend_videos(recommender, corpus.points, corpus.features, corpus.space, options)
 
 
-def report_of(corpus, options: RecommendationOptions = OPTIONS) -> pd.DataFrame:
+def report_of(corpus, options: RecommendationOptions = OPTIONS, **changes: pd.DataFrame) -> pd.DataFrame:
+    """The report on the corpus with other tables, such as `points`."""
+    changed = replace(corpus, **changes)
     return compare_recommenders(
-        corpus.points, corpus.counts, corpus.evidence, corpus.embeddings, corpus.manifest, options
+        changed.points,
+        corpus.object_scores,
+        changed.detections,
+        changed.class_embeddings,
+        changed.stored_embeddings,
+        changed.manifest,
+        options,
+        SEED,
     )
 
 
@@ -75,7 +84,7 @@ def test_every_video_gets_ten_others_in_order(corpus) -> None:
 
 def test_an_unlabelled_video_is_recommended_for_too(corpus) -> None:
     unlabelled = with_categories(corpus, None)
-    recommender = fit_recommender(corpus.points, unlabelled, OPTIONS)
+    recommender = fit_recommender(corpus.points, unlabelled)
 
     recommended = recommend_videos(recommender, corpus.points, corpus.features, corpus.space, OPTIONS)
 
@@ -99,7 +108,7 @@ def test_a_single_video_gives_an_empty_table_and_a_warning(corpus, caplog) -> No
 
 
 @pytest.mark.parametrize(("videos", "rows"), [(2, 2), (5, 20)])
-def test_a_small_corpus_is_recommended_from_and_judged(corpus, videos: int, rows: int) -> None:
+def test_a_small_corpus_has_recommendations_and_a_report(corpus, videos: int, rows: int) -> None:
     few = corpus.of(videos)
 
     assert len(recommendations_of(few)) == rows
@@ -109,18 +118,6 @@ def test_a_small_corpus_is_recommended_from_and_judged(corpus, videos: int, rows
 def test_two_runs_give_the_same_bytes(corpus) -> None:
     for make in (recommendations_of, report_of):
         assert pickle.dumps(make(corpus)) == pickle.dumps(make(corpus))
-
-
-def test_objects_are_counted_in_frames() -> None:
-    def stored(*names: str) -> StoredPartition:
-        table = pd.DataFrame({"frame": range(1, len(names) + 1), "class_name": pd.Series(names, dtype="str")})
-        return StoredPartition(PartitionRecord("f"), lambda: table)
-
-    counts = count_objects(Partitions({"a/1": stored("cat", "cat", "dog"), "a/2": stored("pie"), "a/3": stored()}))
-
-    assert counts.to_dict("index") == {"a/1": {"cat": 2, "dog": 1, "pie": 0}, "a/2": {"cat": 0, "dog": 0, "pie": 1}}
-    assert counts.index.name == "video_id"
-    assert count_objects(Partitions({})).empty
 
 
 def test_object_space_finds_the_kind_where_counts_find_only_the_object(corpus) -> None:
@@ -143,7 +140,7 @@ def test_random_recommendations_hit_as_often_as_the_category_is_common(corpus) -
 def test_perfect_neighbours_score_1(corpus) -> None:
     kinds = pd.get_dummies(corpus.manifest.set_index("video_id")["category"]).astype("float32")
 
-    report = compare_recommenders(kinds, corpus.counts, corpus.evidence, corpus.embeddings, corpus.manifest, OPTIONS)
+    report = report_of(corpus, points=kinds)
 
     for candidates in ("all", "other_groups"):
         assert row_of(report, "object_space", candidates)[["precision", "ndcg", "map"]].tolist() == pytest.approx(
@@ -152,13 +149,11 @@ def test_perfect_neighbours_score_1(corpus) -> None:
         assert row_of(report, "object_space", candidates)["intra_list_diversity"] == pytest.approx(0, abs=1e-9)
 
 
-def test_neighbours_that_share_only_a_photo_count_for_nothing_without_the_group(corpus) -> None:
+def test_neighbours_that_share_only_a_photo_do_not_count_among_other_groups(corpus) -> None:
     """A system that knows nothing but the photo looks good until its group is taken away."""
-    manifest = corpus.manifest
-    photos = pd.get_dummies(manifest.set_index("video_id")["group"]).astype("float32")
-    options = RecommendationOptions(neighbours=1)
+    photos = pd.get_dummies(corpus.manifest.set_index("video_id")["group"]).astype("float32")
 
-    report = compare_recommenders(photos, corpus.counts, corpus.evidence, corpus.embeddings, manifest, options)
+    report = report_of(corpus, RecommendationOptions(neighbours=1), points=photos)
 
     assert row_of(report, "object_space", "all")["precision"] == 1
     assert row_of(report, "object_space", "other_groups")["precision"] < 0.6
@@ -168,7 +163,7 @@ def test_relevant_videos_are_fewer_without_the_group(corpus) -> None:
     """Each category here is one group: all can be judged with it, none without."""
     manifest = corpus.manifest.assign(group=corpus.manifest["category"])
 
-    report = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, corpus.embeddings, manifest, OPTIONS)
+    report = report_of(corpus, manifest=manifest)
 
     assert row_of(report, "object_space", "all")["videos"] == 36
     assert row_of(report, "object_space", "other_groups")["videos"] == 0
@@ -180,48 +175,42 @@ def test_unlabelled_videos_take_no_part_in_the_figures(corpus) -> None:
     manifest = with_categories(corpus, some)
     labelled = manifest.dropna(subset="category")
 
-    whole = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, corpus.embeddings, manifest, OPTIONS)
-    alone = compare_recommenders(
-        corpus.points.loc[labelled["video_id"]], corpus.counts, corpus.evidence, corpus.embeddings, labelled, OPTIONS
-    )
+    whole = report_of(corpus, manifest=manifest)
+    alone = report_of(corpus, manifest=labelled, points=corpus.points.loc[labelled["video_id"]])
 
     pd.testing.assert_frame_equal(whole, alone)
     assert whole["videos"].max() == 24
 
 
 @pytest.mark.parametrize("categories", [None, "pets", [f"kind-{number}" for number in range(36)]])
-def test_a_corpus_without_categories_to_tell_apart_is_judged_without_a_crash(corpus, categories, caplog) -> None:
+def test_a_corpus_with_no_or_one_or_unique_categories_is_evaluated_without_a_crash(corpus, categories, caplog) -> None:
     manifest = with_categories(corpus, categories)
 
-    report = compare_recommenders(corpus.points, corpus.counts, corpus.evidence, corpus.embeddings, manifest, OPTIONS)
+    report = report_of(corpus, manifest=manifest)
     metrics = summarise_recommendations(report)
 
     if categories == "pets":
         assert metrics["random_precision_at_10"] == 1
     else:
         assert "precision_at_10" not in metrics
-        assert "cannot be judged" in caplog.text
+        assert "cannot be evaluated" in caplog.text
 
 
-def test_videos_that_show_nothing_are_judged_too(corpus) -> None:
-    points = corpus.points.copy()
-    points.iloc[0] = 0
+def test_videos_without_objects_are_evaluated_too(corpus) -> None:
+    points, probabilities = corpus.points.copy(), corpus.probabilities.copy()
+    points.iloc[0] = probabilities.iloc[0] = 0
+    dark = replace(corpus, points=points, probabilities=probabilities)
 
-    report = compare_recommenders(
-        points,
-        corpus.counts.iloc[1:],
-        corpus.evidence[corpus.evidence["video_id"] != points.index[0]],
-        corpus.embeddings.iloc[1:],
-        corpus.manifest,
-        OPTIONS,
-    )
+    report = report_of(dark, counts=corpus.counts.iloc[1:], embeddings=corpus.embeddings.iloc[1:])
 
     assert (report["videos"] == 36).all()
     assert report[METRICS].notna().all(axis=None)
 
 
-def test_figures_of_a_large_corpus_are_measured_on_a_sample(corpus) -> None:
-    report = report_of(corpus, RecommendationOptions(evaluated_videos=12))
+def test_figures_of_a_large_corpus_are_measured_on_a_sample(corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "EVALUATED_VIDEOS", 12)
+        report = report_of(corpus)
 
     assert (report["videos"] == 12).all()
     assert row_of(report, "object_space", "all")["precision"] == pytest.approx(
@@ -259,26 +248,18 @@ def test_the_comparison_can_be_drawn_when_nothing_could_be_measured(corpus) -> N
 
 
 def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
-    names = corpus.features.idxmax(axis=1)
-    detections = Partitions(
-        {
-            video_id: StoredPartition(PartitionRecord("f"), lambda name=name: pd.DataFrame({"class_name": [name] * 9}))
-            for video_id, name in names.items()
-        }
-    )
     catalog = DataCatalog(
         {
             "video_points": MemoryDataset(corpus.points),
             "video_features": MemoryDataset(corpus.features),
             "corpus": MemoryDataset(corpus.manifest),
             "object_space": MemoryDataset(corpus.space),
-            "class_score_table": MemoryDataset(corpus.evidence),
-            "video_embeddings": MemoryDataset(corpus.embeddings),
-            "detections": MemoryDataset(detections, copy_mode="assign"),
-            "params:recommendation": MemoryDataset(OPTIONS),
-            "params:features": MemoryDataset(corpus.space.options),
+            "class_embeddings": MemoryDataset(corpus.class_embeddings),
+            "detections": MemoryDataset(corpus.detections, copy_mode="assign"),
+            "embeddings": MemoryDataset(corpus.stored_embeddings, copy_mode="assign"),
             "object_scores": MemoryDataset(corpus.object_scores),
-            "object_classes": MemoryDataset(corpus.object_classes),
+            "params:recommendation": MemoryDataset(OPTIONS),
+            "params:seed": MemoryDataset(SEED),
         }
     )
 
@@ -293,13 +274,13 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
     assert outputs["recommendation_metrics"].load()["precision_at_10"] > 0.9
 
 
-def test_each_formula_of_importance_that_the_detector_allows_is_judged(corpus) -> None:
+def test_each_formula_of_importance_that_the_detector_allows_is_evaluated(corpus) -> None:
     areas = replace(corpus.object_scores, area=corpus.object_scores.frames)
     options = RecommendationOptions(neighbours=3)
 
     reports = [
-        compare_importances(evidence, corpus.object_classes, corpus.manifest, corpus.space.options, options)
-        for evidence in (corpus.object_scores, areas)
+        compare_importances(scores, corpus.space, corpus.manifest, options, SEED)
+        for scores in (corpus.object_scores, areas)
     ]
 
     assert [report["importance"].unique().tolist() for report in reports] == [
@@ -318,14 +299,13 @@ def with_copy(corpus, is_used: bool):
     def and_copy(table: pd.DataFrame) -> pd.DataFrame:
         return pd.concat([table, table.loc[[first]].rename(index={first: copy})])
 
-    evidence = corpus.evidence[corpus.evidence["video_id"] == first].assign(video_id=copy)
     return (
         first,
         copy,
         replace(
             corpus,
             manifest=pd.concat([corpus.manifest, row], ignore_index=True),
-            evidence=pd.concat([corpus.evidence, evidence]),
+            probabilities=and_copy(corpus.probabilities),
             counts=and_copy(corpus.counts),
             embeddings=and_copy(corpus.embeddings),
             features=and_copy(corpus.features),
@@ -334,7 +314,7 @@ def with_copy(corpus, is_used: bool):
     )
 
 
-def test_a_copy_that_is_kept_out_is_recommended_to_nobody_and_gets_its_own_list_without_its_original(corpus) -> None:
+def test_an_excluded_duplicate_is_never_recommended_and_gets_its_own_list_without_its_original(corpus) -> None:
     first, copy, copied = with_copy(corpus, is_used=False)
 
     recommended = recommendations_of(copied).set_index("video_id")["recommended_video_id"]
@@ -346,13 +326,13 @@ def test_a_copy_that_is_kept_out_is_recommended_to_nobody_and_gets_its_own_list_
     assert recommended.drop(copy).tolist() == recommendations_of(corpus)["recommended_video_id"].tolist()
 
 
-def test_a_copy_that_is_kept_out_changes_no_figure(corpus) -> None:
+def test_an_excluded_duplicate_changes_no_metric(corpus) -> None:
     _, _, copied = with_copy(corpus, is_used=False)
 
     pd.testing.assert_frame_equal(report_of(copied), report_of(corpus))
 
 
-def test_a_copy_that_is_kept_in_is_a_video_like_any_other(corpus) -> None:
+def test_a_duplicate_that_is_not_excluded_is_a_video_like_any_other(corpus) -> None:
     first, copy, copied = with_copy(corpus, is_used=True)
 
     recommended = recommendations_of(copied).set_index("video_id")["recommended_video_id"]
@@ -363,17 +343,10 @@ def test_a_copy_that_is_kept_in_is_a_video_like_any_other(corpus) -> None:
 
 
 @pytest.mark.parametrize(("title", "expected"), [("category", 1.0), ("nothing", None)])
-def test_titles_recommend_as_well_as_they_tell_what_there_is(corpus, title: str, expected: float | None) -> None:
+def test_titles_recommend_as_well_as_they_describe_the_category(corpus, title: str, expected: float | None) -> None:
     titles = {"category": corpus.manifest["category"], "nothing": "42 - 7 !"}
 
-    report = compare_recommenders(
-        corpus.points,
-        corpus.counts,
-        corpus.evidence,
-        corpus.embeddings,
-        corpus.manifest.assign(title=titles[title]),
-        OPTIONS,
-    )
+    report = report_of(corpus, manifest=corpus.manifest.assign(title=titles[title]))
 
     precision = row_of(report, "titles", "all")["precision"]
     assert precision == pytest.approx(expected or row_of(report, "random", "all")["precision"], abs=0.1)

@@ -1,18 +1,17 @@
-import base64
+"""The report, the model card and the contact sheets."""
+
 import re
 
-import cv2
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from video_recommender.incremental.partitions import Partitions
 from video_recommender.media.frames import FrameFolder
-from video_recommender.networks.pretrained import DetectionOptions
-from video_recommender.pipelines.reporting.nodes import ReportingOptions, write_model_card, write_report
-from video_recommender.reporting.thumbnails import SIDE, thumbnail
+from video_recommender.networks.detections import DetectionOptions
+from video_recommender.pipelines.reporting.nodes import draw_frame_sheet, write_model_card, write_report
+from video_recommender.reporting.contact_sheets import draw_sheet
 from video_recommender.similarity.object_space import FeatureOptions
+from video_recommender.storage.partitions import Partitions
 
 REPORT = pd.DataFrame(
     {
@@ -48,10 +47,8 @@ def page(
         recommendations,
         REPORT,
         go.Figure(go.Bar(y=[1])),
-        pd.DataFrame({"policy": ["deep_q_network"], "revenue_per_session": [6.5]}),
-        pd.DataFrame({"policy": ["deep_q_network"], "revenue_per_session": [6.25]}),
+        pd.DataFrame({"policy": "deep_q_network", "videos": ["all", "unseen"], "revenue_per_session": [6.5, 6.25]}),
         pd.DataFrame({"category": ["cats"], "ad_id": ["cats-long"]}),
-        ReportingOptions(examples=2, cases=2),
     )
 
 
@@ -82,15 +79,6 @@ def test_what_videos_are_called_cannot_become_markup(page: str) -> None:
     assert "<b>ball</b>" not in page
 
 
-def test_thumbnails_are_of_the_middle_of_each_video(page: str, frames: Partitions[FrameFolder]) -> None:
-
-    uri = thumbnail(frames["dogs/c"].load())
-    picture = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
-
-    assert picture.shape == (SIDE * 90 // 160, SIDE, 3)
-    assert abs(int(picture.mean()) - 202) <= 1
-
-
 def test_a_corpus_of_which_nothing_is_known_yet_has_a_page_too() -> None:
     corpus = pd.DataFrame(
         {"video_id": pd.Series(dtype="str"), "category": pd.Series(dtype="str"), "group": "", "status": ""}
@@ -102,10 +90,18 @@ def test_a_corpus_of_which_nothing_is_known_yet_has_a_page_too() -> None:
 
     page = write_report(
         nothing, nothing, Partitions(), corpus, predicted, {"accuracy": None}, empty, go.Figure(), recommended,
-        REPORT.head(0), go.Figure(), empty, empty, empty, ReportingOptions(),
+        REPORT.head(0), go.Figure(), empty, empty,
     )  # fmt: skip
 
     assert "0</b>videos in 0 categories" in page
+
+
+def test_a_corpus_without_videos_has_a_sheet_all_the_same() -> None:
+    nothing = pd.DataFrame(columns=["video_id", "category", "group", "status", "error", "frames"])
+
+    sheet = draw_frame_sheet(nothing, nothing, Partitions())
+
+    assert sheet.size == draw_sheet([]).size
 
 
 def test_the_model_card_tells_data_splits_figures_and_licences(
@@ -113,11 +109,11 @@ def test_the_model_card_tells_data_splits_figures_and_licences(
 ) -> None:
     ads = pd.DataFrame(
         {
-            "policy": ["deep_q_network"],
-            "videos": ["all"],
-            "revenue_per_session": [6.5],
-            "revenue_low": [6.4],
-            "revenue_high": [6.6],
+            "policy": "deep_q_network",
+            "videos": ["all", "unseen"],
+            "revenue_per_session": 6.5,
+            "revenue_low": 6.4,
+            "revenue_high": 6.6,
         }
     )
     manifest = corpus[["video_id"]].assign(licence=["CC-BY", "CC-BY", None, None, None, None], source="demo")
@@ -130,10 +126,9 @@ def test_the_model_card_tells_data_splits_figures_and_licences(
         recommendations,
         REPORT,
         ads,
-        ads.assign(videos="unseen"),
         DetectionOptions(),
         FeatureOptions(),
-        ReportingOptions(),
+        seed=0,
     )
 
     assert "EfficientNet-Lite0, ImageNet, Apache-2.0" in card

@@ -1,9 +1,8 @@
 import pandas as pd
 import pytest
 from coloured_pictures import picture_of, segmenter_of
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
+
 from video_recommender.networks.object_segmenter import SegmentationOptions
 from video_recommender.pipelines.segmentation.nodes import (
     build_object_segmenter,
@@ -14,6 +13,7 @@ from video_recommender.pipelines.segmentation.nodes import (
     summarise_segmentations,
 )
 from video_recommender.schemas import FrameManifest, Segmentations, SegmentationScores
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 HERE = WorkerOptions(backend="sequential")
 NOTHING = Partitions()
@@ -60,7 +60,7 @@ def test_what_was_segmented_is_not_segmented_again_unless_something_has_changed(
     stored = tuple(kept(part) for part in segmented(frames, segmenter)[0])
 
     assert segmented(frames, segmenter, stored)[0][0].keys() == {"pets/torn"}, "what failed may pass"
-    assert segmented(frames, segmenter_of(weak_share=1.0), stored)[0][0].keys() == frames.keys()
+    assert segmented(frames, segmenter_of(masks="likely"), stored)[0][0].keys() == frames.keys()
 
 
 def test_the_manifest_has_every_video(frames, segmenter):
@@ -95,7 +95,9 @@ def test_the_video_that_shows_most_is_drawn_or_the_one_that_is_named(frames, seg
 
 
 def test_a_new_list_of_classes_is_told_and_embedded(coco_detector, monkeypatch):
-    monkeypatch.setattr("video_recommender.pipelines.segmentation.nodes.compile_coco_detector", lambda: coco_detector)
+    monkeypatch.setattr(
+        "video_recommender.pipelines.segmentation.nodes.run_in_subprocess", lambda _convert: coco_detector
+    )
     options = SegmentationOptions(groups={"pet": ("cat", "dog")}, keep_others=False, class_confidence={"pet": 0.2})
 
     segmenter = build_object_segmenter({}, options)
@@ -108,7 +110,9 @@ def test_a_new_list_of_classes_is_told_and_embedded(coco_detector, monkeypatch):
 
 
 def test_each_class_has_the_confidence_that_was_chosen_for_it_or_measured(coco_detector, monkeypatch):
-    monkeypatch.setattr("video_recommender.pipelines.segmentation.nodes.compile_coco_detector", lambda: coco_detector)
+    monkeypatch.setattr(
+        "video_recommender.pipelines.segmentation.nodes.run_in_subprocess", lambda _convert: coco_detector
+    )
     cup, zebra = 47, 24
 
     def thresholds(**options):
@@ -123,7 +127,7 @@ def test_each_class_has_the_confidence_that_was_chosen_for_it_or_measured(coco_d
 
 @pytest.mark.parametrize(
     ("options", "why"),
-    [({"labels": "labels.pbtxt"}, "name it with segmentation.model"), ({"keep_others": False}, "leaves no class")],
+    [({"labels": "labels.pbtxt"}, "set segmentation.model too"), ({"keep_others": False}, "leaves no class")],
 )
 def test_options_that_make_no_sense_are_told(options, why):
     with pytest.raises(ValueError, match=why):

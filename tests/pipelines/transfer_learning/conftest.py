@@ -1,4 +1,4 @@
-"""Small networks, and a data set whose categories are not what the 1,000-class network was taught to tell apart."""
+"""A data set whose categories are not what the 1,000-class network was taught to tell apart."""
 
 from pathlib import Path
 
@@ -8,11 +8,10 @@ import pandas as pd
 import pytest
 import skimage
 
-from video_recommender.incremental.partitions import PartitionRecord, Partitions, StoredPartition
 from video_recommender.media.frames import FrameFolder, Picture
-from video_recommender.networks.pretrained import KerasModel
 from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
 from video_recommender.similarity.perceptual_hash import hash_pictures
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 SUBJECTS = [
@@ -25,23 +24,6 @@ SUBJECTS = [
     "gravel.png",
 ]
 SIZE = 224
-
-
-@pytest.fixture(scope="session")
-def tiny_network() -> KerasModel:
-    """A network of 8 × 8 pixels that tells six objects apart, of a form like the real one's."""
-    import keras
-
-    keras.utils.set_random_seed(3)
-    pictures = keras.Input((8, 8, 3), name="rgb")
-    maps = keras.layers.Rescaling(1 / 128, -1)(pictures)
-    for number in range(5):
-        maps = keras.layers.Conv2D(8, 3, padding="same", name=f"conv_{number}")(maps)
-        maps = keras.layers.BatchNormalization(name=f"norm_{number}")(maps)
-        maps = keras.layers.ReLU(name=f"relu_{number}")(maps)
-    features = keras.layers.GlobalAveragePooling2D(name="features")(maps)
-    probabilities = keras.layers.Dense(6, activation="softmax", name="probabilities")(features)
-    return keras.Model(pictures, probabilities, name="tiny")
 
 
 def drawn(photo: Picture) -> Picture:

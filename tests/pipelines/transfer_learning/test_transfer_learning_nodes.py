@@ -6,30 +6,36 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-
 from video_recommender.incremental.parallel import WorkerOptions
-from video_recommender.incremental.partitions import Partitions
+
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.cross_fitting import gather_training_set
-from video_recommender.networks.detections import name_objects
+from video_recommender.networks.detections import DetectionOptions, classify_frames
 from video_recommender.networks.head_training import (
-    HeadTraining,
+    HeadHyperparameters,
     LabelledInputs,
-    class_weights,
+    balanced_class_weights,
     train_head,
 )
-from video_recommender.networks.litert_classifier import compile_for_cpu
-from video_recommender.networks.pretrained import DetectionOptions, build_network, class_embeddings
-from video_recommender.networks.training_options import TransferLearningOptions
-from video_recommender.pipelines.detection.nodes import detect_objects, gather_class_scores
+from video_recommender.networks.pretrained import (
+    build_network,
+    class_embeddings,
+    imagenet_class_names,
+    last_layer_weights,
+)
+from video_recommender.networks.training_images import TransferLearningOptions
+from video_recommender.pipelines.detection.nodes import detect_objects
 from video_recommender.pipelines.transfer_learning import nodes
 from video_recommender.similarity.category_models import ClassificationOptions
 from video_recommender.similarity.object_space import FeatureOptions
 from video_recommender.similarity.recommender import RecommendationOptions
+from video_recommender.storage.partitions import Partitions
 
 HERE = WorkerOptions(backend="sequential")
-OPTIONS = TransferLearningOptions(looks_at="features", folds=3, frames_per_video=2, unsure_share=0.0, seed=1)
+OPTIONS = TransferLearningOptions(features="embedding", folds=3, frames_per_video=2, rejection_rate=0.0)
+SEED = 1
 NEIGHBOURS = 5
 
 
@@ -54,15 +60,13 @@ def learnt(styles):
     """Everything that the pipeline makes of the videos."""
     frames, _hashes, corpus = styles
     network = build_network("efficientnet-lite0")
-    classifier = compile_for_cpu(network, "efficientnet-lite0")
+    classifier = convert_classifier(network, "efficientnet-lite0")
     images = kept(collect(styles))
     saved = Partitions({key: folder_of(frames, image) for key, image in images.items()})
-    features = kept(nodes.describe_training_images(saved, Partitions(), classifier, OPTIONS, HERE))
-    frame_features = kept(nodes.describe_frames(frames, Partitions(), classifier, OPTIONS, HERE))
-    heads = nodes.train_heads(saved, features, network, OPTIONS)
-    named = list(
-        nodes.detect_finetuned_objects(frames, frame_features, corpus, heads, {}, Partitions(), Partitions(), HERE)
-    )
+    features = kept(nodes.embed_training_images(saved, Partitions(), classifier, HERE, SEED))
+    frame_features = kept(nodes.embed_video_frames(frames, Partitions(), classifier, HERE))
+    heads = nodes.train_heads(features, network, OPTIONS, SEED)
+    named = list(nodes.detect_finetuned_objects(frame_features, corpus, heads, Partitions(), Partitions(), HERE))
     objects = list(
         detect_objects(frames, Partitions(), Partitions(), Partitions(), classifier, DetectionOptions(), HERE)
     )
@@ -72,9 +76,9 @@ def learnt(styles):
         features=features,
         heads=heads,
         detections=kept(update[0] for update in named),
-        evidence=nodes.gather_finetuned_class_scores(kept(update[1] for update in named)),
+        class_scores=kept(update[1] for update in named),
         objects=kept(update[0] for update in objects),
-        object_scores=gather_class_scores(kept(update[1] for update in objects)),
+        object_class_scores=kept(update[1] for update in objects),
     )
 
 
@@ -93,15 +97,16 @@ def test_the_new_head_names_categories_and_recommends_better_than_the_thousand_c
     measured = nodes.measure_transfer_learning(
         learnt.heads,
         learnt.objects,
-        learnt.object_scores,
-        class_embeddings(learnt.network),
+        learnt.object_class_scores,
+        class_embeddings(last_layer_weights(learnt.network)[0].T, imagenet_class_names()),
         learnt.detections,
-        learnt.evidence,
-        nodes.read_finetuned_class_embeddings(learnt.heads),
+        learnt.class_scores,
+        nodes.extract_finetuned_class_embeddings(learnt.heads),
         styles[2],
         FeatureOptions(),
         ClassificationOptions(folds=3),
         RecommendationOptions(neighbours=NEIGHBOURS),
+        seed=0,
     )
 
     precision = f"precision_at_{NEIGHBOURS}_other_groups"
@@ -110,7 +115,7 @@ def test_the_new_head_names_categories_and_recommends_better_than_the_thousand_c
     assert measured[f"finetuned_{precision}"] > measured[f"object_detector_{precision}"] + 0.05
 
 
-def test_a_video_is_named_by_a_head_that_has_learnt_nothing_of_its_group(learnt):
+def test_a_video_is_classified_by_a_head_that_was_not_trained_on_its_group(learnt):
     images = learnt.heads.images
     fold_of = images.drop_duplicates("source").set_index("source")["fold"]
 
@@ -123,8 +128,8 @@ def test_a_video_is_named_by_a_head_that_has_learnt_nothing_of_its_group(learnt)
 
 def test_the_same_images_give_the_same_head(learnt):
     training_set = gather_training_set(learnt.features)
-    inputs = LabelledInputs(training_set.features, training_set.labels)
-    how = HeadTraining(epochs=3, patience=1, learning_rate=0.01, weight_decay=0.003, seed=1)
+    inputs = LabelledInputs(training_set.embeddings, training_set.labels)
+    how = HeadHyperparameters(epochs=3, learning_rate=0.01, weight_decay=0.003, seed=1)
 
     first, again = (train_head(inputs, inputs, 3, how) for _ in range(2))
 
@@ -134,30 +139,29 @@ def test_the_same_images_give_the_same_head(learnt):
 
 
 def test_a_class_of_few_images_counts_as_much_as_one_of_many():
-    weights = class_weights(np.array([0] * 9 + [1]))
+    weights = balanced_class_weights(np.array([0] * 9 + [1]))
 
     assert 9 * weights[0] == pytest.approx(weights[1])
 
 
-def test_nothing_is_looked_at_again_when_only_the_training_changes(learnt, styles):
+def test_nothing_is_embedded_again_with_the_same_network_and_seed(learnt, styles):
     class Unneeded:
-        fingerprint = compile_for_cpu(learnt.network, "efficientnet-lite0").fingerprint
+        digest = convert_classifier(learnt.network, "efficientnet-lite0").digest
 
-    changed = OPTIONS.model_copy(update={"learning_rate": 0.1, "epochs": 3, "folds": 2})
     saved = Partitions({key: folder_of(styles[0], image) for key, image in learnt.images.items()})
 
-    assert list(nodes.describe_training_images(saved, learnt.features, Unneeded(), changed, HERE)) == [{}]
+    assert list(nodes.embed_training_images(saved, learnt.features, Unneeded(), HERE, SEED)) == [{}]
 
 
-def test_the_compiled_network_names_new_frames_as_the_head_does(learnt, styles):
+def test_the_converted_network_agrees_with_the_head(learnt, styles):
     network = nodes.build_finetuned_network(learnt.network, learnt.heads)
-    classifier = nodes.compile_finetuned_classifier(network, learnt.heads)
+    classifier = nodes.convert_finetuned_classifier(network, learnt.heads)
     pictures = styles[0]["drawings/coffee-0"].load().decode()
 
-    assert nodes.name_finetuned_classes(learnt.heads) == {"days": 0, "drawings": 1, "nights": 2}
+    assert nodes.list_finetuned_classes(learnt.heads) == {"days": 0, "drawings": 1, "nights": 2}
     assert classifier.class_names == ("days", "drawings", "nights")
-    assert name_objects(pictures, classifier).detections["class_name"].tolist() == ["drawings", "drawings"]
-    np.testing.assert_allclose(classifier.probabilities(pictures), np.asarray(network(pictures)), atol=1e-3)
+    assert classify_frames(pictures, classifier).detections["class_name"].tolist() == ["drawings", "drawings"]
+    np.testing.assert_allclose(classifier.predict(pictures).probabilities, np.asarray(network(pictures)), atol=1e-3)
 
 
 def test_figures_and_predictions_tell_how_well_it_went(learnt):
@@ -165,16 +169,18 @@ def test_figures_and_predictions_tell_how_well_it_went(learnt):
 
     assert len(predictions) == len(learnt.heads.images)
     assert predictions["probability_of_class"].is_monotonic_increasing
-    assert "held-out images named right" in nodes.draw_finetuned_confusion_matrix(predictions).layout.title.text
+    assert (
+        "held-out images classified correctly" in nodes.draw_finetuned_confusion_matrix(predictions).layout.title.text
+    )
     assert "3 folds" in nodes.draw_learning_curves(learnt.heads).layout.title.text
 
 
-def test_too_few_images_stop_the_run_before_anything_is_read(styles):
+def test_too_few_images_stop_the_run_before_any_is_read(styles):
     with pytest.raises(ValueError, match=r"has \d+ images, but at least 1000 are needed"):
-        next(collect(styles, OPTIONS.model_copy(update={"least_images": 1000})))
+        next(collect(styles, OPTIONS.model_copy(update={"min_images": 1000})))
 
 
-def test_images_that_cannot_be_read_are_left_out_and_listed(styles, tmp_path):
+def test_images_that_cannot_be_read_are_skipped_and_listed(styles, tmp_path):
     frames, _, _ = styles
     for name in ("cats", "dogs"):
         (tmp_path / name).mkdir()
@@ -182,7 +188,7 @@ def test_images_that_cannot_be_read_are_left_out_and_listed(styles, tmp_path):
             (tmp_path / name / f"{number}.jpg").write_bytes(frames[video_id].load().files[name == "dogs"].read_bytes())
     (tmp_path / "dogs" / "broken.jpg").write_bytes(b"no picture")
 
-    images = kept(collect(styles, OPTIONS.model_copy(update={"images": tmp_path, "least_images": 2})))
+    images = kept(collect(styles, OPTIONS.model_copy(update={"images": tmp_path, "min_images": 2})))
     skipped = nodes.list_skipped_images(images)
 
     assert len(images.usable()) == 4
@@ -191,6 +197,6 @@ def test_images_that_cannot_be_read_are_left_out_and_listed(styles, tmp_path):
     assert pd.notna(skipped["error"]).all()
 
 
-def test_too_few_readable_images_stop_the_run_before_anything_is_learnt():
+def test_too_few_readable_images_stop_the_run_before_training():
     with pytest.raises(ValueError, match="there is no class: give a folder"):
-        nodes.train_heads(Partitions(), Partitions(), None, OPTIONS)
+        nodes.train_heads(Partitions(), None, OPTIONS, SEED)

@@ -10,9 +10,9 @@ if (form) {
   const watched = document.getElementById("watched");
   const player = watched.querySelector("video");
 
-  const tell = (text, isTrouble) => {
+  const showStatus = (text, isError) => {
     progress.textContent = text;
-    progress.classList.toggle("trouble", isTrouble);
+    progress.classList.toggle("error", isError);
   };
 
   const play = (file) => {
@@ -27,21 +27,21 @@ if (form) {
     const file = input.files[0];
     if (!file || button.disabled) return;
     answer.replaceChildren();
-    if (file.size > Number(form.dataset.mostBytes)) {
-      tell(`${file.name} is too large.`, true);
+    if (file.size > Number(form.dataset.maxBytes)) {
+      showStatus(`${file.name} is too large.`, true);
       return;
     }
     play(file);
     button.disabled = true;
     progress.setAttribute("aria-busy", "true");
-    tell(`Analysing ${file.name} …`, false);
+    showStatus(`Analysing ${file.name} …`, false);
     try {
       const response = await fetch(form.action, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
       answer.innerHTML = await response.text();
-      tell(response.ok ? `${file.name} is analysed.` : "", false);
+      showStatus(response.ok ? `${file.name} is analysed.` : "", false);
       answer.querySelector("h2")?.focus({ preventScroll: true });
     } catch {
-      tell("The video could not be sent: another one may be in work, or the gallery has been stopped. Try again.", true);
+      showStatus("The video could not be sent: another one may be in work, or the gallery has been stopped. Try again.", true);
     } finally {
       button.disabled = false;
       progress.removeAttribute("aria-busy");

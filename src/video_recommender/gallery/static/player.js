@@ -22,9 +22,9 @@ for (const video of document.querySelectorAll("video")) {
   };
   video.addEventListener("timeupdate", mark);
   video.addEventListener("seeked", mark);
-  const tellThatItCannotBePlayed = () => {
+  const showFormatError = () => {
     video.parentElement.querySelector("[role=alert]").hidden = false;
   };
-  video.addEventListener("error", tellThatItCannotBePlayed);
-  if (video.error) tellThatItCannotBePlayed(); // before this script was there
+  video.addEventListener("error", showFormatError);
+  if (video.error) showFormatError(); // it failed before this script was loaded
 }

@@ -1,62 +1,64 @@
-"""Learn to name a video's category from where it lies in object space."""
+"""Train a classifier that predicts a video's category from its point in object space."""
 
 import logging
+from typing import Final
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
+from sklearn.metrics import precision_recall_fscore_support
 
 from video_recommender.schemas import CategoryPredictions, CategoryReport, Corpus, VideoPoints
-from video_recommender.similarity import category_models
-from video_recommender.similarity.category_metrics import measure_models, report_per_category
-from video_recommender.similarity.category_models import CategoryModel, ClassificationOptions
-from video_recommender.similarity.confusion_figure import confusion_figure
+from video_recommender.similarity.category_models import (
+    FITTED_TO_SAMPLE,
+    UNKNOWN_CATEGORY,
+    CategoryModel,
+    ClassificationOptions,
+    fit_category_model,
+    predict_with_probability,
+)
 from video_recommender.similarity.cross_validation import (
     CandidateComparison,
+    accuracy,
     compare_models,
-    draw_videos,
+    corpus_rows,
     labelled_videos,
-    usable_videos,
+    macro_f1,
+    sample_videos,
 )
+from video_recommender.similarity.plots import plot_confusion_matrix
 
 logger = logging.getLogger(__name__)
 
+COMPARED_VIDEOS: Final = 20_000
+"""Candidates are compared on a sample of a larger corpus: more videos take long and hardly change the comparison."""
+
 
 def compare_candidates(
-    video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions
+    video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions, seed: int
 ) -> CandidateComparison:
-    """Predict labelled videos with candidates that have not seen their group, and choose the best candidate.
-
-    Args:
-        video_points: where each video lies in object space, float32, unit length.
-        corpus: each video's category and group, and whether it counts.
-        options: see `ClassificationOptions`.
-
-    Returns:
-        See `CandidateComparison`.
-    """
-    videos = draw_videos(labelled_videos(video_points, corpus), options.compared_videos, options.seed)
-    return compare_models(videos, options.candidates, options.folds, options.seed)
+    """Cross-validate the candidates on the labelled videos, and choose the best."""
+    videos = sample_videos(labelled_videos(video_points, corpus), COMPARED_VIDEOS, seed)
+    return compare_models(videos, options.candidates, options.folds, seed)
 
 
 def train_category_classifier(
     video_points: DataFrame[VideoPoints],
     corpus: DataFrame[Corpus],
     candidate_comparison: CandidateComparison,
-    options: ClassificationOptions,
+    seed: int,
 ) -> CategoryModel:
-    """Fit the chosen candidate to every labelled video, or to a sample of them if that would take too long."""
-    videos = labelled_videos(video_points, corpus)
-    if candidate_comparison.chosen in category_models.LEARNS_FROM_A_SAMPLE:
-        videos = draw_videos(videos, options.compared_videos, options.seed)
+    """Fit the chosen candidate to all labelled videos, or to a sample if that would take too long."""
+    videos, model = labelled_videos(video_points, corpus), candidate_comparison.chosen
+    if model in FITTED_TO_SAMPLE:
+        videos = sample_videos(videos, COMPARED_VIDEOS, seed)
     if not len(videos):
         logger.warning(
-            "No video has a category, so each is called '%s': put videos into one folder per category",
-            category_models.UNKNOWN_CATEGORY,
+            "No video has a category, so '%s' is predicted for all: put videos into one folder per category",
+            UNKNOWN_CATEGORY,
         )
-    return category_models.fit_category_model(
-        candidate_comparison.chosen, videos.points, videos.categories, options.seed
-    )
+    return fit_category_model(model, videos.points, videos.categories, seed)
 
 
 def predict_categories(
@@ -65,45 +67,70 @@ def predict_categories(
     candidate_comparison: CandidateComparison,
     category_classifier: CategoryModel,
 ) -> DataFrame[CategoryPredictions]:
-    """Name the category of every video.
+    """Predict the category of every video.
 
     Returns:
-        Out-of-fold predictions where the category is known and could be measured; the trained classifier's, with an
-        empty fold, for the rest: near duplicates that are kept out, and videos on which candidates are not compared.
+        Out-of-fold predictions of the labelled videos; for the rest (no category, excluded near duplicates, videos
+        outside the sample) those of the trained classifier, without a fold.
     """
-    usable = usable_videos(video_points, corpus)
+    videos = corpus_rows(video_points.index, corpus)
     held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")
-    rest = usable.index.difference(held_out.index)
-    predicted = category_models.name_categories(category_classifier, video_points.loc[rest])
-    columns = ["predicted_category", "probability", "fold"]
+    rest = videos.index.difference(held_out.index)
+    predicted = predict_with_probability(category_classifier, video_points.loc[rest])
     table = pd.concat([part for part in (held_out, predicted) if len(part)] or [held_out])
-    table = table.reindex(index=usable.index, columns=columns).rename_axis("video_id")
-    table.insert(0, "category", usable["category"])
+    columns = ["predicted_category", "probability", "fold"]
+    table = table.reindex(index=videos.index, columns=columns).rename_axis("video_id")
+    table.insert(0, "category", videos["category"])
     return CategoryPredictions.validate(table.reset_index())
 
 
 def measure_classification(
     candidate_comparison: CandidateComparison, category_predictions: DataFrame[CategoryPredictions]
 ) -> dict[str, float | None]:
-    """Measure how well categories are named, beside all candidates and the majority baseline.
+    """Measure the chosen model and, beside it, all candidates and the majority baseline.
 
     Returns:
-        See `measure_models`; also `n_videos` and `n_categories` that are labelled, and `n_unlabelled` videos.
+        `accuracy` and `macro_f1` of the chosen model over all videos; `accuracy_std` and `macro_f1_std`, their standard
+        deviation over the folds; `accuracy_<model>` and `macro_f1_<model>` of each model; `n_folds`; the numbers
+        `n_videos` (labelled), `n_unlabelled` and `n_categories`. None if nothing could be measured.
     """
-    metrics = measure_models(candidate_comparison)
+    chosen = candidate_comparison.predictions_of_chosen
+    folds = [fold for _, fold in chosen.groupby("fold")]
     categories = category_predictions["category"]
-    return metrics | {
+    metrics: dict[str, float | None] = {
+        "n_folds": len(folds),
         "n_videos": int(categories.notna().sum()),
         "n_unlabelled": int(categories.isna().sum()),
         "n_categories": int(categories.nunique()),
     }
+    for metric, compute in (("accuracy", accuracy), ("macro_f1", macro_f1)):
+        metrics[metric] = compute(chosen) if folds else None
+        metrics[f"{metric}_std"] = float(np.std([compute(fold) for fold in folds])) if folds else None
+        for name, predictions in candidate_comparison.predictions.groupby("model", sort=False):
+            metrics[f"{metric}_{name}"] = compute(predictions)
+    return metrics
 
 
 def report_categories(category_predictions: DataFrame[CategoryPredictions]) -> DataFrame[CategoryReport]:
-    """Measure how well each category is named."""
-    return report_per_category(category_predictions)
+    """Compute precision, recall and F1 of each category from the out-of-fold predictions.
+
+    Returns:
+        A row per category, in alphabetical order.
+    """
+    labelled = category_predictions[category_predictions["category"].notna()]
+    measured = labelled[labelled["fold"].notna()]
+    videos = labelled.groupby("category").size()
+    report = pd.DataFrame(
+        {"category": videos.index, "precision": np.nan, "recall": np.nan, "f1": np.nan, "videos": videos.to_numpy()}
+    )
+    if len(measured):
+        precision, recall, f1, _ = precision_recall_fscore_support(
+            measured["category"], measured["predicted_category"], labels=list(videos.index), zero_division=0
+        )
+        report = report.assign(precision=precision, recall=recall, f1=f1)
+    return CategoryReport.validate(report)
 
 
 def draw_confusion_matrix(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:
-    """Draw which categories are taken for which."""
-    return confusion_figure(category_predictions)
+    """Plot the confusion matrix."""
+    return plot_confusion_matrix(category_predictions)

@@ -13,18 +13,18 @@ from .nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Points in object space in; a category classifier, its predictions and how good they are, out."""
+    """Points in object space in; a category classifier, its predictions and their metrics out."""
     return Pipeline(
         [
             Node(
                 compare_candidates,
-                inputs=["video_points", "corpus", "params:classification"],
+                inputs=["video_points", "corpus", "params:classification", "params:seed"],
                 outputs="candidate_comparison",
                 name="compare_candidates",
             ),
             Node(
                 train_category_classifier,
-                inputs=["video_points", "corpus", "candidate_comparison", "params:classification"],
+                inputs=["video_points", "corpus", "candidate_comparison", "params:seed"],
                 outputs="category_classifier",
                 name="train_category_classifier",
             ),
@@ -40,18 +40,8 @@ def create_pipeline() -> Pipeline:
                 outputs="classification_metrics",
                 name="measure_classification",
             ),
-            Node(
-                report_categories,
-                inputs="category_predictions",
-                outputs="category_report",
-                name="report_categories",
-            ),
-            Node(
-                draw_confusion_matrix,
-                inputs="category_predictions",
-                outputs="confusion_matrix",
-                name="draw_confusion_matrix",
-            ),
+            Node(report_categories, "category_predictions", "category_report", name="report_categories"),
+            Node(draw_confusion_matrix, "category_predictions", "confusion_matrix", name="draw_confusion_matrix"),
         ],
         namespace="classification",
         prefix_datasets_with_namespace=False,

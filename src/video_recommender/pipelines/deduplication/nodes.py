@@ -1,4 +1,4 @@
-"""Find videos that repeat others, and say which videos count."""
+"""Find near-duplicate videos and select the corpus."""
 
 from collections.abc import Iterator, Mapping
 from typing import cast
@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, depends_on
-from video_recommender.incremental.partitions import Property
 from video_recommender.media.frames import FrameFolder
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates, VideoManifest
-from video_recommender.similarity.duplicate_search import DeduplicationOptions, find_repetitions
-from video_recommender.similarity.originals import merge_groups, name_originals, rank_videos
+from video_recommender.similarity.duplicates import (
+    DeduplicationOptions,
+    assign_originals,
+    find_duplicate_pairs,
+    merge_groups,
+    rank_videos,
+)
 from video_recommender.similarity.perceptual_hash import ZOOMS, HashedFrames, hash_pictures
+from video_recommender.storage.partitions import Property
 
 HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 
@@ -22,8 +27,9 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 @depends_on("imagehash", "opencv-python-headless")
 def hash_frames(frames: FrameFolder) -> DataFrame[FrameHashes]:
     """Compute the perceptual hashes of a video's frames; frames without contrast have none."""
-    hashed = hash_pictures(frames.pictures())
-    table = pd.DataFrame({"frame": hashed.frames, **{column: hashed.hashes[:, n] for n, column in enumerate(HASH_COLUMNS)}})
+    numbers, hashes = hash_pictures(frames.pictures())
+    columns = {column: hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
+    table = pd.DataFrame({"frame": numbers, **columns})
     return cast("DataFrame[FrameHashes]", table)  # validated when it is saved
 
 
@@ -33,16 +39,16 @@ def find_near_duplicates(
     video_manifest: DataFrame[VideoManifest],
     options: DeduplicationOptions,
 ) -> DataFrame[NearDuplicates]:
-    """Find the videos that repeat another one: copies in another size or encoding, crops and parts.
+    """Find near duplicates: copies in another size or encoding, cropped copies and excerpts.
 
     Args:
-        frame_hashes: the hashes of each video's frames.
+        frame_hashes: hashes of the frames of each video.
         frames: when the frames were taken.
-        video_manifest: the length and size of each video: of two, the longer and then the larger is the original.
+        video_manifest: duration and resolution of each video: the longest, then the largest video is the original.
         options: see `DeduplicationOptions`.
 
     Returns:
-        A row per copy.
+        A row per duplicate.
     """
     hashed = {
         video_id: video
@@ -50,41 +56,30 @@ def find_near_duplicates(
         for video_id, video in _by_video(block, frames)
         if video_id in frames
     }
-    described = video_manifest.set_index("video_id").reindex(list(hashed)).reset_index()
-    copies = name_originals(find_repetitions(list(hashed.values()), options), rank_videos(described))
     names = list(hashed)
+    videos = video_manifest.set_index("video_id").reindex(names).reset_index()
+    duplicates = assign_originals(find_duplicate_pairs(list(hashed.values()), options), rank_videos(videos))
     rows = [
-        {
-            "video_id": names[video],
-            "repeats": names[copy.original],
-            "matched_share": copy.matched_share,
-            "offset_s": copy.offset_s,
-        }
-        for video, copy in sorted(copies.items())
+        (names[video], names[duplicate.original], duplicate.matched_share, duplicate.offset_s)
+        for video, duplicate in sorted(duplicates.items())
     ]
-    return NearDuplicates.validate(pd.DataFrame(rows, columns=list(NearDuplicates.to_schema().columns)))
+    return NearDuplicates.validate(pd.DataFrame(rows, columns=["video_id", "repeats", "matched_share", "offset_s"]))
 
 
 def select_corpus(
     video_manifest: DataFrame[VideoManifest], near_duplicates: DataFrame[NearDuplicates], options: DeduplicationOptions
 ) -> DataFrame[Corpus]:
-    """Say which videos count, and which belong together.
+    """List the usable videos with their groups, and mark near duplicates that are excluded.
 
-    Args:
-        video_manifest: every video.
-        near_duplicates: those that repeat another one.
-        options: see `DeduplicationOptions`.
-
-    Returns:
-        A row per usable video.
+    A duplicate belongs to the group of its original. Duplicates whose original is no longer usable are ordinary videos.
     """
     usable = video_manifest[video_manifest["status"] == "ok"].set_index("video_id")
-    repeats = near_duplicates.set_index("video_id")["repeats"].reindex(usable.index)
-    repeats = repeats.where(repeats.isin(usable.index))  # duplicates may be those of an earlier run
+    originals = near_duplicates.set_index("video_id")["repeats"].reindex(usable.index)
+    originals = originals.where(originals.isin(usable.index))
     corpus = usable[["category", "title"]].assign(
-        group=merge_groups(usable["group"], repeats),
-        repeats=repeats,
-        is_used=repeats.isna() | (not options.keep_out),
+        group=merge_groups(usable["group"], originals),
+        repeats=originals,
+        is_used=originals.isna() | (not options.exclude_duplicates),
     )
     return Corpus.validate(corpus.reset_index()[list(Corpus.to_schema().columns)])
 

@@ -8,7 +8,7 @@ from .nodes import find_near_duplicates, hash_frames, select_corpus
 
 
 def create_pipeline() -> Pipeline:
-    """Frames in; which videos repeat others, and which of all count, out."""
+    """Frames in; near duplicates and the corpus out."""
     return Pipeline(
         [
             per_partition(hash_frames, inputs="frames", outputs="frame_hashes", name="hash_frames"),

@@ -6,8 +6,6 @@ from video_recommender.incremental import per_partition
 
 from .nodes import (
     detect_objects,
-    gather_class_scores,
-    gather_embeddings,
     prepare_object_classifier,
     summarise_detections,
 )
@@ -34,18 +32,6 @@ def create_pipeline() -> Pipeline:
                 inputs=["detections", "frame_manifest"],
                 outputs="detection_manifest",
                 name="summarise_detections",
-            ),
-            Node(
-                gather_class_scores,
-                inputs="class_scores",
-                outputs="class_score_table",
-                name="gather_class_scores",
-            ),
-            Node(
-                gather_embeddings,
-                inputs="embeddings",
-                outputs="video_embeddings",
-                name="gather_embeddings",
             ),
         ],
         namespace="detection",

@@ -1,4 +1,4 @@
-"""Turn the objects of each video into a point in object space."""
+"""Compute the importance of objects in each video, and its point in object space."""
 
 from .pipeline import create_pipeline
 

@@ -2,34 +2,28 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import fit_object_space, gather_object_scores, measure_importances, place_videos
+from .nodes import compute_points, fit_object_space, measure_importances
 
 
 def create_pipeline() -> Pipeline:
-    """Detected objects in; each video's importances, and its point in object space, out."""
+    """Detections in; the importance of objects in each video, and its point in object space, out."""
     return Pipeline(
         [
             Node(
-                gather_object_scores,
+                fit_object_space,
                 inputs=[
                     "detections",
-                    "class_score_table",
+                    "class_scores",
                     "class_embeddings",
                     "finetuned_detections",
-                    "finetuned_class_score_table",
+                    "finetuned_class_scores",
                     "finetuned_class_embeddings",
                     "segmentations",
                     "segmentation_scores",
                     "segmented_class_embeddings",
                     "params:features",
                 ],
-                outputs=["object_scores", "object_classes"],
-                name="gather_object_scores",
-            ),
-            Node(
-                fit_object_space,
-                inputs=["object_scores", "object_classes", "params:features"],
-                outputs="object_space",
+                outputs=["object_scores", "object_space"],
                 name="fit_object_space",
             ),
             Node(
@@ -38,7 +32,12 @@ def create_pipeline() -> Pipeline:
                 outputs="video_features",
                 name="measure_importances",
             ),
-            Node(place_videos, inputs=["video_features", "object_space"], outputs="video_points", name="place_videos"),
+            Node(
+                compute_points,
+                inputs=["video_features", "object_space"],
+                outputs="video_points",
+                name="compute_points",
+            ),
         ],
         namespace="feature_engineering",
         prefix_datasets_with_namespace=False,

@@ -1,4 +1,4 @@
-"""Answer for new videos without changing the corpus."""
+"""Answers for new videos, without changing the corpus."""
 
 from .pipeline import create_pipeline
 

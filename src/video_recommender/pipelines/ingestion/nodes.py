@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, PartitionState, depends_on
 from video_recommender.media.probe import VideoProperties, probe_video
-from video_recommender.media.video import Video, VideoBytes, VideoFile, VideoLink, video_at
+from video_recommender.media.video import Video, VideoBytes, VideoFile, VideoLink, video_from_path
 from video_recommender.schemas import DownloadReport, VideoManifest
 from video_recommender.sources.download_report import report_downloads
-from video_recommender.sources.listing import IngestionOptions, SourceVideo, list_source_videos
+from video_recommender.sources.listing import IngestionOptions, list_source_videos
+from video_recommender.sources.metadata import SourceVideo
 from video_recommender.sources.photos import PhotoLibrary
 from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import YoutubeOptions
+from video_recommender.sources.web_options import WebOptions
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def download_videos(
 
 def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions) -> DataFrame[DownloadReport]:
     """Count the downloads of each category; no rows if the source is not the web."""
-    asked = options.youtube if options.source == "youtube" else YoutubeOptions()
+    asked = options.youtube if options.source == "youtube" else WebOptions()
     return report_downloads(downloads.states, asked)
 
 
@@ -86,7 +87,7 @@ def collect_video(source_video: SourceVideo) -> CollectedVideo:
     """
     video = source_video.fetch()
     properties = _probe(video)
-    return CollectedVideo(video.with_digest(properties.sha256), vars(properties))
+    return CollectedVideo(replace(video, digest=properties.sha256), vars(properties))
 
 
 def describe_videos(videos: Partitions[Video]) -> DataFrame[VideoManifest]:
@@ -104,7 +105,7 @@ def describe_videos(videos: Partitions[Video]) -> DataFrame[VideoManifest]:
 
 def _probe(video: VideoBytes | VideoLink) -> VideoProperties:
     if isinstance(video, VideoLink):
-        return probe_video(video_at(video.target))
+        return probe_video(video_from_path(video.target))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "video.mp4")
         file.write_bytes(video.content)

@@ -1,11 +1,10 @@
-"""Wiring of the recommendation pipeline."""
+"""Wiring of the recommendation stage."""
 
 from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
     compare_importances,
     compare_recommenders,
-    count_objects,
     draw_recommendation_comparison,
     fit_recommender,
     recommend_videos,
@@ -14,44 +13,34 @@ from .nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """From points in object space to ten recommendations per video and how good they are."""
+    """Points in object space in; recommendations and their metrics out."""
     return Pipeline(
         [
-            Node(
-                fit_recommender,
-                inputs=["video_points", "corpus", "params:recommendation"],
-                outputs="recommender",
-                name="fit_recommender",
-            ),
+            Node(fit_recommender, ["video_points", "corpus"], "recommender", name="fit_recommender"),
             Node(
                 recommend_videos,
                 inputs=["recommender", "video_points", "video_features", "object_space", "params:recommendation"],
                 outputs="recommendations",
                 name="recommend_videos",
             ),
-            Node(count_objects, inputs="detections", outputs="object_counts", name="count_objects"),
             Node(
                 compare_recommenders,
                 inputs=[
                     "video_points",
-                    "object_counts",
-                    "class_score_table",
-                    "video_embeddings",
+                    "object_scores",
+                    "detections",
+                    "class_embeddings",
+                    "embeddings",
                     "corpus",
                     "params:recommendation",
+                    "params:seed",
                 ],
                 outputs="recommendation_report",
                 name="compare_recommenders",
             ),
             Node(
                 compare_importances,
-                inputs=[
-                    "object_scores",
-                    "object_classes",
-                    "corpus",
-                    "params:features",
-                    "params:recommendation",
-                ],
+                inputs=["object_scores", "object_space", "corpus", "params:recommendation", "params:seed"],
                 outputs="importance_report",
                 name="compare_importances",
             ),

@@ -1,4 +1,4 @@
-"""Write the report and the model card."""
+"""Report, model card and contact sheets."""
 
 from .pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Wiring of the stage."""
+"""Pipeline of the reporting stage."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -6,18 +6,18 @@ from .nodes import draw_detection_sheet, draw_frame_sheet, draw_neighbour_sheet,
 
 
 def create_pipeline() -> Pipeline:
-    """Tables, figures and frames in; one page, a card of the models, and sheets of pictures out."""
+    """Create the pipeline that writes the report, the model card and the contact sheets."""
     return Pipeline(
         [
             Node(
                 draw_frame_sheet,
-                inputs=["video_manifest", "frame_manifest", "frames", "params:reporting"],
+                inputs=["video_manifest", "frame_manifest", "frames"],
                 outputs="frame_sheet",
                 name="draw_frame_sheet",
             ),
             Node(
                 draw_detection_sheet,
-                inputs=["video_manifest", "frame_manifest", "frames", "detections", "params:reporting"],
+                inputs=["video_manifest", "frame_manifest", "frames", "detections"],
                 outputs="detection_sheet",
                 name="draw_detection_sheet",
             ),
@@ -42,9 +42,7 @@ def create_pipeline() -> Pipeline:
                     "recommendation_report",
                     "recommendation_comparison",
                     "ad_policy_report",
-                    "unseen_ad_policy_report",
                     "ad_choices",
-                    "params:reporting",
                 ],
                 outputs="report",
                 name="write_report",
@@ -59,10 +57,9 @@ def create_pipeline() -> Pipeline:
                     "recommendations",
                     "recommendation_report",
                     "ad_policy_report",
-                    "unseen_ad_policy_report",
                     "params:detection",
                     "params:features",
-                    "params:reporting",
+                    "params:seed",
                 ],
                 outputs="model_card",
                 name="write_model_card",

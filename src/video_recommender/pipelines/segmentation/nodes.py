@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
@@ -11,15 +11,19 @@ from pandera.typing import DataFrame
 from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import FrameFolder
 from video_recommender.media.manifests import build_manifest
-from video_recommender.networks.class_groups import embed_classes, rename_classes
-from video_recommender.networks.coco_classes import CALIBRATED_CONFIDENCE, COCO_CLASSES
-from video_recommender.networks.coco_network import compile_coco_detector
-from video_recommender.networks.found_objects import ObjectDetector
-from video_recommender.networks.label_map import read_label_map
+from video_recommender.networks.coco_detector import convert_coco_detector
+from video_recommender.networks.conversion import run_in_subprocess
+from video_recommender.networks.object_classes import (
+    COCO_CLASSES,
+    COCO_THRESHOLDS,
+    group_classes,
+    group_embeddings,
+    read_label_map,
+)
+from video_recommender.networks.object_detector import ObjectDetector
 from video_recommender.networks.object_segmenter import (
     ObjectSegmenter,
     SegmentationOptions,
-    VideoSegmentation,
     segment_video,
 )
 from video_recommender.networks.overlays import overlay_figure
@@ -77,12 +81,11 @@ def build_object_segmenter(segmentation_model: dict[str, str], options: Segmenta
     """
     del segmentation_model  # it is there for its change to be noticed
     detector = _open_detector(options)
-    class_names = rename_classes(detector.class_names, options.groups, keep_others=options.keep_others)
+    class_names = group_classes(detector.class_names, options.groups, keep_others=options.keep_others)
     return ObjectSegmenter(
         detector=detector,
         class_names=class_names,
         thresholds=_thresholds(detector.class_names, class_names, options),
-        weak_share=options.weak_share,
         every_nth_frame=options.every_nth_frame,
         masks=options.masks,
     )
@@ -91,7 +94,7 @@ def build_object_segmenter(segmentation_model: dict[str, str], options: Segmenta
 def read_segmented_classes(object_segmenter: ObjectSegmenter) -> DataFrame[ClassEmbeddings]:
     """Read what the detector's last layers know of how classes resemble each other."""
     detector = object_segmenter.detector
-    return embed_classes(detector.class_names, detector.class_embeddings, object_segmenter.class_names)
+    return group_embeddings(detector.class_names, detector.class_embeddings, object_segmenter.class_names)
 
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
@@ -120,7 +123,9 @@ def summarise_segmentations(
 ) -> DataFrame[SegmentationManifest]:
     """Tell what became of each video's segmentation; a video whose frames failed keeps the reason why."""
     columns = list(SegmentationManifest.to_schema().columns)
-    return SegmentationManifest.validate(build_manifest(segmentations.manifest(columns, key="video_id"), frame_manifest))
+    return SegmentationManifest.validate(
+        build_manifest(segmentations.manifest(columns, key="video_id"), frame_manifest)
+    )
 
 
 def draw_segmentation_overlays(
@@ -159,7 +164,7 @@ def _thresholds(
     unknown = sorted(options.class_confidence.keys() - set(class_names.values()))
     if unknown:
         raise ValueError(f"segmentation.class_confidence names {', '.join(unknown)}, which the segmenter does not know")
-    measured = CALIBRATED_CONFIDENCE if options.model is None else {}
+    measured = COCO_THRESHOLDS if options.model is None else {}
     return {
         number: options.class_confidence.get(name, options.confidence or measured.get(own_names[number], CONFIDENCE))
         for number, name in class_names.items()
@@ -168,7 +173,7 @@ def _thresholds(
 
 def _open_detector(options: SegmentationOptions) -> ObjectDetector:
     if options.model is None:
-        return call_apart(compile_coco_detector)
+        return run_in_subprocess(convert_coco_detector)
     own_names = read_label_map(options.labels) if options.labels else COCO_CLASSES
     return open_saved_detector(find_model(options.model), own_names)
 

@@ -2,87 +2,65 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from video_recommender.incremental import per_partition
+
 from .nodes import (
     build_finetuned_network,
     build_object_network,
-    collect_training_images,
-    compile_finetuned_classifier,
-    compile_fold_classifiers,
-    describe_frames,
-    describe_training_images,
+    convert_finetuned_classifier,
     detect_finetuned_objects,
     draw_finetuned_confusion_matrix,
     draw_learning_curves,
-    gather_finetuned_class_scores,
+    embed_training_images,
+    embed_video_frames,
+    extract_finetuned_class_embeddings,
+    list_finetuned_classes,
+    list_held_out_videos,
     list_image_predictions,
     list_skipped_images,
+    list_training_sources,
     measure_transfer_learning,
-    name_finetuned_classes,
-    read_finetuned_class_embeddings,
+    read_training_images,
     train_heads,
 )
 
 
 def create_pipeline() -> Pipeline:
-    """Images per class in; a network that tells these classes apart, what it sees in videos, and how good it is out."""
+    """Train a head on labelled images, classify the videos with it, and evaluate it."""
     return Pipeline(
         [
             Node(
-                collect_training_images,
-                inputs=[
-                    "frames",
-                    "frame_hashes",
-                    "corpus",
-                    "stored_training_images",
-                    "params:transfer_learning",
-                    "params:preprocessing",
-                    "params:workers",
-                ],
-                outputs="training_images",
-                name="collect_training_images",
-                tags="per_video",
+                list_training_sources,
+                inputs=["frames", "frame_hashes", "corpus", "params:transfer_learning", "params:preprocessing"],
+                outputs="training_sources",
+                name="list_training_sources",
             ),
-            Node(
-                list_skipped_images,
-                inputs="training_images",
-                outputs="skipped_images",
-                name="list_skipped_images",
+            per_partition(
+                read_training_images, inputs="training_sources", outputs="training_images", name="read_training_images"
             ),
-            Node(
-                describe_training_images,
-                inputs=[
-                    "training_images",
-                    "stored_training_features",
-                    "object_classifier",
-                    "params:transfer_learning",
-                    "params:workers",
-                ],
+            Node(list_skipped_images, "training_images", "skipped_images", name="list_skipped_images"),
+            per_partition(
+                embed_training_images,
+                inputs=["training_images", "object_classifier", "params:seed"],
                 outputs="training_features",
-                name="describe_training_images",
-                tags="per_video",
+                name="embed_training_images",
             ),
-            Node(
-                describe_frames,
-                inputs=[
-                    "frames",
-                    "stored_frame_features",
-                    "object_classifier",
-                    "params:transfer_learning",
-                    "params:workers",
-                ],
+            per_partition(
+                embed_video_frames,
+                inputs=["frames", "object_classifier"],
                 outputs="frame_features",
-                name="describe_frames",
-                tags="per_video",
+                name="embed_video_frames",
             ),
-            Node(
-                build_object_network,
-                inputs="params:detection",
-                outputs="object_network",
-                name="build_object_network",
-            ),
+            Node(build_object_network, "params:detection", "object_network", name="build_object_network"),
             Node(
                 train_heads,
-                inputs=["training_images", "training_features", "object_network", "params:transfer_learning"],
+                inputs=[
+                    "training_images",
+                    "training_features",
+                    "object_network",
+                    "params:transfer_learning",
+                    "params:seed",
+                ],
                 outputs="finetuned_heads",
                 name="train_heads",
             ),
@@ -99,75 +77,50 @@ def create_pipeline() -> Pipeline:
                 name="build_finetuned_network",
             ),
             Node(
-                compile_finetuned_classifier,
+                convert_finetuned_classifier,
                 inputs=["finetuned_network", "finetuned_heads"],
                 outputs="finetuned_classifier",
-                name="compile_finetuned_classifier",
+                name="convert_finetuned_classifier",
             ),
+            Node(list_finetuned_classes, "finetuned_heads", "finetuned_classes", name="list_finetuned_classes"),
             Node(
-                compile_fold_classifiers,
-                inputs=["object_network", "finetuned_heads"],
-                outputs="finetuned_fold_classifiers",
-                name="compile_fold_classifiers",
-            ),
-            Node(
-                name_finetuned_classes,
-                inputs="finetuned_heads",
-                outputs="finetuned_classes",
-                name="name_finetuned_classes",
-            ),
-            Node(
-                read_finetuned_class_embeddings,
+                extract_finetuned_class_embeddings,
                 inputs="finetuned_heads",
                 outputs="finetuned_class_embeddings",
-                name="read_finetuned_class_embeddings",
+                name="extract_finetuned_class_embeddings",
             ),
             Node(
+                list_held_out_videos,
+                inputs=["frame_features", "corpus", "finetuned_heads"],
+                outputs="held_out_videos",
+                name="list_held_out_videos",
+            ),
+            per_partition(
                 detect_finetuned_objects,
-                inputs=[
-                    "frames",
-                    "frame_features",
-                    "corpus",
-                    "finetuned_heads",
-                    "finetuned_fold_classifiers",
-                    "stored_finetuned_detections",
-                    "stored_finetuned_class_scores",
-                    "params:workers",
-                ],
+                inputs=["held_out_videos", "finetuned_heads"],
                 outputs=["finetuned_detections", "finetuned_class_scores"],
                 name="detect_finetuned_objects",
-                tags="per_video",
-            ),
-            Node(
-                gather_finetuned_class_scores,
-                inputs="finetuned_class_scores",
-                outputs="finetuned_class_score_table",
-                name="gather_finetuned_class_scores",
             ),
             Node(
                 measure_transfer_learning,
                 inputs=[
                     "finetuned_heads",
                     "detections",
-                    "class_score_table",
+                    "class_scores",
                     "class_embeddings",
                     "finetuned_detections",
-                    "finetuned_class_score_table",
+                    "finetuned_class_scores",
                     "finetuned_class_embeddings",
                     "corpus",
                     "params:features",
                     "params:classification",
                     "params:recommendation",
+                    "params:seed",
                 ],
                 outputs="transfer_learning_metrics",
                 name="measure_transfer_learning",
             ),
-            Node(
-                draw_learning_curves,
-                inputs="finetuned_heads",
-                outputs="learning_curves",
-                name="draw_learning_curves",
-            ),
+            Node(draw_learning_curves, "finetuned_heads", "learning_curves", name="draw_learning_curves"),
             Node(
                 draw_finetuned_confusion_matrix,
                 inputs="training_image_predictions",

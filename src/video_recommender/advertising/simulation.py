@@ -1,0 +1,188 @@
+"""Simulate whole sessions under a policy, log them, and reconstruct the states of the sessions from a log."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+
+from video_recommender.advertising.ads import FloatArray, IntArray
+from video_recommender.advertising.policies import AdPolicy, draw_ads
+from video_recommender.advertising.viewers import ABSENT, Sessions, StepResult, ViewerModel
+from video_recommender.schemas import AdSessionLog
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationStep:
+    """The n-th ad of every session that has one.
+
+    Attributes:
+        session: number of each session, int64, shape (sessions,), ascending.
+        before: the states before the ad.
+        probabilities: action probabilities of the policy, float64, shape (sessions, ads).
+        ads: the ad that was shown, int64, shape (sessions,).
+        result: what the ad earned, and the next states.
+    """
+
+    session: IntArray
+    before: Sessions
+    probabilities: FloatArray
+    ads: IntArray
+    result: StepResult
+
+
+@dataclass(frozen=True, eq=False)
+class SessionTotals:
+    """Totals of simulated sessions.
+
+    Attributes:
+        revenue: of each session, float64, shape (sessions,).
+        videos: number of videos, which is also the number of ads shown, int64, shape (sessions,).
+        watched: number of ads watched, int64, shape (sessions,).
+        shown_by_category: how often each ad was shown before videos of each category, int64, shape (categories, ads).
+        watched_by_category: how often it was watched there, int64, shape (categories, ads).
+    """
+
+    revenue: FloatArray
+    videos: IntArray
+    watched: IntArray
+    shown_by_category: IntArray
+    watched_by_category: IntArray
+
+
+def simulate(model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random.Generator) -> SessionTotals:
+    """Simulate `sessions` whole sessions and compute their totals."""
+    revenue = np.zeros(sessions)
+    videos, watched = np.zeros(sessions, np.int64), np.zeros(sessions, np.int64)
+    by_category = np.zeros((2, len(model.category_names), len(model.ads)), np.int64)
+    for step in simulate_steps(model, policy, sessions, rng):
+        revenue[step.session] += step.result.reward
+        videos[step.session] += 1
+        watched[step.session] += step.result.watched
+        category = model.video_category[step.before.video]
+        np.add.at(by_category[0], (category, step.ads), 1)
+        np.add.at(by_category[1], (category, step.ads), step.result.watched)
+    return SessionTotals(revenue, videos, watched, by_category[0], by_category[1])
+
+
+def simulate_steps(
+    model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random.Generator
+) -> Iterator[SimulationStep]:
+    """Simulate `sessions` whole sessions, yielding the first ad of every session, then the second, and so on."""
+    running = model.start_sessions(sessions, rng)
+    numbers = np.arange(sessions)
+    while len(running):
+        probabilities = policy.action_probabilities(model, running)
+        ads = draw_ads(probabilities, rng)
+        result = model.show_ads(running, ads, rng)
+        yield SimulationStep(numbers, running, probabilities, ads, result)
+        goes_on = ~result.is_over
+        running, numbers = result.sessions.take(goes_on), numbers[goes_on]
+
+
+def log_sessions(
+    model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random.Generator
+) -> DataFrame[AdSessionLog]:
+    """Simulate sessions and log every ad with its propensity, the probability that the policy shows it.
+
+    Raises:
+        ValueError: if the policy never shows an ad in some state.
+    """
+    steps = [_rows(model, step, number) for number, step in enumerate(simulate_steps(model, policy, sessions, rng), 1)]
+    log = pd.concat(steps).sort_values(["session", "step"], ignore_index=True)
+    return AdSessionLog.validate(log)
+
+
+def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Sessions:
+    """Reconstruct the state before each logged ad, so that any policy can compute its action probabilities there.
+
+    Returns:
+        One entry per row of the log, ordered by session and step; `taste` is unknown.
+
+    Raises:
+        ValueError: if a step is missing, a session exceeds `max_videos`, or a video or an ad is unknown.
+    """
+    ordered = _in_order(log, model)
+    video, ad = indices_of(ordered["video_id"], model.video_ids), indices_of(ordered["ad_id"], model.ads.ad_ids)
+    position = ordered["step"].to_numpy() - 1
+    rows, is_first = np.arange(len(ordered)), position == 0
+    first_row = rows - position
+    starts_streak = is_first | (ad != np.roll(ad, 1))
+    streak = rows - np.maximum.accumulate(np.where(starts_streak, rows, 0)) + 1
+    shown = np.eye(len(model.ads), dtype=np.int64)[ad]
+    columns = np.arange(model.options.max_videos)
+    visited = video[np.minimum(first_row[:, np.newaxis] + columns, len(ordered) - 1)]
+    return Sessions(
+        video=video,
+        position=position,
+        last_ad=np.where(is_first, ABSENT, np.roll(ad, 1)),
+        streak=np.where(is_first, 0, np.roll(streak, 1)),
+        shown=_earlier_in_session(shown, first_row),
+        watched=_earlier_in_session(shown * ordered["watched"].to_numpy(np.int64)[:, np.newaxis], first_row),
+        visited=np.where(columns <= position[:, np.newaxis], visited, ABSENT).astype(np.int32),
+        taste=np.full(len(ordered), ABSENT),
+    )
+
+
+def indices_of(names: "pd.Series[str]", known: tuple[str, ...]) -> IntArray:
+    """Look up the index of each `video_id` or `ad_id` of a log, int64, shape (names,).
+
+    Raises:
+        ValueError: if a name is unknown.
+    """
+    indices = pd.Index(known).get_indexer(pd.Index(names)).astype(np.int64)
+    if (indices < 0).any():
+        unknown = names.iloc[int((indices < 0).argmax())]
+        raise ValueError(
+            f"The log has the unknown {names.name} {unknown}: remove the sessions with it, or run the stages up to "
+            "advertising again"
+        )
+    return indices
+
+
+def _rows(model: ViewerModel, step: SimulationStep, number: int) -> pd.DataFrame:
+    _require_positive(step.probabilities, model)
+    return pd.DataFrame(
+        {
+            "session": step.session + 1,
+            "step": number,
+            "video_id": np.array(model.video_ids)[step.before.video],
+            "ad_id": np.array(model.ads.ad_ids)[step.ads],
+            "propensity": step.probabilities[np.arange(len(step.ads)), step.ads],
+            "watched": step.result.watched,
+            "reward": step.result.reward,
+        }
+    )
+
+
+def _require_positive(probabilities: FloatArray, model: ViewerModel) -> None:
+    never = (probabilities <= 0).any(axis=0)
+    if never.any():
+        raise ValueError(
+            f"The policy would sometimes never show ad {model.ads.ad_ids[int(never.argmax())]}, so that the log has no "
+            "information about it: add exploration, for example EpsilonMixedPolicy(policy, epsilon=0.1)"
+        )
+
+
+def _in_order(log: DataFrame[AdSessionLog], model: ViewerModel) -> pd.DataFrame:
+    ordered = log.sort_values(["session", "step"], ignore_index=True)
+    expected = ordered.groupby("session").cumcount() + 1
+    if not expected.equals(ordered["step"]):
+        row = int((expected != ordered["step"]).to_numpy().argmax())
+        raise ValueError(
+            f"Session {ordered['session'][row]} of the log lacks step {expected[row]}: log every ad, or remove the "
+            "session"
+        )
+    if (longest := ordered["step"].max()) > model.options.max_videos:
+        raise ValueError(
+            f"The log has a session of {longest} videos, but the model ends them after {model.options.max_videos}: "
+            "raise advertising.viewer.max_videos and run advertising again"
+        )
+    return ordered
+
+
+def _earlier_in_session(counts: NDArray[np.int64], first_row: IntArray) -> IntArray:
+    before = counts.cumsum(axis=0) - counts
+    return np.asarray(before - before[first_row])

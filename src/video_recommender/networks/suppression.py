@@ -1,0 +1,121 @@
+"""Which detections to keep: non-maximum suppression within a frame, hysteresis thresholding between frames."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from video_recommender.networks.object_detector import DetectedObjects
+
+Boxes = NDArray[np.float32]
+"""Shape (n, 4): top, left, bottom, right."""
+
+LOW_THRESHOLD_RATIO: Final = 0.7
+"""Lower threshold relative to the upper one; benchmarks/segmentation_quality.py compares it with 1."""
+
+TRACKING_IOU: Final = 0.3
+"""In consecutive frames, boxes of one class with a greater intersection over union show the same object."""
+
+CONTAINED: Final = 0.7
+"""Of two boxes of one class, the less certain is a duplicate if this share of the smaller lies within the larger."""
+
+NEVER_DUPLICATE: Final = 0.5
+"""From this score on, an object is never a duplicate: people overlap in crowds."""
+
+
+def non_maximum_suppression(
+    boxes: Boxes, class_ids: NDArray[np.int64], scores: NDArray[np.float32], max_iou: float
+) -> NDArray[np.int64]:
+    """Suppress boxes that overlap a better box of the same class.
+
+    Args:
+        boxes: shape (n, 4).
+        class_ids: shape (n,).
+        scores: shape (n,).
+        max_iou: intersection over union above which two boxes show the same object.
+
+    Returns:
+        Rows to keep, highest score first.
+    """
+    if not len(boxes):
+        return np.empty(0, np.int64)
+    corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    suppress: Any = cv2.dnn.NMSBoxesBatched  # its stubs want lists, which are slower
+    kept = np.asarray(suppress(corner_and_size, scores, class_ids.astype(np.int32), 0.0, max_iou), np.int64)
+    return kept[np.argsort(-scores[kept], kind="stable")]
+
+
+def hysteresis_threshold(
+    frames: Sequence[DetectedObjects], thresholds: Mapping[int, float], low_ratio: float = LOW_THRESHOLD_RATIO
+) -> list[NDArray[np.bool_]]:
+    """Accept objects by two thresholds, as for edges in Canny (1986).
+
+    An object is accepted if its score reaches its class's threshold, or if it reaches the lower threshold and continues
+    an object that was accepted in the previous or next frame. Duplicates of an accepted object are rejected.
+
+    Args:
+        frames: the objects of each frame, in order of time, highest score first.
+        thresholds: upper threshold by class; objects of other classes are rejected.
+        low_ratio: lower threshold relative to the upper one; 1 judges each frame on its own.
+
+    Returns:
+        For each frame, which objects are accepted: bool, shape (objects,).
+    """
+    limits = [np.array([thresholds.get(int(number), np.inf) for number in found.class_ids]) for found in frames]
+    accepted = [found.scores >= limit for found, limit in zip(frames, limits, strict=True)]
+    candidates = [found.scores >= low_ratio * limit for found, limit in zip(frames, limits, strict=True)]
+    for order in (range(1, len(frames)), range(len(frames) - 2, -1, -1)):
+        for current in order:
+            neighbour, objects = current - order.step, frames[current]
+            continues = _is_same_object(objects, frames[neighbour].select(accepted[neighbour])).any(axis=1)
+            repeats = _is_same_object(objects, objects.select(accepted[current])).any(axis=1)
+            accepted[current] = accepted[current] | _most_certain(objects, candidates[current] & continues & ~repeats)
+    return [_without_contained(found, rows) for found, rows in zip(frames, accepted, strict=True)]
+
+
+def box_iou(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
+    """Compute the intersection over union of n and m boxes: float32, shape (n, m), 0 to 1."""
+    intersection, area, other_area = _areas(boxes, others)
+    return _ratio(intersection, area + other_area - intersection)
+
+
+def box_containment(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
+    """Compute the intersection of n and m boxes relative to the smaller box: float32, shape (n, m), 0 to 1."""
+    intersection, area, other_area = _areas(boxes, others)
+    return _ratio(intersection, np.minimum(area, other_area))
+
+
+def _without_contained(found: DetectedObjects, accepted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Reject uncertain objects that contain, or are contained in, a more certain object of their class."""
+    rows = np.flatnonzero(accepted)
+    objects = found.select(rows)
+    same_class = objects.class_ids[:, np.newaxis] == objects.class_ids
+    contained = np.triu(same_class & (box_containment(objects.boxes, objects.boxes) >= CONTAINED), k=1).any(axis=0)
+    return np.isin(np.arange(len(found)), rows[~contained | (objects.scores >= NEVER_DUPLICATE)])
+
+
+def _most_certain(found: DetectedObjects, selected: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep one of the selected boxes that show the same object."""
+    rows = np.flatnonzero(selected)
+    is_same = _is_same_object(found.select(rows), found.select(rows))
+    is_first = ~np.triu(is_same, k=1).any(axis=0)
+    return np.isin(np.arange(len(found)), rows[is_first])
+
+
+def _is_same_object(objects: DetectedObjects, others: DetectedObjects) -> NDArray[np.bool_]:
+    same_class = objects.class_ids[:, np.newaxis] == others.class_ids
+    return np.asarray(same_class & (box_iou(objects.boxes, others.boxes) >= TRACKING_IOU), bool)
+
+
+def _areas(boxes: Boxes, others: Boxes) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Intersections, shape (n, m), and the boxes' areas, shapes (n, 1) and (m,)."""
+    first = np.maximum(boxes[:, np.newaxis, :2], others[:, :2])
+    last = np.minimum(boxes[:, np.newaxis, 2:], others[:, 2:])
+    area, other_area = ((part[:, 2:] - part[:, :2]).prod(axis=1) for part in (boxes, others))
+    return (last - first).clip(0).prod(axis=2), area[:, np.newaxis], other_area
+
+
+def _ratio(part: NDArray[np.float32], whole: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))

@@ -1,0 +1,55 @@
+"""Evaluate ad policies from a log of sessions: the user's own log, or a simulated one."""
+
+from typing import Annotated
+
+import numpy as np
+from pandera.typing import DataFrame
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from video_recommender.advertising.deep_q_network import AGENT
+from video_recommender.advertising.off_policy import evaluate_from_log
+from video_recommender.advertising.policies import AdPolicy, EpsilonMixedPolicy, KindPolicy, QNetworkPolicy
+from video_recommender.advertising.simulation import log_sessions
+from video_recommender.advertising.viewers import ViewerModel
+from video_recommender.schemas import AdSessionLog, OffPolicyReport
+
+
+class OffPolicyOptions(BaseModel):
+    """How a log is simulated if there is none (parameters_off_policy.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sessions: PositiveInt = 20_000
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 0.3
+
+
+def prepare_session_log(
+    own_ad_session_log: DataFrame[AdSessionLog] | None,
+    viewer_model: ViewerModel | None,
+    options: OffPolicyOptions,
+    seed: int,
+) -> DataFrame[AdSessionLog]:
+    """Return the user's own log, or simulate one of a policy that shows short ads and sometimes a random one.
+
+    Raises:
+        ValueError: if the advertising stage has not run.
+        pandera.errors.SchemaError: if the user's log has missing columns or invalid values.
+    """
+    if viewer_model is None:
+        raise ValueError("There are no ads yet: run `kedro run --pipelines=advertising` first")
+    if own_ad_session_log is not None:
+        return AdSessionLog.validate(own_ad_session_log)
+    logged_policy = EpsilonMixedPolicy(KindPolicy("short"), options.epsilon)
+    return log_sessions(viewer_model, logged_policy, options.sessions, np.random.default_rng(seed))
+
+
+def evaluate_logged_ads(
+    ad_session_log: DataFrame[AdSessionLog], viewer_model: ViewerModel, ad_policy: QNetworkPolicy
+) -> DataFrame[OffPolicyReport]:
+    """Estimate from the log what the agent and simple policies would earn; see `evaluate_from_log`."""
+    policies: dict[str, AdPolicy] = {
+        AGENT: ad_policy,
+        "always_long": KindPolicy("long"),
+        "always_short": KindPolicy("short"),
+    }
+    return evaluate_from_log(ad_session_log, viewer_model, policies)

@@ -1,0 +1,28 @@
+"""Wiring of the stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import evaluate_logged_ads, prepare_session_log
+
+
+def create_pipeline() -> Pipeline:
+    """A log of ad sessions in; estimates of what the ad agent would earn out."""
+    return Pipeline(
+        [
+            Node(
+                prepare_session_log,
+                inputs=["own_ad_session_log", "viewer_model", "params:off_policy", "params:seed"],
+                outputs="ad_session_log",
+                name="prepare_session_log",
+            ),
+            Node(
+                evaluate_logged_ads,
+                inputs=["ad_session_log", "viewer_model", "ad_policy"],
+                outputs="off_policy_report",
+                name="evaluate_logged_ads",
+            ),
+        ],
+        namespace="off_policy",
+        prefix_datasets_with_namespace=False,
+        tags="off_policy",
+    )

@@ -1,0 +1,182 @@
+"""Selection of the videos that the report shows: examples of each category, and the best and worst results."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from pandera.typing import DataFrame
+
+from video_recommender.schemas import CategoryPredictions, Corpus, FrameManifest, Recommendations, VideoManifest
+
+
+@dataclass(frozen=True)
+class CategoryOverview:
+    """Number of videos of one category, with examples.
+
+    Attributes:
+        name: empty for videos without a category.
+        videos: number of videos in the source.
+        usable: number of videos with frames.
+        frames: number of frames.
+        examples: `video_id` of usable videos.
+    """
+
+    name: str
+    videos: int
+    usable: int
+    frames: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClassifiedVideo:
+    """A held-out video with its predicted category.
+
+    Attributes:
+        video_id: the video.
+        category: true category.
+        predicted_category: most probable category.
+        probability: of the predicted category.
+    """
+
+    video_id: str
+    category: str
+    predicted_category: str
+    probability: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the predicted category is the true one."""
+        return self.category == self.predicted_category
+
+
+@dataclass(frozen=True)
+class JudgedNeighbour:
+    """A recommended video.
+
+    Attributes:
+        video_id: the recommended video.
+        similarity: cosine similarity in object space, -1 to 1.
+        shared_objects: comma-separated; may be empty.
+        is_right: whether it has the category of the query.
+    """
+
+    video_id: str
+    similarity: float
+    shared_objects: str
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class JudgedList:
+    """A video and its recommendations, nearest first."""
+
+    video_id: str
+    neighbours: tuple[JudgedNeighbour, ...]
+
+    @property
+    def right(self) -> int:
+        """Number of neighbours with the category of the query."""
+        return sum(neighbour.is_right for neighbour in self.neighbours)
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """The best and the worst results, most extreme first."""
+
+    best: tuple[ClassifiedVideo, ...] | tuple[JudgedList, ...]
+    worst: tuple[ClassifiedVideo, ...] | tuple[JudgedList, ...]
+
+    def video_ids(self) -> set[str]:
+        """Collect the `video_id` of every video, neighbours included."""
+        shown = (*self.best, *self.worst)
+        lists = [one for one in shown if isinstance(one, JudgedList)]
+        return {one.video_id for one in shown} | {near.video_id for one in lists for near in one.neighbours}
+
+
+def summarise_categories(
+    video_manifest: DataFrame[VideoManifest], frame_manifest: DataFrame[FrameManifest], examples: int
+) -> tuple[CategoryOverview, ...]:
+    """Count the videos of each category and select up to `examples` of them, from as many groups as possible."""
+    extracted = frame_manifest.set_index("video_id")
+    rows = video_manifest.assign(
+        category=video_manifest["category"].fillna(""),
+        frames=video_manifest["video_id"].map(extracted["frames"]).fillna(0).astype(int),
+        is_usable=video_manifest["video_id"].map(extracted["status"]).eq("ok"),
+    ).sort_values("video_id")
+    return tuple(
+        CategoryOverview(
+            name=str(name),
+            videos=len(videos),
+            usable=int(videos["is_usable"].sum()),
+            frames=int(videos["frames"].sum()),
+            examples=tuple(
+                videos[videos["is_usable"]]
+                .assign(number_in_group=lambda table: table.groupby("group").cumcount())
+                .sort_values(["number_in_group", "video_id"])["video_id"]
+                .head(examples)
+            ),
+        )
+        for name, videos in rows.groupby("category")
+    )
+
+
+def extreme_categories(
+    category_predictions: DataFrame[CategoryPredictions], corpus: DataFrame[Corpus], count: int
+) -> Extremes:
+    """Select the most confident right and wrong predictions.
+
+    Only held-out predictions (those with a fold) count, and one video per group.
+
+    Args:
+        category_predictions: a row per video.
+        corpus: the group of each video.
+        count: maximum number of right and of wrong predictions.
+    """
+    held_out = category_predictions[category_predictions["fold"].notna()]
+    ranked = held_out.merge(corpus[["video_id", "group"]], on="video_id").sort_values(
+        ["probability", "video_id"], ascending=[False, True]
+    )
+    is_right = ranked["category"] == ranked["predicted_category"]
+    best, worst = (_classified(ranked[rows].drop_duplicates("group").head(count)) for rows in (is_right, ~is_right))
+    return Extremes(best, worst)
+
+
+def extreme_recommendations(
+    recommendations: DataFrame[Recommendations], corpus: DataFrame[Corpus], count: int
+) -> Extremes:
+    """Select the videos with the most, and the fewest, recommendations of their own category.
+
+    No list is in both, and a list without a mistake is never among the worst.
+
+    Args:
+        recommendations: the nearest videos of each.
+        corpus: category and group of each video; only videos with a category count, one per group.
+        count: maximum number of best and of worst lists.
+    """
+    described = corpus.set_index("video_id")
+    category = described["category"]
+    labelled = recommendations[recommendations["video_id"].map(category).notna()]
+    is_right = labelled["video_id"].map(category) == labelled["recommended_video_id"].map(category)
+    judged = labelled.assign(is_right=is_right)
+    queries = judged.groupby("video_id").agg(right=("is_right", "mean"), similarity=("similarity", "mean"))
+    queries = queries.join(described["group"]).reset_index()
+    ranked = queries.sort_values(["right", "similarity", "video_id"], ascending=[False, False, True])
+    best = ranked.drop_duplicates("group").head(count)
+    rest = ranked[~ranked["video_id"].isin(best["video_id"]) & (ranked["right"] < 1)]
+    worst = rest.iloc[::-1].drop_duplicates("group").head(count)
+    return Extremes(_lists(judged, best["video_id"]), _lists(judged, worst["video_id"]))
+
+
+def _classified(predictions: pd.DataFrame) -> tuple[ClassifiedVideo, ...]:
+    columns = ["video_id", "category", "predicted_category", "probability"]
+    return tuple(ClassifiedVideo(*row) for row in predictions[columns].itertuples(index=False, name=None))
+
+
+def _lists(judged: pd.DataFrame, video_ids: "pd.Series[str]") -> tuple[JudgedList, ...]:
+    rows = judged[judged["video_id"].isin(video_ids)].sort_values("rank")
+    columns = ["recommended_video_id", "similarity", "shared_objects", "is_right"]
+    neighbours = {
+        video_id: tuple(JudgedNeighbour(*row) for row in own[columns].itertuples(index=False, name=None))
+        for video_id, own in rows.groupby("video_id")
+    }
+    return tuple(JudgedList(video_id, neighbours[video_id]) for video_id in video_ids)

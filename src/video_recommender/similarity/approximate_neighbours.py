@@ -1,0 +1,276 @@
+"""Approximate nearest neighbours: an index proposes candidates, which are ranked by their exact similarity."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
+from threadpoolctl import threadpool_limits
+
+from video_recommender.similarity.nearest_neighbours import (
+    Labels,
+    Neighbours,
+    cosine_scores,
+    find_neighbours,
+    select_best,
+    unit_rows,
+)
+
+AXES: Final = 512
+"""Points are reduced to so many axes. Points that are mixtures of 1,000 objects have little variance outside them."""
+AXES_PER_CODE: Final = 2
+CODES: Final = 16
+"""Number of 4-bit codes."""
+CELLS_PER_ROOT: Final = 4
+"""Cells per square root of the number of points."""
+MIN_POINTS_PER_CELL: Final = 32
+"""On average."""
+SAMPLE: Final = 100_000
+"""Points that the axes and the ranges of coordinates are computed from."""
+POINTS_PER_BLOCK: Final = 16_384
+
+CANDIDATES_PER_NEIGHBOUR: Final = 6
+"""Proposed candidates per neighbour, because similarities of the index are approximate."""
+SPARE_CANDIDATES: Final = 10
+"""Candidates beyond k that are compared in float64, so that rounding in float32 excludes none that is nearer."""
+WANTED_RECALL: Final = 0.993
+"""A little above the promised 0.99, because it is measured on a sample."""
+SAMPLED_QUERIES: Final = 500
+SAMPLED_NEIGHBOURS: Final = 10
+SEED: Final = 0
+"""Of the sample and of the rotation; fixed, so that the same points give the same index whatever the run's seed."""
+TIE: Final = 1e-8
+"""Similarities that differ by less are equally good."""
+
+QUERIES_PER_BLOCK: Final = 2048
+"""Queries for which the index reads each cell once."""
+QUERIES_PER_RANKING: Final = 32
+"""Queries whose candidates fit into the CPU cache."""
+
+Points = NDArray[np.float32]
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SearchEffort:
+    """How thoroughly an index is searched.
+
+    Attributes:
+        cells: cells that a query reads (nprobe).
+        refined: points per proposed one that codes select, to be compared by 8-bit coordinates (k_factor).
+    """
+
+    cells: int
+    refined: int
+
+
+MIN_EFFORT: Final = SearchEffort(cells=16, refined=4)
+MAX_EFFORT: Final = SearchEffort(cells=512, refined=16)
+
+
+class NeighbourIndex:
+    """Inverted file with product codes (IVFPQ, Jégou et al. 2011), by FAISS.
+
+    A query reads the cells with the nearest centres. Codes of 4 bits per two axes, compared with SIMD (André et al.
+    2015), select the points that are compared by 8-bit coordinates. Building takes O(n √n) cheap steps, a query O(√n).
+    The index is built by one thread, so that the same points give the same bytes.
+
+    Args:
+        points: float32, shape (videos, axes), of any length: only their direction counts.
+
+    Attributes:
+        effort: how thoroughly it is searched.
+    """
+
+    def __init__(self, points: Points) -> None:
+        self.effort = SearchEffort(1, 1)
+        with threadpool_limits(1):
+            sample = normalize(points[:: -(-len(points) // SAMPLE)])
+            self._projection = _principal_axes(sample)
+            self._rotation = _random_rotation(min(points.shape[1], AXES - 1) + 1)
+            self._index = _empty_index(self._reduce(sample), len(points))
+            for start in range(0, len(points), POINTS_PER_BLOCK):
+                self._index.add(self._reduce(normalize(points[start : start + POINTS_PER_BLOCK])))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_index": _faiss().serialize_index(self._index)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({**state, "_index": _faiss().deserialize_index(state["_index"])})
+
+    def with_effort(self, effort: SearchEffort) -> Self:
+        """Set how thoroughly it is searched."""
+        self.effort = effort
+        return self
+
+    def propose(self, queries: Points, count: int, excluded: Positions | None = None) -> Positions:
+        """Propose near points, approximately nearest first.
+
+        Args:
+            queries: float32, shape (queries, axes), of any length.
+            count: number of points per query.
+            excluded: row numbers of points that are proposed to no query.
+
+        Returns:
+            Row numbers, shape (queries, count); -1 if too few are found.
+        """
+        faiss = _faiss()
+        selector = None
+        if excluded is not None:
+            batch = faiss.IDSelectorBatch(excluded)  # a variable, because FAISS does not keep it alive
+            selector = faiss.IDSelectorNot(batch)
+        cells = faiss.SearchParametersIVF(nprobe=self.effort.cells, sel=selector)
+        parameters = faiss.IndexRefineSearchParameters(k_factor=self.effort.refined, base_index_params=cells)
+        found: Positions = self._index.search(self._reduce(normalize(queries)), count, params=parameters)[1]
+        return found
+
+    def _reduce(self, points: Points) -> Points:
+        """Coordinates on the principal axes, and one for the residual, so that the length stays 1; rotated."""
+        leading = points if self._projection is None else points @ self._projection
+        residual = np.sqrt(np.clip((points**2).sum(axis=1) - (leading**2).sum(axis=1), 0, None))
+        axes = leading.shape[1]
+        rotated: Points = leading @ self._rotation[:axes] + residual[:, np.newaxis] * self._rotation[axes]
+        return rotated
+
+
+def fit_index(points: Points) -> tuple[NeighbourIndex, float]:
+    """Build an index, and raise its effort until it finds what an exact search of a sample finds.
+
+    Args:
+        points: float32, shape (videos, axes), of any length.
+
+    Returns:
+        The index and its recall: the share of the ten nearest that is found, or others that are as near. Without any
+        structure in the points it may be below `WANTED_RECALL` at `MAX_EFFORT`.
+    """
+    index = NeighbourIndex(points)
+    sample = np.sort(np.random.default_rng(SEED).permutation(len(points))[:SAMPLED_QUERIES])
+    queries = points[sample]
+    exact = find_neighbours(cosine_scores(queries, points), sample, np.arange(len(points)), SAMPLED_NEIGHBOURS)
+
+    def recall_with(effort: SearchEffort) -> float:
+        found = find_neighbours_with(index.with_effort(effort), points, queries, sample, None, SAMPLED_NEIGHBOURS)
+        return float((found.similarities >= exact.similarities[:, -1:] - TIE).mean())
+
+    effort, recall = MIN_EFFORT, recall_with(MIN_EFFORT)
+    while recall < WANTED_RECALL and (more := _more_effort(effort)):
+        recalls = [recall_with(tried) for tried in more]
+        effort, recall = more[int(np.argmax(recalls))], max(recalls)
+    return index.with_effort(effort), recall
+
+
+def find_neighbours_with(
+    index: NeighbourIndex, points: Points, queries: Points, query_labels: Labels, labels: Labels | None, k: int
+) -> Neighbours:
+    """Find the k nearest candidates of every query among those that an index proposes.
+
+    Similarities are exact, and ties are broken as in `find_neighbours`. If fewer than k of the proposed candidates are
+    allowed, all candidates are compared.
+
+    Args:
+        index: of the points.
+        points: the candidates, shape (candidates, axes).
+        queries: shape (queries, axes).
+        query_labels: shape (queries,).
+        labels: of the candidates; None: the label of each is its row number.
+        k: number of neighbours, at least 1.
+    """
+    found = Neighbours(np.full((len(queries), k), -1), np.full((len(queries), k), np.nan))
+    allowed = np.full(len(queries), len(points))
+    for rows, excluded in _exclusions(query_labels, labels):
+        for start in range(0, len(rows), QUERIES_PER_BLOCK):
+            block = rows[start : start + QUERIES_PER_BLOCK]
+            best = _rank_proposed(index, points, queries[block], excluded, query_labels[block], k)
+            found.positions[block], found.similarities[block] = best.positions, best.similarities
+        allowed[rows] -= (query_labels[rows] >= 0) if excluded is None else len(excluded)
+    is_short = (found.positions >= 0).sum(axis=1) < np.minimum(allowed, k)
+    if is_short.any():
+        candidate_labels = np.arange(len(points)) if labels is None else labels
+        exact = find_neighbours(cosine_scores(queries[is_short], points), query_labels[is_short], candidate_labels, k)
+        found.positions[is_short], found.similarities[is_short] = exact.positions, exact.similarities
+    return found
+
+
+def _more_effort(effort: SearchEffort) -> list[SearchEffort]:
+    """Double one of both: tight clusters need more points compared in 8 bits, other points need more cells."""
+    doubled = replace(effort, cells=2 * effort.cells), replace(effort, refined=2 * effort.refined)
+    return [more for more in doubled if more.cells <= MAX_EFFORT.cells and more.refined <= MAX_EFFORT.refined]
+
+
+def _exclusions(query_labels: Labels, labels: Labels | None) -> list[tuple[Positions, Positions | None]]:
+    """Rows of the queries of each label, with the candidates of that label; None: each query excludes its own row."""
+    if labels is None:
+        return [(np.arange(len(query_labels)), None)]
+    order = np.argsort(labels, kind="stable")
+    wanted, number = np.unique(query_labels, return_inverse=True)
+    first, last = (np.searchsorted(labels[order], wanted, side) for side in ("left", "right"))
+    rows = np.split(np.argsort(number, kind="stable"), np.bincount(number).cumsum()[:-1])
+    return [(rows[label], order[first[label] : last[label]]) for label in range(len(wanted))]
+
+
+def _rank_proposed(
+    index: NeighbourIndex, points: Points, queries: Points, excluded: Positions | None, own: Labels, k: int
+) -> Neighbours:
+    proposed = index.propose(queries, CANDIDATES_PER_NEIGHBOUR * k + 1, excluded)
+    is_excluded = (proposed < 0) | (proposed == own[:, np.newaxis] if excluded is None else False)
+    compared = min(k + SPARE_CANDIDATES, CANDIDATES_PER_NEIGHBOUR * k)
+    scores = np.empty((len(queries), compared))
+    best = np.empty((len(queries), compared), np.int64)
+    for start in range(0, len(queries), QUERIES_PER_RANKING):
+        block = slice(start, start + QUERIES_PER_RANKING)
+        cosines = np.where(is_excluded[block], -np.inf, _float32_cosines(points[proposed[block]], queries[block]))
+        best[block] = np.argpartition(-cosines, compared, axis=1)[:, :compared]
+        chosen = np.take_along_axis(proposed[block], best[block], axis=1)
+        candidates = unit_rows(points[chosen.ravel()]).reshape(*chosen.shape, -1)
+        scores[block] = (candidates @ unit_rows(queries[block])[:, :, np.newaxis])[:, :, 0]
+    proposed, is_excluded = (np.take_along_axis(values, best, axis=1) for values in (proposed, is_excluded))
+    return select_best(scores, proposed, is_excluded, len(points), k)
+
+
+def _float32_cosines(candidates: Points, queries: Points) -> Points:
+    """Cosines, up to the length of the query."""
+    lengths = np.sqrt(np.einsum("qca,qca->qc", candidates, candidates))
+    cosines: Points = (candidates @ queries[:, :, np.newaxis])[:, :, 0]
+    cosines /= np.maximum(lengths, np.finfo(np.float32).tiny)
+    return cosines
+
+
+def _random_rotation(axes: int) -> Points:
+    """A rotation into whole codes, which spreads variance evenly over the axes."""
+    whole = -(-axes // AXES_PER_CODE) * AXES_PER_CODE
+    return np.linalg.qr(np.random.default_rng(SEED).standard_normal((whole, whole)))[0].astype(np.float32)
+
+
+def _principal_axes(points: Points) -> Points | None:
+    """The principal axes without centring, one fewer than `AXES`; None if the points have no more axes than that."""
+    if points.shape[1] <= AXES:
+        return None
+    vectors = np.linalg.eigh((points.T @ points).astype(np.float64))[1]
+    return np.ascontiguousarray(vectors[:, :-AXES:-1], dtype=np.float32)
+
+
+def _empty_index(sample: Points, points: int) -> Any:
+    faiss = _faiss()
+    axes = sample.shape[1]
+    cells = max(1, min(int(CELLS_PER_ROOT * points**0.5), points // MIN_POINTS_PER_CELL))
+    coarse = faiss.IndexFlatIP(axes)
+    coded = faiss.IndexIVFPQFastScan(coarse, axes, cells, axes // AXES_PER_CODE, 4, faiss.METRIC_INNER_PRODUCT)
+    coded.by_residual = True
+    for clustering in (coded.cp, coded.pq.cp):
+        clustering.niter, clustering.max_points_per_centroid, clustering.min_points_per_centroid = 8, 64, 1
+    fine = faiss.IndexScalarQuantizer(axes, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
+    for part in (coded, fine):
+        part.train(np.resize(sample, (max(len(sample), CODES), axes)))
+    index = faiss.IndexRefine(coded, fine)
+    # the index owns and frees its parts, so Python must not free them
+    index.own_fields = index.own_refine_index = coded.own_fields = True
+    for part in (coarse, coded, fine):
+        part.this.disown()
+    return index
+
+
+def _faiss() -> Any:
+    import faiss  # imported late: it starts threads, which processes that only infer must not have
+
+    return faiss  # as Any, because its type stubs lack many attributes

@@ -1,0 +1,269 @@
+"""Find near-duplicate videos: matching frames propose pairs, and an alignment in time confirms them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from video_recommender.similarity.hash_index import HashIndex, Rows
+from video_recommender.similarity.perceptual_hash import HASH_BITS, ZOOMS, HashedFrames, Hashes
+
+MAX_DISTANCE: Final = 10
+"""Hamming distance of the hashes of matching frames, in bits; frames of other videos rarely come as near."""
+
+MATCHES_PER_FRAME: Final = 64
+"""Matching frames that are considered for each frame: enough for 64 copies of a video."""
+
+OFFSET_STEP_S: Final = 0.5
+"""Frame matches whose offsets round to the same step vote for the same alignment."""
+
+MIN_VOTE_SHARE: Final = 0.5
+"""Share of the shorter video's query frames that must vote for an alignment before it is verified."""
+
+STILL_DISTANCE: Final = 2
+"""A frame within so many bits of the previous one is neither indexed nor searched for: a still picture of half a minute
+would otherwise match nothing but itself."""
+
+MAX_ALIGNMENTS: Final = 3
+"""Alignments that are verified per pair of videos."""
+
+ADJACENT_FRAMES: Final = 1
+"""A frame may match so many frames before or after the one at its time in the other video."""
+
+QUERIES_PER_BLOCK: Final = 65536
+
+DURATION_STEP_S: Final = 0.5
+"""Videos whose rounded durations are equal are equally long: a copy at another frame rate may differ by a frame."""
+
+
+class DeduplicationOptions(BaseModel):
+    """Options of the search for near duplicates (parameters_deduplication.yml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_mean_distance: float = Field(default=7.0, ge=0, le=HASH_BITS)
+    min_frames: PositiveInt = 5
+    exclude_duplicates: bool = True
+
+
+@dataclass(frozen=True)
+class DuplicatePair:
+    """Two videos with the same content.
+
+    Attributes:
+        full: row number of the one that shows the whole picture.
+        cropped: row number of the one that may show a part of it.
+        matched_share: share of the frames of the shorter one that match the other.
+        mean_distance: mean Hamming distance of its frames to those of the other, in bits.
+        offset_s: time in `full` at which `cropped` starts, in seconds; negative if `cropped` starts earlier.
+    """
+
+    full: int
+    cropped: int
+    matched_share: float
+    mean_distance: float
+    offset_s: float
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """A near duplicate of another video.
+
+    Attributes:
+        original: row number of the other video.
+        matched_share: share of the frames of the shorter one that match the other.
+        offset_s: time in the original at which it starts, in seconds.
+    """
+
+    original: int
+    matched_share: float
+    offset_s: float
+
+
+class _Alignment(NamedTuple):
+    full: int
+    cropped: int
+    zoom: int
+    offset: int
+
+
+def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> list[DuplicatePair]:
+    """Find the pairs of videos with the same content, without comparing all pairs.
+
+    Returns:
+        The best alignment of each pair, in order of the row numbers.
+    """
+    best: dict[frozenset[int], DuplicatePair] = {}
+    for alignment in _likely_alignments(videos):
+        if min(len(videos[alignment.full]), len(videos[alignment.cropped])) < options.min_frames:
+            continue
+        found = _verify(alignment, videos)
+        pair = frozenset((alignment.full, alignment.cropped))
+        limit = best[pair].mean_distance if pair in best else options.max_mean_distance
+        if found.mean_distance <= limit:
+            best[pair] = found
+    return sorted(best.values(), key=lambda found: (found.full, found.cropped))
+
+
+def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Mapping[int, Duplicate]:
+    """Decide which videos are near duplicates of which originals.
+
+    Videos are processed in order of their rank. One that matches an original becomes a duplicate of the most similar
+    original; any other becomes an original itself. So no original is a duplicate.
+
+    Args:
+        pairs: pairs of videos with the same content.
+        ranks: rank of each video; the lowest is the most suitable original.
+
+    Returns:
+        The duplicates by their row number.
+    """
+    partners: dict[int, dict[int, Duplicate]] = {}
+    for pair in pairs:
+        partners.setdefault(pair.cropped, {})[pair.full] = Duplicate(pair.full, pair.matched_share, pair.offset_s)
+        partners.setdefault(pair.full, {})[pair.cropped] = Duplicate(pair.cropped, pair.matched_share, -pair.offset_s)
+    duplicates: dict[int, Duplicate] = {}
+    originals: set[int] = set()
+    for video in sorted(partners, key=lambda video: ranks[video]):
+        matches = [duplicate for other, duplicate in partners[video].items() if other in originals]
+        if matches:
+            duplicates[video] = max(matches, key=lambda match: (match.matched_share, -ranks[match.original]))
+        else:
+            originals.add(video)
+    return duplicates
+
+
+def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
+    """Rank videos as originals: by duration, then by resolution, both descending, then by `video_id`.
+
+    Args:
+        videos: columns `duration_s`, `width`, `height` and `video_id`.
+
+    Returns:
+        The rank of each row, from 0.
+    """
+    duration = -(videos["duration_s"].fillna(0) / DURATION_STEP_S).round()
+    pixels = -(videos["width"] * videos["height"]).fillna(0).astype(float)
+    order = np.lexsort((videos["video_id"].to_numpy(str), pixels.to_numpy(), duration.to_numpy()))
+    ranks: list[int] = np.argsort(order).tolist()
+    return ranks
+
+
+def merge_groups(groups: pd.Series, originals: pd.Series) -> pd.Series:
+    """Merge the groups of near duplicates with those of their originals.
+
+    Args:
+        groups: str, index `video_id`.
+        originals: str, same index: the original of a near duplicate; missing for others.
+
+    Returns:
+        The groups; merged groups get the name that is first in alphabetical order.
+    """
+    pairs = originals.dropna()
+    codes, names = groups.factorize(sort=True)
+    first, second = (codes[groups.index.get_indexer(videos)] for videos in (pairs.index, pd.Index(pairs)))
+    links = coo_array((np.ones(len(pairs)), (first, second)), shape=(len(names), len(names)))
+    components = connected_components(links, directed=False)[1]
+    merged = pd.Series(names).groupby(components).transform("first").to_numpy()
+    return pd.Series(merged[codes], index=groups.index, name=groups.name)
+
+
+def _likely_alignments(videos: Sequence[HashedFrames]) -> Iterator[_Alignment]:
+    """The alignments of each pair with the most votes of frames."""
+    frames = _Frames.of(videos)
+    indexed = frames.changes()
+    queries = frames.one_per_second(indexed)
+    query_counts = np.bincount(frames.owners[queries], minlength=len(videos))
+    index = HashIndex(frames.hashes[indexed, 0], frames.owners[indexed])
+    parts = [(np.empty((0, len(_Alignment._fields)), np.int64), np.empty(0, np.int64))]
+    for block in _blocks_of_videos(frames.owners[queries]):
+        alignments, votes = _count_votes(frames, index, indexed, queries[block])
+        is_likely = votes >= MIN_VOTE_SHARE * query_counts[alignments[:, :2]].min(axis=1)
+        parts.append((alignments[is_likely], votes[is_likely]))
+    alignments, votes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    verified: dict[tuple[int, int], int] = {}
+    for row in np.lexsort((*alignments.T[::-1], -votes)):  # by votes, descending; ties by the numbers
+        alignment = _Alignment(*alignments[row].tolist())
+        pair = min(alignment[:2]), max(alignment[:2])
+        verified[pair] = verified.get(pair, 0) + 1
+        if verified[pair] <= MAX_ALIGNMENTS:
+            yield alignment
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """The frames of all videos in order: number of the video, time and hashes of each."""
+
+    owners: Rows
+    times_s: NDArray[np.float64]
+    hashes: Hashes
+
+    @classmethod
+    def of(cls, videos: Sequence[HashedFrames]) -> "_Frames":
+        return cls(
+            np.repeat(np.arange(len(videos)), [len(video) for video in videos]),
+            np.concatenate([np.empty(0), *(video.times_s for video in videos)]),
+            np.concatenate([np.empty((0, len(ZOOMS)), np.uint64), *(video.hashes for video in videos)]),
+        )
+
+    def changes(self) -> Rows:
+        """Rows of the frames that differ from the previous one."""
+        whole = self.hashes[:, 0]
+        differs = np.bitwise_count(whole ^ np.roll(whole, 1)) > STILL_DISTANCE
+        return np.flatnonzero(_is_first(self.owners) | differs)
+
+    def one_per_second(self, rows: Rows) -> Rows:
+        """The first of these rows in each second of a video."""
+        seconds = np.floor(self.times_s[rows])
+        first: Rows = rows[_is_first(self.owners[rows]) | (seconds != np.roll(seconds, 1))]
+        return first
+
+
+def _is_first(owners: Rows) -> NDArray[np.bool_]:
+    """Whether a frame is the first of its video."""
+    return np.diff(owners, prepend=-1).astype(bool)
+
+
+def _blocks_of_videos(owners: Rows) -> Iterator[slice]:
+    """Split rows that are sorted by video into blocks of about `QUERIES_PER_BLOCK`, of whole videos."""
+    firsts = np.flatnonzero(_is_first(owners))
+    starts = firsts[np.diff(firsts // QUERIES_PER_BLOCK, prepend=-1) > 0]
+    yield from map(slice, starts, [*starts[1:], len(owners)])
+
+
+def _count_votes(frames: _Frames, index: HashIndex, indexed: Rows, queries: Rows) -> tuple[Rows, Rows]:
+    """Count the matching frames of each alignment.
+
+    Returns:
+        Alignments, as rows with the fields of `_Alignment`, and the number of frames that vote for each.
+    """
+    votes = []
+    for zoom in range(len(ZOOMS)):
+        owners = frames.owners[queries]
+        query, found = index.search(frames.hashes[queries, zoom], owners, MAX_DISTANCE, MATCHES_PER_FRAME)
+        query, found = queries[query], indexed[found]
+        offsets = np.rint((frames.times_s[query] - frames.times_s[found]) / OFFSET_STEP_S).astype(np.int64)
+        votes.append(np.stack([frames.owners[query], frames.owners[found], np.full(len(query), zoom), offsets], axis=1))
+    table = np.concatenate(votes)
+    table = table[np.lexsort(table.T[::-1])]
+    firsts = np.flatnonzero(np.any(np.diff(table, axis=0, prepend=-1), axis=1))
+    return table[firsts], np.diff(firsts, append=len(table))
+
+
+def _verify(alignment: _Alignment, videos: Sequence[HashedFrames]) -> DuplicatePair:
+    full, cropped = videos[alignment.full], videos[alignment.cropped]
+    offset_s = alignment.offset * OFFSET_STEP_S
+    nearest = np.searchsorted(full.times_s, cropped.times_s + offset_s)
+    around = nearest[:, np.newaxis] + np.arange(-ADJACENT_FRAMES - 1, ADJACENT_FRAMES + 1)
+    candidates = full.hashes[np.clip(around, 0, len(full) - 1), alignment.zoom]
+    distances = np.bitwise_count(candidates ^ cropped.hashes[:, :1])
+    distances[(around < 0) | (around >= len(full))] = HASH_BITS
+    of_shorter = np.sort(distances.min(axis=1))[: min(len(full), len(cropped))]
+    share = float((of_shorter <= MAX_DISTANCE).mean())
+    return DuplicatePair(alignment.full, alignment.cropped, share, float(of_shorter.mean()), offset_s)

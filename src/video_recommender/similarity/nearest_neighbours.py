@@ -1,0 +1,182 @@
+"""Exact k nearest neighbours, computed in blocks, with deterministic tie-breaking."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
+
+Matrix = NDArray[np.floating[Any]]
+"""Vectors as rows, of any float type."""
+
+Labels = NDArray[np.int64]
+"""One number per video; a candidate with the label of a query is never its neighbour."""
+
+BlockScores = Callable[[slice], NDArray[np.float64]]
+"""Scores of a block of queries (rows) against the candidates (columns), within ±1."""
+
+Scores = Callable[[slice], BlockScores]
+"""Prepares a block of candidates once for all blocks of queries."""
+
+QUERIES_PER_BLOCK: Final = 512
+CANDIDATES_PER_BLOCK: Final = 8192
+STEPS_PER_UNIT: Final = 10**9
+"""Scores within one step are a tie, so that rounding errors of sums do not decide."""
+
+NO_NEIGHBOUR: Final = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest candidates of each query, best first.
+
+    Attributes:
+        positions: int64, shape (queries, k): row numbers of candidates; -1 if there are fewer than k.
+        similarities: float64, shape (queries, k); NaN if there are fewer than k.
+    """
+
+    positions: NDArray[np.int64]
+    similarities: NDArray[np.float64]
+
+
+class Exclusion(NamedTuple):
+    """Excludes candidates with the same label as a query; shapes (queries,) and (candidates,)."""
+
+    query_labels: Labels
+    candidate_labels: Labels
+
+
+def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labels, k: int) -> Neighbours:
+    """Find the k candidates with the highest scores for every query; see `find_neighbours_per_exclusion`."""
+    return find_neighbours_per_exclusion(scores, [Exclusion(query_labels, candidate_labels)], k)[0]
+
+
+def find_neighbours_per_exclusion(scores: Scores, exclusions: Sequence[Exclusion], k: int) -> list[Neighbours]:
+    """Find the k candidates with the highest scores for every query, once per exclusion rule.
+
+    Each score and the candidate's row number are packed into one integer, so that selecting the largest integers is
+    exact and breaks ties by the lower row number. Memory does not grow with queries × candidates.
+
+    Args:
+        scores: computed once for all rules.
+        exclusions: at least one.
+        k: number of neighbours, at least 1.
+
+    Returns:
+        In the order of the exclusions.
+    """
+    queries, candidates = len(exclusions[0].query_labels), len(exclusions[0].candidate_labels)
+    best = [np.full((queries, k), NO_NEIGHBOUR) for _ in exclusions]
+    for columns in _blocks(candidates, CANDIDATES_PER_BLOCK):
+        score = scores(columns)
+        for rows in _blocks(queries, QUERIES_PER_BLOCK):
+            block = score(rows)
+            for keys, labels in zip(best, exclusions, strict=True):
+                is_excluded = labels.query_labels[rows, np.newaxis] == labels.candidate_labels[columns]
+                keys[rows] = _merge(keys[rows], block, is_excluded, columns.start, candidates)
+    return [_unpack(keys, candidates) for keys in best]
+
+
+def select_best(
+    scores: NDArray[np.float64], positions: NDArray[np.int64], is_excluded: NDArray[np.bool_], candidates: int, k: int
+) -> Neighbours:
+    """Select the k highest scores among the candidates that are proposed for each query.
+
+    Args:
+        scores: within ±1, shape (queries, proposed).
+        positions: row numbers of the proposed candidates, in the same shape.
+        is_excluded: candidates that must not be selected, in the same shape.
+        candidates: number of all candidates.
+        k: number of neighbours, at most the number of proposed candidates.
+    """
+    keys = _pack(scores, positions, candidates)
+    keys[is_excluded] = NO_NEIGHBOUR
+    return _unpack(_largest(keys, k), candidates)
+
+
+def cosine_scores(queries: Matrix, candidates: Matrix) -> Scores:
+    """Score by cosine similarity; 0 for a vector of zeros. Both have shape (vectors, axes), and any length."""
+
+    def prepare(columns: slice) -> BlockScores:
+        block = unit_rows(candidates[columns]).T
+        return lambda rows: unit_rows(queries[rows]) @ block
+
+    return prepare
+
+
+def random_scores(seed: int) -> Scores:
+    """Score at random: the baseline of every recommender."""
+    random = np.random.default_rng(seed)
+    return lambda columns: lambda rows: random.random((rows.stop - rows.start, columns.stop - columns.start))
+
+
+def unit_rows(vectors: Matrix) -> NDArray[np.float64]:
+    """Scale every row to unit length (float64); rows of zeros remain zeros."""
+    exact = vectors.astype(np.float64)
+    return normalize(exact, copy=False) if exact.size else exact
+
+
+def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
+    """Number the groups of videos.
+
+    Args:
+        video_ids: the videos, in order.
+        groups: name of each video's group by `video_id`; None: every video is a group of its own.
+
+    Returns:
+        int64, shape (videos,): equal for videos of one group; a video without a group is a group of its own.
+    """
+    names = pd.Series(index=video_ids, dtype="str") if groups is None else groups.reindex(video_ids)
+    codes = names.factorize()[0].astype(np.int64)
+    is_alone = codes < 0
+    codes[is_alone] = len(codes) + np.flatnonzero(is_alone)
+    return codes
+
+
+def _pack(scores: NDArray[np.float64], positions: NDArray[np.int64], candidates: int) -> NDArray[np.int64]:
+    keys = np.rint(scores * STEPS_PER_UNIT).astype(np.int64)
+    keys *= candidates
+    keys += candidates - 1 - positions
+    return keys
+
+
+def _merge(
+    best: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    is_excluded: NDArray[np.bool_],
+    start: int,
+    candidates: int,
+) -> NDArray[np.int64]:
+    """Merge a block of candidates, of which few score higher than the worst so far, into the best so far."""
+    worst = best.min(axis=1, keepdims=True)
+    floor = np.where(worst == NO_NEIGHBOUR, -np.inf, (worst // candidates - 1) / STEPS_PER_UNIT)
+    rows, columns = np.nonzero((scores >= floor) & ~is_excluded)
+    if not len(rows):
+        return best
+    counts = np.bincount(rows, minlength=len(best))
+    slots = np.arange(len(rows)) - np.repeat(counts.cumsum() - counts, counts)
+    keys = np.full((len(best), best.shape[1] + counts.max()), NO_NEIGHBOUR)
+    keys[:, : best.shape[1]] = best
+    keys[rows, best.shape[1] + slots] = _pack(scores[rows, columns], columns + start, candidates)
+    return _largest(keys, best.shape[1])
+
+
+def _largest(keys: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    return np.partition(keys, -k, axis=1)[:, -k:]
+
+
+def _unpack(best: NDArray[np.int64], candidates: int) -> Neighbours:
+    candidates = max(candidates, 1)
+    best = np.sort(best, axis=1)[:, ::-1]
+    is_found = best != NO_NEIGHBOUR
+    return Neighbours(
+        positions=np.where(is_found, candidates - 1 - best % candidates, -1),
+        similarities=np.where(is_found, best // candidates / STEPS_PER_UNIT, np.nan),
+    )
+
+
+def _blocks(length: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))

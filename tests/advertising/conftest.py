@@ -1,0 +1,23 @@
+"""Viewers of the assignment's example, in every scenario."""
+
+import pytest
+
+from video_recommender.advertising.example_viewers import SCENARIOS, example_viewers
+from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
+
+EVERY_SCENARIO = {
+    **SCENARIOS,
+    "tastes and annoyance": ViewerOptions(tastes=True, annoyance_long=0.2, annoyance_repeat=0.3),
+}
+
+
+@pytest.fixture(scope="session")
+def viewers() -> ViewerModel:
+    """Viewers of 90 videos, 30 each of car races, cats and concerts, as in the assignment's example."""
+    return example_viewers()
+
+
+@pytest.fixture(params=EVERY_SCENARIO.values(), ids=EVERY_SCENARIO.keys())
+def any_viewers(request) -> ViewerModel:
+    """The same in every scenario."""
+    return example_viewers(options=request.param)

@@ -1,0 +1,125 @@
+"""A small corpus of coloured films with every result of a project, by a network that knows three colours."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from coloured_films import COLOURS, film
+from sklearn.linear_model import LogisticRegression
+
+from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.media.video import VideoFile
+from video_recommender.networks.detections import classify_frames
+from video_recommender.networks.frame_classifier import FramePredictions
+from video_recommender.similarity.importance import evidence_of_probabilities
+from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
+from video_recommender.similarity.recommender import VideoRecommender
+from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+
+PER_CATEGORY = 12
+CATEGORIES = {"fruit": ("tomato", "lime"), "views": ("sky", "lime")}
+BROKEN = "views/broken"
+
+
+class ColourNetwork:
+    """Detects the strongest colour of each frame."""
+
+    class_names = tuple(COLOURS)
+
+    def describe(self, frames):
+        means = frames.reshape(len(frames), -1, 3).mean(axis=1)
+        sure = np.exp(means / 40)
+        probabilities = (sure / sure.sum(axis=1, keepdims=True)).astype(np.float32)
+        return FramePredictions(probabilities, means.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class ConstantPolicy:
+    """Estimates the same value of each ad, whatever it observes."""
+
+    values: tuple[float, ...]
+
+    def action_values(self, observations):
+        return np.tile(np.array(self.values, np.float32), (len(observations), 1))
+
+
+def partitions(contents: dict[str, Any]) -> Partitions[Any]:
+    return Partitions(
+        {
+            video_id: StoredPartition(PartitionRecord(f"made of {video_id}"), lambda content=content: content)
+            for video_id, content in contents.items()
+        }
+    )
+
+
+def shown_in(category: str, number: int) -> tuple[str, str]:
+    """Colours of a film: half of a category starts with one of its two colours, the other half with the other."""
+    first, second = CATEGORIES[category]
+    return (first, second) if number < PER_CATEGORY // 2 else (second, first)
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("films")
+    return {
+        f"{category}/clip-{number:02}": film(folder / category / f"{number}.mp4", *shown_in(category, number))
+        for category in CATEGORIES
+        for number in range(PER_CATEGORY)
+    }
+
+
+@pytest.fixture(scope="session")
+def made(films) -> dict[str, Any]:
+    """The datasets of a finished project."""
+    network, options = ColourNetwork(), PreprocessingOptions()
+    frames = {video_id: sample_frames(VideoFile(path), options).frames for video_id, path in films.items()}
+    named = {video_id: classify_frames(pictures, network) for video_id, pictures in frames.items()}
+    ids = pd.Index(sorted(films), name="video_id", dtype=str)
+    categories = pd.Series([video_id.split("/")[0] for video_id in ids], ids, dtype="str")
+    evidence = evidence_of_probabilities(
+        pd.concat([one.class_scores.assign(video_id=video_id) for video_id, one in named.items()]),
+        ids,
+        pd.Index(COLOURS),
+    )
+    embeddings = pd.DataFrame(np.eye(3, dtype=np.float32), pd.Index(COLOURS, name="class_name"), list("abc"))
+    space = ObjectSpace(FeatureOptions()).fit(evidence, embeddings)
+    features = space.importances(evidence)
+    points = space.transform(features)
+    recommender = VideoRecommender().fit(points)
+    recommendations = recommender.recommend(points, 10)
+    recommendations["shared_objects"] = space.shared_objects(
+        features.loc[recommendations["video_id"]], features.loc[recommendations["recommended_video_id"]]
+    )
+    manifest = pd.DataFrame(
+        {"video_id": [*ids, BROKEN], "category": [*categories, "views"], "status": "ok", "error": ""}
+    )
+    manifest["title"] = [f"Film {number}" for number in range(len(manifest))]
+    manifest["duration_s"] = 2.0
+    manifest.loc[manifest["video_id"] == BROKEN, ["status", "error", "duration_s"]] = (
+        "unreadable",
+        "It is no video",
+        None,
+    )
+    predictions = pd.DataFrame({"video_id": ids, "category": categories.to_numpy(), "probability": 0.75, "fold": 1})
+    predictions["predicted_category"] = predictions["category"]
+    return {
+        "video_manifest": manifest,
+        "videos": partitions({video_id: VideoFile(path) for video_id, path in films.items()}),
+        "frames": Partitions(),
+        "frame_manifest": pd.DataFrame({"video_id": ids, "frames": [len(frames[one]) for one in ids], "times_s": ""}),
+        "detections": partitions({video_id: one.detections for video_id, one in named.items()}),
+        "object_classifier": network,
+        "object_space": space,
+        "video_features": features,
+        "video_points": points,
+        "category_classifier": LogisticRegression().fit(points, categories),
+        "category_predictions": predictions,
+        "recommender": recommender,
+        "recommendations": recommendations,
+        "viewer_model": replace(example_viewers(videos_per_category=len(ids) // 3), video_ids=tuple(ids)),
+        "ad_policy": ConstantPolicy((0.5, 0.4, 0.3, 0.2, 0.1, 0.0)),
+    }

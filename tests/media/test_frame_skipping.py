@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from video_recommender.media import frame_skipping
+from video_recommender.media.decoding import open_video
+from video_recommender.media.frame_skipping import FrameSkipper
+from video_recommender.media.video import VideoFile
+
+RATE, PICTURES, GROUP = 30, 180, 30
+
+
+def write_video(path: Path, **options: str) -> VideoFile:
+    """Six seconds of H.264: a slow pan, in groups of a second."""
+    base = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    with av.open(path, "w") as container:
+        settings = {"crf": "20", "g": str(GROUP), "sc_threshold": "0", **options}
+        stream = container.add_stream("libx264", rate=RATE, options=settings)
+        stream.width, stream.height = 64, 48
+        for number in range(PICTURES):
+            picture = av.VideoFrame.from_ndarray(np.roll(base, number // 4, axis=1), format="rgb24")
+            container.mux(stream.encode(picture.reformat(format="yuv420p")))
+        container.mux(stream.encode())
+    return VideoFile(path)
+
+
+def decoded_times(video: VideoFile, rate: float) -> list[float]:
+    """When each picture appears that is decoded for samples at a rate, in seconds after the first."""
+    with open_video(video) as opened:
+        skipper = FrameSkipper(opened, rate)
+        times = []
+        for picture in opened.decode(skipper.is_skippable, skipper.drop_group_tails):
+            skipper.set_start(picture.time)
+            times.append(picture.time)
+    return [time - times[0] for time in times]
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi"])
+def test_of_groups_only_what_leads_to_a_sample_is_decoded(tmp_path: Path, name: str) -> None:
+    video = write_video(tmp_path / name, bf="0")
+
+    times = decoded_times(video, rate=2 / 5)
+
+    # Samples at 0, 2.5 and 5 s. The first group is decoded before its beginning is known, the last one to the end.
+    groups = [round(time * RATE) // GROUP for time in times]
+    assert {group: groups.count(group) for group in groups} == {0: 30, 2: 16, 5: 30}
+
+
+def test_groups_that_pictures_of_the_next_refer_to_are_decoded_to_their_end(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "clip.mp4", **{"x264-params": "intra-refresh=1:bframes=0:scenecut=0"})
+
+    assert len(decoded_times(video, rate=1 / 3)) == PICTURES
+
+
+def test_a_group_that_is_too_long_to_be_held_is_decoded_as_a_whole(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(frame_skipping, "MAX_BUFFERED_PACKETS", 10)
+    video = write_video(tmp_path / "clip.mp4", bf="0")
+
+    times = decoded_times(video, rate=1 / 3)
+
+    groups = [round(time * RATE) // GROUP for time in times]
+    assert all(groups.count(group) >= 20 for group in range(5))

@@ -1,0 +1,111 @@
+import importlib.metadata
+import io
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from video_recommender.media.frames import Frames
+from video_recommender.networks.efficientnet_lite import (
+    VARIANTS,
+    build_efficientnet_lite,
+    read_state_dict,
+    read_verified_weights,
+)
+from video_recommender.networks.pretrained import (
+    KerasModel,
+    imagenet_class_names,
+)
+
+LITE0 = VARIANTS["efficientnet-lite0"]
+OBJECTS = (
+    {"tabby cat", "tiger cat", "Egyptian cat"},
+    {"espresso", "cup", "coffee mug"},
+    {"missile", "projectile", "space shuttle"},
+)
+
+
+@pytest.fixture(scope="module")
+def weights_file() -> Path:
+    return Path(str(importlib.metadata.distribution(LITE0.distribution).locate_file(LITE0.weights_file)))
+
+
+def best_names(model: KerasModel, pictures: Frames, guesses: int) -> list[set[str]]:
+    names = np.array(imagenet_class_names())
+    best = np.argsort(-np.asarray(model(pictures)))[:, :guesses]
+    return [set(names[row]) for row in best]
+
+
+def test_the_network_names_the_cat_the_cup_and_the_rocket(lite0: KerasModel, photos: Frames) -> None:
+    assert all(named <= right for named, right in zip(best_names(lite0, photos, 1), OBJECTS, strict=True))
+
+
+def test_the_larger_network_reads_larger_pictures_and_names_the_same_objects(photos: Frames) -> None:
+    import keras
+
+    lite2 = build_efficientnet_lite("efficientnet-lite2")
+    larger = np.asarray(keras.ops.image.resize(photos, lite2.input_shape[1:3]))
+
+    assert lite2.input_shape == (None, 260, 260, 3)
+    assert all(named & right for named, right in zip(best_names(lite2, larger, 3), OBJECTS, strict=True))
+
+
+def test_probabilities_of_a_picture_sum_to_one(lite0: KerasModel, photos: Frames) -> None:
+    assert np.asarray(lite0(photos)).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+
+
+def test_the_network_is_the_same_after_it_was_saved(lite0: KerasModel, photos: Frames, tmp_path: Path) -> None:
+    import keras
+
+    lite0.save(tmp_path / "network.keras")
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+
+    np.testing.assert_array_equal(np.asarray(loaded(photos)), np.asarray(lite0(photos)))
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: content[:-1] + b"\xff"])
+def test_a_truncated_or_edited_weights_file_is_reported_by_name(damage, weights_file: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "lite0.pth"
+    damaged.write_bytes(damage(weights_file.read_bytes()))
+
+    with pytest.raises(ValueError, match=r"lite0\.pth is damaged"):
+        read_verified_weights(damaged, LITE0.sha256)
+
+
+def test_a_missing_weights_file_is_reported_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"lite0\.pth is missing: reinstall"):
+        read_verified_weights(tmp_path / "lite0.pth", LITE0.sha256)
+
+
+class Malicious:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple:
+        return Path.mkdir, (self.folder / "was_here",)
+
+
+def legacy_file(state_dict: object) -> io.BytesIO:
+    parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, state_dict, [])
+    return io.BytesIO(b"".join(pickle.dumps(part, protocol=2) for part in parts))
+
+
+def test_weights_cannot_run_code(tmp_path: Path) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="must not contain"):
+        read_state_dict(legacy_file(OrderedDict(weight=Malicious(tmp_path))))
+
+    assert not (tmp_path / "was_here").exists()
+
+
+def test_code_in_the_header_of_a_weights_file_does_not_run(tmp_path: Path) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="must not contain"):
+        read_state_dict(io.BytesIO(pickle.dumps(Malicious(tmp_path))))
+
+    assert not (tmp_path / "was_here").exists()
+
+
+def test_a_file_of_another_format_is_rejected() -> None:
+    with pytest.raises(pickle.UnpicklingError, match="not a PyTorch file"):
+        read_state_dict(io.BytesIO(pickle.dumps("something else")))

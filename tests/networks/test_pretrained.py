@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from video_recommender.media.frames import Frames
+from video_recommender.networks.pretrained import (
+    KerasModel,
+    build_network,
+    class_embeddings,
+    imagenet_class_names,
+    last_layer_weights,
+)
+
+
+def test_thousand_classes_have_names_that_differ_in_more_than_their_case() -> None:
+    names = imagenet_class_names()
+
+    assert len(names) == 1000
+    assert len({name.casefold() for name in names}) == 1000
+
+
+def test_names_can_be_listed_with_commas_between_them() -> None:
+    assert not [name for name in imagenet_class_names() if "," in name or name != name.strip() or not name]
+
+
+def test_names_are_in_the_order_of_imagenet() -> None:
+    names = imagenet_class_names()
+
+    assert {index: names[index] for index in (0, 134, 207, 285, 388, 517, 638, 639, 817, 967, 999)} == {
+        0: "tench",
+        134: "crane (bird)",
+        207: "golden retriever",
+        285: "Egyptian cat",
+        388: "giant panda",
+        517: "crane (machine)",
+        638: "maillot",
+        639: "tank suit",
+        817: "sports car",
+        967: "espresso",
+        999: "toilet tissue",
+    }
+
+
+def test_breeds_of_cat_resemble_each_other_more_than_a_cat_and_a_car(lite0: KerasModel) -> None:
+    embeddings = class_embeddings(last_layer_weights(lite0)[0].T, imagenet_class_names())
+    centred = embeddings - embeddings.mean()
+
+    cat, other_cat, car = (centred.loc[name] for name in ("tabby cat", "Egyptian cat", "sports car"))
+
+    assert embeddings.shape == (1000, 1280)
+    assert set(embeddings.dtypes) == {np.dtype("float32")}
+    assert cat @ other_cat > 0.3 * np.linalg.norm(cat) * np.linalg.norm(other_cat)
+    assert cat @ car < 0.1 * np.linalg.norm(cat) * np.linalg.norm(car)
+
+
+def test_an_unknown_network_is_reported_with_the_available_ones() -> None:
+    with pytest.raises(ValueError, match="no network 'efficientnet-lite9': select efficientnet-lite0"):
+        build_network("efficientnet-lite9")
+
+
+def test_weights_that_cannot_be_downloaded_are_reported_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    def unreachable(**_options: str) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", unreachable)
+
+    with pytest.raises(ValueError, match="weights of MobileNetV2 cannot be downloaded: connect to the internet once"):
+        build_network("MobileNetV2")
+
+
+def test_a_keras_application_reads_raw_colours(monkeypatch: pytest.MonkeyPatch, photos: Frames) -> None:
+    import keras
+
+    untrained = keras.applications.MobileNetV2(weights=None)
+
+    def download(**_options: str) -> KerasModel:
+        return untrained
+
+    download.__module__ = keras.applications.MobileNetV2.__module__
+    monkeypatch.setattr(keras.applications, "MobileNetV2", download)
+
+    network = build_network("MobileNetV2")
+
+    expected = untrained(photos.astype(np.float32) / 127.5 - 1)
+    np.testing.assert_allclose(np.asarray(network(photos)), np.asarray(expected), atol=1e-6)
+    assert last_layer_weights(network)[0].shape == (1280, 1000)

@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from video_recommender.media.frames import EncodedFrames, FrameFolder
+from video_recommender.media.video import VideoError
+from video_recommender.networks.training_images import (
+    SelectedFrames,
+    balance_classes,
+    check_classes,
+    group_folders,
+    labelled_corpus,
+    list_image_folder,
+    select_distinct_frames,
+)
+from video_recommender.storage.partitions import RECORDS
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    places = ("cats/1.png", "cats/two cats/1.png", "cats/two cats/late/1.png", "dogs/1.png", "dogs/two cats/2.png")
+    for shade, place in enumerate(places):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        picture = np.full((20, 60, 3), 40 * shade, np.uint8)
+        picture[:, 20:40] = (0, 0, 255)
+        cv2.imwrite(str(tmp_path / place), picture)
+    return tmp_path
+
+
+def test_images_of_a_folder_have_the_class_and_group_of_their_subfolders(folder: Path) -> None:
+    listed = list_image_folder(folder, size=8)
+
+    assert [(source.class_name, source.group) for source in listed] == [
+        ("cats", "cats-1-png"),
+        ("cats", "two-cats"),
+        ("cats", "two-cats"),
+        ("dogs", "dogs-1-png"),
+        ("dogs", "two-cats"),
+    ]
+    assert len({source.key for source in listed}) == 5
+    assert all(source.key.split("/")[:2] == [source.class_name, source.group] for source in listed)
+
+
+def test_a_wide_image_is_cropped_to_its_centre(folder: Path) -> None:
+    ((red, green, blue),) = list_image_folder(folder, size=8)[0].reader.read().decode().reshape(1, -1, 3).mean(axis=1)
+
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+def test_an_unreadable_image_is_reported_by_name(folder: Path) -> None:
+    (folder / "cats" / "broken.jpg").write_bytes(b"no picture")
+
+    listed = {Path(source.source).name: source for source in list_image_folder(folder, size=8)}
+
+    with pytest.raises(VideoError, match=r"broken\.jpg is not a readable picture"):
+        listed["broken.jpg"].reader.read()
+
+
+def test_the_projects_own_image_folder_is_rejected(folder: Path) -> None:
+    (folder / RECORDS).mkdir()
+
+    with pytest.raises(ValueError, match="copy its sub-folders into a folder of your own"):
+        list_image_folder(folder, size=8)
+
+
+def test_groups_of_videos_have_valid_folder_names() -> None:
+    assert group_folders(["animals/pool-1", "Ana's channel"]) == {
+        "animals/pool-1": "animals-pool-1",
+        "Ana's channel": "ana-s-channel",
+    }
+
+
+def test_selected_frames_are_copied_byte_by_byte(tmp_path: Path) -> None:
+    jpegs = [cv2.imencode(".jpg", np.full((8, 8, 3), 60 * number, np.uint8))[1].tobytes() for number in range(4)]
+    for number, jpeg in enumerate(jpegs, start=1):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg)
+
+    assert SelectedFrames(FrameFolder(tmp_path), (2, 4)).read() == EncodedFrames((jpegs[1], jpegs[3]))
+    with pytest.raises(VideoError, match="lacks frame 9"):
+        SelectedFrames(FrameFolder(tmp_path), (2, 9)).read()
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([], "there is no class: give a folder with two or more sub-folders"),
+        (["cats"] * 20, "there is 1 class: give a folder with two or more sub-folders"),
+        (["cats"] * 20 + ["dogs"] * 3, "'dogs' has 3 images, but at least 10 are needed: add images"),
+    ],
+)
+def test_too_few_classes_or_images_are_reported(classes: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_classes(pd.Series(classes, dtype="str"), min_images=10)
+
+
+FRAMES = np.arange(1, 6, dtype=np.int64)
+
+
+def hashes(*bits: int) -> np.ndarray:
+    """Hashes in which so many bits are set, from the lowest on: two differ in the difference of their bits."""
+    return np.array([2**count - 1 for count in bits], dtype=np.uint64)
+
+
+def test_near_duplicate_frames_are_selected_once() -> None:
+    assert select_distinct_frames(FRAMES, hashes(0, 1, 2, 40, 41), max_frames=5) == [3, 5]
+
+
+def test_selected_frames_differ_as_much_as_possible() -> None:
+    assert select_distinct_frames(FRAMES, hashes(0, 15, 30, 45, 63), max_frames=3) == [3, 5, 1]
+
+
+def test_a_video_without_hashed_frames_gives_no_image() -> None:
+    assert select_distinct_frames(FRAMES[:0], hashes(), max_frames=3) == []
+
+
+def test_large_classes_are_limited_by_the_smallest() -> None:
+    chosen = {f"many/{number}": [2, 1, 3] for number in range(9)} | {"few/1": [4, 5]}
+    classes = pd.Series({video_id: video_id.split("/")[0] for video_id in chosen})
+
+    kept = balance_classes(chosen, classes)
+
+    assert kept.pop("few/1") == [4, 5]
+    assert list(kept.values()) == [[2]] * 6
+
+
+def test_only_labelled_videos_of_the_corpus_are_used() -> None:
+    corpus = pd.DataFrame(
+        {
+            "video_id": ["pets/cat", "pets/copy", "unlabelled/1"],
+            "category": ["pets", "pets", None],
+            "group": ["cat", "cat", "1"],
+            "title": "",
+            "repeats": [None, "pets/cat", None],
+            "is_used": [True, False, True],
+        }
+    )
+
+    assert labelled_corpus(corpus).index.tolist() == ["pets/cat"]

@@ -1,0 +1,60 @@
+"""Films that pan over photos, and near duplicates of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+from video_recommender.similarity.perceptual_hash import HashedFrames, hash_pictures
+
+RATE = 3.0
+PHOTOS = {"cat": data.chelsea, "cup": data.coffee, "woman": data.astronaut, "rocket": data.rocket}
+
+Film = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Filming:
+    """Makes films: uint8, shape (frames, size, size, 3)."""
+
+    def film(self, photo: str, frames: int = 18, start: float = 0.0, speed: float = 0.01, zoom: float = 0.5) -> Film:
+        picture = PHOTOS[photo]()
+        height, width = picture.shape[:2]
+        side = int(min(height, width) * zoom)
+        shots = []
+        for step in range(frames):
+            left = int((start + speed * step) % 1 * (width - side))
+            shots.append(cv2.resize(picture[:side, left : left + side], (224, 224), interpolation=cv2.INTER_AREA))
+        return np.array(shots)
+
+    def hashed(self, film: Film, start_s: float = 0.0) -> HashedFrames:
+        return hash_pictures(film, start_s + np.arange(len(film)) / RATE)
+
+
+def recoded(film: Film) -> Film:
+    return np.array([cv2.imdecode(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 25])[1], 1) for frame in film])
+
+
+def resized(film: Film) -> Film:
+    return np.array(
+        [cv2.resize(cv2.resize(frame, (96, 96), interpolation=cv2.INTER_AREA), (224, 224)) for frame in film]
+    )
+
+
+def cropped(film: Film) -> Film:
+    return np.array([cv2.resize(frame[20:206, 14:200], (224, 224)) for frame in film])
+
+
+def trimmed(film: Film) -> Film:
+    return film[5:15]
+
+
+COPIES: dict[str, Callable[[Film], Film]] = {
+    "recoded": recoded,
+    "resized": resized,
+    "cropped": cropped,
+    "trimmed": trimmed,
+}

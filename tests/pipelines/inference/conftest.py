@@ -1,0 +1,3 @@
+from coloured_corpus import films, made
+
+__all__ = ["films", "made"]
