@@ -8,18 +8,14 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.pickle import PickleDataset
 from object_store import BUCKET, object_store
 
-from video_recommender.datasets import (
-    DeferredDataset,
-    FrameFolderDataset,
-    OptionalDataset,
-    VideoFileDataset,
-)
-from video_recommender.datasets.atomic_catalog import WriteAsideCatalog
-from video_recommender.incremental.stored_digest import stored_digest
+from video_recommender.datasets import FrameFolderDataset, VideoFileDataset
+from video_recommender.datasets.atomic_catalog import AtomicCatalog
+from video_recommender.incremental.dataset_location import dataset_location
+from video_recommender.incremental.file_digest import path_digest
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
-from video_recommender.storage.paths import on_a_disk, place_at
+from video_recommender.storage.paths import parse_path, require_local_path
 
 ROOT = f"s3://{BUCKET}"
 
@@ -57,11 +53,11 @@ def test_frames_that_are_not_there_are_none(store):
         missing.load().decode()
 
 
-def test_video_is_at_hand_while_it_is_worked_on_and_not_afterwards(store):
+def test_video_in_a_store_is_a_local_file_only_while_it_is_used(store):
     video = VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4")
     video.save(VideoBytes(b"the bytes of a video"))
 
-    with video.load().at_hand() as copy:
+    with video.load().as_local_file() as copy:
         content = copy.path.read_bytes()
 
     assert content == b"the bytes of a video"
@@ -72,7 +68,7 @@ def test_video_is_at_hand_while_it_is_worked_on_and_not_afterwards(store):
 def test_missing_video_is_named(store):
     video = VideoFileDataset(filepath=f"{ROOT}/videos/none.mp4").load()
 
-    with pytest.raises(VideoError, match=f"{ROOT}/videos/none.mp4 cannot be found") as raised, video.at_hand():
+    with pytest.raises(VideoError, match=f"{ROOT}/videos/none.mp4 cannot be found") as raised, video.as_local_file():
         pass
 
     assert raised.value.status == "missing"
@@ -83,7 +79,7 @@ def test_a_link_becomes_a_copy_from_a_disk_and_within_the_store(store, tmp_path)
     own.write_bytes(b"irreplaceable")
 
     VideoFileDataset(filepath=f"{ROOT}/downloads/cat.mp4").save(VideoLink(own))
-    VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4").save(VideoLink(place_at(f"{ROOT}/downloads/cat.mp4")))
+    VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4").save(VideoLink(parse_path(f"{ROOT}/downloads/cat.mp4")))
     VideoFileDataset(filepath=f"{ROOT}/videos/cat.mp4").save(VideoBytes(b"new"))
 
     assert store.cat_file(f"{BUCKET}/downloads/cat.mp4") == own.read_bytes() == b"irreplaceable"
@@ -99,9 +95,9 @@ def test_folder_of_videos_is_listed_by_category_and_a_replaced_one_is_noticed(st
     after = {video.video_id: video for video in list_folder(f"{ROOT}/films")}
 
     assert list(before) == ["cars/1", "pets/a-cat", "unlabelled/alone"]
-    assert str(before["cars/1"].path) == f"{ROOT}/films/cars/race/1.MKV"
+    assert before["cars/1"].source == f"{ROOT}/films/cars/race/1.MKV"
     assert before["cars/1"].group == "cars/race"
-    changed = {name for name in after if after[name].fingerprint != before[name].fingerprint}
+    changed = {name for name in after if after[name].digest != before[name].digest}
     assert changed == {"pets/a-cat"}
 
 
@@ -115,7 +111,7 @@ def test_folder_that_is_no_source_is_refused(store, name):
 
 @pytest.mark.parametrize("kind", [PickleDataset, JSONDataset])
 def test_old_content_stays_when_saving_fails(store, kind):
-    catalog = WriteAsideCatalog({"made": kind(filepath=f"{ROOT}/made")})
+    catalog = AtomicCatalog({"made": kind(filepath=f"{ROOT}/made")})
     catalog.save("made", {"run": 1})
 
     with pytest.raises(DatasetError):
@@ -124,22 +120,35 @@ def test_old_content_stays_when_saving_fails(store, kind):
     assert catalog.load("made") == {"run": 1}
 
 
-@pytest.mark.parametrize("wrap", [OptionalDataset, DeferredDataset])
-def test_wrapped_dataset_is_saved_and_its_content_has_a_digest(store, wrap):
-    dataset = wrap(dataset={"type": "json.JSONDataset", "filepath": f"{ROOT}/made.json"})
-    catalog = WriteAsideCatalog({"made": dataset})
-    nothing = stored_digest(dataset._fs, dataset._filepath)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"type": "json.JSONDataset", "filepath": f"{ROOT}/made.json"},
+        {
+            "type": "video_recommender.datasets.OptionalDataset",
+            "dataset": {"type": "json.JSONDataset", "filepath": f"{ROOT}/made.json", "credentials": "store"},
+        },
+    ],
+    ids=["plain", "optional"],
+)
+def test_content_at_the_location_of_a_dataset_has_a_digest(store, entry):
+    credentials = {"store": {"key": "anybody", "secret": "not secret"}}
+    catalog = AtomicCatalog.from_config({"made": entry}, credentials)
+    filesystem, path = dataset_location(catalog["made"])
+    nothing = path_digest(filesystem, path)
 
     digests = []
     for run in (1, 2, 1):
         catalog.save("made", {"run": run})
-        digests.append(stored_digest(dataset._fs, dataset._filepath))
+        digests.append(path_digest(filesystem, path))
+    with pytest.raises(DatasetError):
+        catalog.save("made", {"run": lambda: None})
 
     assert json.loads(store.cat_file(f"{BUCKET}/made.json")) == {"run": 1}
     assert nothing is None
     assert digests[0] == digests[2] != digests[1]
 
 
-def test_what_must_be_on_a_disk_says_so():
-    with pytest.raises(ValueError, match=r"s3://corpus/wheels must be on a disk .* `disk` in globals.yml"):
-        on_a_disk("s3://corpus/wheels")
+def test_a_path_in_a_store_is_rejected_where_a_local_one_is_required():
+    with pytest.raises(ValueError, match=r"s3://corpus/wheels must be on a local disk: set `disk` in globals.yml"):
+        require_local_path("s3://corpus/wheels")

@@ -231,6 +231,19 @@ def test_a_model_is_sent_to_each_worker_once_not_with_each_partition(tmp_path, o
     assert 1 <= len(list(tmp_path.iterdir())) <= 4
 
 
+def test_local_cluster_replaces_workers_that_dask_does_not_restart(monkeypatch):
+    monkeypatch.setattr(dask_executor, "RESTART_INTERVAL_S", 0.2)
+    options = WorkerOptions(backend="dask", jobs=1)
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "100ms"}):
+        client = dask_executor.connect(None, 1)
+        for nanny in client.cluster.workers.values():
+            client.sync(nanny.close)
+
+        outcomes = outcomes_of(lambda number: number + 1, {"pets/cat": 1}, options)
+
+    assert outcomes["pets/cat"].result == 2
+
+
 def test_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr("video_recommender.incremental.dask_executor.CONNECT_TIMEOUT_S", 0.2)
     nowhere = WorkerOptions(backend="dask", scheduler="tcp://127.0.0.1:1")
