@@ -77,7 +77,7 @@ def server(project):
     server = Server(project)
     yield server
     server.process.kill()
-    server.process.wait()
+    server.process.communicate()  # closes the pipes
 
 
 def numbers(count):
