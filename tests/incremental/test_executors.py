@@ -236,7 +236,7 @@ def test_local_cluster_replaces_workers_that_dask_does_not_restart(monkeypatch):
     options = WorkerOptions(backend="dask", jobs=1)
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "100ms"}):
         client = dask_executor.connect(None, 1)
-        for nanny in client.cluster.workers.values():
+        for nanny in list(client.cluster.workers.values()):
             client.sync(nanny.close)
 
         outcomes = outcomes_of(lambda number: number + 1, {"pets/cat": 1}, options)

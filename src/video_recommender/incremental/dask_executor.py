@@ -125,7 +125,8 @@ def _local_cluster(workers: int) -> LocalCluster:
     with dask.config.set({"distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error"}):
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:8787")
     restart = PeriodicCallback(partial(cluster.scale, workers), RESTART_INTERVAL_S * 1000)
-    cluster.loop.add_callback(restart.start)  # Dask restarts none that dies at once, as a partition may make it do
+    # Dask restarts no worker that dies while it is starting, as a partition may make it do
+    cluster.loop.add_callback(restart.start)  # type: ignore[union-attr]
     return cluster
 
 
