@@ -69,6 +69,10 @@ class Server:
     def answer(self) -> list[int]:
         return [int(word) for word in self.process.stdout.readline().split()]
 
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
 
 @pytest.fixture
 def server(project):
@@ -76,8 +80,7 @@ def server(project):
     project.edit("nodes.py", "from dataclasses", "import time\nfrom dataclasses")
     server = Server(project)
     yield server
-    server.process.kill()
-    server.process.communicate()  # closes the pipes
+    server.stop()
 
 
 def numbers(count):
@@ -137,8 +140,7 @@ def test_killed_run_leaves_the_old_values_of_partitions_that_it_has_not_begun(pr
         time.sleep(0.05)
     os.killpg(run, signal.SIGKILL)
     codes = changed.answer()
-    changed.process.kill()
-    changed.process.wait()
+    changed.stop()
     states = project.partitioned("doubled").load().states
 
     assert (first, codes) == ([0], [-signal.SIGKILL])
