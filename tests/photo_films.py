@@ -31,7 +31,8 @@ class Filming:
         return np.array(shots)
 
     def hashed(self, film: Film, start_s: float = 0.0) -> HashedFrames:
-        return hash_pictures(film, start_s + np.arange(len(film)) / RATE)
+        numbers, hashes = hash_pictures(film)
+        return HashedFrames(numbers, start_s + (numbers - 1) / RATE, hashes)
 
 
 def recoded(film: Film) -> Film:
