@@ -33,7 +33,6 @@ from video_recommender.similarity.importance import (
     measure_importance,
     scores_from_class_scores,
     scores_from_detections,
-    scores_from_segmentations,
 )
 
 Rows = NDArray[np.integer[Any]]
@@ -44,7 +43,6 @@ MAX_OBJECTS: Final = 64
 """Objects of a video that may explain a similarity; the cost is quadratic in their number."""
 PAIRS_PER_BLOCK: Final = 64
 """Pairs of videos that are explained at a time, so that their products of objects fit into the CPU cache."""
-
 MIN_MAP_VIDEOS: Final = 4
 VIDEOS_PER_NEIGHBOUR: Final = 3
 """scikit-learn's advice: perplexity is at most a third of the number of samples."""
@@ -74,33 +72,29 @@ def score_objects(
     class_names: pd.Index,
     options: FeatureOptions,
 ) -> ObjectScores:
-    """Compute object scores from the tables of the detector that `options` name.
+    """Compute object scores from the tables of the detector that `options` name; see `importance`.
 
     Args:
-        detections: tables with the columns of `Detections` (of `Segmentations`, if the detector is the segmenter) and
-            `video_id`; read only if `options` ask for detections.
-        class_scores: tables with the columns of `ClassScores` (of `SegmentationScores`) and `video_id`; read only if
-            `options` ask for class scores.
+        detections: tables of detections or segmentations; read only if `options` ask for detections.
+        class_scores: tables of class scores or segmentation scores; read only if `options` ask for class scores.
         video_ids: rows of the result.
         class_names: every class of the detector.
         options: the detector and the table to use.
-
-    Raises:
-        ValueError: if a class is unknown to the detector.
     """
-    is_segmented = options.detector == "segmenter"
+    has_areas = options.detector == "segmenter"
     if options.scores == "class_scores":
-        return scores_from_class_scores(class_scores, video_ids, class_names, has_areas=is_segmented)
-    read = scores_from_segmentations if is_segmented else scores_from_detections
-    return read(detections, video_ids, class_names)
+        return scores_from_class_scores(class_scores, video_ids, class_names, has_areas=has_areas)
+    return scores_from_detections(detections, video_ids, class_names, has_areas=has_areas)
 
 
 class _TopObjects(NamedTuple):
-    """The most important objects of each video, in descending order; both of shape (videos, objects)."""
+    """The most important objects of each video, in descending order; both of shape (videos, objects).
+
+    Weights are importances as they enter the soft cosine; 0 where a video has fewer objects.
+    """
 
     classes: NDArray[np.int64]
     weights: NDArray[np.float32]
-    """Importance as it enters the soft cosine; 0 where a video has fewer objects."""
 
 
 class ObjectSpace:
@@ -109,9 +103,6 @@ class ObjectSpace:
     The soft cosine (Sidorov, Gelbukh, Gomez-Adorno and Pinto, 2014) of importances x and y is x'Sy / sqrt(x'Sx y'Sy).
     S, the class similarity, is W W', where W holds the rows of the network's last layer, centred and scaled to unit
     length. The point of x is x W, scaled to unit length.
-
-    Args:
-        options: see `FeatureOptions`.
 
     Attributes:
         class_names_: every class of the network.
@@ -131,7 +122,7 @@ class ObjectSpace:
         """Compute class similarity and class weights.
 
         Args:
-            scores: of the whole corpus; categories are not used.
+            scores: of the whole corpus.
             class_embeddings: rows of the network's last layer, index `class_name`, shape (classes, features).
         """
         rows = class_embeddings.to_numpy(np.float32)
@@ -149,10 +140,7 @@ class ObjectSpace:
         return other
 
     def importances(self, scores: ObjectScores) -> DataFrame[VideoFeatures]:
-        """Compute the importance of each object in each video.
-
-        Args:
-            scores: of any videos, in the corpus or not.
+        """Compute the importance of each object in each video, which need not be in the corpus.
 
         Returns:
             Index `video_id`; a float32 column per object that occurs in these videos, in the network's order.
@@ -172,28 +160,13 @@ class ObjectSpace:
         detections: DataFrame[Detections] | DataFrame[Segmentations],
         class_scores: DataFrame[ClassScores] | DataFrame[SegmentationScores],
     ) -> DataFrame[VideoFeatures]:
-        """Compute the importance of each object in one video, which need not be in the corpus.
-
-        Args:
-            video_id: index of the row.
-            detections: of this video; segmentations if the corpus was segmented.
-            class_scores: of this video; segmentation scores if the corpus was segmented.
-
-        Returns:
-            One row, see `importances`.
-
-        Raises:
-            ValueError: if a class is unknown to the network.
-        """
+        """Compute the importance of each object in one video, from what the detector of the corpus found in it."""
         per_frame, per_class = detections.assign(video_id=video_id), class_scores.assign(video_id=video_id)
         video_ids = pd.Index([video_id], dtype=str)
         return self.importances(score_objects([per_frame], [per_class], video_ids, self.class_names_, self.options))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
         """Compute the points of videos.
-
-        Args:
-            importances: index `video_id`, a column per object; other objects have importance 0.
 
         Returns:
             Index `video_id`, float32 columns `axis_0001`, …; rows of unit length, zeros for a video without objects.
@@ -219,7 +192,7 @@ class ObjectSpace:
         considered.
 
         Args:
-            importances_a: see `importances`; each row is the first video of a pair.
+            importances_a: the first video of each pair.
             importances_b: the second video of each pair; its columns may be others.
             top: how many to name at most.
 
@@ -230,27 +203,16 @@ class ObjectSpace:
         Raises:
             ValueError: if an object is unknown to the network, or the tables differ in length.
         """
-        if len(importances_a) != len(importances_b):
-            raise ValueError(
-                f"{len(importances_a)} videos cannot be paired with {len(importances_b)}: pass equally many"
-            )
-        rows = np.arange(len(importances_a))
+        count, others = len(importances_a), len(importances_b)
+        if count != others:
+            raise ValueError(f"{count} videos cannot be paired with {others}: pass equally many")
+        rows = np.arange(count)
         return self._explain(self._top_objects(importances_a), rows, self._top_objects(importances_b), rows, top)
 
     def shared_objects_of_pairs(
         self, importances: DataFrame[VideoFeatures], video_ids: pd.Index, other_ids: pd.Index, top: int = 3
     ) -> list[str]:
-        """Name the objects that make pairs of videos similar, where each video is in many pairs.
-
-        Args:
-            importances: of all these videos.
-            video_ids: the first video of each pair.
-            other_ids: the second video of each pair.
-            top: how many to name at most.
-
-        Returns:
-            See `shared_objects`.
-        """
+        """Call `shared_objects` for pairs of videos given by their ids, so that each may be in many pairs."""
         needed = importances.loc[video_ids.union(other_ids).unique()]
         objects = self._top_objects(needed)
         rows, others = (needed.index.get_indexer(videos) for videos in (video_ids, other_ids))
@@ -303,15 +265,9 @@ def project_to_map(points: pd.DataFrame, perplexity: float = 30.0, seed: int = 0
     2019, doi:10.1038/s41467-019-13056-x).
 
     Args:
-        points: index `video_id`, a column per axis: `VideoPoints` or any other vectors of the videos.
+        points: index `video_id`, a column per axis: `VideoPoints` or any other vectors of at least four videos.
         perplexity: number of neighbours that determine the place of a video, at most a third of the videos.
         seed: random seed.
-
-    Returns:
-        Index as in `points`.
-
-    Raises:
-        ValueError: if there are fewer than four videos.
     """
     from sklearn.manifold import TSNE  # takes 50 ms, and no pipeline needs it
 

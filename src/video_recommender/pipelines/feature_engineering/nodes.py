@@ -38,9 +38,6 @@ def fit_object_space(
 
     Returns:
         Scores with a row per video that the detector processed, even if it detected nothing; and the fitted space.
-
-    Raises:
-        ValueError: if the detector has not run, or has processed no video.
     """
     sources: dict[Detector, tuple[str, Partitions[Any], Partitions[Any], DataFrame[ClassEmbeddings] | None]] = {
         "classifier": ("detection", detections, class_scores, class_embeddings),

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
+from video_recommender.incremental import Partitions, depends_on
 from video_recommender.schemas import (
     ClassEmbeddings,
     Corpus,
@@ -21,26 +22,26 @@ from video_recommender.schemas import (
     VideoFeatures,
     VideoPoints,
 )
-from video_recommender.similarity.evaluation import EvaluationSet
-from video_recommender.similarity.importance import Matrix, ObjectScores, applicable_formulas, scores_from_detections
-from video_recommender.similarity.nearest_neighbours import Scores, random_scores
-from video_recommender.similarity.object_space import ObjectSpace
-from video_recommender.similarity.plots import plot_precision
-from video_recommender.similarity.ranking_metrics import (
+from video_recommender.similarity.evaluation import (
+    EvaluationSet,
     catalogue_coverage,
     intra_list_diversity,
     map_at_k,
     ndcg_at_k,
     precision_at_k,
 )
+from video_recommender.similarity.importance import Matrix, ObjectScores, applicable_formulas, scores_from_detections
+from video_recommender.similarity.nearest_neighbours import Scores, random_scores
+from video_recommender.similarity.object_space import ObjectSpace
+from video_recommender.similarity.plots import plot_precision
 from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
-from video_recommender.storage.partitions import Partitions
 
 logger = logging.getLogger(__name__)
 
 METRICS: Final = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
 
 
+@depends_on("faiss-cpu", "scikit-learn")
 def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> VideoRecommender:
     """Fit the recommender to all videos but excluded near duplicates."""
     videos = corpus.set_index("video_id")
@@ -61,11 +62,7 @@ def recommend_videos(
     object_space: ObjectSpace,
     options: RecommendationOptions,
 ) -> DataFrame[Recommendations]:
-    """Recommend the nearest videos of each video, and name the objects that make them similar.
-
-    Returns:
-        Ordered by `video_id` and `rank`.
-    """
+    """Recommend the nearest videos of each video, and name the objects that make them similar."""
     recommended = recommender.recommend(video_points.sort_index(), options.neighbours, options.exclude_same_group)
     if recommended.empty:
         logger.warning("There is nothing to recommend for %d video(s): add more videos", len(video_points))
@@ -87,17 +84,8 @@ def compare_recommenders(
     """Evaluate object space and simpler recommenders, with and without neighbours of the same group.
 
     Queries and candidates are the labelled videos without excluded near duplicates. A video is relevant if it has the
-    query's category. Diversity is measured in object space for all recommenders.
-
-    Args:
-        video_points: ranked by `object_space`.
-        object_scores: ranked by `probabilities`: the scores without class similarity.
-        detections: ranked by `raw_counts`: the number of frames per class.
-        class_embeddings: index `class_name`: every class that may be detected.
-        embeddings: ranked by `embeddings`.
-        corpus: category, group and title of each video, and whether it is used.
-        options: see `RecommendationOptions`.
-        seed: random seed.
+    query's category. `probabilities` compares the object scores without class similarity, `raw_counts` the number of
+    frames per class. Diversity is measured in object space for all recommenders.
 
     Returns:
         A row per recommender and choice of candidates.
@@ -106,16 +94,18 @@ def compare_recommenders(
     video_ids = test.videos.index
     points = video_points.loc[video_ids].to_numpy(np.float32)
 
-    def frame_counts() -> Matrix:
-        return scores_from_detections(detections.blocks("video_id"), video_ids, pd.Index(class_embeddings.index)).frames
+    def probabilities() -> NDArray[np.float32]:
+        return _dense(object_scores.frames[object_scores.video_ids.get_indexer(video_ids)])
+
+    def counts() -> NDArray[np.float32]:
+        class_names = pd.Index(class_embeddings.index)
+        return _dense(scores_from_detections(detections.blocks("video_id"), video_ids, class_names).frames)
 
     scorers: dict[str, Callable[[], Scores]] = {
         "object_space": lambda: test.cosine_scores(points),
         "embeddings": lambda: test.cosine_scores(_embedding_rows(embeddings.blocks("video_id"), video_ids)),
-        "probabilities": lambda: test.cosine_scores(
-            _dense(object_scores.frames[object_scores.video_ids.get_indexer(video_ids)])
-        ),
-        "raw_counts": lambda: test.cosine_scores(_dense(frame_counts())),
+        "probabilities": lambda: test.cosine_scores(probabilities()),
+        "raw_counts": lambda: test.cosine_scores(counts()),
         "titles": lambda: test.title_scores(seed),
         "random": lambda: random_scores(seed),
     }
@@ -144,11 +134,7 @@ def compare_importances(
     options: RecommendationOptions,
     seed: int,
 ) -> DataFrame[ImportanceReport]:
-    """Evaluate the recommendations with each formula of importance that the object scores allow.
-
-    Returns:
-        A row per formula and choice of candidates.
-    """
+    """Evaluate the recommendations with each formula of importance that the object scores allow."""
     test, k = EvaluationSet.draw(object_scores.video_ids, corpus, seed), options.neighbours
     rows = []
     for formula in applicable_formulas(object_scores):
@@ -171,8 +157,7 @@ def compare_importances(
 def summarise_recommendations(recommendation_report: DataFrame[RecommendationReport]) -> dict[str, float]:
     """Flatten the report into metrics such as `precision_at_10` and `random_precision_at_10_other_groups`.
 
-    Returns:
-        Metrics of object space have no prefix. Metrics that could not be measured are missing.
+    Metrics of object space have no prefix. Metrics that could not be measured are missing.
     """
     measured = recommendation_report.melt(["system", "candidates", "neighbours"], METRICS, "metric").dropna()
     if (recommendation_report["videos"] == 0).all():

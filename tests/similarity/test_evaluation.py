@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from video_recommender.similarity.ranking_metrics import (
+from video_recommender.similarity.evaluation import (
     RankedLists,
     catalogue_coverage,
     intra_list_diversity,
