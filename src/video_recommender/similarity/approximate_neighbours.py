@@ -52,12 +52,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SearchEffort:
-    """How thoroughly an index is searched.
-
-    Attributes:
-        cells: cells that a query reads (nprobe).
-        refined: points per proposed one that codes select, to be compared by 8-bit coordinates (k_factor).
-    """
+    """Cells that a query reads (nprobe), and points per proposed one that are compared in 8 bits (k_factor)."""
 
     cells: int
     refined: int

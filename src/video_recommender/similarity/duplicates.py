@@ -94,11 +94,7 @@ class _Alignment(NamedTuple):
 
 
 def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> list[DuplicatePair]:
-    """Find the pairs of videos with the same content, without comparing all pairs.
-
-    Returns:
-        The best alignment of each pair, in order of the row numbers.
-    """
+    """Find the pairs of videos with the same content in order, each by its best alignment, without comparing all."""
     best: dict[frozenset[int], DuplicatePair] = {}
     for alignment in _likely_alignments(videos):
         if min(len(videos[alignment.full]), len(videos[alignment.cropped])) < options.min_frames:
@@ -116,9 +112,6 @@ def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Ma
 
     Videos are processed in order of their rank. One that matches an original becomes a duplicate of the most similar
     original; any other becomes an original itself. So no original is a duplicate.
-
-    Returns:
-        The duplicates by their row number.
     """
     partners: dict[int, dict[int, Duplicate]] = {}
     for pair in pairs:
@@ -149,14 +142,11 @@ def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
 
 
 def merge_groups(groups: pd.Series, originals: pd.Series) -> pd.Series:
-    """Merge the groups of near duplicates with those of their originals.
+    """Merge the groups of near duplicates with those of their originals, under the first name in the alphabet.
 
     Args:
         groups: index `video_id`.
         originals: same index: the original of a near duplicate; missing for others.
-
-    Returns:
-        The groups; merged groups get the name that is first in alphabetical order.
     """
     pairs = originals.dropna()
     codes, names = groups.factorize(sort=True)

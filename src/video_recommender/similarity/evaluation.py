@@ -82,7 +82,7 @@ def rate_lists(
 
     Args:
         positions: see `Recommended`.
-        queries: row numbers of the videos for which they are recommended.
+        queries: row numbers of the queries.
         categories: of all videos.
         labels: of all videos; videos with the label of the query were excluded.
     """
@@ -167,12 +167,9 @@ def evaluate_detector(
     recommendation: RecommendationOptions,
     seed: int,
 ) -> dict[str, float]:
-    """Measure classification and recommendation with the object scores of a detector.
+    """Measure `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, if they can be measured.
 
     The same corpus and seed give the same folds and queries for every detector.
-
-    Returns:
-        `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, as far as they can be measured.
     """
     space = ObjectSpace(features).fit(scores, class_embeddings)
     points = space.transform(space.importances(scores))
@@ -188,10 +185,7 @@ def evaluate_detector(
 
 
 def precision_at_k(lists: RankedLists) -> float:
-    """Compute precision@k: hits divided by k, averaged over lists.
-
-    The divisor is k even if a list is shorter or fewer than k videos are relevant, so the maximum may be below 1.
-    """
+    """Compute precision@k: hits divided by k, even if a list is shorter or fewer than k videos are relevant."""
     return _mean(lists.measurable.hits.mean(axis=1))
 
 

@@ -1,7 +1,8 @@
 """Object scores of videos, and the importance of each object in a video computed from them.
 
-Object scores are summed over tables such as `Partitions.blocks`, which are read once. Other videos than those asked for
-are ignored, and a video that is in no table gets an empty row. A class that is unknown to the network is a ValueError.
+Object scores are summed over tables such as `Partitions.blocks`, which are read once. Videos that are not among
+`video_ids` are ignored, and a video that is in no table gets an empty row. A class that is not among `class_names`, the
+classes of the network, is a ValueError.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,15 +46,9 @@ def scores_from_detections(
 ) -> ObjectScores:
     """Count the frames in which each class was detected, and sum their confidence and area.
 
-    A frame with several segmented objects of a class counts once, with their highest confidence and their total area,
-    at most 100 %.
-
-    Args:
-        detections: tables with the columns of `Detections` (or, with areas, of `Segmentations`) and `video_id`, all
-            rows of a video in one of them.
-        video_ids: rows of the result.
-        class_names: every class of the network.
-        has_areas: whether the tables are segmentations.
+    Tables have the columns of `Detections` (with areas, of `Segmentations`) and `video_id`, with all rows of a video in
+    one of them. A frame with several segmented objects of a class counts once, with their highest confidence and their
+    total area, at most 100 %.
     """
     columns = {"frames": "frames", "confidence": "confidence"} | ({"area": "area_pct"} if has_areas else {})
     merged = map(_merge_objects, detections) if has_areas else detections
@@ -66,11 +61,7 @@ def scores_from_class_scores(
 ) -> ObjectScores:
     """Take the mean probability of each class as its expected share of the frames.
 
-    Args:
-        class_scores: tables with the columns of `ClassScores` (or, with areas, of `SegmentationScores`) and `video_id`.
-        video_ids: rows of the result.
-        class_names: every class of the network.
-        has_areas: whether the tables are segmentation scores.
+    Tables have the columns of `ClassScores` (with areas, of `SegmentationScores`) and `video_id`.
     """
     columns = {"frames": "probability"} | ({"area": "area_pct"} if has_areas else {})
     sums = _sums(class_scores, video_ids, class_names, columns)
@@ -90,11 +81,9 @@ def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -
 
 
 def inverse_document_frequency(scores: ObjectScores) -> NDArray[np.float64]:
-    """Compute the weight of each class from the number of videos in which it occurs.
+    """Compute the weight of each class, ln((1 + videos) / (1 + videos with the class)) + 1, shape (classes,).
 
-    Returns:
-        ln((1 + videos) / (1 + videos with the class)) + 1, shape (classes,); smoothed as in scikit-learn, so that a
-        class that occurs in no video has a weight too.
+    It is smoothed as in scikit-learn, so that a class that occurs in no video has a weight too.
     """
     videos_with_class = np.bincount(scores.frames.indices, minlength=len(scores.class_names))
     return np.asarray(np.log((1 + len(scores.video_ids)) / (1 + videos_with_class)) + 1)
@@ -109,14 +98,11 @@ def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_w
     """Compute the importance of each class in each video.
 
     Args:
-        scores: of any videos.
+        scores: of any videos; one without scores has no importance.
         formula: `confidence_share`, the share of the class in the video's total confidence; `frame_share`, its share of
             the frames; `tf_idf`, its confidence share times its weight (Salton and Buckley, 1988); `area`, its share of
             the total area.
         class_weights: `inverse_document_frequency` of the corpus, shape (classes,).
-
-    Returns:
-        Shares of a video sum to 1; a video without scores is all zeros.
     """
     match formula:
         case "confidence_share":
@@ -127,9 +113,7 @@ def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_w
             return _shares(scores.confidence) @ sparse.diags_array(class_weights)
         case "area":
             if scores.area is None:
-                raise ValueError(
-                    "importance=area needs areas, which only the segmenter measures: set features.detector=segmenter"
-                )
+                raise ValueError("importance=area needs areas: set features.detector=segmenter, which measures them")
             return _shares(scores.area)
 
 

@@ -122,10 +122,7 @@ def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
 
 
 def _pack(scores: NDArray[np.float64], positions: NDArray[np.int64], candidates: int) -> NDArray[np.int64]:
-    keys = np.rint(scores * STEPS_PER_UNIT).astype(np.int64)
-    keys *= candidates
-    keys += candidates - 1 - positions
-    return keys
+    return np.rint(scores * STEPS_PER_UNIT).astype(np.int64) * candidates + (candidates - 1 - positions)
 
 
 def _merge(

@@ -13,16 +13,7 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from video_recommender.schemas import (
-    ClassEmbeddings,
-    ClassScores,
-    Detections,
-    Segmentations,
-    SegmentationScores,
-    SpaceMap,
-    VideoFeatures,
-    VideoPoints,
-)
+from video_recommender.schemas import ClassEmbeddings, SpaceMap, VideoFeatures, VideoPoints
 from video_recommender.similarity.importance import (
     Detector,
     ImportanceFormula,
@@ -72,14 +63,9 @@ def score_objects(
     class_names: pd.Index,
     options: FeatureOptions,
 ) -> ObjectScores:
-    """Compute object scores from the tables of the detector that `options` name; see `importance`.
+    """Compute object scores from one of two kinds of tables, as `options` say; the other is not read.
 
-    Args:
-        detections: tables of detections or segmentations; read only if `options` ask for detections.
-        class_scores: tables of class scores or segmentation scores; read only if `options` ask for class scores.
-        video_ids: rows of the result.
-        class_names: every class of the detector.
-        options: the detector and the table to use.
+    If the detector is the segmenter, these are segmentations and segmentation scores.
     """
     has_areas = options.detector == "segmenter"
     if options.scores == "class_scores":
@@ -109,22 +95,13 @@ class ObjectSpace:
         class_points_: W, float32, shape (classes, axes).
         class_similarity_: S, float32, shape (classes, classes).
         class_weights_: inverse document frequency in the corpus, float64, shape (classes,).
-
-    Examples:
-        >>> space = ObjectSpace(FeatureOptions()).fit(scores, class_embeddings)  # doctest: +SKIP
-        >>> points = space.transform(space.importances(scores))  # doctest: +SKIP
     """
 
     def __init__(self, options: FeatureOptions) -> None:
         self.options = options
 
     def fit(self, scores: ObjectScores, class_embeddings: DataFrame[ClassEmbeddings]) -> Self:
-        """Compute class similarity and class weights.
-
-        Args:
-            scores: of the whole corpus.
-            class_embeddings: rows of the network's last layer, index `class_name`, shape (classes, features).
-        """
+        """Compute class similarity from the rows of the network's last layer, and class weights from the corpus."""
         rows = class_embeddings.to_numpy(np.float32)
         self.class_names_ = pd.Index(class_embeddings.index)
         # centring a single class would leave a zero vector
@@ -140,11 +117,7 @@ class ObjectSpace:
         return other
 
     def importances(self, scores: ObjectScores) -> DataFrame[VideoFeatures]:
-        """Compute the importance of each object in each video, which need not be in the corpus.
-
-        Returns:
-            Index `video_id`; a float32 column per object that occurs in these videos, in the network's order.
-        """
+        """Compute the importance, float32, of each object that occurs in these videos, in the network's order."""
         importance = measure_importance(scores, self.options.importance, self.class_weights_)
         occurring = np.unique(importance.indices)
         features = pd.DataFrame(
@@ -155,25 +128,15 @@ class ObjectSpace:
         return VideoFeatures.validate(features)
 
     def importances_of_video(
-        self,
-        video_id: str,
-        detections: DataFrame[Detections] | DataFrame[Segmentations],
-        class_scores: DataFrame[ClassScores] | DataFrame[SegmentationScores],
+        self, video_id: str, detections: pd.DataFrame, class_scores: pd.DataFrame
     ) -> DataFrame[VideoFeatures]:
-        """Compute the importance of each object in one video, from what the detector of the corpus found in it."""
+        """Compute the importance of each object in one video, from the tables that the detector of the corpus made."""
         per_frame, per_class = detections.assign(video_id=video_id), class_scores.assign(video_id=video_id)
         video_ids = pd.Index([video_id], dtype=str)
         return self.importances(score_objects([per_frame], [per_class], video_ids, self.class_names_, self.options))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
-        """Compute the points of videos.
-
-        Returns:
-            Index `video_id`, float32 columns `axis_0001`, …; rows of unit length, zeros for a video without objects.
-
-        Raises:
-            ValueError: if an object is unknown to the network.
-        """
+        """Compute the points of videos, float32: rows of unit length, zeros for a video without objects."""
         columns = class_positions(importances.columns, self.class_names_)
         weights = sparse.csr_array(self._weights(importances.to_numpy(np.float32)))
         points = weights @ self.class_points_[columns]
@@ -199,9 +162,6 @@ class ObjectSpace:
         Returns:
             Per pair, comma-separated, largest first: `tennis ball` if both show it, `beagle ~ basset` if the first
             shows the one and the second the other; empty if nothing makes them similar.
-
-        Raises:
-            ValueError: if an object is unknown to the network, or the tables differ in length.
         """
         count, others = len(importances_a), len(importances_b)
         if count != others:

@@ -57,14 +57,6 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         recall_: share of the ten nearest that the index finds, measured on a sample; 1 if all are compared.
     """
 
-    video_ids_: pd.Index
-    axes_: pd.Index
-    points_: NDArray[np.float32]
-    groups_: Labels
-    originals_: pd.Series
-    index_: NeighbourIndex | None
-    recall_: float
-
     def __init__(self, index_from: int | None = INDEX_FROM) -> None:
         self.index_from = index_from
 
@@ -87,8 +79,10 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.points_ = _finite(ordered)
         self.groups_ = group_labels(ordered.index, groups)
         self.originals_ = pd.Series(dtype="str") if originals is None else originals
-        is_large = self.index_from is not None and len(ordered) >= self.index_from
-        self.index_, self.recall_ = fit_index(self.points_) if is_large else (None, 1.0)
+        self.index_: NeighbourIndex | None = None
+        self.recall_ = 1.0
+        if self.index_from is not None and len(ordered) >= self.index_from:
+            self.index_, self.recall_ = fit_index(self.points_)
         return self
 
     def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:

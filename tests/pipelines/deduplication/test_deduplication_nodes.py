@@ -82,6 +82,14 @@ def test_a_copy_is_flagged_with_the_video_that_it_repeats(frames, manifest):
     assert duplicates["matched_share"].item() > 0.7
 
 
+def test_a_video_whose_frames_have_been_deleted_is_no_duplicate(frames, manifest):
+    hashes = hashes_of(frames)
+
+    assert find_near_duplicates(hashes, frames.restrict(["mirror/cat", "food/cup"]), manifest, OPTIONS).empty
+    lost = Partitions({**frames.states, "mirror/cat": PartitionState(status="unfinished")}, frames.load)
+    assert find_near_duplicates(hashes, lost, manifest, OPTIONS).empty
+
+
 @pytest.mark.parametrize("exclude", [True, False])
 def test_a_copy_is_excluded_or_else_belongs_to_the_group_of_its_original(frames, manifest, exclude):
     duplicates = find_near_duplicates(hashes_of(frames), frames, manifest, OPTIONS)

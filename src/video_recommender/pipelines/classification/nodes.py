@@ -117,15 +117,13 @@ def report_categories(category_predictions: DataFrame[CategoryPredictions]) -> D
     labelled = category_predictions[category_predictions["category"].notna()]
     measured = labelled[labelled["fold"].notna()]
     videos = labelled.groupby("category").size()
-    report = pd.DataFrame(
-        {"category": videos.index, "precision": np.nan, "recall": np.nan, "f1": np.nan, "videos": videos.to_numpy()}
-    )
+    report = videos.rename("videos").reset_index().assign(precision=np.nan, recall=np.nan, f1=np.nan)
     if len(measured):
         precision, recall, f1, _ = precision_recall_fscore_support(
             measured["category"], measured["predicted_category"], labels=list(videos.index), zero_division=0
         )
         report = report.assign(precision=precision, recall=recall, f1=f1)
-    return CategoryReport.validate(report)
+    return CategoryReport.validate(report[list(CategoryReport.to_schema().columns)])
 
 
 def draw_confusion_matrix(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:

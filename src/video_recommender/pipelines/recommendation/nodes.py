@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -38,8 +37,6 @@ from video_recommender.similarity.recommender import RecommendationOptions, Vide
 
 logger = logging.getLogger(__name__)
 
-METRICS: Final = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
-
 
 @depends_on("faiss-cpu", "scikit-learn")
 def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> VideoRecommender:
@@ -49,9 +46,8 @@ def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
     recommendable = video_points.drop(index=excluded.index, errors="ignore")
     recommender = VideoRecommender().fit(recommendable, videos["group"], excluded["repeats"])
     if recommender.index_ is not None:
-        logger.info(
-            "The index of %d videos finds %.1f %% of the ten nearest", len(recommendable), 100 * recommender.recall_
-        )
+        recall_pct = 100 * recommender.recall_
+        logger.info("The index of %d videos finds %.1f %% of the ten nearest", len(recommendable), recall_pct)
     return recommender
 
 
@@ -159,7 +155,8 @@ def summarise_recommendations(recommendation_report: DataFrame[RecommendationRep
 
     Metrics of object space have no prefix. Metrics that could not be measured are missing.
     """
-    measured = recommendation_report.melt(["system", "candidates", "neighbours"], METRICS, "metric").dropna()
+    ids = ["system", "candidates", "neighbours", "videos"]
+    measured = recommendation_report.melt(ids, var_name="metric").dropna()
     if (recommendation_report["videos"] == 0).all():
         logger.warning("Recommendations cannot be evaluated: add at least two videos of one category")
     prefixes = measured["system"].where(measured["system"] != "object_space", "").add("_").str.removeprefix("_")
