@@ -152,16 +152,9 @@ def find_neighbours_with(
 ) -> Neighbours:
     """Find the k nearest candidates of every query among those that an index proposes.
 
+    The candidates are `points`, shape (candidates, axes); without labels, the label of each is its row number.
     Similarities are exact, and ties are broken as in `find_neighbours`. If fewer than k of the proposed candidates are
     allowed, all candidates are compared.
-
-    Args:
-        index: of the points.
-        points: the candidates, shape (candidates, axes).
-        queries: shape (queries, axes).
-        query_labels: shape (queries,).
-        labels: of the candidates; None: the label of each is its row number.
-        k: at least 1.
     """
     found = Neighbours(np.full((len(queries), k), -1), np.full((len(queries), k), np.nan))
     allowed = np.full(len(queries), len(points))

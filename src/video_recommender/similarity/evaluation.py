@@ -7,7 +7,7 @@ if there are none.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
@@ -81,7 +81,7 @@ def rate_lists(
     """Determine which of the recommended videos are relevant.
 
     Args:
-        positions: see `Recommended`.
+        positions: row numbers of recommended videos, shape (queries, k); -1 where a list is shorter.
         queries: row numbers of the queries.
         categories: of all videos.
         labels: of all videos; videos with the label of the query were excluded.
@@ -91,20 +91,6 @@ def rate_lists(
     excluded = categories.groupby([codes, labels]).transform("size").to_numpy(np.int64)
     hits = (positions >= 0) & (codes[positions] == codes[queries, np.newaxis])
     return RankedLists(hits, (same_category - excluded)[queries])
-
-
-class Recommended(NamedTuple):
-    """Lists that are evaluated.
-
-    Attributes:
-        candidates: `all`, or `other_groups`: without videos of the query's group.
-        positions: row numbers of recommended videos, shape (queries, k); -1 where a list is shorter.
-        lists: their relevance.
-    """
-
-    candidates: str
-    positions: NDArray[np.int64]
-    lists: RankedLists
 
 
 @dataclass(frozen=True)
@@ -144,18 +130,36 @@ class EvaluationSet:
 
         return prepare
 
-    def recommend(self, scores: Scores, k: int) -> Iterator[Recommended]:
-        """Recommend k videos for each query, from all videos and from those of other groups.
+    def evaluate(self, scores: Scores, k: int, points: Matrix) -> Iterator[dict[str, str | int | float]]:
+        """Recommend k videos for each query, from all videos and from those of other groups, and measure both.
 
         Videos of the same group are excluded before ranking, and do not count as relevant candidates.
+
+        Args:
+            scores: of the candidates.
+            k: number of videos per query.
+            points: shape (videos, axes), in which diversity is measured.
+
+        Yields:
+            The columns of `RecommendationReport` but `system`, first for `all` videos, then for `other_groups`.
         """
         groups = group_labels(self.videos.index, self.videos["group"])
         labels = {"all": np.arange(len(self.videos)), "other_groups": groups}
         exclusions = [Exclusion(label[self.queries], label) for label in labels.values()]
         found = find_neighbours_per_exclusion(scores, exclusions, k)
         for (candidates, label), neighbours in zip(labels.items(), found, strict=True):
-            lists = rate_lists(neighbours.positions, self.queries, self.videos["category"], label)
-            yield Recommended(candidates, neighbours.positions, lists)
+            positions = neighbours.positions
+            lists = rate_lists(positions, self.queries, self.videos["category"], label)
+            yield {
+                "candidates": candidates,
+                "neighbours": k,
+                "videos": len(lists.measurable.relevant),
+                "precision": precision_at_k(lists),
+                "ndcg": ndcg_at_k(lists),
+                "map": map_at_k(lists),
+                "intra_list_diversity": intra_list_diversity(positions, points),
+                "catalogue_coverage": catalogue_coverage(positions, len(self.videos)),
+            }
 
 
 def evaluate_detector(
@@ -176,10 +180,10 @@ def evaluate_detector(
     comparison = compare_models(labelled_videos(points, corpus), classification.candidates, classification.folds, seed)
     test, k = EvaluationSet.draw(points.index, corpus, seed), recommendation.neighbours
     vectors = points.loc[test.videos.index].to_numpy(np.float32)
-    *_, other_groups = test.recommend(test.cosine_scores(vectors), k)
+    _, other_groups = test.evaluate(test.cosine_scores(vectors), k, vectors)
     metrics = {
         "category_accuracy": accuracy(comparison.predictions_of_chosen),
-        f"precision_at_{k}_other_groups": precision_at_k(other_groups.lists),
+        f"precision_at_{k}_other_groups": float(other_groups["precision"]),
     }
     return {name: value for name, value in metrics.items() if not np.isnan(value)}
 
@@ -212,7 +216,7 @@ def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
     """Compute the mean of 1 - cosine over the pairs within a list, averaged over lists (Ziegler et al. 2005).
 
     Args:
-        positions: see `Recommended`.
+        positions: see `rate_lists`.
         points: shape (videos, axes); the same space for all recommenders that are compared.
 
     Returns:
@@ -232,7 +236,7 @@ def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
 
 
 def catalogue_coverage(positions: NDArray[np.int64], videos: int) -> float:
-    """Compute the share of videos that are recommended at least once; for `positions`, see `Recommended`."""
+    """Compute the share of videos that are recommended at least once; for `positions`, see `rate_lists`."""
     recommended = np.unique(positions[positions >= 0])
     return len(recommended) / videos if len(recommended) else float("nan")
 

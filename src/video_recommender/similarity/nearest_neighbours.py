@@ -74,11 +74,11 @@ def select_best(
     """Select the k highest scores among the candidates that are proposed for each query.
 
     Args:
-        scores: within ±1, shape (queries, proposed).
+        scores: within ±1, shape (queries, proposed), at least k per query.
         positions: row numbers of the proposed candidates, in the same shape.
         is_excluded: candidates that must not be selected, in the same shape.
         candidates: number of all candidates.
-        k: at most the number of proposed candidates.
+        k: number of neighbours.
     """
     keys = _pack(scores, positions, candidates)
     keys[is_excluded] = NO_NEIGHBOUR

@@ -152,12 +152,7 @@ class ObjectSpace:
 
         The numerator of the soft cosine is a sum over pairs of objects, x_i S_ij y_j. The largest terms are named, each
         object at most once per video, and none below 2 % of the sum. Only the 64 most important objects of a video are
-        considered.
-
-        Args:
-            importances_a: the first video of each pair.
-            importances_b: the second video of each pair; its columns may be others.
-            top: how many to name at most.
+        considered. Each row is a pair; the columns of both tables may differ.
 
         Returns:
             Per pair, comma-separated, largest first: `tennis ball` if both show it, `beagle ~ basset` if the first

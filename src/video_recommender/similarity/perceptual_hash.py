@@ -83,7 +83,7 @@ class _Table(NamedTuple):
 
 
 class HashIndex:
-    """Multi-index hashing (Norouzi et al., 2012, https://arxiv.org/abs/1307.2982).
+    """Multi-index hashing (Norouzi et al., 2012, https://arxiv.org/abs/1307.2982), by Hamming distance.
 
     Bits are split into chunks, and there is a hash table for every pair of chunks: hashes that differ in few bits are
     equal in at least two chunks. With eight chunks, all hashes within 6 bits are found and 3 in 4 of those with 10
@@ -101,14 +101,7 @@ class HashIndex:
         self._tables = [_table(hashes, np.bitwise_or(*pair)) for pair in combinations(chunks, CHUNKS_PER_KEY)]
 
     def search(self, queries: Hashes, owners: Rows, max_distance: int, at_most: int) -> Matches:
-        """Search for hashes of other videos.
-
-        Args:
-            queries: shape (m,).
-            owners: number of each query's video.
-            max_distance: Hamming distance, in bits.
-            at_most: number of matches per query, the nearest.
-        """
+        """Find the `at_most` nearest hashes of other videos for each query, within `max_distance` bits."""
         parts = [self._search_table(number, queries, owners, max_distance) for number in range(len(self._tables))]
         query, found, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.lexsort((found, distances, query))

@@ -28,13 +28,7 @@ SYSTEM_LABELS: Final = {
 def plot_confusion_matrix(
     category_predictions: DataFrame[CategoryPredictions], items: str = "videos", label: str = "category"
 ) -> go.Figure:
-    """Plot a row-normalised confusion matrix of the predictions with a fold, which are out of fold.
-
-    Args:
-        category_predictions: the predictions.
-        items: what is classified, in the plural.
-        label: what a category is called, in the singular.
-    """
+    """Plot a row-normalised confusion matrix of the `items` that were held out, each of which has a `label`."""
     measured = category_predictions[category_predictions["fold"].notna()]
     categories = sorted(measured["category"].unique())
     figure, title = go.Figure(), f"There are too few {items} to measure"

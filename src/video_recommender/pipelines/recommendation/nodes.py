@@ -21,14 +21,7 @@ from video_recommender.schemas import (
     VideoFeatures,
     VideoPoints,
 )
-from video_recommender.similarity.evaluation import (
-    EvaluationSet,
-    catalogue_coverage,
-    intra_list_diversity,
-    map_at_k,
-    ndcg_at_k,
-    precision_at_k,
-)
+from video_recommender.similarity.evaluation import EvaluationSet
 from video_recommender.similarity.importance import Matrix, ObjectScores, applicable_formulas, scores_from_detections
 from video_recommender.similarity.nearest_neighbours import Scores, random_scores
 from video_recommender.similarity.object_space import ObjectSpace
@@ -86,7 +79,7 @@ def compare_recommenders(
     Returns:
         A row per recommender and choice of candidates.
     """
-    test, k = EvaluationSet.draw(video_points.index, corpus, seed), options.neighbours
+    test = EvaluationSet.draw(video_points.index, corpus, seed)
     video_ids = test.videos.index
     points = video_points.loc[video_ids].to_numpy(np.float32)
 
@@ -106,19 +99,9 @@ def compare_recommenders(
         "random": lambda: random_scores(seed),
     }
     rows = [
-        {
-            "system": system,
-            "candidates": recommended.candidates,
-            "neighbours": k,
-            "videos": len(recommended.lists.measurable.relevant),
-            "precision": precision_at_k(recommended.lists),
-            "ndcg": ndcg_at_k(recommended.lists),
-            "map": map_at_k(recommended.lists),
-            "intra_list_diversity": intra_list_diversity(recommended.positions, points),
-            "catalogue_coverage": catalogue_coverage(recommended.positions, len(video_ids)),
-        }
+        {"system": system, **row}
         for system, make_scores in scorers.items()
-        for recommended in test.recommend(make_scores(), k)
+        for row in test.evaluate(make_scores(), options.neighbours, points)
     ]
     return RecommendationReport.validate(pd.DataFrame(rows))
 
@@ -131,23 +114,14 @@ def compare_importances(
     seed: int,
 ) -> DataFrame[ImportanceReport]:
     """Evaluate the recommendations with each formula of importance that the object scores allow."""
-    test, k = EvaluationSet.draw(object_scores.video_ids, corpus, seed), options.neighbours
-    rows = []
+    test, detector = EvaluationSet.draw(object_scores.video_ids, corpus, seed), object_space.options.detector
+    rows: list[dict[str, str | int | float]] = []
     for formula in applicable_formulas(object_scores):
         space = object_space.with_importance(formula)
         points = space.transform(space.importances(object_scores)).loc[test.videos.index].to_numpy(np.float32)
-        rows += [
-            {
-                "detector": object_space.options.detector,
-                "importance": formula,
-                "candidates": recommended.candidates,
-                "neighbours": k,
-                "precision": precision_at_k(recommended.lists),
-                "ndcg": ndcg_at_k(recommended.lists),
-            }
-            for recommended in test.recommend(test.cosine_scores(points), k)
-        ]
-    return ImportanceReport.validate(pd.DataFrame(rows))
+        measured = test.evaluate(test.cosine_scores(points), options.neighbours, points)
+        rows += [{"detector": detector, "importance": formula, **row} for row in measured]
+    return ImportanceReport.validate(pd.DataFrame(rows, columns=list(ImportanceReport.to_schema().columns)))
 
 
 def summarise_recommendations(recommendation_report: DataFrame[RecommendationReport]) -> dict[str, float]:
@@ -171,8 +145,7 @@ def draw_recommendation_comparison(recommendation_report: DataFrame[Recommendati
 
 
 def _dense(matrix: Matrix) -> NDArray[np.float32]:
-    dense: NDArray[np.float32] = matrix.astype(np.float32).toarray()
-    return dense
+    return np.asarray(matrix.astype(np.float32).toarray())
 
 
 def _embedding_rows(blocks: Iterable[pd.DataFrame], video_ids: pd.Index) -> NDArray[np.float32]:
