@@ -1,7 +1,6 @@
 """Approximate nearest neighbours: an index proposes candidates, which are ranked by their exact similarity."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +49,7 @@ Points = NDArray[np.float32]
 Positions = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class SearchEffort:
+class SearchEffort(NamedTuple):
     """Cells that a query reads (nprobe), and points per proposed one that are compared in 8 bits (k_factor)."""
 
     cells: int
@@ -174,7 +172,7 @@ def find_neighbours_with(
 
 def _more_effort(effort: SearchEffort) -> list[SearchEffort]:
     """Double one of both: tight clusters need more points compared in 8 bits, other points need more cells."""
-    doubled = replace(effort, cells=2 * effort.cells), replace(effort, refined=2 * effort.refined)
+    doubled = effort._replace(cells=2 * effort.cells), effort._replace(refined=2 * effort.refined)
     return [more for more in doubled if more.cells <= MAX_EFFORT.cells and more.refined <= MAX_EFFORT.refined]
 
 

@@ -129,11 +129,7 @@ def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Ma
 
 
 def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
-    """Rank videos as originals, from 0: by duration, then by resolution, both descending, then by `video_id`.
-
-    Args:
-        videos: columns `duration_s`, `width`, `height` and `video_id`.
-    """
+    """Rank videos as originals, from 0: by `duration_s`, then by `width` × `height`, descending, then by `video_id`."""
     duration = -(videos["duration_s"].fillna(0) / DURATION_STEP_S).round()
     pixels = -(videos["width"] * videos["height"]).fillna(0).astype(float)
     order = np.lexsort((videos["video_id"].to_numpy(str), pixels.to_numpy(), duration.to_numpy()))
@@ -144,9 +140,7 @@ def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
 def merge_groups(groups: pd.Series, originals: pd.Series) -> pd.Series:
     """Merge the groups of near duplicates with those of their originals, under the first name in the alphabet.
 
-    Args:
-        groups: index `video_id`.
-        originals: same index: the original of a near duplicate; missing for others.
+    Both tables have the index `video_id`; the original is missing for videos that are no near duplicates.
     """
     pairs = originals.dropna()
     codes, names = groups.factorize(sort=True)

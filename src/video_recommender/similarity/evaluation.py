@@ -70,11 +70,6 @@ class RankedLists:
         return RankedLists(self.hits[self.relevant > 0], self.relevant[self.relevant > 0])
 
 
-def sample_queries(videos: int, at_most: int, seed: int) -> NDArray[np.int64]:
-    """Draw the row numbers of the videos whose lists are evaluated, ascending; all if they are not too many."""
-    return np.sort(np.random.default_rng(seed).permutation(videos)[:at_most])
-
-
 def rate_lists(
     positions: NDArray[np.int64], queries: NDArray[np.int64], categories: pd.Series, labels: Labels
 ) -> RankedLists:
@@ -99,7 +94,7 @@ class EvaluationSet:
 
     Attributes:
         videos: `category`, `group` and `title`, index `video_id`, in alphabetical order.
-        queries: row numbers of the queries.
+        queries: row numbers of the queries, ascending.
     """
 
     videos: pd.DataFrame
@@ -107,9 +102,9 @@ class EvaluationSet:
 
     @classmethod
     def draw(cls, video_ids: pd.Index, corpus: DataFrame[Corpus], seed: int) -> Self:
-        """Select the labelled ones of some videos, and draw the queries."""
+        """Select the labelled ones of some videos, and draw the queries; all if they are not too many."""
         videos = labelled_corpus(video_ids.sort_values(), corpus)
-        return cls(videos, sample_queries(len(videos), EVALUATED_VIDEOS, seed))
+        return cls(videos, np.sort(np.random.default_rng(seed).permutation(len(videos))[:EVALUATED_VIDEOS]))
 
     def cosine_scores(self, vectors: NDArray[np.float32]) -> Scores:
         """Score by the cosine of vectors, shape (videos, axes)."""
@@ -133,12 +128,8 @@ class EvaluationSet:
     def evaluate(self, scores: Scores, k: int, points: Matrix) -> Iterator[dict[str, str | int | float]]:
         """Recommend k videos for each query, from all videos and from those of other groups, and measure both.
 
-        Videos of the same group are excluded before ranking, and do not count as relevant candidates.
-
-        Args:
-            scores: of the candidates.
-            k: number of videos per query.
-            points: shape (videos, axes), in which diversity is measured.
+        Videos of the same group are excluded before ranking, and do not count as relevant candidates. Diversity is
+        measured between `points`, shape (videos, axes).
 
         Yields:
             The columns of `RecommendationReport` but `system`, first for `all` videos, then for `other_groups`.

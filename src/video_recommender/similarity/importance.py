@@ -95,14 +95,11 @@ def applicable_formulas(scores: ObjectScores) -> tuple[ImportanceFormula, ...]:
 
 
 def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_weights: NDArray[np.float64]) -> Matrix:
-    """Compute the importance of each class in each video.
+    """Compute the importance of each class in each video; all zeros for a video without scores.
 
-    Args:
-        scores: of any videos; one without scores has no importance.
-        formula: `confidence_share`, the share of the class in the video's total confidence; `frame_share`, its share of
-            the frames; `tf_idf`, its confidence share times its weight (Salton and Buckley, 1988); `area`, its share of
-            the total area.
-        class_weights: `inverse_document_frequency` of the corpus, shape (classes,).
+    The formula `confidence_share` is the share of the class in the video's total confidence; `frame_share`, its share
+    of the frames; `tf_idf`, its confidence share times its weight, the `inverse_document_frequency` in the corpus
+    (Salton and Buckley, 1988); `area`, its share of the total area.
     """
     match formula:
         case "confidence_share":

@@ -108,12 +108,7 @@ def unit_rows(vectors: Matrix) -> NDArray[np.float64]:
 
 
 def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
-    """Number the groups of videos.
-
-    Args:
-        video_ids: the videos, in order.
-        groups: name of each video's group by `video_id`; a video without one is a group of its own.
-    """
+    """Number the groups of videos, given by `video_id`; a video without one is a group of its own."""
     names = pd.Series(index=video_ids, dtype="str") if groups is None else groups.reindex(video_ids)
     codes = names.factorize()[0].astype(np.int64)
     is_alone = codes < 0

@@ -49,7 +49,6 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     Attributes:
         video_ids_: videos that can be recommended, in alphabetical order.
-        axes_: names of the axes of object space.
         points_: float32, shape (videos, axes).
         groups_: shape (videos,): equal for videos of one group.
         originals_: original of each near duplicate, by `video_id`.

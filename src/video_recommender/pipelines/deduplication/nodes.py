@@ -29,8 +29,7 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 def hash_frames(frames: FrameFolder) -> DataFrame[FrameHashes]:
     """Compute the perceptual hashes of a video's frames; frames without contrast have none."""
     numbers, hashes = hash_pictures(frames.pictures())
-    columns = {column: hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
-    table = pd.DataFrame({"frame": numbers, **columns})
+    table = pd.DataFrame({"frame": numbers, **dict(zip(HASH_COLUMNS, hashes.T, strict=True))})
     return cast("DataFrame[FrameHashes]", table)  # validated when it is saved
 
 

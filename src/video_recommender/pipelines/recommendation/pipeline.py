@@ -30,12 +30,7 @@ def create_pipeline() -> Pipeline:
                 outputs="importance_report",
                 name="compare_importances",
             ),
-            Node(
-                nodes.summarise_recommendations,
-                inputs=report,
-                outputs="recommendation_metrics",
-                name="summarise_recommendations",
-            ),
+            Node(nodes.summarise_recommendations, report, "recommendation_metrics", name="summarise_recommendations"),
             Node(
                 nodes.draw_recommendation_comparison,
                 inputs=report,
