@@ -111,7 +111,8 @@ class MlflowTracking:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Track a dataset if its catalog entry says so."""
-        if isinstance(self._catalog[dataset_name], MemoryDataset) or data == {}:  # nothing was stored
+        is_empty = isinstance(data, dict) and not data
+        if is_empty or isinstance(self._catalog[dataset_name], MemoryDataset):  # nothing was stored
             return
         if not self._is_running:
             self._start()
