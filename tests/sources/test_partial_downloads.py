@@ -231,7 +231,7 @@ def test_no_other_program_is_started_so_that_none_is_given_cookies(web, large_cl
 
     assert downloads.statuses() == ["ok", "unsupported", "live"]
     assert not (tmp_path / "started").exists()
-    assert "s3cret" not in repr(downloads.records)
+    assert "s3cret" not in repr(downloads.states)
 
 
 @pytest.mark.parametrize(
