@@ -186,7 +186,7 @@ def test_failed_downloads_are_listed_with_the_reason():
     gone = offer_downloads(gone=downloaded("unavailable", "It is gone"))["pets/gone"]
 
     with pytest.raises(VideoError, match="It is gone") as raised:
-        pickle.loads(pickle.dumps(gone.fetch))()
+        pickle.loads(pickle.dumps(gone)).fetch()
 
     assert raised.value.status == "unavailable"
 

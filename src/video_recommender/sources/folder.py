@@ -6,7 +6,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
@@ -66,7 +65,7 @@ def list_folder(folder: Path | str, copy_files: bool = False) -> list[SourceVide
             metadata=VideoMetadata(to_unicode(file.stem)),
             source=to_unicode(str(root / file)),
             group=_group(file) or identifiers[file],
-            fetch=partial(VideoLink, root / file, copy_files),
+            content=VideoLink(root / file, copy_files),
         )
         for file in videos
     ]

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.photo import Photo
-from video_recommender.media.video import Video, VideoBytes, VideoError, VideoLink
+from video_recommender.media.video import Video, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
 from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.sources.photos import ClipOptions, PhotoLibrary, list_photo_folder, plan_clips
@@ -85,7 +83,7 @@ def _clips(photos: Iterable[Photo], source: str, options: ClipOptions, seed: int
             source=source,
             group=recipe.group,
             photos=recipe.photos,
-            fetch=partial(_render, recipe),
+            content=recipe,
         )
         for recipe in plan_clips(photos, options, seed)
     ]
@@ -101,16 +99,8 @@ def _downloaded_video(video_id: str, state: PartitionState, downloads: Partition
         metadata=VideoMetadata(**metadata),
         source=str(state.properties["source"]),
         group=str(state.properties["group"]),
-        fetch=partial(VideoLink, file.path) if file else partial(_fail, state.status, state.error),
+        content=VideoLink(file.path) if file else VideoError(state.status, state.error),
     )
-
-
-def _fail(status: str, error: str) -> NoReturn:
-    raise VideoError(status, error)
-
-
-def _render(recipe: ClipRecipe) -> VideoBytes:
-    return VideoBytes(render_clip(recipe))
 
 
 def _required(path: Path | str | None, source: str) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from video_recommender.media.video import VideoBytes, VideoLink
+from video_recommender.media.clip_rendering import ClipRecipe, render_clip
+from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.web_access import strip_credentials
 from video_recommender.sources.web_options import parse_url
 from video_recommender.storage.digests import fingerprint
@@ -53,7 +54,7 @@ class SourceVideo:
 
     Attributes:
         digest: changes whenever the source would provide other bytes.
-        fetch: picklable, called in a worker; provides the video or raises a `VideoError`.
+        content: the file, what to render it from, or why there is none.
     """
 
     video_id: str
@@ -62,7 +63,7 @@ class SourceVideo:
     metadata: VideoMetadata
     source: str
     group: str
-    fetch: Callable[[], VideoBytes | VideoLink]
+    content: VideoLink | ClipRecipe | VideoError
     photos: str = ""
 
     @property
@@ -75,6 +76,16 @@ class SourceVideo:
             "photos": self.photos,
             **vars(self.metadata),
         }
+
+    def fetch(self) -> VideoBytes | VideoLink:
+        """Return the video, or raise a `VideoError`."""
+        match self.content:
+            case VideoError():
+                raise self.content
+            case ClipRecipe():
+                return VideoBytes(render_clip(self.content))
+            case _:
+                return self.content
 
 
 @dataclass(frozen=True)
