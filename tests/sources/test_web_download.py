@@ -12,9 +12,8 @@ from web_server import Web, broken_off, endless, first, page, redirect, refusal,
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources import ytdlp_client
-from video_recommender.sources.web_access import WebAccess
 from video_recommender.sources.web_download import WebDownloader
-from video_recommender.sources.web_options import WebCategory, WebFilters, WebOptions
+from video_recommender.sources.web_options import WebAccess, WebCategory, WebFilters, WebOptions
 
 
 def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
@@ -574,7 +573,7 @@ from pathlib import Path
 from video_recommender.sources.web_download import WebDownloader
 from video_recommender.sources.web_options import WebOptions
 from video_recommender.sources import ytdlp_client
-from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_options import WebAccess
 with WebDownloader(WebOptions(), WebAccess(Path("partial")), seed=1):
     print("started")
 """

@@ -15,8 +15,7 @@ from video_recommender.console_output import suppress_stderr
 if TYPE_CHECKING:
     import keras
 
-METADATA_FILE = "metadata.json"
-"""Member of a `.keras` archive with Keras's version and the time of saving."""
+METADATA_FILE = "metadata.json"  # Member of a `.keras` archive with Keras's version and the time of saving
 
 
 class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):

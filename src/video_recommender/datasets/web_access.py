@@ -5,7 +5,7 @@ from typing import Any, Final, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_options import WebAccess
 from video_recommender.storage.paths import require_local_path
 
 CREDENTIALS: Final = frozenset({"cookies", "proxy"})

@@ -24,7 +24,6 @@ from video_recommender.storage.paths import require_local_path
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
 ALTERNATIVE = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
-
 _PINNED = re.compile(r"^(?P<name>[\w.-]+)==\S+(?P<hashes>(?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)
 
 logger = logging.getLogger(__name__)

@@ -15,18 +15,13 @@ from video_recommender.media.frames import Picture
 from video_recommender.media.photo import Photo
 from video_recommender.storage.digests import fingerprint
 
-VERSION: Final = 1
-"""Increase it when the same recipe would give another clip."""
-
+VERSION: Final = 1  # Increase it when the same recipe would give another clip
+# Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing
 OVERSAMPLING: Final = 1.5
-"""Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing."""
-
+# Pixels. Noise is drawn once per clip, larger than a frame by this margin; each frame shows another window of it.
 NOISE_MARGIN: Final = 64
-"""Pixels. Noise is drawn once per clip, larger than a frame by this margin; each frame shows another window of it."""
-
+# Luma Y, and chroma U and V at half the size, uint8 (ITU-R BT.601)
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
-"""Luma Y, and chroma U and V at half the size, uint8 (ITU-R BT.601)."""
-
 _ZERO_LEVELS: Final = (16, 128, 128)
 _INTERPOLATION: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 

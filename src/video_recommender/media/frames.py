@@ -5,17 +5,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from upath import UPath
 
 from video_recommender.media.video import VideoError
 from video_recommender.storage.paths import StoragePath
 
-Picture = NDArray[np.uint8]
-"""An image: uint8 RGB, shape (height, width, 3)."""
-
-Frames = NDArray[np.uint8]
-"""Images in order of time: uint8 RGB, shape (n, height, width, 3)."""
+Picture = NDArray[np.uint8]  # An image: uint8 RGB, shape (height, width, 3)
+Frames = NDArray[np.uint8]  # Images in order of time: uint8 RGB, shape (n, height, width, 3)
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,20 @@ class FrameFolder:
         if not pictures:
             raise VideoError("damaged", f"{self.path} holds no frames: delete it and run preprocessing again")
         return np.stack(pictures)
+
+
+def build_manifest(states: pd.DataFrame, frame_manifest: pd.DataFrame) -> pd.DataFrame:
+    """Build the manifest of a stage that works on frames; a video without frames keeps the reason why.
+
+    Args:
+        states: a row per video that the stage has processed, with the columns of its manifest.
+        frame_manifest: a row per video with its frames' status.
+
+    Returns:
+        A row per video, in order of `video_id`.
+    """
+    failed = frame_manifest.loc[frame_manifest["status"] != "ok", states.columns]
+    return pd.concat([states.fillna({"frames": 0}), failed]).sort_values("video_id", ignore_index=True)
 
 
 def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:

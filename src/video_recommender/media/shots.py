@@ -15,16 +15,11 @@ from video_recommender.media.frames import Picture
 if TYPE_CHECKING:
     from scenedetect import SceneDetector
 
-DETECTION_WIDTH: Final = 128
-"""Cuts are as visible in frames of this width, in pixels, and cost far less to find."""
-
+DETECTION_WIDTH: Final = 128  # Cuts are as visible in frames of this width, in pixels, and cost far less to find
 ADAPTIVE_THRESHOLD: Final = 3.0
-CONTENT_THRESHOLD: Final = 27.0
-"""PySceneDetect's own defaults."""
-
+CONTENT_THRESHOLD: Final = 27.0  # PySceneDetect's own defaults
+# Frames per second where the file states none; the detectors go by time stamps, not by it
 ASSUMED_RATE: Final = Fraction(25)
-"""Frames per second where the file states none; the detectors go by time stamps, not by it."""
-
 _TICK: Final = Fraction(1, 1_000_000)
 
 

@@ -11,8 +11,8 @@ from upath import UPath
 
 from video_recommender.storage.paths import StoragePath
 
+# A file may be restored or replaced without a change of its fingerprint, so the next run tries again
 TRANSIENT_STATUSES: Final = frozenset({"damaged", "missing"})
-"""A file may be restored or replaced without a change of its fingerprint, so the next run tries again."""
 
 
 class VideoError(Exception):

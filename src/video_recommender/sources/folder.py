@@ -24,12 +24,8 @@ VIDEO_SUFFIXES: Final = frozenset(
 )
 """Files with other suffixes are ignored."""
 
-UNLABELLED: Final = "unlabelled"
-"""Category part of the `video_id` of a video without a category."""
-
-MAX_SLUG_LENGTH: Final = 80
-"""Characters, without a digest."""
-
+UNLABELLED: Final = "unlabelled"  # Category part of the `video_id` of a video without a category
+MAX_SLUG_LENGTH: Final = 80  # Characters, without a digest
 _DIGEST_STEP: Final = 6
 _RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # file names that Windows does not allow
 _REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=…"

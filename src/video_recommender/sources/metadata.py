@@ -12,26 +12,21 @@ from urllib.parse import unquote
 
 from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
-from video_recommender.sources.web_access import strip_credentials
-from video_recommender.sources.web_options import parse_url
+from video_recommender.sources.web_options import parse_url, strip_credentials
 from video_recommender.storage.digests import fingerprint
 
-MAX_TEXT_LENGTH: Final = 500
-"""Characters kept of one field."""
-
-EARLIEST_DATE: Final = date(1990, 1, 1)
-"""The web did not exist earlier: older dates are errors."""
-
+MAX_TEXT_LENGTH: Final = 500  # Characters kept of one field
+EARLIEST_DATE: Final = date(1990, 1, 1)  # The web did not exist earlier: older dates are errors
 _MAX_INTEGER: Final = 2**62
 _SPACES_AND_CONTROLS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 _TEXTS: Final = ("title", "uploader", "uploader_id", "channel", "channel_id", "license", "webpage_url", "thumbnail")
 _FORMAT_FIELDS: Final = ("format_id", "protocol", "ext", "vcodec", "width", "height", "filesize")
+# Extractors whose identifier is the file name, which two videos may share
 _SITES_WITHOUT_IDS: Final = frozenset({"generic", "html5mediaembed"})
-"""Extractors whose identifier is the file name, which two videos may share."""
 _LIST_TYPES: Final = frozenset({"playlist", "multi_video"})
 _LINK_TYPES: Final = frozenset({"url", "url_transparent"})
+# yt-dlp would call ffmpeg to cut such a section out, see `YtdlpClient`
 _SECTION_FIELDS: Final = frozenset({"section_start", "section_end"})
-"""yt-dlp would call ffmpeg to cut such a section out, see `YtdlpClient`."""
 
 
 @dataclass(frozen=True)

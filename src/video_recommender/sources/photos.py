@@ -16,12 +16,10 @@ from video_recommender.media.photo import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 
 PHOTO_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-
+# Largest offset of a shot from the photo's focus, in crops: enough to pan while the subject stays in view
 MAX_OFFSET: Final = 0.2
-"""Largest offset of a shot from the photo's focus, in crops: enough to pan while the subject stays in view."""
-
+# Largest rotation of a shot, as of a hand-held camera; more would show wide reflections beyond the photo's edge
 MAX_ROLL_DEGREES: Final = 4
-"""Largest rotation of a shot, as of a hand-held camera; more would show wide reflections beyond the photo's edge."""
 
 
 class PhotoLibrary(Protocol):

@@ -9,22 +9,26 @@ from typing import Any, Final, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from video_recommender.media.probe import VideoProperties, probe_video
+from video_recommender.media.decoding import VideoProperties, probe_video
 from video_recommender.media.video import VideoError, VideoFile, VideoLink
 from video_recommender.sources.folder import UNLABELLED, unique_slugs
 from video_recommender.sources.metadata import VideoInfo, VideoMetadata, one_line, plain_url, sanitize_metadata
 from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
-from video_recommender.sources.retry import CircuitBreaker, RetryPolicy
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_errors import OPTION_STATUSES, RETRIED_STATUSES, UNREACHABLE_STATUSES, WebError
-from video_recommender.sources.web_options import WebOptions, list_web_sources
+from video_recommender.sources.web_errors import (
+    OPTION_STATUSES,
+    RETRIED_STATUSES,
+    UNREACHABLE_STATUSES,
+    CircuitBreaker,
+    RetryPolicy,
+    WebError,
+)
+from video_recommender.sources.web_options import WebAccess, WebOptions, list_web_sources
 from video_recommender.sources.web_search import VideoFilter, WebSearch, WebVideo
 from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
 from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import Partition, PartitionState, Update
 
-MAX_NAME_LENGTH: Final = 32
-"""Characters of a video's name in the progress bar."""
+MAX_NAME_LENGTH: Final = 32  # Characters of a video's name in the progress bar
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,33 @@
-"""Classify errors of yt-dlp: status, reason, and whether to try again."""
+"""Classify errors of yt-dlp, retry transient ones with exponential backoff, and stop requests to unreachable sites."""
 
 import errno
 import logging
+import random
 import re
+import time
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, TransportError
 from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedError, UnsupportedError, YoutubeDLError
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources.metadata import one_line
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import EXCLUDED_STATUSES
+from video_recommender.sources.web_options import EXCLUDED_STATUSES, WebAccess, is_search, site_of
+from video_recommender.sources.ytdlp_client import Deadline
 
+# Problems of the network or the site, not of the video
 UNREACHABLE_STATUSES: Final = frozenset({"unreachable", "rate_limited"})
-"""Problems of the network or the site, not of the video."""
-
+# Problems that may be transient: such videos are requested again in the next run
 RETRIED_STATUSES: Final = UNREACHABLE_STATUSES | {"incomplete", "timed_out", "failed", "crashed", "live"}
-"""Problems that may be transient: such videos are requested again in the next run."""
-
+# Problems that depend on the options: such videos are requested again when the options change
 OPTION_STATUSES: Final = frozenset({"filtered", "no_format", "too_large"})
-"""Problems that depend on the options: such videos are requested again when the options change."""
-
+# Problems that are found without a request, and so say nothing about the network
 OFFLINE_STATUSES: Final = EXCLUDED_STATUSES | {"invalid_url"}
-"""Problems that are found without a request, and so say nothing about the network."""
 
 REMEDIES: Final = {
     "filtered": "change ingestion.youtube.filters if you want it",
@@ -64,6 +64,13 @@ _STATUS_OF_TEXT: Final = (
 _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caused by .*", re.DOTALL)
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})
+
+BACKOFF_S: Final = 2.0  # First pause in seconds; it doubles with each attempt, with a jitter of 50 %
+MAX_PAUSE_S: Final = 300.0  # A video whose server requests a longer pause is left to the next run
+# Single videos are out of reach for reasons of their own; three in a row mean that the site or the network is
+MAX_CONSECUTIVE_FAILURES: Final = 3
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -175,3 +182,94 @@ def _retry_after_s(error: HTTPError) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+class RetryPolicy:
+    """Retries with exponential backoff and jitter within the deadline of a video; honours Retry-After."""
+
+    def __init__(self, retries: int, access: WebAccess, deadline: Deadline, seed: int) -> None:
+        self._retries = retries
+        self._access = access
+        self._deadline = deadline
+        self._random = random.Random(seed)
+
+    def call(self, action: Callable[[WebError | None], T]) -> T:
+        """Call a function until it succeeds.
+
+        Args:
+            action: gets the error of the previous attempt.
+
+        Raises:
+            WebError: if the error is permanent, or the last attempt failed.
+            OSError: if the disk is full or may not be written to.
+        """
+        previous: WebError | None = None
+        attempt = 0
+        while True:
+            try:
+                return action(previous)
+            except Exception as error:  # noqa: BLE001 - extractors raise any exception on an unexpected page
+                previous = classify_error(error, self._access)
+            pause_s = previous.retry_after_s or self.backoff_s(attempt)
+            if not previous.retry or not self._may_wait(attempt, pause_s):
+                raise previous
+            logger.info("%s: retry in %.0f s", previous.reason, pause_s)
+            time.sleep(pause_s)
+            attempt += 1
+
+    def backoff_s(self, n: int) -> float:
+        """Draw the pause after attempt `n`, counted from 0, in seconds; yt-dlp passes `n` by name."""
+        return min(MAX_PAUSE_S, BACKOFF_S * 2.0**n * self._random.uniform(0.5, 1.5))
+
+    def fragment_backoff_s(self, error: Exception | None, attempt: int) -> float:
+        """Compute the pause after an attempt to fetch a fragment of a stream, in seconds.
+
+        Raises:
+            Exception: the given error if there must be no further attempt; yt-dlp itself would only report its text.
+        """
+        requested_s = classify_error(error, self._access).retry_after_s if error else None
+        pause_s = requested_s or self.backoff_s(attempt)
+        if error and not self._may_wait(attempt, pause_s):
+            raise error
+        return pause_s
+
+    def _may_wait(self, attempt: int, pause_s: float) -> bool:
+        return attempt < self._retries and pause_s <= min(MAX_PAUSE_S, self._deadline.remaining_s)
+
+
+class CircuitBreaker:
+    """Stops requests to a site, or to all sites, after consecutive failures."""
+
+    def __init__(self) -> None:
+        self._failures: Counter[str] = Counter()
+        self._failed_sites: list[str] = []
+        self._site_of_search: dict[str, str] = {}
+
+    def is_open(self, url: str) -> bool:
+        """Return whether the site of a URL or search gets no more requests."""
+        return self._failures[self._site(url)] >= MAX_CONSECUTIVE_FAILURES
+
+    def record(self, url: str, source: str, status: str) -> None:
+        """Record the status of a video that was found by a source (search or URL)."""
+        if is_search(source) and not is_search(url):
+            self._site_of_search[site_of(source)] = site_of(url)
+        if status in OFFLINE_STATUSES:
+            return
+        site = self._site(url)
+        if status not in UNREACHABLE_STATUSES:
+            self._failed_sites.clear()
+            del self._failures[site]
+            return
+        self._failures[site] += 1
+        self._failed_sites.append(site)
+        if self.is_open(url):
+            self._failed_sites = [other for other in self._failed_sites if other != site]
+            logger.warning("No more requests to %s in this run: %d failures in a row", site, self._failures[site])
+
+    def is_open_for_all(self, sources: Iterable[str]) -> bool:
+        """Return whether several sites failed in a row, or no remaining source may be requested."""
+        return len(self._failed_sites) >= MAX_CONSECUTIVE_FAILURES or all(self.is_open(source) for source in sources)
+
+    def _site(self, url: str) -> str:
+        site = site_of(url)
+        return self._site_of_search.get(site, site)

@@ -8,14 +8,11 @@ from slugify import slugify
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources.metadata import VideoInfo, sanitize_metadata, url_key
-from video_recommender.sources.retry import RetryPolicy
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_errors import WebError, classify_error
-from video_recommender.sources.web_options import WebFilters, is_web_url
+from video_recommender.sources.web_errors import RetryPolicy, WebError, classify_error
+from video_recommender.sources.web_options import WebAccess, WebFilters, is_web_url
 from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
 
-MAX_DEPTH: Final = 5
-"""Channels have tabs, which have playlists, which have videos; deeper lists are cycles."""
+MAX_DEPTH: Final = 5  # Channels have tabs, which have playlists, which have videos; deeper lists are cycles
 
 _LINK_FIELDS: Final = frozenset(
     {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
@@ -53,8 +50,7 @@ class WebVideo:
         return f"{slugify(self.name, max_length=60, word_boundary=True) or 'untitled'}-{self.key[:8]}"
 
 
-VideoFilter = Callable[[WebVideo], bool]
-"""Selects videos, and links to videos, that need no request."""
+VideoFilter = Callable[[WebVideo], bool]  # Selects videos, and links to videos, that need no request
 
 
 class WebSearch:

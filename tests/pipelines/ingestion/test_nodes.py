@@ -24,8 +24,7 @@ from video_recommender.schemas import VideoManifest
 from video_recommender.sources.listing import FolderOptions, IngestionOptions
 from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.sources.photos import ClipOptions, ClipStyle, list_photo_folder, plan_clips
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import RateLimits, WebCategory, WebFilters, WebOptions
+from video_recommender.sources.web_options import RateLimits, WebAccess, WebCategory, WebFilters, WebOptions
 from video_recommender.storage.partitions import Partitions, PartitionState
 
 BUNDLED = Path(str(files("skimage") / "data"))
@@ -195,3 +194,21 @@ def test_web_videos_are_downloaded_and_reported(web, clips, tmp_path, short_paus
     assert summarise_downloads(made, options).to_dict("records") == [
         {"category": "pets", "target": 2, "usable": 1, "result": "sources exhausted", "not_usable": "1 unavailable"}
     ]
+
+
+def test_each_category_has_its_target_and_its_unusable_videos():
+    statuses = [("pets", status) for status in ("ok", "filtered", "unavailable", "filtered")]
+    outcomes = enumerate([*statuses, ("cars", "ok"), ("boats", "ok")])
+    downloads = Partitions(
+        {str(n): PartitionState(status=st, properties={"category": name}) for n, (name, st) in outcomes}
+    )
+    categories = {"pets": WebCategory(), "cars": WebCategory(target=1), "music": WebCategory()}
+    options = IngestionOptions(source="youtube", youtube=WebOptions(categories=categories, target=2))
+
+    report = summarise_downloads(downloads, options).set_index("category")
+
+    assert report["usable"].to_dict() == {"pets": 1, "cars": 1, "music": 0}
+    assert report["target"].to_dict() == {"pets": 2, "cars": 1, "music": 2}
+    assert report["result"].tolist() == ["sources exhausted", "target reached", "sources exhausted"]
+    assert report["not_usable"].tolist() == ["2 filtered, 1 unavailable", "", ""]
+    assert summarise_downloads(downloads, IngestionOptions(source="youtube")).empty
