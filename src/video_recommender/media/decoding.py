@@ -94,16 +94,14 @@ class OpenVideo:
             yield None  # the end of the file is damaged: flush the decoder
 
     def continuous_packets(self) -> Iterator[Packet]:
-        """Read the packets, with jumps in the time stamps of a broadcast removed."""
+        """Read the packets, with jumps in the time stamps of a broadcast removed, forwards or back by a second."""
         offset, expected = 0, None
         for packet in self.packets():
             if packet is None or not packet.time_base:
                 continue
             if self.may_be_spliced and packet.dts is not None:
                 jump_s = 0.0 if expected is None else float((packet.dts + offset - expected) * packet.time_base)
-                if (
-                    expected is not None and not -1 <= jump_s <= DISCONTINUITY_S
-                ):  # reordered frames may step back a little
+                if expected is not None and not -1 <= jump_s <= DISCONTINUITY_S:
                     offset = expected - packet.dts
                 expected = packet.dts + offset + (packet.duration or 0)
                 packet.dts += offset
