@@ -12,7 +12,7 @@ from web_server import page, video
 from video_recommender.sources.metadata import VideoInfo, sanitize_metadata
 from video_recommender.sources.web_download import download_categories
 from video_recommender.sources.web_options import RateLimits, WebAccess, WebCategory, WebFilters, WebOptions
-from video_recommender.sources.web_search import WebVideo
+from video_recommender.sources.web_videos import WebVideo
 
 FAST = RateLimits(retries=2, sleep_between_videos_s=(0, 0), video_timeout_s=30)
 MEDIA_TYPES = {

@@ -9,8 +9,8 @@ from yt_dlp.extractor.common import InfoExtractor
 
 from video_recommender.schemas import VideoManifest
 from video_recommender.sources.metadata import sanitize_metadata
-from video_recommender.sources.web_download import WebDownloader
 from video_recommender.sources.web_options import WebAccess, WebFilters
+from video_recommender.sources.web_videos import WebDownloader
 
 
 class OddSite(InfoExtractor):

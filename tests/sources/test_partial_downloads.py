@@ -12,8 +12,8 @@ from web_server import SocksProxy, Web, broken_off, counted, page, refusal, vide
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources.partial_files import TransferMonitor
-from video_recommender.sources.web_download import WebDownloader
 from video_recommender.sources.web_options import WebAccess, WebOptions
+from video_recommender.sources.web_videos import WebDownloader
 
 ONCE = FAST.model_copy(update={"retries": 0})
 

@@ -12,8 +12,8 @@ from web_server import Web, broken_off, endless, first, page, redirect, refusal,
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources import ytdlp_client
-from video_recommender.sources.web_download import WebDownloader
 from video_recommender.sources.web_options import WebAccess, WebCategory, WebFilters, WebOptions
+from video_recommender.sources.web_videos import WebDownloader
 
 
 def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
@@ -570,7 +570,7 @@ def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
     (tmp_path / "home" / "yt-dlp" / "config").write_text("--print 'a configuration was read'")
     start = """
 from pathlib import Path
-from video_recommender.sources.web_download import WebDownloader
+from video_recommender.sources.web_videos import WebDownloader
 from video_recommender.sources.web_options import WebOptions
 from video_recommender.sources import ytdlp_client
 from video_recommender.sources.web_options import WebAccess

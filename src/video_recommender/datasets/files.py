@@ -61,13 +61,13 @@ class FrameFolderDataset(_PathDataset[EncodedFrames, FrameFolder]):
         for file in self.load().files:
             if int(file.stem) > len(data):
                 file.unlink()
-        files = {self._path / f"{number}.jpg": jpeg for number, jpeg in enumerate(data.jpegs, start=1)}
-        if isinstance(self._path, UPath):  # a store writes many objects at a time
-            self._path.fs.pipe({file.path: jpeg for file, jpeg in files.items()})
+        folder, jpegs = self._path, {f"{number}.jpg": jpeg for number, jpeg in enumerate(data.jpegs, start=1)}
+        if isinstance(folder, UPath):  # a store writes many objects at a time
+            folder.fs.pipe({(folder / name).path: jpeg for name, jpeg in jpegs.items()})
             return
-        self._path.mkdir(parents=True, exist_ok=True)
-        for file, jpeg in files.items():
-            file.write_bytes(jpeg)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, jpeg in jpegs.items():
+            (folder / name).write_bytes(jpeg)
 
 
 class VideoFileDataset(_PathDataset[VideoBytes | VideoLink, Video]):

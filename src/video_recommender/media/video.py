@@ -93,7 +93,7 @@ class VideoBytes:
 
 @dataclass(frozen=True)
 class VideoLink:
-    """An existing video, which is never modified, to store as a symbolic link or a copy; `digest` as in `VideoBytes`."""
+    """An existing video, which is never modified, to store as a link or a copy; `digest` as in `VideoBytes`."""
 
     target: StoragePath
     copy: bool = False

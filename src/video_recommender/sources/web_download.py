@@ -1,136 +1,19 @@
 """Download videos until each category has as many usable ones as its target."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from video_recommender.media.decoding import VideoProperties, probe_video
-from video_recommender.media.video import VideoError, VideoFile, VideoLink
+from video_recommender.media.video import VideoError, VideoLink
 from video_recommender.sources.folder import UNLABELLED, unique_slugs
-from video_recommender.sources.metadata import VideoInfo, VideoMetadata, one_line, plain_url, sanitize_metadata
-from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
-from video_recommender.sources.web_errors import (
-    OPTION_STATUSES,
-    RETRIED_STATUSES,
-    UNREACHABLE_STATUSES,
-    CircuitBreaker,
-    RetryPolicy,
-    WebError,
-)
+from video_recommender.sources.web_errors import OPTION_STATUSES, RETRIED_STATUSES, UNREACHABLE_STATUSES, CircuitBreaker
 from video_recommender.sources.web_options import WebAccess, WebOptions, list_web_sources
-from video_recommender.sources.web_search import VideoFilter, WebSearch, WebVideo
-from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
+from video_recommender.sources.web_videos import WebDownloader, WebVideo
 from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import Partition, PartitionState, Update
 
-MAX_NAME_LENGTH: Final = 32  # Characters of a video's name in the progress bar
-
-
-@dataclass(frozen=True)
-class DownloadedVideo:
-    """A downloaded video in the folder of partial files, with its published and its measured properties."""
-
-    file: VideoFile
-    group: str
-    metadata: VideoMetadata
-    properties: VideoProperties
-
-
-class WebDownloader:
-    """Finds and downloads one video after the other; use it as a context manager."""
-
-    def __init__(self, options: WebOptions, access: WebAccess, seed: int) -> None:
-        self._options = options
-        self._access = access
-        self._deadline = Deadline(options.rate_limits.video_timeout_s)
-        self._retry = RetryPolicy(options.rate_limits.retries, access, self._deadline, seed)
-
-    def __enter__(self) -> Self:
-        self._access.partial_folder.mkdir(parents=True, exist_ok=True)
-        self._client = YtdlpClient(
-            self._options,
-            self._access,
-            self._deadline,
-            on_progress=self._on_progress,
-            extractor_backoff_s=self._retry.backoff_s,
-            fragment_backoff_s=lambda n: self._retry.fragment_backoff_s(self._client.http_error, n),
-        )
-        self._search = WebSearch(self._client, self._deadline, self._retry, self._options.filters, self._access)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
-        """Find videos, see `WebSearch.find`."""
-        return self._search.find(source, is_skipped)
-
-    def download(self, video: WebVideo) -> DownloadedVideo:
-        """Download the first seconds of a video; call `delete_partial_files` when its file is no longer needed.
-
-        Raises:
-            VideoError: with a status of `web_errors` or of `probe_video`.
-            OSError: if the disk is full or may not be written to.
-        """
-        try:
-            if video.error:
-                raise video.error
-            self._deadline.start(video.remaining_s)
-            return self._retry.call(lambda previous: self._attempt(video, previous))
-        except WebError as error:
-            if not error.retry:
-                self.delete_partial_files(video)
-            raise error.to_video_error(self.public_url(video.url)) from error
-
-    def delete_partial_files(self, video: WebVideo) -> None:
-        """Delete the files of one video."""
-        for file in self._access.partial_folder.glob(f"{video.key}*"):
-            file.unlink()
-
-    def delete_other_partial_files(self, keys: Iterable[str]) -> None:
-        """Delete the files of all videos, also of previous runs, except for those with the given keys."""
-        kept = set(keys)
-        for file in self._access.partial_folder.iterdir():
-            if file.name.split("-")[0] not in kept:
-                file.unlink()
-
-    def public_url(self, url: str) -> str:
-        """Remove secrets from a URL."""
-        return one_line(self._access.redact(plain_url(url)))
-
-    def _on_progress(self, progress: dict[str, Any]) -> None:
-        self._monitor.update(progress)
-
-    def _attempt(self, video: WebVideo, previous: WebError | None) -> DownloadedVideo:
-        if previous and previous.status == "failed":
-            video = self._search.refresh(video)
-        self._monitor = TransferMonitor(self._options.seconds, self._options.max_megabytes)
-        request = {**deepcopy(dict(video.info.fields)), "partial_name": video.key}
-        try:
-            fields = self._client.process_ie_result(request, download=True)
-            file = _downloaded_file(fields)
-        except EnoughDownloaded as enough:
-            fields, file = enough.fields, enough.file
-        try:
-            truncated = truncate_video(file, self._options.seconds)
-            check_complete(truncated, self._options.seconds, video.info.duration_s)
-        except VideoError:
-            self.delete_partial_files(video)  # otherwise yt-dlp would take it for a finished download
-            raise
-        info = VideoInfo(sanitize_metadata(fields, self._access.redact))
-        return DownloadedVideo(truncated, info.group or video.key, info.metadata, probe_video(truncated))
-
-
-def _downloaded_file(fields: Mapping[str, Any]) -> VideoFile:
-    for download in fields.get("requested_downloads") or ():
-        if download.get("filepath") and Path(download["filepath"]).exists():
-            return VideoFile(Path(download["filepath"]))
-    raise VideoError("failed", "nothing was downloaded")
+MAX_NAME_LENGTH = 32  # of a video in the progress bar, in characters
 
 
 def download_categories(

@@ -76,7 +76,7 @@ logger = logging.getLogger(__name__)
 
 
 class WebError(Exception):
-    """A video that could not be downloaded: status in one word, reason without secrets, and Retry-After in seconds."""
+    """A video that could not be downloaded; `reason` has no secrets, `retry_after_s` is what the server requests."""
 
     def __init__(self, status: str, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(status, reason, retry_after_s)

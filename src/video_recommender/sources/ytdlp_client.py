@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from queue import Empty, Queue
 from threading import TIMEOUT_MAX, Thread
@@ -68,7 +68,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
         access: WebAccess,
         deadline: Deadline,
         *,
-        on_progress: Callable[[dict[str, Any]], None],
+        on_progress: Callable[[Mapping[str, Any]], None],
         extractor_backoff_s: Callable[..., float],
         fragment_backoff_s: Callable[..., float],
     ) -> None:

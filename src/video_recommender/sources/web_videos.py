@@ -1,23 +1,33 @@
-"""Find the videos behind searches, lists, pages and links."""
+"""Find the videos behind searches, lists, pages and links, and download them one by one."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Self
 
 from slugify import slugify
 
-from video_recommender.media.video import VideoError
-from video_recommender.sources.metadata import VideoInfo, sanitize_metadata, url_key
+from video_recommender.media.decoding import VideoProperties, probe_video
+from video_recommender.media.video import VideoError, VideoFile
+from video_recommender.sources.metadata import (
+    VideoInfo,
+    VideoMetadata,
+    one_line,
+    plain_url,
+    sanitize_metadata,
+    url_key,
+)
+from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
 from video_recommender.sources.web_errors import RetryPolicy, WebError, classify_error
-from video_recommender.sources.web_options import WebAccess, WebFilters, is_web_url
+from video_recommender.sources.web_options import WebAccess, WebFilters, WebOptions, is_web_url
 from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
 
-MAX_DEPTH: Final = 5  # Channels have tabs, which have playlists, which have videos; deeper lists are cycles
-
+MAX_DEPTH: Final = 5  # channels have tabs, which have playlists, which have videos; deeper lists are cycles
+# Fields that describe a link and not the video behind it
 _LINK_FIELDS: Final = frozenset(
     {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
 )
-"""Fields that describe a link and not the video behind it."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +60,45 @@ class WebVideo:
         return f"{slugify(self.name, max_length=60, word_boundary=True) or 'untitled'}-{self.key[:8]}"
 
 
-VideoFilter = Callable[[WebVideo], bool]  # Selects videos, and links to videos, that need no request
+VideoFilter = Callable[[WebVideo], bool]  # selects videos, and links to videos, that need no request
 
 
-class WebSearch:
-    """Searches sites lazily: no further page is requested than the videos that are consumed need."""
+@dataclass(frozen=True)
+class DownloadedVideo:
+    """A downloaded video in the folder of partial files, with its published and its measured properties."""
 
-    def __init__(
-        self, client: YtdlpClient, deadline: Deadline, retry: RetryPolicy, filters: WebFilters, access: WebAccess
-    ) -> None:
-        self._client = client
-        self._deadline = deadline
-        self._retry = retry
-        self._filters = filters
+    file: VideoFile
+    group: str
+    metadata: VideoMetadata
+    properties: VideoProperties
+
+
+class WebDownloader:
+    """Finds and downloads one video after the other; use it as a context manager.
+
+    The search is lazy: no further page is requested than the videos that are consumed need.
+    """
+
+    def __init__(self, options: WebOptions, access: WebAccess, seed: int) -> None:
+        self._options = options
         self._access = access
+        self._deadline = Deadline(options.rate_limits.video_timeout_s)
+        self._retry = RetryPolicy(options.rate_limits.retries, access, self._deadline, seed)
+
+    def __enter__(self) -> Self:
+        self._access.partial_folder.mkdir(parents=True, exist_ok=True)
+        self._client = YtdlpClient(
+            self._options,
+            self._access,
+            self._deadline,
+            on_progress=self._on_progress,
+            extractor_backoff_s=self._retry.backoff_s,
+            fragment_backoff_s=lambda n: self._retry.fragment_backoff_s(self._client.http_error, n),
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
         """Find the videos of a search, list, page or file.
@@ -74,19 +109,66 @@ class WebSearch:
 
         Yields:
             Videos; those that cannot be read or do not fulfil the filters have an `error`.
+        """
+        yield from self._follow(self._link(VideoInfo({}), url_key(source), source), is_skipped, depth=0)
+
+    def download(self, video: WebVideo) -> DownloadedVideo:
+        """Download the first seconds of a video; call `delete_partial_files` when its file is no longer needed.
 
         Raises:
+            VideoError: with a status of `web_errors` or of `probe_video`.
             OSError: if the disk is full or may not be written to.
         """
-        info, key = VideoInfo({}), url_key(source)
-        yield from self._follow(WebVideo(key, source, info, key, self._name(info, source)), is_skipped, depth=0)
+        try:
+            if video.error:
+                raise video.error
+            self._deadline.start(video.remaining_s)
+            return self._retry.call(lambda previous: self._attempt(video, previous))
+        except WebError as error:
+            if not error.retry:
+                self.delete_partial_files(video)
+            raise error.to_video_error(self.public_url(video.url)) from error
 
-    def refresh(self, video: WebVideo) -> WebVideo:
-        """Request the page of a video again, because media URLs expire.
+    def delete_partial_files(self, video: WebVideo) -> None:
+        """Delete the files of one video."""
+        for file in self._access.partial_folder.glob(f"{video.key}*"):
+            file.unlink()
 
-        Returns:
-            The video with current URLs; unchanged if its page does not show it any more.
-        """
+    def delete_other_partial_files(self, keys: Iterable[str]) -> None:
+        """Delete the files of all videos, also of previous runs, except for those with the given keys."""
+        kept = set(keys)
+        for file in self._access.partial_folder.iterdir():
+            if file.name.split("-")[0] not in kept:
+                file.unlink()
+
+    def public_url(self, url: str) -> str:
+        """Remove secrets from a URL."""
+        return one_line(self._access.redact(plain_url(url)))
+
+    def _on_progress(self, progress: Mapping[str, Any]) -> None:
+        self._monitor.update(progress)
+
+    def _attempt(self, video: WebVideo, previous: WebError | None) -> DownloadedVideo:
+        if previous and previous.status == "failed":
+            video = self._refresh(video)
+        self._monitor = TransferMonitor(self._options.seconds, self._options.max_megabytes)
+        request = {**deepcopy(dict(video.info.fields)), "partial_name": video.key}
+        try:
+            fields = self._client.process_ie_result(request, download=True)
+            file = _downloaded_file(fields)
+        except EnoughDownloaded as enough:
+            fields, file = enough.fields, enough.file
+        try:
+            truncated = truncate_video(file, self._options.seconds)
+            check_complete(truncated, self._options.seconds, video.info.duration_s)
+        except VideoError:
+            self.delete_partial_files(video)  # otherwise yt-dlp would take it for a finished download
+            raise
+        info = VideoInfo(self._sanitize(fields))
+        return DownloadedVideo(truncated, info.group or video.key, info.metadata, probe_video(truncated))
+
+    def _refresh(self, video: WebVideo) -> WebVideo:
+        """Request the page of a video again, because media URLs expire; unchanged if it is no longer shown there."""
         if video.link is None:
             return video
         remaining_s = self._deadline.remaining_s
@@ -114,27 +196,26 @@ class WebSearch:
             return WebError("unsupported", "it is nested in too many lists")
         if depth > 0 and not is_web_url(link.url):
             return WebError("invalid_url", "it is neither an http nor an https URL")
-        return filter_error(link.info, self._filters)
+        return filter_error(link.info, self._options.filters)
 
     def _extract(self, link: WebVideo) -> VideoInfo:
-        fields = self._client.extract_info(
-            link.url, download=False, process=False, ie_key=link.info.fields.get("ie_key")
-        )
+        site = link.info.fields.get("ie_key")
+        fields = self._client.extract_info(link.url, download=False, process=False, ie_key=site)
         if not fields:
             raise VideoError("unsupported", "there is no video")
         return VideoInfo({**self._sanitize(fields), **_overriding_fields(link.info)})
 
     def _expand(self, info: VideoInfo, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
         if info.is_link:
-            linked = WebVideo(info.key, info.url, info, info.key, self._name(info, info.url), lists=link.lists)
+            linked = replace(self._link(info, info.key, info.url), lists=link.lists)
             yield from self._follow(linked, is_skipped, depth + 1)
         elif info.is_list:
             yield from self._expand_list(info, link, is_skipped, depth)
         else:
-            name = self._name(info, link.url)
+            name = self._access.redact(info.name(link.url))
             video = replace(link, key=info.key, info=info, name=name, link=link.link or link)
             if not is_skipped(video):
-                yield replace(video, error=filter_error(info, self._filters))
+                yield replace(video, error=filter_error(info, self._options.filters))
 
     def _expand_list(self, info: VideoInfo, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
         entries = iter(info.fields.get("entries") or ())
@@ -152,11 +233,11 @@ class WebSearch:
                 child = VideoInfo({**_inherited_fields(info, entry), **self._sanitize(entry)})
                 yield from self._expand(child, replace(parent, requested_key=child.key), is_skipped, depth + 1)
 
+    def _link(self, info: VideoInfo, key: str, url: str) -> WebVideo:
+        return WebVideo(key, url, info, key, self._access.redact(info.name(url)))
+
     def _sanitize(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         return sanitize_metadata(fields, self._access.redact)
-
-    def _name(self, info: VideoInfo, url: str) -> str:
-        return self._access.redact(info.name(url))
 
 
 def filter_error(info: VideoInfo, filters: WebFilters) -> WebError | None:
@@ -194,3 +275,10 @@ def _overriding_fields(link: VideoInfo) -> dict[str, Any]:
     if link.fields.get("_type") != "url_transparent":
         return {}
     return {name: value for name, value in link.fields.items() if value is not None and name not in _LINK_FIELDS}
+
+
+def _downloaded_file(fields: Mapping[str, Any]) -> VideoFile:
+    for download in fields.get("requested_downloads") or ():
+        if download.get("filepath") and Path(download["filepath"]).exists():
+            return VideoFile(Path(download["filepath"]))
+    raise VideoError("failed", "nothing was downloaded")
