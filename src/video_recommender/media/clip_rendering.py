@@ -31,8 +31,7 @@ class Framing(BaseModel, extra="forbid", frozen=True):
 
     Attributes:
         zoom: size of the crop; 1 is the largest crop with the clip's aspect ratio.
-        right: offset of its centre from the photo's focus, in widths of the crop.
-        down: offset of its centre from the photo's focus, in heights of the crop.
+        right: offset of its centre from the photo's focus, in widths of the crop; `down` likewise in heights.
         roll: degrees.
     """
 
@@ -103,10 +102,9 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
 
 def render_clip(recipe: ClipRecipe) -> bytes:
-    """Render a clip as an MP4 file: H.264, yuv420p, no sound; on one thread, so that the bytes are reproducible.
+    """Render a clip as an MP4 file, or raise a `VideoError` (`unreadable`) if a photo cannot be read.
 
-    Raises:
-        VideoError: `unreadable`, if a photo cannot be read.
+    It is H.264, yuv420p, without sound, and encoded on one thread, so that the bytes are reproducible.
     """
     file = BytesIO()
     with av.open(file, "w", format="mp4") as container:

@@ -60,14 +60,11 @@ class OpenVideo:
     def decode(
         self, is_skippable: PacketFilter | None = None, drop_packets: Callable[[Packets], Packets] | None = None
     ) -> Iterator[av.VideoFrame]:
-        """Decode the frames in order of time; damaged frames are skipped.
+        """Decode the frames in order of time and in the file's own pixel format; damaged frames are skipped.
 
         Args:
             is_skippable: selects packets that are not decoded if no other frame refers to them.
             drop_packets: removes packets to which no wanted frame refers.
-
-        Yields:
-            Frames in the file's own pixel format.
 
         Raises:
             VideoError: `unreadable`, if no frame can be decoded.
@@ -178,10 +175,7 @@ def _main_stream(container: InputContainer, video: VideoFile) -> VideoStream:
 
 @dataclass(frozen=True)
 class VideoProperties:
-    """Properties of a video file.
-
-    Width and height are as displayed: rotated upright, with square pixels. `fps` is the mean frame rate.
-    """
+    """Properties of a file: size as displayed (upright, with square pixels), and mean frame rate `fps`."""
 
     duration_s: float
     fps: float
@@ -191,11 +185,7 @@ class VideoProperties:
 
 
 def probe_video(video: Video) -> VideoProperties:
-    """Read the properties of a video and decode its first frame.
-
-    Raises:
-        VideoError: `missing`, `empty`, `unreadable` (not a video, or no frame can be decoded) or `audio_only`.
-    """
+    """Read the properties of a video and decode its first frame; raise the errors of `open_video` and of `decode`."""
     with video.as_local_file() as file:
         with open_video(file) as opened:
             first = next(opened.decode())

@@ -50,12 +50,7 @@ def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
     """Find the shots of a video (https://www.scenedetect.com/docs/latest/api/detectors.html).
 
     The frames come from this package's decoder, so that damaged files and variable rates are handled as everywhere.
-
-    Returns:
-        At least one shot; together they cover the video without gaps.
-
-    Raises:
-        VideoError: `unreadable`, if no frame can be decoded.
+    There is at least one shot; together they cover the video without gaps.
     """
     from scenedetect import FrameTimecode  # imported here because sampling at a fixed rate does not need it
     from scenedetect.common import Timecode

@@ -59,11 +59,7 @@ class VideoObject:
 
     @contextmanager
     def as_local_file(self) -> Iterator[VideoFile]:
-        """Download the object to a temporary file, which is deleted on exit.
-
-        Raises:
-            VideoError: `missing`, if the store does not hold it.
-        """
+        """Download the object to a temporary file, deleted on exit, or raise a `VideoError` (`missing`)."""
         with tempfile.TemporaryDirectory(prefix="video-") as folder:
             copy = Path(folder, self.path.name)
             try:

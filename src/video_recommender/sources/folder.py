@@ -34,17 +34,10 @@ logger = logging.getLogger(__name__)
 
 
 def list_folder(folder: Path | str, copy_files: bool = False) -> list[SourceVideo]:
-    """List the videos of a folder, sorted by `video_id`.
+    """List the videos of a folder, on a disk or in an object store, sorted by `video_id`.
 
     Videos in deeper folders belong to the category at the top; those of one deeper folder are a group. Hidden files are
-    ignored; symbolic links are followed.
-
-    Args:
-        folder: path, or URL in an object store.
-        copy_files: whether to store copies instead of links.
-
-    Raises:
-        ValueError: if it does not exist, cannot be read, contains no video, or is managed by this project itself.
+    ignored; symbolic links are followed. A `ValueError` says why the folder cannot be used.
     """
     root = parse_path(str(folder))
     digests = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())

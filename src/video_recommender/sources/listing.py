@@ -43,13 +43,7 @@ class IngestionOptions(BaseModel, extra="forbid", frozen=True):
 def list_source_videos(
     options: IngestionOptions, demo_photos: PhotoLibrary, downloads: Partitions[Video], seed: int
 ) -> list[SourceVideo]:
-    """List all videos of the configured source.
-
-    Args:
-        options: names the source.
-        demo_photos: photos of the source `demo`; downloaded only for it.
-        downloads: videos of the source `youtube`.
-        seed: of the rendered clips.
+    """List all videos of the configured source; the photos of the demo are downloaded only for it.
 
     Raises:
         ValueError: if the source has no path or no videos, or the seed is invalid.

@@ -38,12 +38,7 @@ class TransferMonitor:
         self._next_check: float = FIRST_CHECK_BYTES
 
     def update(self, progress: Mapping[str, Any]) -> None:
-        """Check the file if it has grown enough; a progress hook of yt-dlp.
-
-        Raises:
-            EnoughDownloaded: if the rest is not needed.
-            VideoError: `too_large` if the wanted part exceeds the limit.
-        """
+        """Check the file if it has grown enough (a hook of yt-dlp): raise `EnoughDownloaded` or a `VideoError`."""
         if progress["status"] != "downloading":
             return
         size, limit = progress.get("downloaded_bytes") or 0, self._max_megabytes * 1e6
@@ -63,15 +58,9 @@ class TransferMonitor:
 
 
 def check_complete(video: VideoFile, seconds: float, published_s: float | None = None) -> None:
-    """Check that a file contains the first seconds of a video, or all of a shorter one.
+    """Raise a `VideoError` (`incomplete`) unless a file contains the first seconds of a video, or all of a shorter one.
 
-    Args:
-        video: the file.
-        seconds: wanted duration.
-        published_s: duration according to the site, in seconds. The header of a truncated file may state less.
-
-    Raises:
-        VideoError: `incomplete`, or one of `open_video`.
+    The site publishes the duration `published_s`: the header of a truncated file may state less.
     """
     with open_video(video) as opened:
         stated_s = None if opened.may_be_spliced else opened.stated_duration_s  # only an estimate if spliced
@@ -82,11 +71,7 @@ def check_complete(video: VideoFile, seconds: float, published_s: float | None =
 
 
 def is_longer_than(video: VideoFile, seconds: float) -> bool:
-    """Return whether the frames of a file, which may be partial, last longer.
-
-    Raises:
-        VideoError: if it cannot be read, such as a partial MP4 file with its index at the end.
-    """
+    """Return whether the frames of a file last longer; a `VideoError` if it is partial and its index is at the end."""
     with open_video(video) as opened:
         first_s = float("inf")
         for start_s, end_s in opened.spans():
@@ -97,13 +82,9 @@ def is_longer_than(video: VideoFile, seconds: float) -> bool:
 
 
 def truncate_video(video: VideoFile, seconds: float) -> VideoFile:
-    """Copy the first seconds of a video, without sound and without encoding it again.
+    """Copy the first seconds of a video to a new file, without sound and without encoding it again.
 
-    Returns:
-        A new file next to the given one; the given file itself if it is short enough.
-
-    Raises:
-        VideoError: if it is no video.
+    The result is the given file itself if it is short enough.
     """
     with open_video(video) as opened:
         if opened.measure()[0] <= seconds + MARGIN_S:

@@ -70,10 +70,8 @@ DEFAULT_STYLE: Final = ClipStyle()
 def list_photo_folder(folder: Path) -> list[Photo]:
     """List the photos in `<category>/<photo>` and `<category>/<scene>/<photo>`, sorted by path.
 
-    A photo without a scene folder is a scene of its own. Byte-identical photos of a category are listed once.
-
-    Raises:
-        ValueError: if the folder does not exist or has no photos, or a photo is in two categories.
+    A photo without a scene folder is a scene of its own. Byte-identical photos of a category are listed once; in two
+    categories, they are a `ValueError`.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder of photos {folder}: create it, with one sub-folder per category")
@@ -93,10 +91,7 @@ def list_photo_folder(folder: Path) -> list[Photo]:
 def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generator) -> list[list[Photo]]:
     """Split one category's photos into disjoint pools of similar size, without splitting a scene.
 
-    With fewer scenes than `pools`, there is a pool per scene.
-
-    Raises:
-        ValueError: if there are fewer than two scenes.
+    With fewer scenes than `pools`, there is a pool per scene. Fewer than two scenes are a `ValueError`.
     """
     by_scene = sorted(photos, key=lambda photo: (photo.scene, photo.name, photo.digest))
     scenes = [tuple(scene) for _, scene in groupby(by_scene, key=lambda photo: photo.scene)]
@@ -119,10 +114,7 @@ def plan_clips(
     """Draw the recipes of all clips, without reading a photo.
 
     A clip depends only on the seed, its number and the photos of its category. Consecutive clips draw from different
-    pools.
-
-    Raises:
-        ValueError: if a category has fewer than two scenes, or two categories have the same slug.
+    pools. Categories with fewer than two scenes or equal slugs are a `ValueError`.
     """
     recipes: dict[str, ClipRecipe] = {}
     by_category = sorted(photos, key=lambda photo: photo.category)

@@ -21,14 +21,8 @@ def download_categories(
 ) -> Iterator[Update]:
     """Download videos until every category reaches its target or its sources are exhausted.
 
-    Args:
-        options: categories, formats, filters and rate limits.
-        access: secrets, and the folder of partial files.
-        states: outcomes of previous runs, by `video_id`.
-        seed: of the pauses between retries.
-
     Yields:
-        The outcome of one video: a copy of its file, or why there is none.
+        The outcome of one video: a copy of its file, or why there is none. `states` are those of previous runs.
 
     Raises:
         ValueError: if there is no category, or a source is invalid.
@@ -67,8 +61,8 @@ class _Archive:
 
     def __init__(self, options: WebOptions, states: Mapping[str, PartitionState]) -> None:
         self._options = options
+        # What `OPTION_STATUSES` depend on
         self.options_digest = fingerprint(options.filters, options.max_height, options.max_megabytes)
-        """Digest of the options that `OPTION_STATUSES` depend on."""
         self.usable: Counter[str] = Counter()
         self._states: dict[str, PartitionState] = {}
         self._ids: dict[str, str] = {}
@@ -84,7 +78,6 @@ class _Archive:
         return state.is_ok or (is_current and not self._options.ask_again)
 
     def is_below_target(self, category: str) -> bool:
-        """Return whether the category needs more videos."""
         return self.usable[category] < self._options.target_of(category)
 
     def find_duplicate(self, sha256: str) -> str:
@@ -92,14 +85,12 @@ class _Archive:
         return self._ids.get(f"sha256 {sha256}", "")
 
     def keys_to_retry(self) -> list[str]:
-        """Return the keys of the videos whose partial files are still useful."""
         return [str(state.properties["key"]) for state in self._states.values() if state.status in RETRIED_STATUSES]
 
     def add(self, video_id: str, outcome: Partition[VideoLink], lists: Sequence[str]) -> Update:
         """Add an outcome and return the updates to save.
 
-        Previous records of the same video under another name, and of the lists that contain it, are deleted: those
-        lists could not be read then.
+        Records of the same video under another name, and of lists that could not be read before, are deleted.
         """
         same = {self._ids.get(key) for key in (str(outcome.state.properties["requested_key"]), *lists)}
         outdated = [previous for previous in same if previous in self._states and previous != video_id]
@@ -135,13 +126,10 @@ def _download(category: str, video: WebVideo, downloader: WebDownloader, archive
 
 
 def _connection_message(state: PartitionState, kept: int) -> str:
-    remedy = (
-        "the site wants fewer requests: wait an hour, then run again"
-        if state.status == "rate_limited"
-        else "check the connection, then run again"
-    )
+    is_limited = state.status == "rate_limited"
+    remedy = "the site wants fewer requests: wait an hour" if is_limited else "check the connection"
     reason = state.error.split("; ")[0]
-    return f"No site can be reached any more ({reason}); {remedy}. {kept} downloaded videos are kept"
+    return f"No site can be reached any more ({reason}); {remedy}, then run again. {kept} downloaded videos are kept"
 
 
 def _progress() -> Progress:

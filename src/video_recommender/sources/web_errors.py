@@ -63,7 +63,7 @@ _STATUS_OF_TEXT: Final = (
 )
 _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caused by .*", re.DOTALL)
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-_PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})
+_PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})  # a firewall has the same, without a file name
 
 BACKOFF_S: Final = 2.0  # First pause in seconds; it doubles with each attempt, with a jitter of 50 %
 MAX_PAUSE_S: Final = 300.0  # A video whose server requests a longer pause is left to the next run
@@ -91,24 +91,17 @@ class WebError(Exception):
 
     def to_video_error(self, url: str) -> VideoError:
         """Add the URL and what to do."""
-        remedy = (
-            "it is requested again in the next run"
-            if self.retry
-            else "it is requested again only with --params=ingestion.youtube.ask_again=true"
-        )
-        reason = _REASONS.get(self.status, self.reason)
-        return VideoError(self.status, f"{url}: {reason}; {REMEDIES.get(self.status, remedy)}")
+        again = "in the next run" if self.retry else "only with --params=ingestion.youtube.ask_again=true"
+        remedy = REMEDIES.get(self.status, f"it is requested again {again}")
+        return VideoError(self.status, f"{url}: {_REASONS.get(self.status, self.reason)}; {remedy}")
 
 
 def classify_error(error: Exception, access: WebAccess) -> WebError:
-    """Classify and log an error that was raised by yt-dlp or while the downloaded file was checked.
-
-    Raises:
-        OSError: if the disk is full or may not be written to, which is no problem of the video.
-    """
+    """Classify and log an error of yt-dlp or of a downloaded file; raise it if the disk is full or read-only."""
     chain = list(_chain(error))
     for cause in chain:
-        if isinstance(cause, OSError) and _is_disk_error(cause):
+        is_denied = isinstance(cause, OSError) and cause.errno in _PERMISSION_ERRORS and cause.filename is not None
+        if is_denied or (isinstance(cause, OSError) and cause.errno in _DISK_ERRORS):
             raise cause
     is_expected = any(isinstance(cause, VideoError | YoutubeDLError) for cause in chain)
     text = access.redact("".join(traceback.format_exception(error)))
@@ -116,11 +109,6 @@ def classify_error(error: Exception, access: WebAccess) -> WebError:
     status = _status(chain)
     waits = (_retry_after_s(cause) for cause in chain if isinstance(cause, HTTPError))
     return WebError(status, access.redact(_reason(chain, status)), next(waits, None))
-
-
-def _is_disk_error(error: OSError) -> bool:
-    """A firewall denies connections with the same code, but without a file name."""
-    return error.errno in _DISK_ERRORS or (error.errno in _PERMISSION_ERRORS and error.filename is not None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -138,13 +126,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(chain: list[BaseException]) -> str:
-    if known := next(filter(None, map(_status_of, chain)), ""):
-        return known
     text = " ".join(map(str, chain))
-    for pattern, status in _STATUS_OF_TEXT:
-        if pattern.search(text):
-            return status
-    return "unavailable" if any(getattr(error, "expected", False) for error in chain) else "failed"
+    by_type = filter(None, map(_status_of, chain))
+    by_text = (status for pattern, status in _STATUS_OF_TEXT if pattern.search(text))
+    otherwise = "unavailable" if any(getattr(error, "expected", False) for error in chain) else "failed"
+    return next(by_type, "") or next(by_text, otherwise)
 
 
 def _status_of(error: BaseException) -> str:
@@ -156,10 +142,8 @@ def _status_of(error: BaseException) -> str:
 
 
 def _reason(chain: list[BaseException], status: str) -> str:
-    main = next(
-        (error for error in chain if isinstance(error, VideoError | ExtractorError | TransportError | HTTPError)),
-        chain[0],
-    )
+    kinds = VideoError | ExtractorError | TransportError | HTTPError
+    main = next((error for error in chain if isinstance(error, kinds)), chain[0])
     name, reason = type(main).__name__, next(filter(None, map(_text, (main, *chain))), "")
     if isinstance(main, VideoError) or status not in {"unsupported", "failed"}:
         return reason or name
@@ -194,15 +178,7 @@ class RetryPolicy:
         self._random = random.Random(seed)
 
     def call(self, action: Callable[[WebError | None], T]) -> T:
-        """Call a function until it succeeds.
-
-        Args:
-            action: gets the error of the previous attempt.
-
-        Raises:
-            WebError: if the error is permanent, or the last attempt failed.
-            OSError: if the disk is full or may not be written to.
-        """
+        """Call a function with the error of the previous attempt until it succeeds; raise the last `WebError`."""
         previous: WebError | None = None
         attempt = 0
         while True:
@@ -224,8 +200,7 @@ class RetryPolicy:
     def fragment_backoff_s(self, error: Exception | None, attempt: int) -> float:
         """Compute the pause after an attempt to fetch a fragment of a stream, in seconds.
 
-        Raises:
-            Exception: the given error if there must be no further attempt; yt-dlp itself would only report its text.
+        Without a further attempt, raise the error: yt-dlp itself would only report its text.
         """
         requested_s = classify_error(error, self._access).retry_after_s if error else None
         pause_s = requested_s or self.backoff_s(attempt)

@@ -81,11 +81,7 @@ class WebOptions(BaseModel, extra="forbid", frozen=True):
 
 
 def list_web_sources(name: str, category: WebCategory) -> list[str]:
-    """List the distinct sources of a category: URLs, and searches in yt-dlp's notation.
-
-    Raises:
-        ValueError: if there are none, the file cannot be read, or a source is neither a search nor an HTTP URL.
-    """
+    """List the distinct sources of a category: URLs, and searches in yt-dlp's notation; others are a `ValueError`."""
     sources = [*category.sources, *(_read_sources(name, category.urls_file) if category.urls_file else ())]
     if not sources:
         raise ValueError(f"The category {name} has no source: name some under ingestion.youtube.categories")
@@ -150,15 +146,9 @@ def _read_sources(category: str, file: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class WebAccess:
-    """How the web is accessed.
+    """How the web is accessed: folder of incomplete downloads, text of a Netscape cookie file, and URL of a proxy.
 
-    Attributes:
-        partial_folder: folder of incomplete downloads.
-        cookies: text of a Netscape cookie file; may be empty.
-        proxy: URL of a proxy, perhaps with user and password; may be empty.
-
-    Raises:
-        ValueError: if the cookies are not in Netscape format: yt-dlp would print the lines that it cannot read.
+    Cookies in another format are a `ValueError`: yt-dlp would print the lines that it cannot read.
     """
 
     partial_folder: Path

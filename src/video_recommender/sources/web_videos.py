@@ -10,14 +10,7 @@ from slugify import slugify
 
 from video_recommender.media.decoding import VideoProperties, probe_video
 from video_recommender.media.video import VideoError, VideoFile
-from video_recommender.sources.metadata import (
-    VideoInfo,
-    VideoMetadata,
-    one_line,
-    plain_url,
-    sanitize_metadata,
-    url_key,
-)
+from video_recommender.sources.metadata import VideoInfo, VideoMetadata, one_line, plain_url, sanitize_metadata, url_key
 from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
 from video_recommender.sources.web_errors import RetryPolicy, WebError, classify_error
 from video_recommender.sources.web_options import WebAccess, WebFilters, WebOptions, is_web_url
@@ -25,9 +18,7 @@ from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
 
 MAX_DEPTH: Final = 5  # channels have tabs, which have playlists, which have videos; deeper lists are cycles
 # Fields that describe a link and not the video behind it
-_LINK_FIELDS: Final = frozenset(
-    {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
-)
+_LINK_FIELDS = {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
 
 
 @dataclass(frozen=True)
@@ -35,9 +26,8 @@ class WebVideo:
     """A video, or a link to one, before it is downloaded.
 
     Attributes:
-        key: digest that identifies it.
+        key: digest that identifies it; `requested_key` is that of the link that led to it.
         url: its URL; a search, if that itself failed.
-        requested_key: key of the link that led to it.
         link: what to request again when the media URL has expired; None for such a link itself.
         lists: keys of the lists that contain it.
         remaining_s: time that is left for it, in seconds.
@@ -101,23 +91,16 @@ class WebDownloader:
         self._client.close()
 
     def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
-        """Find the videos of a search, list, page or file.
+        """Find the videos of a URL or of a search in yt-dlp's notation, except for those that are skipped.
 
-        Args:
-            source: URL, or search in yt-dlp's notation.
-            is_skipped: selects videos that are not requested and not returned.
-
-        Yields:
-            Videos; those that cannot be read or do not fulfil the filters have an `error`.
+        Videos that cannot be read or do not fulfil the filters have an `error`.
         """
         yield from self._follow(self._link(VideoInfo({}), url_key(source), source), is_skipped, depth=0)
 
     def download(self, video: WebVideo) -> DownloadedVideo:
-        """Download the first seconds of a video; call `delete_partial_files` when its file is no longer needed.
+        """Download the first seconds of a video, or raise a `VideoError`, or an `OSError` if the disk is full.
 
-        Raises:
-            VideoError: with a status of `web_errors` or of `probe_video`.
-            OSError: if the disk is full or may not be written to.
+        Call `delete_partial_files` when the file is no longer needed.
         """
         try:
             if video.error:
@@ -160,7 +143,7 @@ class WebDownloader:
             fields, file = enough.fields, enough.file
         try:
             truncated = truncate_video(file, self._options.seconds)
-            check_complete(truncated, self._options.seconds, video.info.duration_s)
+            check_complete(truncated, self._options.seconds, video.info.fields.get("duration"))
         except VideoError:
             self.delete_partial_files(video)  # otherwise yt-dlp would take it for a finished download
             raise
@@ -207,7 +190,7 @@ class WebDownloader:
 
     def _expand(self, info: VideoInfo, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
         if info.is_link:
-            linked = replace(self._link(info, info.key, info.url), lists=link.lists)
+            linked = replace(self._link(info, info.key, str(info.fields.get("url") or "")), lists=link.lists)
             yield from self._follow(linked, is_skipped, depth + 1)
         elif info.is_list:
             yield from self._expand_list(info, link, is_skipped, depth)
@@ -249,14 +232,14 @@ def filter_error(info: VideoInfo, filters: WebFilters) -> WebError | None:
 
 
 def _filter_reasons(info: VideoInfo, filters: WebFilters) -> Iterator[str]:
-    duration_s, licence, age = info.duration_s, info.fields.get("license"), info.fields.get("age_limit") or 0
+    duration_s, licence, age = (info.fields.get(name) for name in ("duration", "license", "age_limit"))
     if duration_s is not None and duration_s < filters.min_seconds:
         yield f"it lasts {duration_s:g} s, less than {filters.min_seconds:g}"
     if duration_s is not None and filters.max_seconds is not None and duration_s > filters.max_seconds:
         yield f"it lasts {duration_s:g} s, more than {filters.max_seconds:g}"
     if filters.licences and licence not in filters.licences and (licence or info.is_complete):
         yield f"its licence is {licence or 'unknown'}"
-    if filters.viewer_age is not None and age > filters.viewer_age:
+    if filters.viewer_age is not None and (age or 0) > filters.viewer_age:
         yield f"it is for viewers from {age} years on"
     if filters.uploaded_after and info.upload_date and info.upload_date <= filters.uploaded_after:
         yield f"it was uploaded on {info.upload_date}"

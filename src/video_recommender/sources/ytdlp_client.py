@@ -3,8 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from functools import partial
-from queue import Empty, Queue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any, Final
 
@@ -53,13 +53,8 @@ class Deadline:
 class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
     """yt-dlp without plugins, configuration files and external programs, and with limits on every request.
 
-    Args:
-        options: formats and rate limits.
-        access: secrets, and the folder of partial files.
-        deadline: checked during every request.
-        on_progress: called after each chunk of a transfer.
-        extractor_backoff_s: pause after attempt `n` at a page, in seconds.
-        fragment_backoff_s: pause after attempt `n` at a fragment of a stream, in seconds.
+    `on_progress` is called after each chunk of a transfer. `extractor_backoff_s` and `fragment_backoff_s` give the
+    pause in seconds after attempt `n` at a page, and at a fragment of a stream.
     """
 
     def __init__(
@@ -73,8 +68,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
         fragment_backoff_s: Callable[..., float],
     ) -> None:
         self._deadline = deadline
-        self.http_error: HTTPError | None = None
-        """Error of the latest request, if the server refused it."""
+        self.http_error: HTTPError | None = None  # of the latest request, if the server refused it
         plugin_dirs.value = []
         limits = options.rate_limits
         protocols = "|".join((*PROTOCOLS, "m3u8", "m3u8_native", "http_dash_segments"))
@@ -86,15 +80,10 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "progress_hooks": [on_progress],
                 "paths": {"home": str(access.partial_folder)},
                 "outtmpl": {"default": "%(partial_name)s-%(format_digest)s.video"},
-                "restrictfilenames": True,
                 "cookiefile": access.cookie_file(),
                 "proxy": access.proxy,
-                "cachedir": False,
-                "enable_file_urls": False,
-                "usenetrc": False,
                 "postprocessors": [],
                 "fixup": "never",
-                "hls_prefer_native": True,
                 # A missing file: ffmpeg would ignore proxy, cookies and limits.
                 "ffmpeg_location": str(access.partial_folder / "ffmpeg"),
                 "socket_timeout": SOCKET_TIMEOUT_S,
@@ -105,23 +94,17 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "retries": 0,  # `RetryPolicy` retries pages and files
                 "extractor_retries": 1,  # only extractors know which pages deserve another attempt
                 "fragment_retries": float("inf"),  # `fragment_backoff_s` ends them
-                "skip_unavailable_fragments": False,
                 "retry_sleep_functions": {"fragment": fragment_backoff_s, "extractor": extractor_backoff_s},
-                "updatetime": False,
-                "quiet": True,
-                "noprogress": True,
+                "skip_unavailable_fragments": False,
+                **dict.fromkeys(("restrictfilenames", "hls_prefer_native", "quiet", "noprogress"), True),
+                **dict.fromkeys(("cachedir", "enable_file_urls", "usenetrc", "updatetime"), False),
                 "color": {"stderr": "never", "stdout": "never"},
                 "logger": _RedactingLog(access),
             }
         )
 
     def urlopen(self, req: Any) -> Response:
-        """Send a request, as `YoutubeDL.urlopen` does.
-
-        Raises:
-            VideoError: `invalid_url` if the URL, or one that it redirects to, is not HTTP; `timed_out`.
-            HTTPError: if the server refuses the request.
-        """
+        """Send a request; raise a `VideoError` if it takes too long or leads to another protocol than HTTP."""
         request = Request(req) if isinstance(req, str) else req
         _check_url(request.url)
         self._deadline.check()
@@ -155,22 +138,19 @@ def _check_url(url: str) -> None:
 
 def _run_until(deadline: Deadline, send: Callable[[], Response]) -> Response:
     """Wait for the head of a response in a thread: a slow server can delay each byte; the thread is then abandoned."""
-    results: Queue[Response | Exception] = Queue()
+    response: Future[Response] = Future()
 
     def run() -> None:
         try:
-            results.put(send())
+            response.set_result(send())
         except Exception as error:  # noqa: BLE001 - the caller raises it
-            results.put(error)
+            response.set_exception(error)
 
     Thread(target=run, daemon=True).start()
-    try:
-        result = results.get(timeout=min(max(deadline.remaining_s, 0.0), TIMEOUT_MAX))
-    except Empty:
-        raise deadline.exceeded() from None
-    if isinstance(result, Exception):
-        raise result
-    return result
+    wait([response], timeout=min(max(deadline.remaining_s, 0.0), TIMEOUT_MAX))
+    if not response.done():
+        raise deadline.exceeded()
+    return response.result()
 
 
 class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
@@ -184,11 +164,7 @@ class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
             response.fp = _Unbuffered(response.fp)
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read so many bytes, or a whole page.
-
-        Raises:
-            VideoError: `timed_out`; `unsupported` if a page is too large.
-        """
+        """Read so many bytes, or a whole page; raise a `VideoError` if it takes too long or is too large."""
         content = bytearray()
         while amt is None or len(content) < amt:
             self._deadline.check()
@@ -207,9 +183,8 @@ class _Unbuffered:
     def __init__(self, file: Any) -> None:
         self._file = file
 
-    def read(self, size: int, **options: Any) -> bytes:
-        content: bytes = self._file.read1(size, **options)
-        return content
+    def read(self, size: int, **options: Any) -> Any:
+        return self._file.read1(size, **options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
