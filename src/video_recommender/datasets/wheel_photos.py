@@ -18,7 +18,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 from video_recommender.storage.paths import require_local_path
 

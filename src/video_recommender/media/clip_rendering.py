@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from video_recommender.media.frames import Picture
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo, Picture
 from video_recommender.storage.digests import fingerprint
 
 VERSION: Final = 1  # Increase it when the same recipe would give another clip
@@ -27,18 +26,12 @@ _INTERPOLATION: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 class Framing(BaseModel, extra="forbid", frozen=True):
-    """What the camera frames at one moment.
+    """What the camera frames at one moment."""
 
-    Attributes:
-        zoom: size of the crop; 1 is the largest crop with the clip's aspect ratio.
-        right: offset of its centre from the photo's focus, in widths of the crop; `down` likewise in heights.
-        roll: degrees.
-    """
-
-    zoom: float
-    right: float
-    down: float
-    roll: float
+    zoom: float  # size of the crop; 1 is the largest crop with the clip's aspect ratio
+    right: float  # offset of its centre from the photo's focus, in widths of the crop
+    down: float  # the same in heights of the crop
+    roll: float  # degrees
 
 
 class PhotoShot(BaseModel, extra="forbid", frozen=True):
@@ -52,27 +45,19 @@ class PhotoShot(BaseModel, extra="forbid", frozen=True):
 
 
 class ClipRecipe(BaseModel, extra="forbid", frozen=True):
-    """Everything that determines the bytes of a clip.
-
-    Attributes:
-        pool: number of the photo pool that it draws from.
-        seed: of the noise.
-        brightness: gain at the start and at the end.
-        noise: standard deviation, grey levels of 255.
-        crf: constant rate factor of x264.
-    """
+    """Everything that determines the bytes of a clip."""
 
     video_id: str
     category: str
-    pool: int
-    seed: int
+    pool: int  # number of the photo pool that it draws from
+    seed: int  # of the noise
     width: int
     height: int
     fps: Fraction
     shots: tuple[PhotoShot, ...]
-    brightness: tuple[float, float]
-    noise: float
-    crf: int
+    brightness: tuple[float, float]  # gain at the start and at the end
+    noise: float  # standard deviation, grey levels of 255
+    crf: int  # constant rate factor of x264
 
     @property
     def frames(self) -> int:

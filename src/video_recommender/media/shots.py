@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from scenedetect import SceneDetector
 
 DETECTION_WIDTH: Final = 128  # Cuts are as visible in frames of this width, in pixels, and cost far less to find
-ADAPTIVE_THRESHOLD: Final = 3.0
-CONTENT_THRESHOLD: Final = 27.0  # PySceneDetect's own defaults
+DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # those of PySceneDetect
 # Frames per second where the file states none; the detectors go by time stamps, not by it
 ASSUMED_RATE: Final = Fraction(25)
 _TICK: Final = Fraction(1, 1_000_000)
@@ -80,8 +79,5 @@ def _small_frames(opened: OpenVideo) -> Iterator[tuple[TimedFrame[av.VideoFrame]
 def _detector(options: ShotOptions) -> "SceneDetector":
     from scenedetect import AdaptiveDetector, ContentDetector
 
-    match options.detector:
-        case "adaptive":
-            return AdaptiveDetector(options.threshold or ADAPTIVE_THRESHOLD, min_scene_len=options.min_seconds)
-        case "content":
-            return ContentDetector(options.threshold or CONTENT_THRESHOLD, min_scene_len=options.min_seconds)
+    detector = AdaptiveDetector if options.detector == "adaptive" else ContentDetector
+    return detector(options.threshold or DEFAULT_THRESHOLDS[options.detector], min_scene_len=options.min_seconds)

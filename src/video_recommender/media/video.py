@@ -37,8 +37,7 @@ class VideoFile:
     """A video file on a disk that every worker can read; it is never modified."""
 
     path: Path
-    origin: str = ""
-    """URL of the object that this file is a temporary copy of, if it is one."""
+    origin: str = ""  # URL of the object that this file is a temporary copy of, if it is one
 
     @property
     def name(self) -> str:
@@ -65,9 +64,8 @@ class VideoObject:
             try:
                 self.path.fs.get_file(self.path.path, str(copy))
             except FileNotFoundError as error:
-                raise VideoError(
-                    "missing", f"{self.path} cannot be found: restore it or remove it from the source"
-                ) from error
+                message = f"{self.path} cannot be found: restore it or remove it from the source"
+                raise VideoError("missing", message) from error
             yield VideoFile(copy, origin=str(self.path))
 
 

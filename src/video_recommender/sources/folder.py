@@ -86,16 +86,13 @@ def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset(
     """
     plain = {key: slugify(to_unicode(name), max_length=MAX_SLUG_LENGTH) or "untitled" for key, name in names.items()}
     digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}
+    digests = {key: hashlib.sha256(os.fsencode(key)).hexdigest() for key in names}
     while True:
-        slugs = {key: _with_digest(slug, key, digits[key]) for key, slug in plain.items()}
+        slugs = {key: f"{slug}-{digests[key][: digits[key]]}".removesuffix("-") for key, slug in plain.items()}
         uses = Counter(slugs.values())
         if len(uses) == len(slugs):
             return slugs
         digits = {key: digits[key] + (_DIGEST_STEP if uses[slug] > 1 else 0) for key, slug in slugs.items()}
-
-
-def _with_digest(slug: str, key: str, digits: int) -> str:
-    return f"{slug}-{hashlib.sha256(os.fsencode(key)).hexdigest()[:digits]}" if digits else slug
 
 
 def to_unicode(name: str) -> str:
@@ -113,10 +110,8 @@ def _group(relative_path: PurePath) -> str:
 
 def _list_disk(root: Path) -> dict[PurePath, str]:
     """List the digests of all files below a folder, by relative path."""
-    if not root.exists():
-        raise ValueError(f"The folder {root} does not exist: {_REMEDY}")
     if not root.is_dir():
-        raise ValueError(f"{root} is a file, not a folder: {_REMEDY}")
+        raise ValueError(f"{root} {'is a file, not a folder' if root.exists() else 'does not exist'}: {_REMEDY}")
     if not os.access(root, os.R_OK | os.X_OK):
         raise ValueError(f"The folder {root} cannot be read: change its permissions, or {_REMEDY}")
     if any((parent / STATE_FOLDER).is_dir() for parent in (root.resolve(), *root.resolve().parents)):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo
 from video_recommender.media.video import Video, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
 from video_recommender.sources.metadata import SourceVideo, VideoMetadata
@@ -99,8 +99,6 @@ def _downloaded_video(video_id: str, state: PartitionState, downloads: Partition
 
 def _required(path: Path | str | None, source: str) -> str:
     if path is None:
-        raise ValueError(
-            f"The source '{source}' needs a folder: "
-            f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
-        )
+        example = f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
+        raise ValueError(f"The source '{source}' needs a folder: {example}")
     return str(path)

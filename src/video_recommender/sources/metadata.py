@@ -46,20 +46,15 @@ class VideoMetadata:
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video that a source provides; see `VideoManifest` for the columns that it fills.
-
-    Attributes:
-        digest: changes whenever the source would provide other bytes.
-        content: the file, what to render it from, or why there is none.
-    """
+    """A video that a source provides; see `VideoManifest` for the columns that it fills."""
 
     video_id: str
     category: str | None
-    digest: str
+    digest: str  # changes whenever the source would provide other bytes
     metadata: VideoMetadata
     source: str
     group: str
-    content: VideoLink | ClipRecipe | VideoError
+    content: VideoLink | ClipRecipe | VideoError  # the file, what to render it from, or why there is none
     photos: str = ""
 
     @property

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, PositiveFloat, PositiveInt
 from slugify import slugify
 
 from video_recommender.media.clip_rendering import ClipRecipe, Framing, PhotoShot
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 
 PHOTO_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -45,23 +45,17 @@ class ClipOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class ClipStyle:
-    """Ranges that clips are drawn from; the defaults are as varied as the videos of a video site.
+    """Ranges that clips are drawn from; the defaults are as varied as the videos of a video site."""
 
-    Attributes:
-        pools: number of disjoint pools that a category's photos are split into; a clip draws from one.
-        sizes: width and height, pixels, even.
-        noise: standard deviation of the sensor noise, grey levels of 255.
-        crf: constant rate factor of x264; 18 looks lossless, 40 shows heavy artefacts.
-    """
-
-    pools: int = 5
+    pools: int = 5  # disjoint pools that a category's photos are split into; a clip draws from one
+    # Width and height, pixels, even
     sizes: tuple[tuple[int, int], ...] = ((320, 240), (426, 240), (240, 426), (360, 360), (480, 270), (640, 360))
     frame_rates: tuple[Fraction, ...] = tuple(Fraction(rate) for rate in ("12", "15", "24", "25", "30000/1001", "30"))
     shots: tuple[int, int] = (1, 4)
     zoom: tuple[float, float] = (0.6, 1.0)
     brightness: tuple[float, float] = (0.6, 1.3)
-    noise: tuple[float, float] = (0.0, 6.0)
-    crf: tuple[int, int] = (24, 40)
+    noise: tuple[float, float] = (0.0, 6.0)  # standard deviation of the sensor noise, grey levels of 255
+    crf: tuple[int, int] = (24, 40)  # constant rate factor of x264; 18 looks lossless, 40 shows heavy artefacts
 
 
 DEFAULT_STYLE: Final = ClipStyle()

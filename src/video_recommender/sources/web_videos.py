@@ -23,26 +23,17 @@ _LINK_FIELDS = {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "s
 
 @dataclass(frozen=True)
 class WebVideo:
-    """A video, or a link to one, before it is downloaded.
+    """A video, or a link to one, before it is downloaded."""
 
-    Attributes:
-        key: digest that identifies it; `requested_key` is that of the link that led to it.
-        url: its URL; a search, if that itself failed.
-        link: what to request again when the media URL has expired; None for such a link itself.
-        lists: keys of the lists that contain it.
-        remaining_s: time that is left for it, in seconds.
-        error: why it cannot be downloaded, if that is known already.
-    """
-
-    key: str
-    url: str
+    key: str  # digest that identifies it
+    url: str  # a search, if that itself failed
     info: VideoInfo
-    requested_key: str
+    requested_key: str  # of the link that led to it
     name: str = ""
-    link: "WebVideo | None" = None
-    lists: tuple[str, ...] = ()
-    remaining_s: float | None = None
-    error: WebError | None = None
+    link: "WebVideo | None" = None  # what to request again when the media URL has expired
+    lists: tuple[str, ...] = ()  # keys of the lists that contain it
+    remaining_s: float | None = None  # time that is left for it, in seconds
+    error: WebError | None = None  # why it cannot be downloaded, if that is known already
 
     @property
     def slug(self) -> str:
