@@ -11,6 +11,7 @@ from web_server import video
 
 from video_recommender.incremental import per_partition
 from video_recommender.incremental.code_digest import clear_cache, code_digest
+from video_recommender.media import clip_rendering
 from video_recommender.media.clip_rendering import render_clip
 from video_recommender.media.video import VideoLink
 from video_recommender.pipelines.ingestion.nodes import (
@@ -107,17 +108,38 @@ def test_a_rendered_clip_has_the_digest_of_its_bytes(folder_of_videos):
     assert collected.video.digest == collected.properties["sha256"] == sha256(collected.video.content).hexdigest()
 
 
+def test_the_version_of_rendering_counts_for_every_clip_and_for_no_other_video(folder_of_videos, monkeypatch):
+    sources = (
+        IngestionOptions(source="photos", photos={"path": folder_of_videos.parent / "photos"}, clips=TINY_CLIPS),
+        IngestionOptions(source="folder", folder=FolderOptions(path=folder_of_videos)),
+    )
+
+    def digests(options):
+        return {video.digest for video in list_videos(NoDemo(), Partitions(), options, 1).values()}
+
+    clips, files = map(digests, sources)
+    monkeypatch.setattr(clip_rendering, "VERSION", clip_rendering.VERSION + 1)
+
+    assert digests(sources[0]).isdisjoint(clips)
+    assert digests(sources[1]) == files
+
+
 def test_the_code_of_rendering_counts_for_the_clips(monkeypatch):
-    before = code_digest(collect_video)
     parse = ast.parse
 
-    def edited(source, *arguments, **options):
-        return parse(source.replace(b"cv2.INTER_AREA", b"cv2.INTER_CUBIC") if isinstance(source, bytes) else source)
+    def parse_edited(source, *arguments, **options):
+        edited = source.replace(b"cv2.INTER_AREA", b"cv2.INTER_CUBIC") if isinstance(source, bytes) else source
+        return parse(edited, *arguments, **options)
 
-    monkeypatch.setattr(ast, "parse", edited)
+    before = code_digest(collect_video), code_digest(describe_videos)
+    with monkeypatch.context() as edit:
+        edit.setattr(ast, "parse", parse_edited)
+        clear_cache()
+        after = code_digest(collect_video), code_digest(describe_videos)
     clear_cache()
 
-    assert code_digest(collect_video) != before
+    assert after[0] != before[0]
+    assert after[1] == before[1]
 
 
 def test_what_was_collected_can_be_described(folder_of_videos):
