@@ -96,11 +96,7 @@ class VideoFileDataset(_PathDataset[VideoBytes | VideoLink, Video]):
         return video_from_path(self._path.resolve())
 
     def save(self, data: VideoBytes | VideoLink) -> None:
-        """Write the video, or link or copy an existing one.
-
-        Raises:
-            DatasetError: if the existing video is missing, or is the file of this dataset.
-        """
+        """Write the video, or link or copy an existing one, which must not be the file of this dataset."""
         path = self._path
         if isinstance(data, VideoLink):
             if not data.target.is_file():

@@ -17,9 +17,6 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         credentials: `cookies`, path of a Netscape cookie file, and `proxy`, a URL; both optional.
         metadata: for other tools, such as kedro-viz.
 
-    Raises:
-        DatasetError: if there are other credentials.
-
     Examples:
         ```yaml
         web_access:
@@ -47,11 +44,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         self.metadata = metadata
 
     def load(self) -> WebAccess:
-        """Read the cookies.
-
-        Raises:
-            DatasetError: if the cookie file cannot be read, or is not in Netscape format.
-        """
+        """Read the cookies, or raise a `DatasetError` if their file cannot be read or is not in Netscape format."""
         file = self._credentials.get("cookies")
         try:
             cookies = Path(file).expanduser().read_text(encoding="utf-8") if file else ""

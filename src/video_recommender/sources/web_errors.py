@@ -18,7 +18,6 @@ from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedErro
 from video_recommender.media.video import VideoError
 from video_recommender.sources.metadata import one_line
 from video_recommender.sources.web_options import EXCLUDED_STATUSES, WebAccess, is_search, site_of
-from video_recommender.sources.ytdlp_client import Deadline
 
 # Problems of the network or the site, not of the video
 UNREACHABLE_STATUSES: Final = frozenset({"unreachable", "rate_limited"})
@@ -168,13 +167,39 @@ def _retry_after_s(error: HTTPError) -> float | None:
         return None
 
 
+class Deadline:
+    """Time limit of one video in seconds, over all requests, retries and pauses."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._end_s = float("inf")
+
+    @property
+    def remaining_s(self) -> float:
+        """Remaining time in seconds."""
+        return self._end_s - time.monotonic()
+
+    def start(self, remaining_s: float | None = None) -> None:
+        """Start the time limit of the next video, or resume one with its remaining seconds."""
+        self._end_s = time.monotonic() + (self._limit_s if remaining_s is None else remaining_s)
+
+    def check(self) -> None:
+        """Raise a `VideoError` with status `timed_out` if no time remains."""
+        if self.remaining_s <= 0:
+            raise self.exceeded()
+
+    def exceeded(self) -> VideoError:
+        """Return the error for an exceeded limit."""
+        return VideoError("timed_out", f"it took more than {self._limit_s:g} s")
+
+
 class RetryPolicy:
     """Retries with exponential backoff and jitter within the deadline of a video; honours Retry-After."""
 
     def __init__(self, retries: int, access: WebAccess, deadline: Deadline, seed: int) -> None:
         self._retries = retries
         self._access = access
-        self._deadline = deadline
+        self.deadline = deadline
         self._random = random.Random(seed)
 
     def call(self, action: Callable[[WebError | None], T]) -> T:
@@ -209,7 +234,7 @@ class RetryPolicy:
         return pause_s
 
     def _may_wait(self, attempt: int, pause_s: float) -> bool:
-        return attempt < self._retries and pause_s <= min(MAX_PAUSE_S, self._deadline.remaining_s)
+        return attempt < self._retries and pause_s <= min(MAX_PAUSE_S, self.deadline.remaining_s)
 
 
 class CircuitBreaker:

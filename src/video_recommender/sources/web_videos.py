@@ -12,9 +12,9 @@ from video_recommender.media.decoding import VideoProperties, probe_video
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.sources.metadata import VideoInfo, VideoMetadata, one_line, plain_url, sanitize_metadata, url_key
 from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
-from video_recommender.sources.web_errors import RetryPolicy, WebError, classify_error
+from video_recommender.sources.web_errors import Deadline, RetryPolicy, WebError, classify_error
 from video_recommender.sources.web_options import WebAccess, WebFilters, WebOptions, is_web_url
-from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
+from video_recommender.sources.ytdlp_client import YtdlpClient
 
 MAX_DEPTH: Final = 5  # channels have tabs, which have playlists, which have videos; deeper lists are cycles
 # Fields that describe a link and not the video behind it
@@ -68,14 +68,7 @@ class WebDownloader:
 
     def __enter__(self) -> Self:
         self._access.partial_folder.mkdir(parents=True, exist_ok=True)
-        self._client = YtdlpClient(
-            self._options,
-            self._access,
-            self._deadline,
-            on_progress=self._on_progress,
-            extractor_backoff_s=self._retry.backoff_s,
-            fragment_backoff_s=lambda n: self._retry.fragment_backoff_s(self._client.http_error, n),
-        )
+        self._client = YtdlpClient(self._options, self._access, self._retry, self._on_progress)
         return self
 
     def __exit__(self, *_: object) -> None:

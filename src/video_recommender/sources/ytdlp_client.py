@@ -1,8 +1,7 @@
 """A yt-dlp client with limits: on time, on the size of pages, and on the protocols that it follows."""
 
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import partial
 from threading import TIMEOUT_MAX, Thread
@@ -14,6 +13,7 @@ from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import HTTPError
 
 from video_recommender.media.video import VideoError
+from video_recommender.sources.web_errors import Deadline, RetryPolicy
 from video_recommender.sources.web_options import PROTOCOLS, WebAccess, WebOptions, is_web_url
 
 MAX_PAGE_BYTES: Final = 30_000_000  # Pages and playlists of video sites have a few megabytes at most
@@ -24,50 +24,16 @@ SLEEP_BETWEEN_REQUESTS_S: Final = 0.75  # As recommended by yt-dlp's maintainers
 logger = logging.getLogger(__name__)
 
 
-class Deadline:
-    """Time limit of one video in seconds, over all requests, retries and pauses."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._end_s = float("inf")
-
-    @property
-    def remaining_s(self) -> float:
-        """Remaining time in seconds."""
-        return self._end_s - time.monotonic()
-
-    def start(self, remaining_s: float | None = None) -> None:
-        """Start the time limit of the next video, or resume one with its remaining seconds."""
-        self._end_s = time.monotonic() + (self._limit_s if remaining_s is None else remaining_s)
-
-    def check(self) -> None:
-        """Raise a `VideoError` with status `timed_out` if no time remains."""
-        if self.remaining_s <= 0:
-            raise self.exceeded()
-
-    def exceeded(self) -> VideoError:
-        """Return the error for an exceeded limit."""
-        return VideoError("timed_out", f"it took more than {self._limit_s:g} s")
-
-
 class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
     """yt-dlp without plugins, configuration files and external programs, and with limits on every request.
 
-    `on_progress` is called after each chunk of a transfer. `extractor_backoff_s` and `fragment_backoff_s` give the
-    pause in seconds after attempt `n` at a page, and at a fragment of a stream.
+    `on_progress` is called after each chunk of a transfer.
     """
 
     def __init__(
-        self,
-        options: WebOptions,
-        access: WebAccess,
-        deadline: Deadline,
-        *,
-        on_progress: Callable[[Mapping[str, Any]], None],
-        extractor_backoff_s: Callable[..., float],
-        fragment_backoff_s: Callable[..., float],
+        self, options: WebOptions, access: WebAccess, retry: RetryPolicy, on_progress: Callable[[dict[str, Any]], None]
     ) -> None:
-        self._deadline = deadline
+        self._deadline = retry.deadline
         self.http_error: HTTPError | None = None  # of the latest request, if the server refused it
         plugin_dirs.value = []
         limits = options.rate_limits
@@ -94,7 +60,10 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "retries": 0,  # `RetryPolicy` retries pages and files
                 "extractor_retries": 1,  # only extractors know which pages deserve another attempt
                 "fragment_retries": float("inf"),  # `fragment_backoff_s` ends them
-                "retry_sleep_functions": {"fragment": fragment_backoff_s, "extractor": extractor_backoff_s},
+                "retry_sleep_functions": {
+                    "extractor": retry.backoff_s,
+                    "fragment": lambda n: retry.fragment_backoff_s(self.http_error, n),
+                },
                 "skip_unavailable_fragments": False,
                 **dict.fromkeys(("restrictfilenames", "hls_prefer_native", "quiet", "noprogress"), True),
                 **dict.fromkeys(("cachedir", "enable_file_urls", "usenetrc", "updatetime"), False),
