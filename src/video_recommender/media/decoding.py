@@ -22,7 +22,7 @@ PacketFilter: TypeAlias = Callable[[Packet], bool]
 Packets: TypeAlias = "Iterator[Packet | None]"
 # Longer jumps of the time stamps in a broadcast stream are splices, not pauses (FFmpeg's own limit)
 DISCONTINUITY_S: Final = 10.0
-ASSUMED_FRAME_DURATION_S: Final = 1 / 25  # Used where a file states no rate, as FFmpeg's readers of raw streams do
+ASSUMED_FRAME_DURATION_S: Final = 1 / 25  # used where a file states no rate, as FFmpeg's readers of raw streams do
 _REMEDY = "replace it or remove it from the source"
 _LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a playlist named like a video must not open network connections
 

@@ -15,8 +15,8 @@ from upath import UPath
 from video_recommender.media.video import VideoError
 from video_recommender.storage.paths import StoragePath
 
-Picture = NDArray[np.uint8]  # An image: uint8 RGB, shape (height, width, 3)
-Frames = NDArray[np.uint8]  # Images in order of time: uint8 RGB, shape (n, height, width, 3)
+Picture = NDArray[np.uint8]  # an image: uint8 RGB, shape (height, width, 3)
+Frames = NDArray[np.uint8]  # images in order of time: uint8 RGB, shape (n, height, width, 3)
 _SCALES = (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_COLOR)
 
 

@@ -15,8 +15,8 @@ from video_recommender.media.frames import Picture
 if TYPE_CHECKING:
     from scenedetect import SceneDetector
 
-DETECTION_WIDTH: Final = 128  # Cuts are as visible in frames of this width, in pixels, and cost far less to find
-DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # those of PySceneDetect
+DETECTION_WIDTH: Final = 128  # cuts are as visible in frames of this width, in pixels, and cost far less to find
+DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # those of PySceneDetect itself
 # Frames per second where the file states none; the detectors go by time stamps, not by it
 ASSUMED_RATE: Final = Fraction(25)
 _TICK: Final = Fraction(1, 1_000_000)

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
@@ -24,8 +25,8 @@ VIDEO_SUFFIXES: Final = frozenset(
 )
 """Files with other suffixes are ignored."""
 
-UNLABELLED: Final = "unlabelled"  # Category part of the `video_id` of a video without a category
-MAX_SLUG_LENGTH: Final = 80  # Characters, without a digest
+UNLABELLED: Final = "unlabelled"  # category part of the `video_id` of a video without a category
+MAX_SLUG_LENGTH: Final = 80  # characters, without a digest
 _DIGEST_STEP: Final = 6
 _RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # file names that Windows does not allow
 _REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=…"
@@ -157,8 +158,7 @@ def _walk(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
 
 
 def _file_digest(path: Path) -> str:
-    try:
+    with suppress(OSError):
         status = path.stat()
-    except OSError:
-        return fingerprint(str(path), None)
-    return fingerprint(str(path), status.st_size, status.st_mtime_ns)
+        return fingerprint(str(path), status.st_size, status.st_mtime_ns)
+    return fingerprint(str(path), None)

@@ -70,31 +70,19 @@ def list_source_videos(
 def _clips(photos: Iterable[Photo], source: str, options: ClipOptions, seed: int) -> list[SourceVideo]:
     return [
         SourceVideo(
-            video_id=recipe.video_id,
-            category=recipe.category,
-            digest=recipe.digest,
-            metadata=VideoMetadata(recipe.title),
-            source=source,
-            group=recipe.group,
-            photos=recipe.photos,
-            content=recipe,
+            clip.video_id, clip.category, clip.digest, VideoMetadata(clip.title), source, clip.group, clip, clip.photos
         )
-        for recipe in plan_clips(photos, options, seed)
+        for clip in plan_clips(photos, options, seed)
     ]
 
 
 def _downloaded_video(video_id: str, state: PartitionState, downloads: Partitions[Video]) -> SourceVideo:
+    known: dict[str, Any] = dict(state.properties)
     file = downloads.load(video_id) if state.is_ok else None
-    metadata: dict[str, Any] = {field.name: state.properties[field.name] for field in fields(VideoMetadata)}
-    return SourceVideo(
-        video_id=video_id,
-        category=str(state.properties["category"]),
-        digest=fingerprint(state.status, state.error, dict(state.properties), str(file and file.path)),
-        metadata=VideoMetadata(**metadata),
-        source=str(state.properties["source"]),
-        group=str(state.properties["group"]),
-        content=VideoLink(file.path) if file else VideoError(state.status, state.error),
-    )
+    digest = fingerprint(state.status, state.error, known, str(file and file.path))
+    metadata = VideoMetadata(**{field.name: known[field.name] for field in fields(VideoMetadata)})
+    content = VideoLink(file.path) if file else VideoError(state.status, state.error)
+    return SourceVideo(video_id, known["category"], digest, metadata, known["source"], known["group"], content)
 
 
 def _required(path: Path | str | None, source: str) -> str:

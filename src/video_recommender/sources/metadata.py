@@ -16,8 +16,8 @@ from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.web_options import parse_url, strip_credentials
 from video_recommender.storage.digests import fingerprint
 
-MAX_TEXT_LENGTH: Final = 500  # Characters kept of one field
-EARLIEST_DATE: Final = date(1990, 1, 1)  # The web did not exist earlier: older dates are errors
+MAX_TEXT_LENGTH: Final = 500  # characters kept of one field
+EARLIEST_DATE: Final = date(1990, 1, 1)  # the web did not exist earlier: older dates are errors
 _MAX_INTEGER: Final = 2**62
 _SPACES_AND_CONTROLS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 _TEXTS: Final = ("title", "uploader", "uploader_id", "channel", "channel_id", "license", "webpage_url", "thumbnail")

@@ -10,8 +10,8 @@ import av
 from video_recommender.media.decoding import open_video
 from video_recommender.media.video import VideoError, VideoFile
 
-MARGIN_S: Final = 1.0  # Files that are longer by less are not truncated: a cut falls between two frames
-MIN_COMPLETE_SHARE: Final = 0.9  # A file with less than this share of its stated duration is incomplete
+MARGIN_S: Final = 1.0  # files that are longer by less are not truncated: a cut falls between two frames
+MIN_COMPLETE_SHARE: Final = 0.9  # a file with less than this share of its stated duration is incomplete
 # Size at the first check, and factor until the next one: all checks together read only a few times the file
 FIRST_CHECK_BYTES: Final = 100_000
 CHECK_GROWTH: Final = 1.25

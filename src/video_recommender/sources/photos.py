@@ -91,10 +91,8 @@ def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generat
     scenes = [tuple(scene) for _, scene in groupby(by_scene, key=lambda photo: photo.scene)]
     category = by_scene[0].category if by_scene else ""
     if len(scenes) < 2:
-        raise ValueError(
-            f"Category {category!r} has photos of {len(scenes)} scene, but at least 2 are needed "
-            "for clips that share no photo: add photos or remove the category"
-        )
+        need = "but at least 2 are needed for clips that share no photo: add photos or remove the category"
+        raise ValueError(f"Category {category!r} has photos of {len(scenes)} scene, {need}")
     split: list[list[Photo]] = [[] for _ in range(min(pools, len(scenes)))]
     shuffled = [scenes[index] for index in rng.permutation(len(scenes))]
     for scene in sorted(shuffled, key=len, reverse=True):
@@ -176,10 +174,5 @@ def _rng(*parts: str | int) -> np.random.Generator:
 
 def _photo(folder: Path, file: Path) -> Photo:
     category, *scene, name = file.relative_to(folder).parts
-    return Photo(
-        category=category,
-        name=name,
-        scene="/".join(scene) or file.stem,
-        digest=fingerprint_bytes(file.read_bytes()),
-        path=file,
-    )
+    digest = fingerprint_bytes(file.read_bytes())
+    return Photo(category=category, name=name, scene="/".join(scene) or file.stem, digest=digest, path=file)

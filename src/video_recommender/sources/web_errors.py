@@ -64,8 +64,8 @@ _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caus
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})  # a firewall has the same, without a file name
 
-BACKOFF_S: Final = 2.0  # First pause in seconds; it doubles with each attempt, with a jitter of 50 %
-MAX_PAUSE_S: Final = 300.0  # A video whose server requests a longer pause is left to the next run
+BACKOFF_S: Final = 2.0  # first pause in seconds; it doubles with each attempt, with a jitter of 50 %
+MAX_PAUSE_S: Final = 300.0  # a video whose server requests a longer pause is left to the next run
 # Single videos are out of reach for reasons of their own; three in a row mean that the site or the network is
 MAX_CONSECUTIVE_FAILURES: Final = 3
 

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-PROTOCOLS: Final = ("http", "https")  # Other protocols could read local files, or bypass proxy, cookies and limits
+PROTOCOLS: Final = ("http", "https")  # other protocols could read local files, or bypass proxy, cookies and limits
 # Statuses of videos that are excluded before they are downloaded; they are no part of the corpus
 EXCLUDED_STATUSES: Final = frozenset({"filtered", "live"})
 # A search in yt-dlp's notation, such as `ytsearch50:cats`

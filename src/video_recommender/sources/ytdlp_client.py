@@ -16,10 +16,10 @@ from video_recommender.media.video import VideoError
 from video_recommender.sources.web_errors import Deadline, RetryPolicy
 from video_recommender.sources.web_options import PROTOCOLS, WebAccess, WebOptions, is_web_url
 
-MAX_PAGE_BYTES: Final = 30_000_000  # Pages and playlists of video sites have a few megabytes at most
+MAX_PAGE_BYTES: Final = 30_000_000  # pages and playlists of video sites have a few megabytes at most
 CHUNK_BYTES: Final = 1 << 16
-SOCKET_TIMEOUT_S: Final = 20.0  # Longest silence of a server; yt-dlp's own default
-SLEEP_BETWEEN_REQUESTS_S: Final = 0.75  # As recommended by yt-dlp's maintainers (its preset `sleep`)
+SOCKET_TIMEOUT_S: Final = 20.0  # longest silence of a server; yt-dlp's own default
+SLEEP_BETWEEN_REQUESTS_S: Final = 0.75  # as recommended by yt-dlp's maintainers (its preset `sleep`)
 
 logger = logging.getLogger(__name__)
 
