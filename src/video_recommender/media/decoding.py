@@ -91,7 +91,7 @@ class OpenVideo:
             yield None  # the end of the file is damaged: flush the decoder
 
     def continuous_packets(self) -> Iterator[Packet]:
-        """Read the packets, with jumps in the time stamps of a broadcast removed, forwards or back by a second."""
+        """Read the packets; in a broadcast, without jumps of the time stamps (by 10 s forwards or 1 s back)."""
         offset, expected = 0, None
         for packet in self.packets():
             if packet is None or not packet.time_base:
