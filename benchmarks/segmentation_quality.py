@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from video_recommender.datasets import WheelPhotosDataset
 from video_recommender.media.clip_rendering import ClipRecipe
-from video_recommender.media.frames import FrameFolder, Picture
+from video_recommender.media.frames import FrameFolder, Photo, Picture
 from video_recommender.networks.coco_detector import convert_coco_detector
 from video_recommender.networks.object_classes import COCO_THRESHOLDS
 from video_recommender.networks.object_detector import DetectedObjects, ObjectDetector

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from video_recommender.console_output import quiet_libraries
 from video_recommender.incremental.stages import parameter_groups, stage_of
-from video_recommender.sources.web_access import strip_credentials
+from video_recommender.sources.web_options import strip_credentials
 
 if TYPE_CHECKING:
     import keras

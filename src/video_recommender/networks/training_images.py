@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Photo, Picture
 from video_recommender.media.video import VideoError
 from video_recommender.schemas import Corpus
 from video_recommender.sources.folder import unique_slugs

@@ -3,8 +3,7 @@
 from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, depends_on
-from video_recommender.media.frames import FrameFolder
-from video_recommender.media.manifests import build_manifest
+from video_recommender.media.frames import FrameFolder, build_manifest
 from video_recommender.networks.conversion import convert_pretrained, run_in_subprocess
 from video_recommender.networks.detections import DetectionOptions, VideoDetections, classify_frames
 from video_recommender.networks.frame_classifier import FrameClassifier

@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, depends_on
-from video_recommender.media.frames import FrameFolder
-from video_recommender.media.manifests import build_manifest
+from video_recommender.media.frames import FrameFolder, build_manifest
 from video_recommender.networks.coco_detector import convert_coco_detector
 from video_recommender.networks.conversion import run_in_subprocess
 from video_recommender.networks.object_classes import (
