@@ -16,14 +16,14 @@ from video_recommender.reporting.contact_sheets import (
     rows_of_neighbours,
 )
 from video_recommender.reporting.examples import CategoryOverview
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.storage.partitions import Partitions
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 
 
 def test_frames_are_shown_with_what_the_network_took_them_for(frames: Partitions[FrameFolder]) -> None:
     table = pd.DataFrame({"frame": [1, 2, 3], "class_name": ["tabby", "lynx", "pug"], "confidence": [0.5, 0.25, 0.125]})
-    detections = Partitions({"cats/a": StoredPartition(PartitionRecord("made"), lambda: table)})
+    detections = Partitions.from_values({"cats/a": table})
     cats = CategoryOverview("cats", 2, 2, 6, ("cats/a", "cats/b"))
 
     (row,) = rows_of_detections([cats], frames, detections)

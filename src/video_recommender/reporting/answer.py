@@ -162,13 +162,13 @@ def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
     Raises:
         ValueError: if no file or folder is named, or it does not exist, or the folder has no videos.
     """
-    usage = "kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder"
+    usage = "run `kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder`"
     if options.videos is None:
         raise ValueError(f"No video is named: {usage}")
     path = parse_path(options.videos)
     if not path.exists():
         raise ValueError(f"{path} cannot be found: {usage}")
-    links = [video.fetch() for video in list_folder(options.videos)] if path.is_dir() else [VideoLink(path)]
+    links = [video.fetch() for video in list_folder(options.videos, remedy=usage)] if path.is_dir() else [VideoLink(path)]
     files = [link.target for link in links if isinstance(link, VideoLink)]
     return {to_unicode(str(file)): video_from_path(file) for file in sorted(files, key=str)}
 
