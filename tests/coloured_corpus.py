@@ -10,7 +10,7 @@ import pytest
 from coloured_films import COLOURS, film
 from sklearn.linear_model import LogisticRegression
 
-from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.environment import example_viewers
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.detections import classify_frames

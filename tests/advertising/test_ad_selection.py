@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.advertising.ad_features import VideoProjection
 from video_recommender.advertising.ad_selection import (
     can_rank_new_video,
     rank_ads,
@@ -16,7 +15,7 @@ from video_recommender.advertising.ad_selection import (
 )
 from video_recommender.advertising.optimum import OptimalPolicy
 from video_recommender.advertising.policies import QNetworkPolicy, one_hot
-from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
+from video_recommender.advertising.viewers import VideoProjection, ViewerModel, ViewerOptions
 
 POINTS = pd.DataFrame([[0.6, 0.8]], columns=["a", "b"])
 

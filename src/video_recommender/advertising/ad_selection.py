@@ -8,10 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
-from video_recommender.advertising.ad_features import combine_features
 from video_recommender.advertising.ads import FloatArray
 from video_recommender.advertising.policies import AdPolicy, QNetworkPolicy
-from video_recommender.advertising.viewers import ABSENT, ViewerModel
+from video_recommender.advertising.viewers import ABSENT, ViewerModel, combine_features
 from video_recommender.schemas import AdObservations, AdRecommendations, VideoPoints
 
 
@@ -20,10 +19,8 @@ class AdChoice:
     """An ad that can be shown before a video, and what it is expected to earn there.
 
     Attributes:
-        ad_id: name of the ad.
         category: category that the ad is for.
         kind: `long` or `short`.
-        seconds: length of the ad.
         watch_probability: probability that it is watched before this video.
         reward: what it earns if it is watched.
         expected_reward: what it earns on average, watched or not.
@@ -41,14 +38,7 @@ class AdChoice:
 
 
 def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple[AdChoice, ...]:
-    """Rank all ads before a video of the corpus.
-
-    Returns:
-        The selected ad first, then the others by descending `session_value`.
-
-    Raises:
-        ValueError: if the corpus does not have the video.
-    """
+    """Rank all ads before a video of the corpus: the selected ad first, then the others by `session_value`."""
     if video_id not in model.video_ids:
         raise ValueError(f"Video {video_id} has no ad: run `kedro run --pipelines=advertising` again")
     video = model.video_ids.index(video_id)
@@ -64,7 +54,7 @@ def rank_ads_for_new_video(
 
     Args:
         model: the viewers that the policy was trained with.
-        policy: the trained agent.
+        policy: the agent.
         points: the new video in object space, one row.
         categories: probability of each category; categories without ads are ignored.
 

@@ -24,8 +24,6 @@ NUMBERS: Final = {
 }
 """Requirement of each numeric column in words, with its lowest and highest value."""
 
-GENERATED_LONG_S: Final = 30.0
-GENERATED_SHORT_S: Final = 10.0
 MAX_REPORTED_PROBLEMS: Final = 5
 
 
@@ -81,11 +79,7 @@ def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
 
 
 def require_categories(ads: DataFrame[Ads], categories: Iterable[str]) -> None:
-    """Check that every category has ads.
-
-    Raises:
-        ValueError: if categories have none; the message names them.
-    """
+    """Check that every category has ads; raise a ValueError that names those without."""
     without = sorted(set(categories) - set(ads["category"]))
     if without:
         raise ValueError(
@@ -107,8 +101,8 @@ def _generate(category: str, seed: int) -> Iterator[tuple[str, str, str, float, 
     rng = np.random.default_rng(int(fingerprint(seed, category), 16))
     short = rng.uniform(0.6, 0.9)
     long = short * rng.uniform(0.35, 0.75)
-    yield f"{category}-long", category, "long", GENERATED_LONG_S, round(long, 2), round(rng.uniform(1.5, 3.0), 1)
-    yield f"{category}-short", category, "short", GENERATED_SHORT_S, round(short, 2), 1.0
+    yield f"{category}-long", category, "long", 30.0, round(long, 2), round(rng.uniform(1.5, 3.0), 1)
+    yield f"{category}-short", category, "short", 10.0, round(short, 2), 1.0
 
 
 def _invalid_rows(ads: pd.DataFrame) -> Iterator[str]:

@@ -9,7 +9,7 @@ from coloured_corpus import ColourNetwork
 from coloured_films import film
 from pydantic import ValidationError
 
-from video_recommender.advertising.ad_features import VideoProjection
+from video_recommender.advertising.viewers import VideoProjection
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.pipelines.inference.nodes import answer_for_new_videos
 from video_recommender.reporting.answer import InferenceOptions

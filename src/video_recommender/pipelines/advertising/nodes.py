@@ -8,38 +8,41 @@ import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
 
-from video_recommender.advertising.ad_features import (
-    VideoProjection,
-    categories_of_videos,
-    category_probabilities,
-    combine_features,
-)
-from video_recommender.advertising.ad_selection import recommend_first_ads, tabulate_observations
 from video_recommender.advertising.ads import AdInventory, check_ads, generate_ads, require_categories
-from video_recommender.advertising.contextual_bandit import BANDIT, train_contextual_bandit
-from video_recommender.advertising.deep_q_network import AGENT, AgentOptions, train_deep_q_network
+from video_recommender.advertising.baseline_agents import train_contextual_bandit, train_q_table
+from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
 from video_recommender.advertising.evaluation import (
     FOLDS,
     OPTIMUM,
     AdEvaluationOptions,
-    add_regret,
     evaluate_on_unseen_videos,
     evaluate_policies,
+    plot_choices,
     reference_policies,
     tabulate_choices,
 )
-from video_recommender.advertising.plots import plot_choices, plot_learning_curve
 from video_recommender.advertising.policies import AdPolicy, QNetworkPolicy
-from video_recommender.advertising.tabular_q_learning import Q_TABLE, train_q_table
-from video_recommender.advertising.training import TrainedPolicy
-from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
+from video_recommender.advertising.training import (
+    AGENT,
+    BANDIT,
+    Q_TABLE,
+    TrainedPolicy,
+    add_regret,
+    plot_learning_curve,
+)
+from video_recommender.advertising.viewers import (
+    VideoProjection,
+    ViewerModel,
+    ViewerOptions,
+    categories_of_videos,
+    category_probabilities,
+    combine_features,
+)
 from video_recommender.networks.pretrained import KerasModel
 from video_recommender.schemas import (
     AdChoices,
     AdLearningCurve,
-    AdObservations,
     AdPolicyReport,
-    AdRecommendations,
     Ads,
     CategoryPredictions,
     Corpus,
@@ -98,11 +101,6 @@ def model_viewers(
     projection = VideoProjection.fit(video_points.sort_index(), seed)
     features = combine_features(probabilities, projection.project(video_points.loc[categories.index]))
     return ViewerModel.from_recommendations(recommendations, categories, features, inventory, options, projection)
-
-
-def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:
-    """Tabulate what the agent observes before the first ad of a session, for each video."""
-    return tabulate_observations(viewer_model)
 
 
 def train_ad_agents(
@@ -168,11 +166,6 @@ def report_ad_choices(
     """Tabulate and plot which ads the agent shows before videos of each category."""
     choices = tabulate_choices(viewer_model, ad_policy, options, seed)
     return choices, plot_choices(choices)
-
-
-def recommend_ads(viewer_model: ViewerModel, ad_policy: QNetworkPolicy) -> DataFrame[AdRecommendations]:
-    """Select the first ad for each video, with its expected reward."""
-    return recommend_first_ads(viewer_model, ad_policy)
 
 
 def summarise_advertising(ad_policy_report: DataFrame[AdPolicyReport]) -> dict[str, float]:
