@@ -168,9 +168,8 @@ def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
     path = parse_path(options.videos)
     if not path.exists():
         raise ValueError(f"{path} cannot be found: {usage}")
-    links = (
-        [video.fetch() for video in list_folder(options.videos, remedy=usage)] if path.is_dir() else [VideoLink(path)]
-    )
+    listed = list_folder(options.videos, remedy=usage) if path.is_dir() else []
+    links = [video.fetch() for video in listed] or [VideoLink(path)]
     files = [link.target for link in links if isinstance(link, VideoLink)]
     return {to_unicode(str(file)): video_from_path(file) for file in sorted(files, key=str)}
 
