@@ -13,11 +13,11 @@ from kedro.io import DataCatalog
 
 import video_recommender.gallery
 from video_recommender.cli import cli
-from video_recommender.gallery.catalog_data import CatalogData
+from video_recommender.gallery.command import CatalogData
 from video_recommender.gallery.project_data import CREATED_BY, ProjectData, UnavailableError
 
 PACKAGE = Path(video_recommender.gallery.__file__).parent
-KNOWS_KEDRO = {"catalog_data.py", "command.py"}
+KNOWS_KEDRO = {"command.py"}
 
 
 @pytest.fixture

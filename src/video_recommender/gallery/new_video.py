@@ -1,17 +1,21 @@
-"""Analysis of an uploaded video with the models of the corpus."""
+"""Analysis of an uploaded video, which is temporary and checked first, with the models of the corpus."""
 
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
+import av
 import pandas as pd
 
 from video_recommender.advertising.ad_selection import AdChoice
 from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Sampling, Section
 from video_recommender.gallery.project_data import Notice, ProjectData, UnavailableError
-from video_recommender.gallery.timeline import FrameTimes, Timeline, build_timeline
-from video_recommender.gallery.uploads import UploadLimits, UploadRejectedError, check_video
+from video_recommender.gallery.timeline import Timeline, build_timeline
+from video_recommender.media.decoding import open_video
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.reporting.answer import (
@@ -32,19 +36,31 @@ NETWORKS: Final = {
     "segmenter": "object_segmenter",
 }
 """The dataset with the network of each detector."""
+FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf"
+"""FFmpeg's names of the accepted formats: no playlists, no lists of files and no images."""
+OPEN_OPTIONS: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "enable_drefs": "0"}
+
+
+class UploadRejectedError(Exception):
+    """An upload is not analysed; the message gives the reason, `status` is that of HTTP (RFC 9110)."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """Limits of an upload: size in millions of bytes, length, and resolution in millions of pixels."""
+
+    megabytes: int = 500
+    minutes: int = 30
+    megapixels: int = 40
 
 
 @dataclass(frozen=True)
 class NewVideoDetails:
-    """All results for a video that is not in the corpus.
-
-    Attributes:
-        objects: most important first.
-        timeline: when each object is visible.
-        category: probabilities of the categories.
-        neighbours: nearest first.
-        ads: best first.
-    """
+    """All results for a video that is not in the corpus: the most important objects, nearest videos, best ads first."""
 
     objects: tuple[str, ...]
     timeline: Timeline
@@ -121,12 +137,14 @@ class NewVideoAnalyst:
         except VideoError as error:
             raise UploadRejectedError(f"The video cannot be used: {error.status.replace('_', ' ')}.", 422) from error
         answer = answer_for_video(video.name, description, models, None, self._recommendation)
-        times = FrameTimes(self._sampling.preprocessing.frames_per_second, sampled.times_s)
+        rate = self._sampling.preprocessing.frames_per_second
         step = self._sampling.every_nth_frame if space.options.detector == "segmenter" else 1
         neighbours = pd.DataFrame([near.model_dump() for near in answer.neighbours])
         return NewVideoDetails(
             objects=tuple(shown.name for shown in answer.objects),
-            timeline=build_timeline(description.objects, len(sampled.frames), times, None, step),
+            timeline=build_timeline(
+                description.objects, len(sampled.frames), None, rate=rate, times_s=sampled.times_s, every_nth=step
+            ),
             category=CategorySection(answer.categories),
             neighbours=self._gallery.neighbour_cards(neighbours.rename(columns={"video_id": "recommended_video_id"})),
             ads=self._gallery.section(lambda: self._ads(description, answer)),
@@ -148,3 +166,47 @@ class NewVideoAnalyst:
             message = "The ad policy was trained for another object space."
             raise UnavailableError(Notice(message, self.project.command_for("ad_policy")))
         return ads
+
+
+@asynccontextmanager
+async def received_file(chunks: AsyncIterator[bytes], limits: UploadLimits) -> AsyncIterator[Path]:
+    """Write an upload to a file in a temporary folder, which is deleted when the block ends.
+
+    Raises:
+        UploadRejectedError: if it is too large or empty.
+    """
+    with tempfile.TemporaryDirectory(prefix="new-video-") as folder:
+        path, size = Path(folder) / "video", 0
+        with path.open("xb") as file:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > limits.megabytes * 1_000_000:
+                    raise UploadRejectedError(f"The file is larger than {limits.megabytes} MB.", 413)
+                file.write(chunk)
+        if not size:
+            raise UploadRejectedError("The file is empty.", 422)
+        yield path
+
+
+def check_video(path: Path, limits: UploadLimits) -> None:
+    """Check that a file, whatever its name, is a video in an accepted format and within the limits.
+
+    Raises:
+        UploadRejectedError: if it is not.
+    """
+    not_a_video = UploadRejectedError("The file is not a video in a known format.", 415)
+    try:
+        av.open(path.absolute(), options=OPEN_OPTIONS, metadata_errors="replace").close()
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise not_a_video from error
+    try:
+        with open_video(VideoFile(path)) as opened:
+            pixels = opened.stream.width * opened.stream.height
+            seconds = (opened.container.duration or 0) / av.time_base
+    except VideoError as error:
+        message = "The file contains sound but no video." if error.status == "audio_only" else str(not_a_video)
+        raise UploadRejectedError(message, 415) from error
+    if pixels > limits.megapixels * 1_000_000:
+        raise UploadRejectedError(f"Its frames have more than {limits.megapixels} million pixels.", 422)
+    if seconds > limits.minutes * 60:
+        raise UploadRejectedError(f"It is longer than {limits.minutes} minutes.", 422)
