@@ -25,7 +25,6 @@ from video_recommender.storage.partitions import Partitions
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-
 READ_ERRORS: Final = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
 """A pickle of another version raises the last three."""
 
@@ -84,7 +83,7 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
     thumbnails = ThumbnailCache(root / data / "08_reporting" / "gallery_thumbnails")
     videos = Gallery(ProjectData(CatalogData(context.catalog, root), env or ""), thumbnails, sampling)
     recommendation = RecommendationOptions.model_validate(parameters["recommendation"])
-    analyst = NewVideoAnalyst(videos, sampling, recommendation, UploadLimits(megabytes=max_upload_mb))
+    analyst = NewVideoAnalyst(videos, recommendation, UploadLimits(megabytes=max_upload_mb))
     threading.Thread(target=videos.preload, daemon=True).start()
     is_loopback = host in LOOPBACK
     if not is_loopback:
@@ -93,12 +92,7 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
 
 
 class CatalogData:
-    """A `DataSource` that reads from the project's catalog.
-
-    Args:
-        catalog: of the project.
-        root: the project's folder, which relative paths of the catalog start from.
-    """
+    """A `DataSource` that reads from the catalog of the project in the folder `root`."""
 
     def __init__(self, catalog: DataCatalog, root: Path) -> None:
         self._catalog = catalog

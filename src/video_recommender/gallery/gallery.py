@@ -97,7 +97,7 @@ class Gallery:
     def __init__(self, project: ProjectData, thumbnails: ThumbnailCache, sampling: Sampling | None = None) -> None:
         self.project = project
         self._thumbnails = thumbnails
-        self._sampling = sampling or Sampling()
+        self.sampling = sampling or Sampling()
         self._index: tuple[Hashable, VideoIndex] | None = None
         self._lock = Lock()
 
@@ -204,9 +204,9 @@ class Gallery:
             detections,
             frames,
             card.duration_s,
-            rate=self._sampling.preprocessing.frames_per_second,
+            rate=self.sampling.preprocessing.frames_per_second,
             times_s=[float(time) for time in times.split(",")] if times else (),
-            every_nth=self._sampling.every_nth_frame if name == "segmentations" else 1,
+            every_nth=self.sampling.every_nth_frame if name == "segmentations" else 1,
         )
 
     def _partition(self, name: str, card: VideoCard) -> pd.DataFrame:

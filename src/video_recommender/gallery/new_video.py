@@ -1,8 +1,8 @@
 """Analysis of an uploaded video, which is temporary and checked first, with the models of the corpus."""
 
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -12,8 +12,8 @@ import av
 import pandas as pd
 
 from video_recommender.advertising.ad_selection import AdChoice
-from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Sampling, Section
-from video_recommender.gallery.project_data import Notice, ProjectData, UnavailableError
+from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Section
+from video_recommender.gallery.project_data import Notice, UnavailableError
 from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.media.decoding import open_video
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
@@ -70,56 +70,47 @@ class NewVideoDetails:
 
 
 class NewVideoAnalyst:
-    """Analyses one uploaded video at a time.
+    """Analyses one uploaded video at a time."""
 
-    Args:
-        gallery: the corpus.
-        sampling: how frames were sampled from the corpus.
-        recommendation: number of neighbours and of shared objects.
-        limits: limits of size, length and resolution.
-    """
-
-    def __init__(
-        self, gallery: Gallery, sampling: Sampling, recommendation: RecommendationOptions, limits: UploadLimits
-    ) -> None:
+    def __init__(self, gallery: Gallery, recommendation: RecommendationOptions, limits: UploadLimits) -> None:
         self.limits = limits
         self._gallery = gallery
-        self._sampling = sampling
+        self._project = gallery.project
         self._recommendation = recommendation
         self._busy = Lock()
-
-    @property
-    def project(self) -> ProjectData:
-        """The results of the project's runs."""
-        return self._gallery.project
 
     def missing_models(self) -> Notice | None:
         """Name the models that must be trained before a video can be analysed; None if all are there."""
         try:
             self._gallery.index()
-            missing = [name for name in MODELS if self.project.version(name) is None]
+            missing = [name for name in MODELS if self._project.version(name) is None]
             if not missing:
                 network = self._network()
-                missing = [network] if self.project.version(network) is None else []
+                missing = [network] if self._project.version(network) is None else []
         except UnavailableError as error:
             return error.notice
         if not missing:
             return None
         names = ", ".join(name.replace("_", " ") for name in missing)
-        return Notice(f"There is no {names} yet.", self.project.command_for(*missing))
+        return Notice(f"There is no {names} yet.", self._project.command_for(*missing))
 
-    def begin(self) -> None:
-        """Reserve the analyst; release it with `end`.
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Reserve the analyst for one upload.
 
         Raises:
+            UnavailableError: if a model is missing.
             UploadRejectedError: if another video is being analysed.
         """
+        notice = self.missing_models()
+        if notice is not None:
+            raise UnavailableError(notice)
         if not self._busy.acquire(blocking=False):
             raise UploadRejectedError("Another video is being analysed. Try again when it is done.", 409)
-
-    def end(self) -> None:
-        """Release the analyst."""
-        self._busy.release()
+        try:
+            yield
+        finally:
+            self._busy.release()
 
     def analyse(self, video: Path) -> NewVideoDetails:
         """Detect objects and predict category, neighbours and ad; nothing is saved.
@@ -129,16 +120,16 @@ class NewVideoAnalyst:
             UnavailableError: if a model is missing.
         """
         check_video(video, self.limits)
-        space, features, classifier, recommender = (self.project.load(name) for name in MODELS)
-        models = CorpusModels(self.project.load(self._network()), space, features, classifier, recommender)
+        space, features, classifier, recommender = (self._project.load(name) for name in MODELS)
+        models = CorpusModels(self._project.load(self._network()), space, features, classifier, recommender)
         try:
             sampled = sample_frames(VideoFile(video), self._preprocessing())
             description = describe_video(sampled.frames, models)
         except VideoError as error:
             raise UploadRejectedError(f"The video cannot be used: {error.status.replace('_', ' ')}.", 422) from error
         answer = answer_for_video(video.name, description, models, None, self._recommendation)
-        rate = self._sampling.preprocessing.frames_per_second
-        step = self._sampling.every_nth_frame if space.options.detector == "segmenter" else 1
+        rate = self._gallery.sampling.preprocessing.frames_per_second
+        step = self._gallery.sampling.every_nth_frame if space.options.detector == "segmenter" else 1
         neighbours = pd.DataFrame([near.model_dump() for near in answer.neighbours])
         return NewVideoDetails(
             objects=tuple(shown.name for shown in answer.objects),
@@ -151,20 +142,20 @@ class NewVideoAnalyst:
         )
 
     def _network(self) -> str:
-        return NETWORKS[self.project.load("object_space").options.detector]
+        return NETWORKS[self._project.load("object_space").options.detector]
 
     def _preprocessing(self) -> PreprocessingOptions:
         """The options of the corpus, limited to the maximum length whatever duration the file claims."""
-        options = self._sampling.preprocessing
+        options = self._gallery.sampling.preprocessing
         longest = round(self.limits.minutes * 60 * options.frames_per_second)
         return options.model_copy(update={"max_frames": min(longest, options.max_frames or longest)})
 
     def _ads(self, description: VideoDescription, answer: VideoAnswer) -> tuple[AdChoice, ...]:
-        viewers, policy = self.project.load("viewer_model"), self.project.load("ad_policy")
+        viewers, policy = self._project.load("viewer_model"), self._project.load("ad_policy")
         ads = rank_new_video_ads(AdModels(viewers, policy), description.points, answer.categories)
         if not ads:
             message = "The ad policy was trained for another object space."
-            raise UnavailableError(Notice(message, self.project.command_for("ad_policy")))
+            raise UnavailableError(Notice(message, self._project.command_for("ad_policy")))
         return ads
 
 

@@ -1,9 +1,8 @@
 """The web pages of the gallery, protected against other web sites."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Query, Request
@@ -87,7 +86,7 @@ def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str]
     app.add_middleware(LoopbackGuard, hosts=hosts)
     app.mount("/static", StaticFiles(directory=PACKAGE / "static"), name="static")
     pages = Jinja2Templates(directory=PACKAGE / "templates")
-    pages.env.filters.update(FILTERS)
+    pages.env.filters.update(amount=format_amount, clock=format_clock, percent=format_percent)
     pages.env.globals["NO_CATEGORY"] = video_index.NO_CATEGORY
 
     @app.get("/", response_class=HTMLResponse)
@@ -135,7 +134,7 @@ def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str]
 
     @app.post("/new", response_class=HTMLResponse)
     async def analyse_upload(request: Request) -> Response:
-        with _reserved(analyst):
+        with analyst.reserved():
             async with received_file(_chunks(request), analyst.limits) as path:
                 details = await run_in_threadpool(analyst.analyse, path)
         return pages.TemplateResponse(request, "new_answer.html", {"details": details})
@@ -198,31 +197,12 @@ def format_amount(number: float) -> str:
     return f"{round(number, 2) + 0.0:.2f}"
 
 
-FILTERS: Final[dict[str, Callable[..., Any]]] = {
-    "amount": format_amount,
-    "clock": format_clock,
-    "percent": format_percent,
-}
-
-
 def _find_card(gallery: Gallery, video_id: str) -> VideoCard:
     """Look up a video by its id, so that nothing else becomes part of a path."""
     card = gallery.index().get(video_id)
     if card is None:
         raise HTTPException(404, "There is no such video in the corpus.")
     return card
-
-
-@contextmanager
-def _reserved(analyst: NewVideoAnalyst) -> Iterator[None]:
-    notice = analyst.missing_models()
-    if notice is not None:
-        raise UnavailableError(notice)
-    analyst.begin()
-    try:
-        yield
-    finally:
-        analyst.end()
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
