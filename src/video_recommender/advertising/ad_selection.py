@@ -50,16 +50,13 @@ def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple
 def rank_ads_for_new_video(
     model: ViewerModel, policy: QNetworkPolicy, points: DataFrame[VideoPoints], categories: Mapping[str, float]
 ) -> tuple[AdChoice, ...]:
-    """Rank all ads before a video that is not in the corpus; see `rank_ads`.
+    """Rank all ads before a video that is not in the corpus, as `rank_ads` does, if `can_rank_new_video`.
 
     Args:
         model: the viewers that the policy was trained with.
         policy: the agent.
         points: the new video in object space, one row.
         categories: probability of each category; categories without ads are ignored.
-
-    Raises:
-        ValueError: if the object space has changed since the policy was trained; see `can_rank_new_video`.
     """
     if model.projection is None:
         raise ValueError("These viewers have a made-up corpus without object space: use the catalog's `viewer_model`")

@@ -60,14 +60,9 @@ class TrainedAgent(TrainedPolicy[QNetworkPolicy]):
 
 @dataclass(frozen=True, eq=False)
 class Transitions:
-    """Transitions of the Markov decision process. The first axis of every array is the transition.
+    """Transitions of the Markov decision process; `continues` is 1 if the session continues, else 0.
 
-    Attributes:
-        observations: before the action, shape (n, observed).
-        actions: index of the ad, shape (n,).
-        rewards: shape (n,).
-        continues: 1 if the session continues, else 0; shape (n,).
-        next_observations: shape (n, observed).
+    Observations have the shape (n, observed), all others (n,).
     """
 
     observations: NDArray[np.float32]

@@ -119,12 +119,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         return self.model.observe(self._sessions)[0], {"video": self._video(self._sessions)}
 
     def step(self, action: np.int64) -> tuple[Observation, SupportsFloat, bool, bool, Info]:
-        """Show an ad.
-
-        Raises:
-            ValueError: if the action is not the index of an ad.
-            gymnasium.error.ResetNeeded: if no session was started.
-        """
+        """Show the ad with this index."""
         if self._sessions is None:
             raise gymnasium.error.ResetNeeded("No session was started: call reset() first")
         if not self.action_space.contains(action):
@@ -189,12 +184,7 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
         return self.model.observe(self._sessions), {}
 
     def step(self, actions: IntArray) -> tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
-        """Show one ad in each session.
-
-        Raises:
-            ValueError: if the actions are not one valid ad index per session.
-            gymnasium.error.ResetNeeded: if no sessions were started.
-        """
+        """Show the ad with this index in each session."""
         if self._sessions is None:
             raise gymnasium.error.ResetNeeded("No sessions were started: call reset() first")
         ads = np.asarray(actions, np.int64)

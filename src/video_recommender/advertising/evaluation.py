@@ -108,15 +108,10 @@ def evaluate_on_unseen_videos(
 
 
 def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntArray, IntArray]:
-    """Hold out a third of the videos. Groups are never split across folds, which prevents data leakage.
+    """Return the indices of the training videos, and of the third of the videos that is held out, both ascending.
 
-    Folds are stratified by category if a category has enough videos. `groups` has the group by `video_id`.
-
-    Returns:
-        Indices of the training videos and of the held-out videos, int64, ascending.
-
-    Raises:
-        ValueError: if there are fewer than three groups.
+    Groups are never split across folds, which prevents data leakage; `groups` has the group by `video_id`. Folds are
+    stratified by category if a category has enough videos.
     """
     group = groups.loc[list(model.video_ids)].to_numpy()
     if len(set(group)) < FOLDS:
@@ -135,9 +130,7 @@ def tabulate_choices(
 ) -> DataFrame[AdChoices]:
     """Tabulate which ads a policy shows before videos of each category, and how often they are watched.
 
-    Returns:
-        By category, the most frequent ad first; ads with a share below 0.5 %, of the policy and of the optimum, are
-        omitted.
+    Ads with a share below 0.5 %, of the policy and of the optimum, are omitted.
     """
     runs = _simulate_runs(model, policy, options, seed)
     shown = np.sum([run.shown_by_category for run in runs], axis=0)

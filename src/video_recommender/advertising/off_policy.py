@@ -137,13 +137,6 @@ class ChainEstimates(NamedTuple):
     imbalance: float
 
 
-class ImportanceWeights(NamedTuple):
-    """Frequency of each state, and of state and ad, under the target policy divided by that in the log; (steps,)."""
-
-    state: FloatArray
-    state_and_ad: FloatArray
-
-
 def evaluate_from_log(
     log: DataFrame[AdSessionLog], model: ViewerModel, policies: Mapping[str, AdPolicy]
 ) -> DataFrame[OffPolicyReport]:
@@ -204,25 +197,31 @@ def estimate_value(
     products = np.ones((steps.sessions, steps.position.max() + 1))
     products[steps.row, steps.position] = ratio
     products = products.cumprod(axis=1)
-    weights = {
-        "none": ImportanceWeights(np.ones(len(ratio)), ratio),
-        "session": _shift_within_sessions(steps, products[steps.row, steps.position]),
-        "state": _shift_within_sessions(steps, chain.density_ratio),
-    }
+    # Frequency of each state and logged ad under the target policy, divided by that in the log.
+    weights = {"none": ratio, "session": products[steps.row, steps.position], "state": chain.density_ratio}
+    # The same for states alone: each has the weight of the step before it, and first states have 1.
+    state_weights = {name: np.where(steps.is_first, 1, np.roll(weight, 1)) for name, weight in weights.items()}
+    state_weights["none"] = np.ones(len(ratio))
+
+    def doubly_robust(consequences: str, predicted: FloatArray) -> FloatArray:
+        """Prediction of the chain plus its weighted error on the logged ads."""
+        errors = weights[consequences] * (steps.reward - steps.at_logged_ads(predicted))
+        return steps.sum_by_session(state_weights[consequences] * (target * predicted).sum(axis=1) + errors)
+
     estimates = {
         ("ips", "none"): steps.sum_by_session(ratio * steps.reward),
         ("snips", "none"): _snips_of_steps(steps, ratio),
-        ("doubly_robust", "none"): _doubly_robust(steps, target, chain.reward, weights["none"]),
-        ("ips", "session"): steps.sum_by_session(weights["session"].state_and_ad * steps.reward),
+        ("doubly_robust", "none"): doubly_robust("none", chain.reward),
+        ("ips", "session"): steps.sum_by_session(weights["session"] * steps.reward),
         ("snips", "session"): _snips_of_sessions(steps, products),
-        ("doubly_robust", "session"): _doubly_robust(steps, target, chain.value, weights["session"]),
-        ("doubly_robust", "state"): _doubly_robust(steps, target, chain.value, weights["state"]),
+        ("doubly_robust", "session"): doubly_robust("session", chain.value),
+        ("doubly_robust", "state"): doubly_robust("state", chain.value),
     }
     is_covered = {"none": True, "session": True, "state": chain.imbalance <= MAX_IMBALANCE}
     logged = steps.sum_by_session(steps.reward)
     rows = []
     for (estimator, consequences), by_session in estimates.items():
-        effective_sessions = _effective_share(weights[consequences].state_and_ad) * steps.sessions
+        effective_sessions = _effective_share(weights[consequences]) * steps.sessions
         rows.append(
             {
                 "policy": policy,
@@ -310,11 +309,6 @@ def _imbalance(steps: LoggedSteps, density_ratio: FloatArray) -> float:
     return float((np.abs(observations[steps.is_first].sum(axis=0) + moved - weighted) / size).max(initial=0))
 
 
-def _shift_within_sessions(steps: LoggedSteps, state_and_ad: FloatArray) -> ImportanceWeights:
-    """Weight each state like the step before it, and first states by 1."""
-    return ImportanceWeights(np.where(steps.is_first, 1, np.roll(state_and_ad, 1)), state_and_ad)
-
-
 def _snips_of_steps(steps: LoggedSteps, ratio: FloatArray) -> FloatArray:
     """Weighted mean reward of a step times the mean number of steps."""
     if not ratio.any():
@@ -331,14 +325,6 @@ def _snips_of_sessions(steps: LoggedSteps, products: FloatArray) -> FloatArray:
     rewards[steps.row, steps.position] = steps.reward
     means = np.average(rewards, axis=0, weights=products)
     return np.asarray((products / products.mean(axis=0) * (rewards - means) + means).sum(axis=1))
-
-
-def _doubly_robust(
-    steps: LoggedSteps, target: FloatArray, predicted: FloatArray, weights: ImportanceWeights
-) -> FloatArray:
-    """Prediction of the model plus its weighted error on the logged ads."""
-    errors = weights.state_and_ad * (steps.reward - steps.at_logged_ads(predicted))
-    return steps.sum_by_session(weights.state * (target * predicted).sum(axis=1) + errors)
 
 
 def _effective_share(weights: FloatArray) -> float:

@@ -17,12 +17,7 @@ from video_recommender.schemas import AdSessionLog
 class SimulationStep:
     """The n-th ad of every session that has one.
 
-    Attributes:
-        session: number of each session, ascending.
-        before: the states before the ad.
-        probabilities: action probabilities of the policy, shape (sessions, ads).
-        ads: the ad that was shown.
-        result: what the ad earned, and the next states.
+    `session` has the number of each session, ascending, and `probabilities` the policy's, of shape (sessions, ads).
     """
 
     session: IntArray

@@ -68,8 +68,7 @@ class VideoProjection:
     def fit(cls, video_points: DataFrame[VideoPoints], seed: int) -> Self:
         """Fit a truncated singular value decomposition (Halko, Martinsson and Tropp 2011).
 
-        Returns:
-            A projection on `OBSERVED_AXES` directions, or on as many as there are videos or axes.
+        It has `OBSERVED_AXES` directions, or as many as there are videos or axes.
         """
         decomposition = TruncatedSVD(min(OBSERVED_AXES, *video_points.shape), random_state=seed)
         with np.errstate(invalid="ignore"):  # explained variance, which is not used, is undefined for a single video
@@ -81,11 +80,7 @@ class VideoProjection:
         return tuple(video_points.columns) == self.axes
 
     def project(self, video_points: DataFrame[VideoPoints]) -> NDArray[np.float32]:
-        """Project points; shape (videos, observed axes).
-
-        Raises:
-            ValueError: if the points have other axes.
-        """
+        """Project points with the same axes, shape (videos, observed axes)."""
         if not self.fits(video_points):
             raise ValueError(
                 "The points have other axes than those that the ad agent was trained with: run feature_engineering, "
@@ -197,9 +192,6 @@ class ViewerModel:
         neighbours: indices of the videos recommended with each, padded with -1, shape (videos, k).
         similarity: similarity of these, at least 0, shape (videos, k); the next video is drawn in proportion.
         projection: computes features of new videos; None for a made-up corpus.
-
-    Raises:
-        ValueError: if there is no video, or a category has no ad.
     """
 
     video_ids: tuple[str, ...]

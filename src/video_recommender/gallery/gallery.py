@@ -58,12 +58,9 @@ class Section(Generic[T]):
 
 @dataclass(frozen=True)
 class CategorySection:
-    """The categories of a video.
+    """The categories of a video by the final classifier, most probable first.
 
-    Attributes:
-        probabilities: of each category by the final classifier, most probable first.
-        held_out: the prediction of a classifier that was not trained on the video; None if there is none.
-        true_category: empty if the video has none.
+    `held_out` is the prediction of a classifier that was not trained on the video, if there is one.
     """
 
     probabilities: tuple[CategoryProbability, ...]

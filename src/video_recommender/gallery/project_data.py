@@ -63,12 +63,7 @@ class DataSource(Protocol):
 
 
 class ProjectData:
-    """Cache of a project's datasets, each valid until its file changes. Thread-safe.
-
-    Args:
-        source: reads the datasets.
-        environment: Kedro environment for the commands; empty for the default one.
-    """
+    """Cache of a project's datasets, each valid until its file changes; thread-safe."""
 
     def __init__(self, source: DataSource, environment: str = "") -> None:
         self._source = source

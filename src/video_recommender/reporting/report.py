@@ -120,15 +120,8 @@ def estimate_mean(values: "pd.Series[float]", groups: "pd.Series[str]", seed: in
 
 def render_report(report: Report) -> str:
     """Render the page as HTML 5; the same report gives the same text."""
-    return _render(
-        "report.html",
-        autoescape=True,
-        report=report,
-        plotly_js=get_plotlyjs(),
-        table=_table,
-        figure=_figure,
-        thumbnails=report.thumbnails,
-    )
+    functions = {"table": _table, "figure": _figure}
+    return _render("report.html", autoescape=True, report=report, plotly_js=get_plotlyjs(), **functions)
 
 
 def render_model_card(card: ModelCard) -> str:
