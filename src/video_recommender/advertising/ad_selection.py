@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.advertising.ads import FloatArray
-from video_recommender.advertising.policies import AdPolicy, QNetworkPolicy
+from video_recommender.advertising.policies import QNetworkPolicy
 from video_recommender.advertising.viewers import ABSENT, ViewerModel, combine_features
-from video_recommender.schemas import AdObservations, AdRecommendations, VideoPoints
+from video_recommender.schemas import VideoPoints
 
 
 @dataclass(frozen=True)
@@ -77,29 +76,6 @@ def rank_ads_for_new_video(
 def can_rank_new_video(model: ViewerModel, points: DataFrame[VideoPoints]) -> bool:
     """Check whether points are in the object space that the agent was trained with."""
     return model.projection is not None and model.projection.fits(points)
-
-
-def recommend_first_ads(model: ViewerModel, policy: AdPolicy) -> DataFrame[AdRecommendations]:
-    """Select the first ad for each video, with its expected reward averaged over tastes."""
-    selected = policy.action_probabilities(model, model.start_everywhere()).argmax(axis=1)
-    rewards = model.watch_probability_by_category()[model.video_category] * model.ads.reward
-    table = pd.DataFrame(
-        {
-            "video_id": model.video_ids,
-            "ad_id": [model.ads.ad_ids[ad] for ad in selected],
-            "expected_reward": rewards[np.arange(len(selected)), selected],
-        }
-    )
-    return AdRecommendations.validate(table)
-
-
-def tabulate_observations(model: ViewerModel) -> DataFrame[AdObservations]:
-    """Tabulate what an agent observes before the first ad of a session that starts at each video."""
-    features = [f"feature_{number}" for number in range(1, model.video_features.shape[1] + 1)]
-    counts = [f"{name}_{ad}" for name in ("in_a_row", "shown", "watched") for ad in model.ads.ad_ids]
-    index = pd.Index(model.video_ids, name="video_id")
-    observations = model.observe(model.start_everywhere())
-    return AdObservations.validate(pd.DataFrame(observations, index, [*features, "position", *counts]))
 
 
 def _rank(

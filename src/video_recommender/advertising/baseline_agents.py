@@ -66,7 +66,7 @@ class LinearPolicy:
 
 def train_q_table(
     model: ViewerModel, steps: int, seed: int, on_evaluation: CurveCallback | None = None
-) -> TrainedPolicy[TablePolicy]:
+) -> TrainedPolicy:
     """Train a table of action values by Q-learning (Watkins and Dayan 1992).
 
     A state is the video's category, the previous ad and its streak. Without tastes, only the position is missing.
@@ -100,7 +100,7 @@ def train_q_table(
 
 def train_contextual_bandit(
     model: ViewerModel, steps: int, seed: int, on_evaluation: CurveCallback | None = None
-) -> TrainedPolicy[LinearPolicy]:
+) -> TrainedPolicy:
     """Train LinUCB (Li et al. 2010, arXiv:1003.0146), which maximises the immediate reward only."""
     rng = np.random.default_rng(seed)
     reward_scale = float(model.ads.reward.max())

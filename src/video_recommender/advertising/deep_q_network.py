@@ -52,9 +52,10 @@ class AgentOptions(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedAgent(TrainedPolicy[QNetworkPolicy]):
+class TrainedAgent(TrainedPolicy):
     """The trained agent; `network` is the policy as a Keras model, from observations to action values."""
 
+    policy: QNetworkPolicy
     network: "keras.Model"
 
 

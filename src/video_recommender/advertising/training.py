@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -29,14 +29,12 @@ SESSIONS_PER_EVALUATION = 2000
 CurveCallback: TypeAlias = Callable[[DataFrame[AdLearningCurve]], None]
 """Receives the learning curve so far after each evaluation, for example to plot it during training."""
 
-Policy_co = TypeVar("Policy_co", bound=AdPolicy, covariant=True)
-
 
 @dataclass(frozen=True, eq=False)
-class TrainedPolicy(Generic[Policy_co]):
+class TrainedPolicy:
     """A trained policy, which no longer explores, and its learning curve."""
 
-    policy: Policy_co
+    policy: AdPolicy
     learning_curve: DataFrame[AdLearningCurve]
 
 

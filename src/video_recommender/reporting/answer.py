@@ -159,10 +159,7 @@ def answer_for_file(
     preprocessing: PreprocessingOptions,
     recommendation: RecommendationOptions,
 ) -> VideoAnswer:
-    """Answer for one file, whatever it contains; an error becomes the status of the answer.
-
-    Unexpected exceptions are logged with their traceback.
-    """
+    """Answer for one file, whatever it contains; an error becomes the status of the answer, and a bug is logged."""
     try:
         description = describe_video(sample_frames(video, preprocessing).frames, models)
         return answer_for_video(name, description, models, ads, recommendation)

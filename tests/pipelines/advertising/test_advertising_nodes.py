@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.advertising.ad_selection import recommend_first_ads, tabulate_observations
 from video_recommender.advertising.ads import generate_ads
 from video_recommender.advertising.deep_q_network import AgentOptions
 from video_recommender.advertising.evaluation import AdEvaluationOptions
@@ -12,7 +11,9 @@ from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
 from video_recommender.pipelines.advertising.nodes import (
     evaluate_ad_policies,
     model_viewers,
+    observe_first_ads,
     prepare_ads,
+    recommend_ads,
     report_ad_learning,
     summarise_advertising,
     train_ad_agents,
@@ -57,8 +58,8 @@ def test_a_tiny_corpus_gets_agents_ads_and_figures(categories) -> None:
     report = evaluate_ad_policies(viewers, agents, corpus_of(categories)[0], FEW_STEPS, FEW_SESSIONS, seed=1)
     curve, figure = report_ad_learning(agents, report)
 
-    assert recommend_first_ads(viewers, policy)["video_id"].tolist() == list(viewers.video_ids)
-    observations = tabulate_observations(viewers).to_numpy()
+    assert recommend_ads(viewers, policy)["video_id"].tolist() == list(viewers.video_ids)
+    observations = observe_first_ads(viewers).to_numpy()
     assert np.asarray(network(observations)) == pytest.approx(policy.action_values(observations), abs=1e-3)
     assert set(report["policy"]) >= {"optimum", "random", *agents}
     assert set(report["videos"]) == ({"all", "unseen"} if len(categories) == 3 else {"all"})
@@ -72,7 +73,7 @@ def test_the_same_viewers_give_the_same_agent_whatever_was_built_before() -> Non
     (policy, network, _), (same_policy, same_network, _) = (train_ad_agents(viewers, FEW_STEPS, 1) for _ in range(2))
 
     assert network.to_json() == same_network.to_json()
-    observations = tabulate_observations(viewers).to_numpy()
+    observations = observe_first_ads(viewers).to_numpy()
     assert np.array_equal(policy.action_values(observations), same_policy.action_values(observations))
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
@@ -42,7 +43,9 @@ from video_recommender.networks.pretrained import KerasModel
 from video_recommender.schemas import (
     AdChoices,
     AdLearningCurve,
+    AdObservations,
     AdPolicyReport,
+    AdRecommendations,
     Ads,
     CategoryPredictions,
     Corpus,
@@ -52,7 +55,7 @@ from video_recommender.schemas import (
 
 logger = logging.getLogger(__name__)
 
-TrainedAgents: TypeAlias = Mapping[str, TrainedPolicy[AdPolicy]]
+TrainedAgents: TypeAlias = Mapping[str, TrainedPolicy]
 """Trained policies with their learning curves, by name of the agent."""
 
 TABLE_STEPS_RATIO = 2.5
@@ -101,6 +104,15 @@ def model_viewers(
     projection = VideoProjection.fit(video_points.sort_index(), seed)
     features = combine_features(probabilities, projection.project(video_points.loc[categories.index]))
     return ViewerModel.from_recommendations(recommendations, categories, features, inventory, options, projection)
+
+
+def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:
+    """Tabulate what an agent observes before the first ad of a session that starts at each video."""
+    features = [f"feature_{number}" for number in range(1, viewer_model.video_features.shape[1] + 1)]
+    counts = [f"{name}_{ad}" for name in ("in_a_row", "shown", "watched") for ad in viewer_model.ads.ad_ids]
+    index = pd.Index(viewer_model.video_ids, name="video_id")
+    observations = viewer_model.observe(viewer_model.start_everywhere())
+    return AdObservations.validate(pd.DataFrame(observations, index, [*features, "position", *counts]))
 
 
 def train_ad_agents(
@@ -166,6 +178,20 @@ def report_ad_choices(
     """Tabulate and plot which ads the agent shows before videos of each category."""
     choices = tabulate_choices(viewer_model, ad_policy, options, seed)
     return choices, plot_choices(choices)
+
+
+def recommend_ads(viewer_model: ViewerModel, ad_policy: AdPolicy) -> DataFrame[AdRecommendations]:
+    """Select the first ad for each video, with its expected reward averaged over tastes."""
+    selected = ad_policy.action_probabilities(viewer_model, viewer_model.start_everywhere()).argmax(axis=1)
+    rewards = viewer_model.watch_probability_by_category()[viewer_model.video_category] * viewer_model.ads.reward
+    table = pd.DataFrame(
+        {
+            "video_id": viewer_model.video_ids,
+            "ad_id": [viewer_model.ads.ad_ids[ad] for ad in selected],
+            "expected_reward": rewards[np.arange(len(selected)), selected],
+        }
+    )
+    return AdRecommendations.validate(table)
 
 
 def summarise_advertising(ad_policy_report: DataFrame[AdPolicyReport]) -> dict[str, float]:

@@ -2,12 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from video_recommender.advertising.ad_selection import recommend_first_ads, tabulate_observations
-
 from .nodes import (
     evaluate_ad_policies,
     model_viewers,
+    observe_first_ads,
     prepare_ads,
+    recommend_ads,
     report_ad_choices,
     report_ad_learning,
     summarise_advertising,
@@ -39,7 +39,7 @@ def create_pipeline() -> Pipeline:
                 outputs="viewer_model",
                 name="model_viewers",
             ),
-            Node(tabulate_observations, inputs="viewer_model", outputs="ad_observations", name="observe_first_ads"),
+            Node(observe_first_ads, inputs="viewer_model", outputs="ad_observations", name="observe_first_ads"),
             Node(
                 train_ad_agents,
                 inputs=["viewer_model", "params:advertising.agent", "params:seed"],
@@ -72,7 +72,7 @@ def create_pipeline() -> Pipeline:
                 name="report_ad_choices",
             ),
             Node(
-                recommend_first_ads,
+                recommend_ads,
                 inputs=["viewer_model", "ad_policy"],
                 outputs="ad_recommendations",
                 name="recommend_ads",
