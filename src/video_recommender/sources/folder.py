@@ -29,22 +29,22 @@ UNLABELLED: Final = "unlabelled"  # category part of the `video_id` of a video w
 MAX_SLUG_LENGTH: Final = 80  # characters, without a digest
 _DIGEST_STEP: Final = 6
 _RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # file names that Windows does not allow
-_REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=…"
+REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=…"
 
 logger = logging.getLogger(__name__)
 
 
-def list_folder(folder: Path | str, copy_files: bool = False) -> list[SourceVideo]:
+def list_folder(folder: Path | str, copy_files: bool = False, remedy: str = REMEDY) -> list[SourceVideo]:
     """List the videos of a folder, on a disk or in an object store, sorted by `video_id`.
 
     Videos in deeper folders belong to the category at the top; those of one deeper folder are a group. Hidden files are
-    ignored; symbolic links are followed. A `ValueError` says why the folder cannot be used.
+    ignored; symbolic links are followed. A `ValueError` says why the folder cannot be used, and the remedy.
     """
     root = parse_path(str(folder))
-    digests = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
+    digests = _list_store(root, remedy) if isinstance(root, UPath) else _list_disk(root := root.absolute(), remedy)
     videos = [file for file in digests if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
-        raise ValueError(f"The folder {root} contains no video ({len(digests)} other files): {_REMEDY}")
+        raise ValueError(f"The folder {root} contains no video ({len(digests)} other files): {remedy}")
     logger.info("%s contains %d videos; %d other files are ignored", root, len(videos), len(digests) - len(videos))
     identifiers = video_ids(videos)
     listed = [
@@ -109,25 +109,25 @@ def _group(relative_path: PurePath) -> str:
     return to_unicode("/".join(relative_path.parts[:2])) if len(relative_path.parts) > 2 else ""
 
 
-def _list_disk(root: Path) -> dict[PurePath, str]:
+def _list_disk(root: Path, remedy: str) -> dict[PurePath, str]:
     """List the digests of all files below a folder, by relative path."""
     if not root.is_dir():
-        raise ValueError(f"{root} {'is a file, not a folder' if root.exists() else 'does not exist'}: {_REMEDY}")
+        raise ValueError(f"{root} {'is a file, not a folder' if root.exists() else 'does not exist'}: {remedy}")
     if not os.access(root, os.R_OK | os.X_OK):
-        raise ValueError(f"The folder {root} cannot be read: change its permissions, or {_REMEDY}")
+        raise ValueError(f"The folder {root} cannot be read: change its permissions, or {remedy}")
     if any((parent / STATE_FOLDER).is_dir() for parent in (root.resolve(), *root.resolve().parents)):
-        raise _managed_folder(root)
+        raise _managed_folder(root, remedy)
     return {file.relative_to(root): _file_digest(file) for file in _walk(root, frozenset())}
 
 
-def _list_store(root: UPath) -> dict[PurePath, str]:
+def _list_store(root: UPath, remedy: str) -> dict[PurePath, str]:
     """List the digests of all objects below a folder of an object store, by relative path; 1,000 per request."""
     objects = root.fs.find(root.path, detail=True)
     if not objects:
-        raise ValueError(f"The folder {root} does not exist, or is empty: {_REMEDY}")
+        raise ValueError(f"The folder {root} does not exist, or is empty: {remedy}")
     files = {PurePosixPath(name).relative_to(root.path): str(metadata) for name, metadata in objects.items()}
     if any(STATE_FOLDER in file.parts for file in files):
-        raise _managed_folder(root)
+        raise _managed_folder(root, remedy)
     return {
         file: fingerprint(str(root / file), metadata)
         for file, metadata in files.items()
@@ -135,8 +135,8 @@ def _list_store(root: UPath) -> dict[PurePath, str]:
     }
 
 
-def _managed_folder(root: StoragePath) -> ValueError:
-    return ValueError(f"{root} is where this project stores its own copies and links: {_REMEDY}")
+def _managed_folder(root: StoragePath, remedy: str) -> ValueError:
+    return ValueError(f"{root} is where this project stores its own copies and links: {remedy}")
 
 
 def _walk(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
