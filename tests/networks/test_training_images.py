@@ -16,17 +16,17 @@ from video_recommender.networks.training_images import (
     list_image_folder,
     select_distinct_frames,
 )
-from video_recommender.storage.partitions import RECORDS
+from video_recommender.storage.partitions import STATE_FOLDER
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    places = ("cats/1.png", "cats/two cats/1.png", "cats/two cats/late/1.png", "dogs/1.png", "dogs/two cats/2.png")
-    for shade, place in enumerate(places):
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    files = ("cats/1.png", "cats/two cats/1.png", "cats/two cats/late/1.png", "dogs/1.png", "dogs/two cats/2.png")
+    for shade, name in enumerate(files):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         picture = np.full((20, 60, 3), 40 * shade, np.uint8)
         picture[:, 20:40] = (0, 0, 255)
-        cv2.imwrite(str(tmp_path / place), picture)
+        cv2.imwrite(str(tmp_path / name), picture)
     return tmp_path
 
 
@@ -61,7 +61,7 @@ def test_an_unreadable_image_is_reported_by_name(folder: Path) -> None:
 
 
 def test_the_projects_own_image_folder_is_rejected(folder: Path) -> None:
-    (folder / RECORDS).mkdir()
+    (folder / STATE_FOLDER).mkdir()
 
     with pytest.raises(ValueError, match="copy its sub-folders into a folder of your own"):
         list_image_folder(folder, size=8)
