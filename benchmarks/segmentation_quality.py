@@ -28,11 +28,10 @@ from numpy.typing import NDArray
 from video_recommender.datasets import WheelPhotosDataset
 from video_recommender.media.clip_rendering import ClipRecipe
 from video_recommender.media.frames import FrameFolder, Picture
-from video_recommender.networks.coco_detector import convert_coco_detector
-from video_recommender.networks.object_classes import COCO_THRESHOLDS
-from video_recommender.networks.object_detector import DetectedObjects, ObjectDetector
+from video_recommender.networks.coco_detector import COCO_THRESHOLDS, convert_coco_detector
+from video_recommender.networks.detected_objects import DetectedObjects, box_iou, hysteresis_threshold
 from video_recommender.networks.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
-from video_recommender.networks.suppression import box_iou, hysteresis_threshold
+from video_recommender.networks.object_segmenter import ObjectDetector
 from video_recommender.pipelines.segmentation.nodes import CONFIDENCE
 from video_recommender.sources.photos import ClipOptions, plan_clips
 

@@ -5,8 +5,7 @@ import pytest
 from skimage import data
 
 from video_recommender.networks import coco_detector as coco_detector_module
-from video_recommender.networks.coco_detector import find_graph_file, select_objects
-from video_recommender.networks.object_classes import COCO_CLASSES
+from video_recommender.networks.coco_detector import COCO_CLASSES, find_graph_file, select_objects
 from video_recommender.networks.saved_detector import open_saved_detector
 
 

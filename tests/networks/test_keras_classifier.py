@@ -11,16 +11,16 @@ import pytest
 
 from video_recommender.media.frames import Frames
 from video_recommender.networks.detections import classify_frames
-from video_recommender.networks.keras_classifier import (
+from video_recommender.networks.frame_classifier import (
     MAX_BATCH_FRAMES,
     BatchingPredictor,
     KerasClassifier,
+    LiteRTClassifier,
     Outputs,
     free_gpu_bytes,
     make_keras_classifier,
     max_batch_frames,
 )
-from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel
 
 

@@ -4,14 +4,13 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.console_output import suppress_stderr
-from video_recommender.networks.frame_classifier import output_names
-from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.frame_classifier import LiteRTClassifier, output_names
 from video_recommender.networks.pretrained import (
     KerasModel,
     Network,
@@ -21,9 +20,6 @@ from video_recommender.networks.pretrained import (
     last_layer_weights,
 )
 from video_recommender.storage.digests import fingerprint
-
-VERSION: Final = 1
-"""Increment when the same network would give other probabilities than before."""
 
 R = TypeVar("R")
 
@@ -64,25 +60,15 @@ def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.f
 def convert_classifier(
     model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
 ) -> LiteRTClassifier:
-    """Convert a network in float32: quantised weights are no faster on current x86 processors.
-
-    Args:
-        model: as from `build_network`.
-        network: its name.
-        class_names: in the order of the outputs; ImageNet's if not given.
+    """Convert a network, as from `build_network`, in float32: quantised weights are no faster on current x86 CPUs.
 
     Raises:
-        ValueError: if the number of names is not the number of outputs.
+        ValueError: see `output_names`.
     """
     names = output_names(model, network, class_names)
     _batch, height, width, _channels = model.input_shape
-    return LiteRTClassifier(
-        network=network,
-        class_names=names,
-        digest=fingerprint(VERSION, network, digest_weights(model), list(names)),
-        input_size=(height, width),
-        flatbuffer=_convert(append_embedding(model)),
-    )
+    digest = fingerprint(network, digest_weights(model), list(names))
+    return LiteRTClassifier(network, names, digest, (height, width), _convert(append_embedding(model)))
 
 
 def import_tensorflow() -> ModuleType:

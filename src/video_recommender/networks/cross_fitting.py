@@ -13,8 +13,8 @@ from pandera.typing import DataFrame
 from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
-from video_recommender.networks.augmentation import Embeddings
 from video_recommender.networks.classification_head import ClassificationHead, Logits, ObjectSpaceProjection
+from video_recommender.networks.frame_classifier import Embeddings
 from video_recommender.networks.head_training import (
     FittedHead,
     HeadHyperparameters,
@@ -64,8 +64,7 @@ class TrainingSet:
     @property
     def labels(self) -> NDArray[np.int64]:
         """Index of each image's class in `class_names`, shape (images,)."""
-        codes = pd.Categorical(self.images["class_name"], categories=list(self.class_names)).codes
-        return codes.astype(np.int64)
+        return np.searchsorted(self.class_names, self.images["class_name"].to_numpy(dtype=str))
 
     @property
     def groups(self) -> NDArray[np.str_]:
@@ -119,14 +118,12 @@ def gather_training_set(
         properties: source, class and group of each, by key.
     """
     columns = ["source", "class_name", "group"]
-    parts, rows = [], []
+    parts, rows = [np.empty((0, 1, 0), np.float32)], []
     for key, load in training_features.items():
-        part = load()
-        details = {column: properties[key][column] for column in columns}
-        rows += [{"image": f"{key}/{number}.jpg", **details} for number in range(1, len(part) + 1)]
-        parts.append(part)
-    embeddings = np.concatenate(parts) if parts else np.empty((0, 1, 0), np.float32)  # no image could be read
-    return TrainingSet(pd.DataFrame(rows, columns=["image", *columns]), embeddings)
+        parts.append(load())
+        known = {column: properties[key][column] for column in columns}
+        rows += [{"image": f"{key}/{number}.jpg", **known} for number in range(1, len(parts[-1]) + 1)]
+    return TrainingSet(pd.DataFrame(rows, columns=["image", *columns]), np.concatenate(parts[1:] or parts))
 
 
 def cross_fit(
@@ -170,26 +167,23 @@ def cross_fit(
     if fitted_by_fold:
         median = float(np.median([fitted.best_epoch for fitted in fitted_by_fold.values()]))
         hyperparameters = replace(hyperparameters, epochs=round(median))
-    final = head(train_head(labelled, None, len(names), hyperparameters))
-
-    def calibrate(uncalibrated: ClassificationHead, fold: int) -> tuple[ClassificationHead, float]:
+    heads = {0: head(train_head(labelled, None, len(names), hyperparameters))}
+    heads |= {fold: head(fitted) for fold, fitted in fitted_by_fold.items()}
+    temperatures: dict[int, float] = {}
+    for fold, uncalibrated in heads.items():
         others = (folds > 0) & (folds != fold)
-        temperature = fit_temperature(logits[others], labels[others])
-        threshold = find_rejection_threshold(options.rejection_rate, logits[others] / temperature)
-        return replace(uncalibrated.with_temperature(temperature), rejection_threshold=threshold), temperature
-
-    heads = {fold: calibrate(head(fitted), fold) for fold, fitted in fitted_by_fold.items()}
-    final, temperature = calibrate(final, 0)
+        temperatures[fold] = fit_temperature(logits[others], labels[others])
+        threshold = find_rejection_threshold(options.rejection_rate, logits[others] / temperatures[fold])
+        heads[fold] = replace(uncalibrated.with_temperature(temperatures[fold]), rejection_threshold=threshold)
+    final = heads.pop(0)
     histories = [fitted.history.assign(fold=fold) for fold, fitted in fitted_by_fold.items()]
     return CrossFittedHeads(
         final=final,
-        by_fold={fold: calibrated for fold, (calibrated, _) in heads.items()},
-        images=training_set.images.assign(
-            fold=folds, temperature=[heads[fold][1] if fold else temperature for fold in folds]
-        ),
+        by_fold=heads,
+        images=training_set.images.assign(fold=folds, temperature=[temperatures[fold] for fold in folds]),
         logits=logits,
         history=pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(),
-        temperature=temperature,
+        temperature=temperatures[0],
     )
 
 
@@ -206,17 +200,16 @@ def measure_heads(heads: CrossFittedHeads) -> dict[str, float]:
         return {"temperature": heads.temperature}
     images = heads.images[is_held_out]
     names = list(heads.final.class_names)
-    labels = pd.Categorical(images["class_name"], categories=names).codes.astype(np.int64)
+    labels = np.searchsorted(names, images["class_name"].to_numpy(dtype=str))
     probabilities = heads.probabilities()[is_held_out]
+    uncalibrated = heads.probabilities(is_calibrated=False)[is_held_out]
     by_source = pd.DataFrame(probabilities, columns=names).groupby(images["source"].to_numpy())
     class_of_source = images.groupby("source")["class_name"].first()
     return {
         "image_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
         "source_accuracy": float((by_source.mean().idxmax(axis=1) == class_of_source).mean()),
         "calibration_error": expected_calibration_error(probabilities, labels),
-        "calibration_error_before": expected_calibration_error(
-            heads.probabilities(is_calibrated=False)[is_held_out], labels
-        ),
+        "calibration_error_before": expected_calibration_error(uncalibrated, labels),
         "temperature": heads.temperature,
     }
 
@@ -244,13 +237,7 @@ def assign_image_folds(images: pd.DataFrame, n_folds: int, seed: int) -> Folds:
 def select_validation(
     labels: NDArray[np.int64], groups: NDArray[np.str_], available: Selection, seed: int
 ) -> Selection:
-    """Select whole groups of every class for early stopping.
-
-    Args:
-        labels: int64, shape (images,).
-        groups: str, shape (images,).
-        available: images to select from.
-        seed: of the split.
+    """Select whole groups of every class, among the available images, for early stopping.
 
     Returns:
         No image if a class has only one group, which is needed for training.

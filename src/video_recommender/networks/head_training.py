@@ -95,11 +95,7 @@ def train_head(
 ) -> FittedHead:
     """Train a dense layer on all views, with class weights.
 
-    Args:
-        training: training images.
-        validation: images for early stopping; None trains all epochs.
-        n_classes: number of classes.
-        hyperparameters: see `HeadHyperparameters`.
+    Validation images are for early stopping; without them, all epochs are trained.
 
     Returns:
         The weights of the best epoch; deterministic.
@@ -137,7 +133,16 @@ def train_head(
         verbose=0,
     )
     weights, bias = (variable.value.numpy() for variable in model.layers[-1].weights)
-    history, best_epoch = _tabulate_history(fitted.history)
+    history = pd.DataFrame(
+        {
+            "epoch": np.arange(1, len(fitted.epoch) + 1),
+            "loss": fitted.history["loss"],
+            "accuracy": fitted.history["accuracy"],
+            "validation_loss": fitted.history.get("val_loss", np.nan),
+            "validation_accuracy": fitted.history.get("val_accuracy", np.nan),
+        }
+    )
+    best_epoch = len(history) if validation is None else int(history["validation_loss"].argmin()) + 1
     return FittedHead(weights, bias, history, best_epoch)
 
 
@@ -152,8 +157,8 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
     """Find the temperature that minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
 
     Args:
-        logits: shape (n, classes), of images that the head was not trained on.
-        labels: int64, shape (n,).
+        logits: of held-out images, shape (n, classes).
+        labels: shape (n,).
 
     Returns:
         The divisor of the logits; 1 without images.
@@ -173,10 +178,10 @@ def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]
 
     Args:
         rejection_rate: share of the images to reject, 0 to 1.
-        logits: calibrated, shape (n, classes), of images that the head was not trained on.
+        logits: of held-out images, calibrated, shape (n, classes).
 
     Returns:
-        0 to 1; 0 if nothing is to be rejected or there are no images.
+        0 to 1; 0 without images.
     """
     if not (rejection_rate and len(logits)):
         return 0.0
@@ -184,14 +189,11 @@ def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]
 
 
 def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
-    """Compute the mean gap between confidence and accuracy over bins of confidence (Naeini et al. 2015).
+    """Compute the mean gap between confidence and accuracy over bins of confidence, 0 to 1 (Naeini et al. 2015).
 
     Args:
         probabilities: shape (n, classes).
-        labels: int64, shape (n,).
-
-    Returns:
-        0 to 1; 0 is perfectly calibrated.
+        labels: shape (n,).
     """
     confidences = probabilities.max(axis=1)
     gaps = (probabilities.argmax(axis=1) == labels) - confidences
@@ -203,10 +205,7 @@ def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
     """Draw loss and accuracy by epoch: a thin line per fold, a thick one for their mean until the first fold stops.
 
     Args:
-        history: a row per fold and epoch: `fold` and the columns of `FittedHead.history`.
-
-    Returns:
-        Two plots side by side; empty if there is no fold.
+        history: see `CrossFittedHeads.history`; may be empty.
     """
     figure = make_subplots(cols=2, subplot_titles=["Loss", "Accuracy"], horizontal_spacing=0.1)
     for name, (column, legend, colour) in LINES.items() if len(history) else ():
@@ -235,18 +234,3 @@ def _add_line(figure: go.Figure, column: int, values: pd.Series, **options: obje
     # Plain lists: plotly writes arrays as base64, which older readers of the file do not support.
     rounded = [None if pd.isna(value) else round(float(value), 4) for value in values]
     figure.add_trace(go.Scatter(x=list(values.index), y=rounded, mode="lines", **options), row=1, col=column)
-
-
-def _tabulate_history(history: dict[str, list[float]]) -> tuple[pd.DataFrame, int]:
-    """Return `FittedHead.history` and the best epoch, which is the last one without validation."""
-    table = pd.DataFrame(
-        {
-            "epoch": np.arange(1, len(history["loss"]) + 1),
-            "loss": history["loss"],
-            "accuracy": history["accuracy"],
-            "validation_loss": history.get("val_loss", np.nan),
-            "validation_accuracy": history.get("val_accuracy", np.nan),
-        }
-    )
-    losses = history.get("val_loss")
-    return table, int(np.argmin(losses)) + 1 if losses else len(table)

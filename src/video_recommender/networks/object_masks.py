@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from video_recommender.media.frames import Picture
-from video_recommender.networks.object_detector import DetectedObjects
+from video_recommender.networks.detected_objects import DetectedObjects
 
 Masks = NDArray[np.bool_]
 """Shape (objects, height, width)."""

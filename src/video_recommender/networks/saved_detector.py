@@ -22,20 +22,22 @@ from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
 from video_recommender.networks.coco_detector import MIN_SCORE
 from video_recommender.networks.conversion import import_tensorflow
-from video_recommender.networks.object_detector import DetectedObjects
-from video_recommender.networks.suppression import Boxes
+from video_recommender.networks.detected_objects import Boxes, DetectedObjects
 from video_recommender.storage.digests import fingerprint, fingerprint_file
 
 logger = logging.getLogger(__name__)
-
-VERSION: Final = 1
-"""Increment when the same model would give other objects than before."""
 
 _SAVED_MODEL: Final = "saved_model.pb"
 _REQUIRED: Final = ("detection_boxes", "detection_classes", "detection_scores")
 _MASKS: Final = "detection_masks"
 
 _KAGGLE_HANDLE: Final = re.compile(r"[\w-]+/[\w-]+/[\w-]+/[\w.-]+(/\d+)?")
+
+_COMMENT: Final = re.compile(r"^\s*#.*$", re.MULTILINE)
+_ITEM: Final = re.compile(r"item\s*:?\s*\{(.*?)\}", re.DOTALL)
+_NUMBER: Final = re.compile(r"\bid\s*:\s*(\d+)")
+_DISPLAY_NAME: Final = re.compile(r"\bdisplay_name\s*:\s*([\"'])(.*?)\1")
+_NAME: Final = re.compile(r"\bname\s*:\s*([\"'])(.*?)\1")
 
 Outputs = Mapping[str, NDArray[Any]]
 Run = Callable[[Picture], Outputs]
@@ -61,7 +63,7 @@ class SavedDetector:
         return np.eye(len(self.class_names), dtype=np.float32)
 
     def detect(self, picture: Picture) -> DetectedObjects:
-        """Detect objects, with masks if the model gives them; see `ObjectDetector.detect`.
+        """Detect objects, with masks if the model gives them; see `LiteRTDetector.detect`.
 
         Raises:
             ValueError: if the model does not follow the contract.
@@ -124,6 +126,27 @@ def digest_model(path: Path) -> str:
     return fingerprint([fingerprint_file(file) for file in sorted(path.rglob("*")) if file.is_file()])
 
 
+def read_label_map(file: Path) -> Mapping[int, str]:
+    """Read a label map of the TensorFlow Object Detection API (`*.pbtxt`).
+
+    Args:
+        file: text with items such as `item { id: 1 name: 'person' }`; a `display_name` takes precedence over `name`.
+
+    Raises:
+        ValueError: if the file cannot be read, or contains no class.
+    """
+    try:
+        text = file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"The label map {file} cannot be read ({error}): give the path of a .pbtxt file") from error
+    items = _ITEM.findall(_COMMENT.sub("", text))
+    parsed = [(_NUMBER.search(item), _DISPLAY_NAME.search(item) or _NAME.search(item)) for item in items]
+    names = {int(number[1]): name[2] for number, name in parsed if number and name}
+    if not names:
+        raise ValueError(f"The label map {file} contains no class: add items such as item {{ id: 1 name: 'cat' }}")
+    return names
+
+
 def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDetector:
     """Open a model and check on a black picture that it follows the contract.
 
@@ -135,7 +158,7 @@ def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDete
         ValueError: if there is no model, or it fails.
     """
     names = {str(number): name for number, name in class_names.items()}
-    detector = SavedDetector(path.absolute(), fingerprint(VERSION, digest_model(path), names), class_names)
+    detector = SavedDetector(path.absolute(), fingerprint(digest_model(path), names), class_names)
     try:
         detector.detect(np.zeros((64, 64, 3), np.uint8))
     except ValueError:

@@ -1,6 +1,7 @@
-"""Training images for a classification head: a user's photos, or distinct frames of videos with weak labels."""
+"""Training images for a classification head: a user's photos, or distinct frames of videos, and augmented views."""
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
 from video_recommender.media.photo import Photo
 from video_recommender.media.video import VideoError
+from video_recommender.networks.frame_classifier import Embeddings, FrameClassifier
 from video_recommender.schemas import Corpus
 from video_recommender.sources.folder import unique_slugs
 from video_recommender.sources.photos import list_photo_folder
@@ -28,6 +30,15 @@ NEAR_DUPLICATE_BITS: Final = 10
 
 MAX_CLASS_IMBALANCE: Final = 3
 """Greatest number of images of a class relative to the smallest class; class weights balance the rest."""
+
+AUGMENTED_VIEWS: Final = 1
+"""Per image, besides the image itself: each costs as much inference time as the image."""
+
+MIN_CROP_AREA: Final = 0.6
+"""Least share of the picture's area that a view shows."""
+
+COLOUR_JITTER: Final = 0.25
+"""Greatest relative change of contrast; brightness changes by as much of 128."""
 
 
 class TransferLearningOptions(BaseModel):
@@ -252,6 +263,38 @@ def labelled_corpus(corpus: DataFrame[Corpus]) -> pd.DataFrame:
     return labelled[["category", "group"]].rename(columns={"category": "class_name"})
 
 
+def embed_views(folder: FrameFolder, classifier: FrameClassifier, seed: int) -> Embeddings:
+    """Embed training images and augmented views of them.
+
+    Args:
+        folder: the images of one video or photo.
+        classifier: the frozen network.
+        seed: of the augmentation.
+
+    Returns:
+        Shape (images, 1 + `AUGMENTED_VIEWS`, features); the first view is the image itself.
+
+    Raises:
+        VideoError: if there is no image or one cannot be read.
+    """
+    return np.stack([classifier.predict(views).embeddings for views in augment(folder.decode(), seed)])
+
+
+def augment(images: Frames, seed: int) -> Iterator[Frames]:
+    """Flip and crop images and change their contrast and brightness at random.
+
+    Args:
+        images: uint8 RGB, shape (n, height, width, 3).
+        seed: of the changes; those of an image depend on its content and position, not on the number of images.
+
+    Yields:
+        For each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.
+    """
+    for number, image in enumerate(images):
+        random = np.random.default_rng([seed, number, zlib.crc32(image.tobytes())])
+        yield np.stack([image, *(_random_view(image, random) for _ in range(AUGMENTED_VIEWS))])
+
+
 def _group(photo: Photo, root: Path) -> str:
     _class, *folders, name = photo.path.relative_to(root).parts
     return folders[0] if folders else f"{photo.category} {name}"
@@ -268,3 +311,16 @@ def _central_square(picture: Picture, size: int) -> Picture:
     square = picture[top : top + side, left : left + side]
     method = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
     return cv2.resize(square, (size, size), interpolation=method).astype(picture.dtype, copy=False)
+
+
+def _random_view(image: Picture, random: np.random.Generator) -> Picture:
+    height, width, _ = image.shape
+    scale = np.sqrt(random.uniform(MIN_CROP_AREA, 1))
+    crop_height, crop_width = round(height * scale), round(width * scale)
+    top, left = random.integers(height - crop_height + 1), random.integers(width - crop_width + 1)
+    crop = image[top : top + crop_height, left : left + crop_width]
+    view = cv2.resize(crop, (width, height), interpolation=cv2.INTER_LINEAR)
+    flipped = view[:, ::-1] if random.random() < 0.5 else view
+    contrast = 1 + random.uniform(-COLOUR_JITTER, COLOUR_JITTER)
+    brightness = 128 * random.uniform(-COLOUR_JITTER, COLOUR_JITTER)
+    return (flipped * contrast + brightness).clip(0, 255).astype(np.uint8)

@@ -7,8 +7,7 @@ from video_recommender.media.frames import FrameFolder
 from video_recommender.media.manifests import build_manifest
 from video_recommender.networks.conversion import convert_pretrained, run_in_subprocess
 from video_recommender.networks.detections import DetectionOptions, VideoDetections, classify_frames
-from video_recommender.networks.frame_classifier import FrameClassifier
-from video_recommender.networks.keras_classifier import make_keras_classifier
+from video_recommender.networks.frame_classifier import FrameClassifier, make_keras_classifier
 from video_recommender.networks.pretrained import (
     build_network,
     class_embeddings,

@@ -11,23 +11,18 @@ from pandera.typing import DataFrame
 from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import FrameFolder
 from video_recommender.media.manifests import build_manifest
-from video_recommender.networks.coco_detector import convert_coco_detector
+from video_recommender.networks.coco_detector import COCO_CLASSES, COCO_THRESHOLDS, convert_coco_detector
 from video_recommender.networks.conversion import run_in_subprocess
-from video_recommender.networks.object_classes import (
-    COCO_CLASSES,
-    COCO_THRESHOLDS,
-    group_classes,
-    group_embeddings,
-    read_label_map,
-)
-from video_recommender.networks.object_detector import ObjectDetector
 from video_recommender.networks.object_segmenter import (
+    ObjectDetector,
     ObjectSegmenter,
     SegmentationOptions,
+    group_classes,
+    group_embeddings,
     segment_video,
 )
 from video_recommender.networks.overlays import overlay_figure
-from video_recommender.networks.saved_detector import digest_model, find_model, open_saved_detector
+from video_recommender.networks.saved_detector import digest_model, find_model, open_saved_detector, read_label_map
 from video_recommender.schemas import (
     ClassEmbeddings,
     FrameManifest,

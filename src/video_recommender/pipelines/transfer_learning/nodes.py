@@ -13,7 +13,6 @@ from pandera.typing import DataFrame
 from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.sampling import PreprocessingOptions
-from video_recommender.networks.augmentation import Embeddings, embed_frames, embed_views
 from video_recommender.networks.classification_head import (
     OTHER,
     ObjectSpaceProjection,
@@ -22,10 +21,9 @@ from video_recommender.networks.classification_head import (
 )
 from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.cross_fitting import CrossFittedHeads, cross_fit, gather_training_set, measure_heads
-from video_recommender.networks.detections import DetectionOptions
-from video_recommender.networks.frame_classifier import FrameClassifier
+from video_recommender.networks.detections import DetectionOptions, embed_frames
+from video_recommender.networks.frame_classifier import FrameClassifier, LiteRTClassifier
 from video_recommender.networks.head_training import learning_curve_figure
-from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel, build_network
 from video_recommender.networks.training_images import (
     ImageSource,
