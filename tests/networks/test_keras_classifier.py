@@ -70,9 +70,7 @@ def test_frames_of_another_size_are_resized_as_for_litert(
     )
 
 
-def test_threads_share_the_network(
-    in_keras: KerasClassifier, classifier: LiteRTClassifier, photos: Frames
-) -> None:
+def test_threads_share_the_network(in_keras: KerasClassifier, classifier: LiteRTClassifier, photos: Frames) -> None:
     with ThreadPoolExecutor(4) as threads:
         outcomes = list(threads.map(lambda photo: classify_frames(np.stack([photo, photo]), in_keras), photos))
 

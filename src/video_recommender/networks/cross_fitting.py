@@ -18,7 +18,6 @@ from video_recommender.networks.frame_classifier import Embeddings
 from video_recommender.networks.head_training import (
     FittedHead,
     HeadHyperparameters,
-    LabelledInputs,
     expected_calibration_error,
     find_rejection_threshold,
     fit_temperature,
@@ -149,7 +148,6 @@ def cross_fit(
     """
     labels, names = training_set.labels, training_set.class_names
     inputs = projection.project(training_set.embeddings) if projection else training_set.embeddings
-    labelled = LabelledInputs(inputs, labels)
     decay = OBJECTS_WEIGHT_DECAY if projection else EMBEDDING_WEIGHT_DECAY
     hyperparameters = HeadHyperparameters(options.epochs, options.learning_rate, decay, seed)
 
@@ -162,12 +160,13 @@ def cross_fit(
     for fold in (int(number) for number in np.unique(folds) if number):
         is_held_out = folds == fold
         validation = select_validation(labels, training_set.groups, ~is_held_out, seed)
-        fitted_by_fold[fold] = _fit(labelled, ~is_held_out, validation, len(names), hyperparameters)
+        fitted_by_fold[fold] = _fit(inputs, labels, ~is_held_out, validation, hyperparameters)
         logits[is_held_out] = head(fitted_by_fold[fold]).logits(training_set.embeddings[is_held_out, 0])
     if fitted_by_fold:
         median = float(np.median([fitted.best_epoch for fitted in fitted_by_fold.values()]))
         hyperparameters = replace(hyperparameters, epochs=round(median))
-    heads = {0: head(train_head(labelled, None, len(names), hyperparameters))}
+    no_image = np.zeros(len(labels), bool)
+    heads = {0: head(train_head(inputs, labels, ~no_image, no_image, hyperparameters))}
     heads |= {fold: head(fitted) for fold, fitted in fitted_by_fold.items()}
     temperatures: dict[int, float] = {}
     for fold, uncalibrated in heads.items():
@@ -260,15 +259,16 @@ def select_validation(
 
 
 def _fit(
-    labelled: LabelledInputs,
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
     available: Selection,
     validation: Selection,
-    n_classes: int,
     hyperparameters: HeadHyperparameters,
 ) -> FittedHead:
     """Find the best number of epochs, then train on training and validation images together."""
+    fitted = train_head(inputs, labels, available & ~validation, validation, hyperparameters)
     if not validation.any():
-        return train_head(labelled[available], None, n_classes, hyperparameters)
-    fitted = train_head(labelled[available & ~validation], labelled[validation], n_classes, hyperparameters)
-    again = train_head(labelled[available], None, n_classes, replace(hyperparameters, epochs=fitted.best_epoch))
+        return fitted
+    best = replace(hyperparameters, epochs=fitted.best_epoch)
+    again = train_head(inputs, labels, available, np.zeros_like(validation), best)
     return replace(fitted, weights=again.weights, bias=again.bias)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
 from video_recommender.media.video import VideoError
-from video_recommender.networks.frame_classifier import Embeddings, FrameClassifier, FramePredictions
+from video_recommender.networks.frame_classifier import FrameClassifier, FramePredictions
 from video_recommender.networks.pretrained import Network
 from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 
@@ -78,21 +78,6 @@ def classify_frames(
     )
     name = str(frames.path) if isinstance(frames, FrameFolder) else "The video"
     return summarize_predictions(predictions, classifier.class_names, name)
-
-
-def embed_frames(folder: FrameFolder, classifier: FrameClassifier) -> Embeddings:
-    """Embed all frames of one video.
-
-    Returns:
-        Shape (frames, features).
-
-    Raises:
-        VideoError: if there is no frame or one cannot be read.
-    """
-    rows = [classifier.predict(batch).embeddings for batch in batch_pictures(folder.pictures())]
-    if not rows:
-        raise VideoError("damaged", f"{folder.path} contains no frames: delete it and run preprocessing again")
-    return np.concatenate(rows)
 
 
 def summarize_predictions(

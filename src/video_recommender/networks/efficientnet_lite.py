@@ -138,10 +138,42 @@ def read_state_dict(file: BinaryIO) -> StateDict:
     if protocol != LEGACY_PROTOCOL:
         raise pickle.UnpicklingError(f"This PyTorch file is of protocol {protocol}, not {LEGACY_PROTOCOL}")
     unpickler = _RestrictedUnpickler(file)
-    tensors: dict[str, _Tensor] = unpickler.load()
-    storage_keys: list[str] = _RestrictedUnpickler(file).load()
-    storages = {key: _read_storage(file, unpickler.storages[key]) for key in storage_keys}
-    return {name: tensor.view(storages[tensor.storage.key]) for name, tensor in tensors.items()}
+    tensors: StateDict = unpickler.load()
+    for key in _RestrictedUnpickler(file).load():  # the tensors are views of the storages, which follow
+        storage = unpickler.storages[key]
+        (length,) = np.frombuffer(file.read(8), "<i8")
+        if length != len(storage):
+            raise pickle.UnpicklingError(f"Storage {key} holds {length} numbers instead of {len(storage)}")
+        storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
+    return tensors
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.storages: StateDict = {}
+
+    def find_class(self, module_name: str, global_name: str, /) -> object:
+        match module_name, global_name:
+            case "collections", "OrderedDict":
+                return OrderedDict
+            case "torch._utils", "_rebuild_tensor_v2":
+                return _rebuild_tensor
+            case "torch", storage_type if storage_type in STORAGE_TYPES:
+                return STORAGE_TYPES[storage_type]
+        raise pickle.UnpicklingError(f"A weights file must not contain {module_name}.{global_name}")
+
+    def persistent_load(self, pid: tuple[str, np.dtype[np.generic], str, str, int, None]) -> NDArray[np.generic]:
+        _kind, dtype, key, _device, length, _view = pid
+        return self.storages.setdefault(key, np.zeros(length, dtype))
+
+
+def _rebuild_tensor(
+    storage: NDArray[np.generic], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_unused: object
+) -> NDArray[np.generic]:
+    size = storage.itemsize
+    # NumPy's constructor rejects a view that exceeds its buffer; as_strided does not.
+    return np.ndarray(shape, storage.dtype, storage, offset * size, [stride * size for stride in strides])
 
 
 def _inverted_residual(tensor: "keras.KerasTensor", weights: StateDict, block: str, stride: int) -> "keras.KerasTensor":
@@ -160,7 +192,7 @@ def _inverted_residual(tensor: "keras.KerasTensor", weights: StateDict, block: s
 def _convolve(
     tensor: "keras.KerasTensor", weights: StateDict, name: str, norm: str, stride: int = 1, *, relu6: bool = True
 ) -> "keras.KerasTensor":
-    """Add a convolution, its batch normalisation and, unless it is linear, ReLU6."""
+    """Add a convolution with batch normalisation."""
     import keras
 
     kernel = weights[f"{name}.weight"]
@@ -180,62 +212,3 @@ def _convolve(
 def _layer_name(torch_name: str) -> str:
     """Keras rejects names that begin with an underscore."""
     return torch_name.lstrip("_").replace("._", "_").replace(".", "_")
-
-
-@dataclass(frozen=True)
-class _Storage:
-    key: str
-    dtype: np.dtype[np.generic]
-    length: int
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def view(self, storage: NDArray[np.generic]) -> NDArray[np.generic]:
-        size = storage.itemsize
-        byte_strides = [stride * size for stride in self.strides]
-        # NumPy's constructor rejects a view that exceeds its buffer; as_strided does not.
-        return np.ndarray(self.shape, storage.dtype, storage, self.offset * size, byte_strides)
-
-
-def _rebuild_tensor(
-    storage: _Storage,
-    offset: int,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    _requires_grad: bool,
-    _backward_hooks: object,
-) -> _Tensor:
-    return _Tensor(storage, offset, shape, strides)
-
-
-class _RestrictedUnpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, encoding="utf-8")
-        self.storages: dict[str, _Storage] = {}
-
-    def find_class(self, module_name: str, global_name: str, /) -> object:
-        match module_name, global_name:
-            case "collections", "OrderedDict":
-                return OrderedDict
-            case "torch._utils", "_rebuild_tensor_v2":
-                return _rebuild_tensor
-            case "torch", storage_type if storage_type in STORAGE_TYPES:
-                return STORAGE_TYPES[storage_type]
-        raise pickle.UnpicklingError(f"A weights file must not contain {module_name}.{global_name}")
-
-    def persistent_load(self, pid: tuple[str, np.dtype[np.generic], str, str, int, None]) -> _Storage:
-        _kind, dtype, key, _device, length, _view = pid
-        return self.storages.setdefault(key, _Storage(key, dtype, length))
-
-
-def _read_storage(file: BinaryIO, storage: _Storage) -> NDArray[np.generic]:
-    (length,) = np.frombuffer(file.read(8), "<i8")
-    if length != storage.length:
-        raise pickle.UnpicklingError(f"Storage {storage.key} holds {length} numbers instead of {storage.length}")
-    return np.frombuffer(file.read(length * storage.dtype.itemsize), storage.dtype)

@@ -39,22 +39,6 @@ LINES: Final = {
 """By column of the history: number of the plot, legend, colour."""
 
 
-@dataclass(frozen=True, eq=False)
-class LabelledInputs:
-    """Inputs of a head with their labels.
-
-    Attributes:
-        inputs: float32, shape (n, views, inputs); the first view is the image itself.
-        labels: int64, shape (n,).
-    """
-
-    inputs: NDArray[np.float32]
-    labels: NDArray[np.int64]
-
-    def __getitem__(self, selected: NDArray[np.bool_]) -> "LabelledInputs":
-        return LabelledInputs(self.inputs[selected], self.labels[selected])
-
-
 @dataclass(frozen=True)
 class HeadHyperparameters:
     """How a head is trained.
@@ -91,11 +75,20 @@ class FittedHead:
 
 
 def train_head(
-    training: LabelledInputs, validation: LabelledInputs | None, n_classes: int, hyperparameters: HeadHyperparameters
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    training: NDArray[np.bool_],
+    validation: NDArray[np.bool_],
+    hyperparameters: HeadHyperparameters,
 ) -> FittedHead:
     """Train a dense layer on all views, with class weights.
 
-    Validation images are for early stopping; without them, all epochs are trained.
+    Args:
+        inputs: shape (images, views, inputs); the first view is the image itself.
+        labels: of the images, from 0.
+        training: selects the training images.
+        validation: selects images for early stopping; without any, all epochs are trained.
+        hyperparameters: how to train.
 
     Returns:
         The weights of the best epoch; deterministic.
@@ -104,12 +97,15 @@ def train_head(
         import keras
 
     keras.utils.set_random_seed(hyperparameters.seed)
-    images, views, width = training.inputs.shape
+    decay = hyperparameters.weight_decay
+    images, (_, views, width) = np.count_nonzero(training), inputs.shape
     model = keras.Sequential(
         [
             keras.Input((width,)),
             keras.layers.Dropout(DROPOUT),
-            keras.layers.Dense(n_classes, kernel_regularizer=keras.regularizers.L2(hyperparameters.weight_decay)),
+            keras.layers.Dense(
+                int(labels.max()) + 1, kernel_regularizer=keras.regularizers.L2(hyperparameters.weight_decay)
+            ),
         ]
     )
     batch = max(MIN_BATCH, min(MAX_BATCH, images * views // MIN_STEPS_PER_EPOCH))
@@ -123,13 +119,13 @@ def train_head(
     )
     early_stopping = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
     fitted = model.fit(
-        training.inputs.reshape(images * views, width),
-        np.repeat(training.labels, views),
-        validation_data=None if validation is None else (validation.inputs[:, 0], validation.labels),
-        class_weight=balanced_class_weights(training.labels),
+        inputs[training].reshape(images * views, width),
+        np.repeat(labels[training], views),
+        validation_data=(inputs[validation, 0], labels[validation]) if validation.any() else None,
+        class_weight=balanced_class_weights(labels[training]),
         epochs=hyperparameters.epochs,
         batch_size=batch,
-        callbacks=[] if validation is None else [early_stopping],
+        callbacks=[early_stopping] if validation.any() else [],
         verbose=0,
     )
     weights, bias = (variable.value.numpy() for variable in model.layers[-1].weights)
@@ -142,7 +138,7 @@ def train_head(
             "validation_accuracy": fitted.history.get("val_accuracy", np.nan),
         }
     )
-    best_epoch = len(history) if validation is None else int(history["validation_loss"].argmin()) + 1
+    best_epoch = int(history["validation_loss"].argmin()) + 1 if validation.any() else len(history)
     return FittedHead(weights, bias, history, best_epoch)
 
 

@@ -82,9 +82,7 @@ class SegmentedFrame:
         """Return the same frame with only its accepted objects."""
         rows = self.is_accepted
         objects = self.objects.select(rows)
-        return SegmentedFrame(
-            self.number, self.picture, objects, self.class_names[rows], self.masks[rows], rows[rows]
-        )
+        return SegmentedFrame(self.number, self.picture, objects, self.class_names[rows], self.masks[rows], rows[rows])
 
 
 @dataclass(frozen=True)

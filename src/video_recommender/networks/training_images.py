@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal
 
 import cv2
 import numpy as np
@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
 from video_recommender.media.photo import Photo
 from video_recommender.media.video import VideoError
-from video_recommender.networks.frame_classifier import Embeddings, FrameClassifier
 from video_recommender.schemas import Corpus
 from video_recommender.sources.folder import unique_slugs
 from video_recommender.sources.photos import list_photo_folder
@@ -69,11 +68,7 @@ class SelectedFrames:
     numbers: tuple[int, ...]
 
     def read(self) -> EncodedFrames:
-        """Read the JPEG files as they are, after checking that each can be decoded.
-
-        Raises:
-            VideoError: if one is missing or not a readable picture.
-        """
+        """Read the JPEG files as they are, or raise a `VideoError` if one is missing or cannot be decoded."""
         files = {int(file.stem): file for file in self.folder.files}
         missing = [number for number in self.numbers if number not in files]
         if missing:
@@ -96,17 +91,17 @@ class CroppedPhoto:
     size: int
 
     def read(self) -> EncodedFrames:
-        """Read and crop the photo.
-
-        Raises:
-            VideoError: if it is not a readable picture.
-        """
-        square = cv2.cvtColor(_central_square(self.photo.decode(self.size, self.size), self.size), cv2.COLOR_RGB2BGR)
-        _, jpeg = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        """Read and crop the photo, or raise a `VideoError` if it is not a readable picture."""
+        picture = self.photo.decode(self.size, self.size)
+        height, width, _ = picture.shape
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = picture[top : top + side, left : left + side]
+        method = cv2.INTER_AREA if side >= self.size else cv2.INTER_LINEAR
+        resized = cv2.resize(square, (self.size, self.size), interpolation=method)
+        bgr = cv2.cvtColor(resized, cv2.COLOR_RGB2BGR)
+        _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         return EncodedFrames((jpeg.tobytes(),))
-
-
-ImageReader: TypeAlias = SelectedFrames | CroppedPhoto
 
 
 @dataclass(frozen=True)
@@ -129,7 +124,7 @@ class ImageSource:
     source: str
     digest: str
     images: int
-    reader: ImageReader
+    reader: SelectedFrames | CroppedPhoto
 
     @property
     def properties(self) -> dict[str, str | int]:
@@ -164,10 +159,11 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
     classes = unique_slugs({photo.category: photo.category for photo in photos})
     groups = {photo.path: _group(photo, root) for photo in photos}
     folders = unique_slugs({group: group for group in groups.values()})
-    names = unique_slugs({str(photo.path): _name(photo, root) for photo in photos})
+    names = {str(photo.path): " ".join(photo.path.relative_to(root).with_suffix("").parts[-2:]) for photo in photos}
+    slugs = unique_slugs(names)
     return [
         ImageSource(
-            key=f"{classes[photo.category]}/{folders[groups[photo.path]]}/{names[str(photo.path)]}",
+            key=f"{classes[photo.category]}/{folders[groups[photo.path]]}/{slugs[str(photo.path)]}",
             class_name=photo.category,
             group=folders[groups[photo.path]],
             source=str(photo.path),
@@ -179,24 +175,21 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
     ]
 
 
-def group_folders(groups: Sequence[str]) -> dict[str, str]:
-    """Name a folder for every group of videos.
+def group_folders(corpus: DataFrame[Corpus]) -> pd.Series:
+    """Name the folder of each video's group (index `video_id`).
 
     The key of a training image contains this folder, so that a corrected copy of the training images has the same
     groups.
     """
-    return unique_slugs({group: group for group in sorted(set(groups))})
+    groups = corpus.set_index("video_id")["group"]
+    return groups.map(unique_slugs({group: group for group in sorted(set(groups))}))
 
 
 def check_classes(class_names: pd.Series, min_images: int) -> None:
-    """Check that there are at least two classes with enough images.
-
-    Args:
-        class_names: the class of each image.
-        min_images: required number of images per class.
+    """Check the class of each image: there must be at least two classes, each with `min_images`.
 
     Raises:
-        ValueError: if there are fewer than two classes, or one has too few images.
+        ValueError: if there are fewer classes or images.
     """
     images = class_names.value_counts()
     if len(images) < 2:
@@ -218,8 +211,8 @@ def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64]
     the middle frame, until only near-duplicates remain.
 
     Args:
-        frames: frame numbers, int64, shape (n,).
-        hashes: their perceptual hashes, uint64, shape (n,).
+        frames: frame numbers.
+        hashes: their perceptual hashes.
         max_frames: greatest number of frames.
 
     Returns:
@@ -257,29 +250,6 @@ def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Serie
     return {str(video_id): sorted(frames["frame"].tolist()) for video_id, frames in kept.groupby("video_id")}
 
 
-def labelled_corpus(corpus: DataFrame[Corpus]) -> pd.DataFrame:
-    """Return `class_name` and `group` (index `video_id`) of the corpus's videos that have a category."""
-    labelled = corpus[corpus["is_used"] & corpus["category"].notna()].set_index("video_id")
-    return labelled[["category", "group"]].rename(columns={"category": "class_name"})
-
-
-def embed_views(folder: FrameFolder, classifier: FrameClassifier, seed: int) -> Embeddings:
-    """Embed training images and augmented views of them.
-
-    Args:
-        folder: the images of one video or photo.
-        classifier: the frozen network.
-        seed: of the augmentation.
-
-    Returns:
-        Shape (images, 1 + `AUGMENTED_VIEWS`, features); the first view is the image itself.
-
-    Raises:
-        VideoError: if there is no image or one cannot be read.
-    """
-    return np.stack([classifier.predict(views).embeddings for views in augment(folder.decode(), seed)])
-
-
 def augment(images: Frames, seed: int) -> Iterator[Frames]:
     """Flip and crop images and change their contrast and brightness at random.
 
@@ -298,19 +268,6 @@ def augment(images: Frames, seed: int) -> Iterator[Frames]:
 def _group(photo: Photo, root: Path) -> str:
     _class, *folders, name = photo.path.relative_to(root).parts
     return folders[0] if folders else f"{photo.category} {name}"
-
-
-def _name(photo: Photo, root: Path) -> str:
-    return " ".join(photo.path.relative_to(root).with_suffix("").parts[-2:])
-
-
-def _central_square(picture: Picture, size: int) -> Picture:
-    height, width, _ = picture.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = picture[top : top + side, left : left + side]
-    method = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
-    return cv2.resize(square, (size, size), interpolation=method).astype(picture.dtype, copy=False)
 
 
 def _random_view(image: Picture, random: np.random.Generator) -> Picture:

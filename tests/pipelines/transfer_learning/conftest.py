@@ -9,8 +9,7 @@ import pytest
 import skimage
 
 from video_recommender.media.frames import FrameFolder, Picture
-from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
-from video_recommender.similarity.perceptual_hash import hash_pictures
+from video_recommender.pipelines.deduplication.nodes import hash_frames
 from video_recommender.storage.partitions import Partitions
 
 PHOTOS = Path(skimage.__file__).parent / "data"
@@ -59,10 +58,8 @@ def styles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Partitions, Partit
                 folder.mkdir(parents=True)
                 for frame, picture in enumerate(pictures, start=1):
                     cv2.imwrite(str(folder / f"{frame}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-                hashed = hash_pictures(pictures, np.arange(2.0))
-                columns = {column: hashed.hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
                 frames[video_id] = FrameFolder(folder)
-                hashes[video_id] = pd.DataFrame({"frame": hashed.frames, "time_s": hashed.times_s, **columns})
+                hashes[video_id] = hash_frames(frames[video_id])
                 rows.append({"video_id": video_id, "category": style, "group": subject})
     corpus = pd.DataFrame(rows).assign(title="", repeats=None, is_used=True).sort_values("video_id", ignore_index=True)
     return Partitions.from_values(frames), Partitions.from_values(hashes), corpus

@@ -13,7 +13,6 @@ from video_recommender.networks.cross_fitting import gather_training_set
 from video_recommender.networks.detections import classify_frames
 from video_recommender.networks.head_training import (
     HeadHyperparameters,
-    LabelledInputs,
     balanced_class_weights,
     train_head,
 )
@@ -115,10 +114,10 @@ def test_a_video_is_classified_by_a_head_that_was_not_trained_on_its_group(train
 def test_the_same_images_give_the_same_head(trained):
     properties = {key: state.properties for key, state in trained.images.states.items()}
     training_set = gather_training_set(trained.features, properties)
-    inputs = LabelledInputs(training_set.embeddings, training_set.labels)
+    inputs, labels, every_image = training_set.embeddings, training_set.labels, np.ones(len(training_set.labels), bool)
     hyperparameters = HeadHyperparameters(epochs=3, learning_rate=0.01, weight_decay=0.003, seed=1)
 
-    first, again = (train_head(inputs, inputs, 3, hyperparameters) for _ in range(2))
+    first, again = (train_head(inputs, labels, every_image, every_image, hyperparameters) for _ in range(2))
 
     assert first.weights.tobytes() == again.weights.tobytes()
     assert first.bias.tobytes() == again.bias.tobytes()
@@ -151,6 +150,18 @@ def test_predictions_and_figures_show_the_quality_of_the_head(trained):
         "held-out images classified correctly" in nodes.draw_finetuned_confusion_matrix(predictions).layout.title.text
     )
     assert "3 folds" in nodes.draw_learning_curves(trained.heads).layout.title.text
+
+
+def test_only_used_videos_of_the_corpus_with_a_category_are_sources(styles):
+    frames, hashes, corpus = styles
+    unused = corpus.assign(
+        is_used=corpus["video_id"] != "days/coffee-0",
+        category=corpus["category"].where(corpus["video_id"] != "days/coffee-1"),
+    )
+
+    listed = {source.source for source in sources_of((frames, hashes, unused)).values()}
+
+    assert set(corpus["video_id"]) - listed == {"days/coffee-0", "days/coffee-1"}
 
 
 def test_too_few_images_stop_the_run_before_any_is_read(styles):

@@ -1,9 +1,8 @@
 """Train a classification head for a user's classes, evaluate it on held-out videos, and classify frames with it."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from pandera.typing import DataFrame
 from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.media.video import VideoError
 from video_recommender.networks.classification_head import (
     OTHER,
     ObjectSpaceProjection,
@@ -21,18 +21,18 @@ from video_recommender.networks.classification_head import (
 )
 from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.cross_fitting import CrossFittedHeads, cross_fit, gather_training_set, measure_heads
-from video_recommender.networks.detections import DetectionOptions, embed_frames
-from video_recommender.networks.frame_classifier import FrameClassifier, LiteRTClassifier
+from video_recommender.networks.detections import DetectionOptions, batch_pictures
+from video_recommender.networks.frame_classifier import Embeddings, FrameClassifier, LiteRTClassifier
 from video_recommender.networks.head_training import learning_curve_figure
 from video_recommender.networks.pretrained import KerasModel, build_network
 from video_recommender.networks.training_images import (
     ImageSource,
     SelectedFrames,
     TransferLearningOptions,
+    augment,
     balance_classes,
     check_classes,
     group_folders,
-    labelled_corpus,
     list_image_folder,
     select_distinct_frames,
 )
@@ -64,7 +64,7 @@ class HeldOutVideo:
         video_id: the video.
         fold: of the head; 0 is the final one.
         load_features: loads the embeddings of its frames: float32, shape (frames, features).
-        digest: of the embeddings and the head.
+        digest: of the embeddings and the fold.
     """
 
     video_id: str
@@ -75,11 +75,11 @@ class HeldOutVideo:
 
 @dataclass(frozen=True)
 class FinetunedDetections:
-    """What a head has seen in a video; `properties` are the number of frames and the fold of the head."""
+    """What a head detects in a video; `properties` are the number of frames and the fold of the head."""
 
     detections: DataFrame[Detections]
     class_scores: DataFrame[ClassScores]
-    properties: Mapping[str, Any]
+    properties: dict[str, int]
 
 
 def list_training_sources(
@@ -99,19 +99,46 @@ def list_training_sources(
     if options.images is not None:
         sources = list_image_folder(options.images, preprocessing.size)
     else:
-        sources = _list_video_frames(frames, frame_hashes, corpus, options)
+        sources = _list_video_frames(frames, frame_hashes, corpus, options.frames_per_video)
     labels = pd.Series([source.class_name for source in sources for _ in range(source.images)])
     check_classes(labels, options.min_images)
     return {source.key: source for source in sources}
 
 
+def _list_video_frames(
+    frames: Partitions[FrameFolder],
+    frame_hashes: Partitions[DataFrame[FrameHashes]],
+    corpus: DataFrame[Corpus],
+    frames_per_video: int,
+) -> list[ImageSource]:
+    labels = corpus[corpus["is_used"]].set_index("video_id")["category"].dropna()
+    folders = group_folders(corpus)
+    selected: dict[str, list[int]] = {}
+    for video_id in labels.index.intersection(list(frames)).intersection(list(frame_hashes)):
+        hashes = frame_hashes.load(video_id)
+        selected[video_id] = select_distinct_frames(
+            hashes["frame"].to_numpy(np.int64), hashes["zoom_100"].to_numpy(np.uint64), frames_per_video
+        )
+    sources = []
+    for video_id, numbers in balance_classes(selected, labels).items():
+        category, slug = video_id.split("/")
+        sources.append(
+            ImageSource(
+                key=f"{category}/{folders[video_id]}/{slug}",
+                class_name=str(labels[video_id]),
+                group=str(folders[video_id]),
+                source=video_id,
+                digest=fingerprint(frames.states[video_id].digest, numbers, str(labels[video_id])),
+                images=len(numbers),
+                reader=SelectedFrames(frames.load(video_id), tuple(numbers)),
+            )
+        )
+    return sources
+
+
 @depends_on("opencv-python-headless")
 def read_training_images(source: ImageSource) -> EncodedFrames:
-    """Read the images of a video or photo.
-
-    Raises:
-        VideoError: if one cannot be read.
-    """
+    """Read the images of a video or photo, or raise a `VideoError` if one cannot be read."""
     return source.reader.read()
 
 
@@ -132,12 +159,12 @@ def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed
     """Embed the training images of a video or photo, and augmented views of them, with the frozen network.
 
     Returns:
-        float32, shape (images, views, features).
+        float32, shape (images, views, features); the first view is the image itself.
 
     Raises:
         VideoError: if an image cannot be read.
     """
-    return embed_views(images, classifier, seed)
+    return np.stack([classifier.predict(views).embeddings for views in augment(images.decode(), seed)])
 
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
@@ -148,9 +175,12 @@ def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embe
         float32, shape (frames, features).
 
     Raises:
-        VideoError: if a frame cannot be read.
+        VideoError: if there is no frame or one cannot be read.
     """
-    return embed_frames(frames, classifier)
+    embeddings = [classifier.predict(batch).embeddings for batch in batch_pictures(frames.pictures())]
+    if not embeddings:
+        raise VideoError("damaged", f"{frames.path} contains no frames: delete it and run preprocessing again")
+    return np.concatenate(embeddings)
 
 
 def build_object_network(detection_options: DetectionOptions) -> KerasModel:
@@ -220,17 +250,12 @@ def list_held_out_videos(
 
     The final head classifies videos on which no head was trained.
     """
-    folds = finetuned_heads.folds_of(_group_folders_of_videos(corpus))
+    folds: dict[str, int] = finetuned_heads.folds_of(group_folders(corpus)).to_dict()
+    videos = [(video_id, folds.get(video_id, 0), load) for video_id, load in frame_features.items()]
+    digests = {video_id: state.digest for video_id, state in frame_features.states.items()}
     return {
-        video_id: HeldOutVideo(
-            video_id=video_id,
-            fold=int(folds.get(video_id, 0)),
-            load_features=load,
-            digest=fingerprint(
-                frame_features.states[video_id].digest, finetuned_heads.head_of(int(folds.get(video_id, 0))).digest
-            ),
-        )
-        for video_id, load in frame_features.items()
+        video_id: HeldOutVideo(video_id, fold, load, fingerprint(digests[video_id], fold))
+        for video_id, fold, load in videos
     }
 
 
@@ -297,40 +322,3 @@ def draw_finetuned_confusion_matrix(training_image_predictions: DataFrame[Traini
     )
     columns = list(CategoryPredictions.to_schema().columns)
     return plot_confusion_matrix(CategoryPredictions.validate(renamed[columns]), items="images", label="class")
-
-
-def _list_video_frames(
-    frames: Partitions[FrameFolder],
-    frame_hashes: Partitions[DataFrame[FrameHashes]],
-    corpus: DataFrame[Corpus],
-    options: TransferLearningOptions,
-) -> list[ImageSource]:
-    labelled = labelled_corpus(corpus)
-    folders = _group_folders_of_videos(corpus)
-    selected: dict[str, list[int]] = {}
-    for video_id in labelled.index.intersection(list(frames)):
-        if video_id in frame_hashes:
-            table = frame_hashes.load(video_id)
-            selected[video_id] = select_distinct_frames(
-                table["frame"].to_numpy(np.int64), table["zoom_100"].to_numpy(np.uint64), options.frames_per_video
-            )
-    sources = []
-    for video_id, numbers in balance_classes(selected, labelled["class_name"]).items():
-        category, slug = video_id.split("/")
-        sources.append(
-            ImageSource(
-                key=f"{category}/{folders[video_id]}/{slug}",
-                class_name=str(labelled.loc[video_id, "class_name"]),
-                group=str(folders[video_id]),
-                source=video_id,
-                digest=fingerprint(frames.states[video_id].digest, numbers, str(labelled.loc[video_id, "class_name"])),
-                images=len(numbers),
-                reader=SelectedFrames(frames.load(video_id), tuple(numbers)),
-            )
-        )
-    return sources
-
-
-def _group_folders_of_videos(corpus: DataFrame[Corpus]) -> pd.Series:
-    groups = corpus.set_index("video_id")["group"]
-    return groups.map(group_folders(groups.tolist()))
