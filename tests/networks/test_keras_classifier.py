@@ -1,4 +1,5 @@
 import logging
+import os
 import pickle
 import threading
 import time
@@ -8,12 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
 
+from video_recommender.incremental import IncrementalRunner, StatefulPartitionedDataset, per_partition
 from video_recommender.media.frames import Frames
 from video_recommender.networks.detections import classify_frames
 from video_recommender.networks.frame_classifier import (
     MAX_BATCH_FRAMES,
     BatchingPredictor,
+    FrameClassifier,
     KerasClassifier,
     LiteRTClassifier,
     Outputs,
@@ -78,6 +83,31 @@ def test_threads_share_the_network(in_keras: KerasClassifier, classifier: LiteRT
         expected = classify_frames(np.stack([photo, photo]), classifier).detections
         assert outcome.detections["class_name"].tolist() == expected["class_name"].tolist()
         np.testing.assert_allclose(outcome.detections["confidence"], expected["confidence"], atol=1e-4)
+
+
+def test_workers_are_threads_if_the_network_runs_in_keras(
+    in_keras: KerasClassifier, classifier: LiteRTClassifier, tmp_path: Path
+) -> None:
+    def find_process(_video: int, _network: FrameClassifier) -> int:
+        return os.getpid()
+
+    def processes(network: FrameClassifier) -> set[int]:
+        catalog = DataCatalog(
+            {
+                "videos": MemoryDataset({"first": 1, "second": 2}, copy_mode="assign"),
+                "network": MemoryDataset(network, copy_mode="assign"),
+                "process_ids": StatefulPartitionedDataset(
+                    path=f"{tmp_path}/{network.digest}", dataset="json.JSONDataset"
+                ),
+                "params:workers": MemoryDataset({"backend": "loky", "jobs": 2}),
+            }
+        )
+        node = per_partition(find_process, ["videos", "network"], "process_ids", name="find_process")
+        IncrementalRunner().run(Pipeline([node]), catalog)
+        return {load() for load in catalog.load("process_ids").values()}
+
+    assert processes(in_keras) == {os.getpid()}
+    assert os.getpid() not in processes(classifier)
 
 
 def test_the_batch_size_depends_on_the_free_memory(lite0: KerasModel) -> None:

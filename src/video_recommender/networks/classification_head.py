@@ -10,7 +10,6 @@ from scipy.special import softmax
 from sklearn.preprocessing import normalize
 
 from video_recommender.console_output import suppress_stderr
-from video_recommender.networks.detections import VideoDetections, summarize_predictions
 from video_recommender.networks.frame_classifier import Embeddings, FramePredictions
 from video_recommender.networks.pretrained import KerasModel, class_embeddings, embedding_model, last_layer_weights
 from video_recommender.schemas import ClassEmbeddings
@@ -109,8 +108,7 @@ class ClassificationHead:
         outputs = np.zeros((len(probabilities), len(self.output_names)), np.float32)
         outputs[:, : len(self.class_names)] = probabilities
         is_other = probabilities.max(axis=1) < np.float32(self.rejection_threshold)
-        if is_other.any():
-            outputs[is_other] = np.array(self.output_names) == OTHER
+        outputs[is_other] = np.array(self.output_names) == OTHER
         return FramePredictions(outputs, embeddings)
 
     def class_embeddings(self) -> DataFrame[ClassEmbeddings]:
@@ -118,15 +116,6 @@ class ClassificationHead:
         rows = np.zeros((len(self.output_names), len(self.weights)), np.float32)
         rows[: len(self.class_names)] = self.weights.T
         return class_embeddings(rows, self.output_names)
-
-
-def classify_embeddings(embeddings: Embeddings, head: ClassificationHead, video_id: str) -> VideoDetections:
-    """Classify the frames of one video from their embeddings, shape (frames, features).
-
-    Raises:
-        VideoError: if there is no frame.
-    """
-    return summarize_predictions([head.predict(embeddings)], head.output_names, video_id)
 
 
 def attach_head(network: KerasModel, head: ClassificationHead) -> KerasModel:

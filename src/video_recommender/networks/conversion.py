@@ -27,12 +27,8 @@ R = TypeVar("R")
 def run_in_subprocess(function: Callable[..., R], *args: object) -> R:
     """Call a function in a new Python process, so that this process does not import TensorFlow, which takes 1 GB.
 
-    Args:
-        function: picklable, as are its arguments, its result and its exceptions, which are raised here.
-        args: positional arguments.
-
     Raises:
-        RuntimeError: if the process is killed.
+        RuntimeError: if the process is killed; other exceptions are those of the function.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as executor:

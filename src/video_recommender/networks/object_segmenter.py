@@ -1,5 +1,6 @@
 """Detect the objects in a video's frames, and measure the area of each."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,10 +60,10 @@ class SegmentedFrame:
 
     Attributes:
         number: of the frame, from 1.
-        picture: uint8 RGB, shape (height, width, 3).
+        picture: the frame.
         objects: accepted and rejected ones.
         class_names: of each object.
-        masks: bool, shape (objects, height, width).
+        masks: of each object.
         is_accepted: bool, shape (objects,): see `hysteresis_threshold`.
     """
 
@@ -160,15 +161,7 @@ class VideoSegmentation:
 
 
 def segment_video(frames: FrameFolder | EncodedFrames, segmenter: ObjectSegmenter) -> VideoSegmentation:
-    """Detect and measure the objects in one video.
-
-    Args:
-        frames: in order of time.
-        segmenter: detector and postprocessing.
-
-    Raises:
-        VideoError: if there is no frame or a frame is not a readable picture.
-    """
+    """Detect and measure the objects in one video; see `ObjectSegmenter.segment`."""
     tables = [_tabulate(frame) for frame in segmenter.segment(frames)]
     detected = pd.concat(tables, ignore_index=True)
     columns = list(Segmentations.to_schema().columns)
@@ -194,14 +187,14 @@ def group_classes(
     Raises:
         ValueError: if a group contains an unknown class, or a class is in two groups.
     """
-    group_of = [(name, group) for group, names in groups.items() for name in names]
-    unknown = sorted({name for name, _ in group_of} - set(class_names.values()))
+    members = Counter(name for names in groups.values() for name in names)
+    unknown = sorted(members.keys() - set(class_names.values()))
     if unknown:
         raise ValueError(f"segmentation.groups contains {', '.join(unknown)}, which the model does not know")
-    repeated = sorted({name for name, _ in group_of if [member for member, _ in group_of].count(name) > 1})
+    repeated = sorted(name for name, count in members.items() if count > 1)
     if repeated:
         raise ValueError(f"segmentation.groups contains {', '.join(repeated)} more than once")
-    renamed = dict(group_of)
+    renamed = {name: group for group, names in groups.items() for name in names}
     return {number: renamed.get(name, name) for number, name in class_names.items() if keep_others or name in renamed}
 
 

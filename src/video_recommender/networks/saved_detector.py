@@ -45,13 +45,7 @@ Run = Callable[[Picture], Outputs]
 
 @dataclass(frozen=True)
 class SavedDetector:
-    """A SavedModel or a frozen graph; each process that uses it imports TensorFlow and loads the model once.
-
-    Attributes:
-        path: folder of the SavedModel, or file of the frozen graph.
-        digest: of its files and class names.
-        class_names: by number.
-    """
+    """A SavedModel (a folder) or a frozen graph (a file); each process imports TensorFlow and loads the model once."""
 
     path: Path
     digest: str
@@ -63,11 +57,7 @@ class SavedDetector:
         return np.eye(len(self.class_names), dtype=np.float32)
 
     def detect(self, picture: Picture) -> DetectedObjects:
-        """Detect objects, with masks if the model gives them; see `LiteRTDetector.detect`.
-
-        Raises:
-            ValueError: if the model does not follow the contract.
-        """
+        """Detect objects, with masks if the model gives them; see `LiteRTDetector.detect`."""
         outputs = _load(self.path, self.digest)(picture)
         scores, boxes = (np.asarray(outputs[f"detection_{name}"][0], np.float32) for name in ("scores", "boxes"))
         masks = outputs.get(_MASKS)
@@ -111,11 +101,7 @@ def find_model(name: str) -> Path:
 
 
 def digest_model(path: Path) -> str:
-    """Digest a model's files.
-
-    Raises:
-        ValueError: if there is no model.
-    """
+    """Digest a model's files, or raise a `ValueError` if there is none."""
     if path.is_file():
         return fingerprint_file(path)
     if not (path / _SAVED_MODEL).is_file():
@@ -127,10 +113,9 @@ def digest_model(path: Path) -> str:
 
 
 def read_label_map(file: Path) -> Mapping[int, str]:
-    """Read a label map of the TensorFlow Object Detection API (`*.pbtxt`).
+    """Read a label map of the TensorFlow Object Detection API (`*.pbtxt`): items such as `item {id: 1 name: 'cat'}`.
 
-    Args:
-        file: text with items such as `item { id: 1 name: 'person' }`; a `display_name` takes precedence over `name`.
+    A `display_name` takes precedence over a `name`.
 
     Raises:
         ValueError: if the file cannot be read, or contains no class.
@@ -149,10 +134,6 @@ def read_label_map(file: Path) -> Mapping[int, str]:
 
 def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDetector:
     """Open a model and check on a black picture that it follows the contract.
-
-    Args:
-        path: folder of a SavedModel, or file of a frozen graph (`*.pb`).
-        class_names: by number, as in training.
 
     Raises:
         ValueError: if there is no model, or it fails.
@@ -190,16 +171,12 @@ def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, picture: Picture) -> N
 def _load(path: Path, _digest: str) -> Run:
     tf = import_tensorflow()
     with suppress_stderr():
-        _limit_resources(tf)
+        # One core and only the GPU memory that is needed: there are as many processes as cores.
+        with contextlib.suppress(RuntimeError):  # TensorFlow is initialised in this process already
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            for gpu in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(gpu, True)
         return _load_saved_model(tf, path) if path.is_dir() else _load_frozen_graph(tf, path)
-
-
-def _limit_resources(tf: ModuleType) -> None:
-    """Use one core and only the GPU memory that is needed: there are as many processes as cores."""
-    with contextlib.suppress(RuntimeError):  # TensorFlow is initialised in this process already
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _load_saved_model(tf: ModuleType, path: Path) -> Run:

@@ -82,7 +82,7 @@ def test_the_video_with_most_objects_is_drawn_unless_videos_are_selected(frames,
 
     assert drawn() == ["pets/tom"], "the more certain of the two"
     assert drawn("pets/tom", "pets/rex") == ["pets/tom", "pets/rex"]
-    with pytest.raises(ValueError, match="names pets/torn, which was not segmented"):
+    with pytest.raises(ValueError, match="contains pets/torn, which has no segmentation"):
         drawn("pets/torn")
 
 
@@ -97,7 +97,7 @@ def test_grouped_classes_are_listed_and_embedded(coco_detector, monkeypatch):
     assert segmenter.class_names == {17: "pet", 18: "pet"}
     assert segmenter.thresholds == {17: 0.2, 18: 0.2}
     assert read_segmented_classes(segmenter).index.tolist() == ["pet"]
-    with pytest.raises(ValueError, match="class_confidence names hamster"):
+    with pytest.raises(ValueError, match="class_confidence contains hamster"):
         build_object_segmenter({}, SegmentationOptions(class_confidence={"hamster": 0.2}))
 
 

@@ -13,15 +13,10 @@ from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoError
-from video_recommender.networks.classification_head import (
-    OTHER,
-    ObjectSpaceProjection,
-    attach_head,
-    classify_embeddings,
-)
+from video_recommender.networks.classification_head import OTHER, ObjectSpaceProjection, attach_head
 from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.cross_fitting import CrossFittedHeads, cross_fit, gather_training_set, measure_heads
-from video_recommender.networks.detections import DetectionOptions, batch_pictures
+from video_recommender.networks.detections import DetectionOptions, batch_pictures, summarize_predictions
 from video_recommender.networks.frame_classifier import Embeddings, FrameClassifier, LiteRTClassifier
 from video_recommender.networks.head_training import learning_curve_figure
 from video_recommender.networks.pretrained import KerasModel, build_network
@@ -61,7 +56,6 @@ class HeldOutVideo:
     """A video, and the head that classifies it.
 
     Attributes:
-        video_id: the video.
         fold: of the head; 0 is the final one.
         load_features: loads the embeddings of its frames: float32, shape (frames, features).
         digest: of the embeddings and the fold.
@@ -138,7 +132,7 @@ def _list_video_frames(
 
 @depends_on("opencv-python-headless")
 def read_training_images(source: ImageSource) -> EncodedFrames:
-    """Read the images of a video or photo, or raise a `VideoError` if one cannot be read."""
+    """Read the images of a video or photo, or raise a `VideoError`."""
     return source.reader.read()
 
 
@@ -160,9 +154,6 @@ def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed
 
     Returns:
         float32, shape (images, views, features); the first view is the image itself.
-
-    Raises:
-        VideoError: if an image cannot be read.
     """
     return np.stack([classifier.predict(views).embeddings for views in augment(images.decode(), seed)])
 
@@ -173,9 +164,6 @@ def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embe
 
     Returns:
         float32, shape (frames, features).
-
-    Raises:
-        VideoError: if there is no frame or one cannot be read.
     """
     embeddings = [classifier.predict(batch).embeddings for batch in batch_pictures(frames.pictures())]
     if not embeddings:
@@ -200,9 +188,8 @@ def train_heads(
     Raises:
         ValueError: if too few images could be read.
     """
-    training_set = gather_training_set(
-        training_features, {key: state.properties for key, state in training_images.states.items()}
-    )
+    properties = {key: state.properties for key, state in training_images.states.items()}
+    training_set = gather_training_set(training_features, properties)
     check_classes(training_set.images["class_name"], options.min_images)
     projection = ObjectSpaceProjection.from_network(object_network) if options.features == "objects" else None
     return cross_fit(training_set, options, seed, projection)
@@ -251,20 +238,19 @@ def list_held_out_videos(
     The final head classifies videos on which no head was trained.
     """
     folds: dict[str, int] = finetuned_heads.folds_of(group_folders(corpus)).to_dict()
-    videos = [(video_id, folds.get(video_id, 0), load) for video_id, load in frame_features.items()]
-    digests = {video_id: state.digest for video_id, state in frame_features.states.items()}
-    return {
-        video_id: HeldOutVideo(video_id, fold, load, fingerprint(digests[video_id], fold))
-        for video_id, fold, load in videos
-    }
+    videos = {}
+    for video_id, load in frame_features.items():
+        fold = folds.get(video_id, 0)
+        digest = fingerprint(frame_features.states[video_id].digest, fold)
+        videos[video_id] = HeldOutVideo(video_id, fold, load, digest)
+    return videos
 
 
 def detect_finetuned_objects(video: HeldOutVideo, heads: CrossFittedHeads) -> FinetunedDetections:
     """Classify the frames of a video with the head that was held out from it."""
-    classified = classify_embeddings(video.load_features(), heads.head_of(video.fold), video.video_id)
-    return FinetunedDetections(
-        classified.detections, classified.class_scores, {"frames": len(classified.detections), "fold": video.fold}
-    )
+    head = heads.head_of(video.fold)
+    found = summarize_predictions([head.predict(video.load_features())], head.output_names, video.video_id)
+    return FinetunedDetections(found.detections, found.class_scores, {**found.properties, "fold": video.fold})
 
 
 def measure_transfer_learning(
