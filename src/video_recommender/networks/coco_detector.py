@@ -133,9 +133,6 @@ def select_objects(boxes: Boxes, scores: NDArray[np.float32]) -> DetectedObjects
     Args:
         boxes: of the anchors, as fractions of the picture; clipped to 0 to 1.
         scores: float32, shape (anchors, classes); the first class is the background.
-
-    Returns:
-        At most `MAX_OBJECTS`, highest score first.
     """
     anchors, classes = np.nonzero(scores[:, 1:] >= MIN_SCORE)
     candidates, numbers = boxes[anchors].clip(0, 1), classes.astype(np.int64) + 1

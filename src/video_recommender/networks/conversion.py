@@ -45,9 +45,6 @@ def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.f
 
     Returns:
         The classifier, and the last layer's weights: float32, shape (classes, features).
-
-    Raises:
-        ValueError: see `build_network`.
     """
     model = build_network(network)
     return convert_classifier(model, network), last_layer_weights(model)[0].T
@@ -56,11 +53,7 @@ def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.f
 def convert_classifier(
     model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
 ) -> LiteRTClassifier:
-    """Convert a network, as from `build_network`, in float32: quantised weights are no faster on current x86 CPUs.
-
-    Raises:
-        ValueError: see `output_names`.
-    """
+    """Convert a network, as from `build_network`, in float32: quantised weights are no faster on current x86 CPUs."""
     names = output_names(model, network, class_names)
     _batch, height, width, _channels = model.input_shape
     digest = fingerprint(network, digest_weights(model), list(names))

@@ -65,11 +65,6 @@ class TrainingSet:
         """Index of each image's class in `class_names`, shape (images,)."""
         return np.searchsorted(self.class_names, self.images["class_name"].to_numpy(dtype=str))
 
-    @property
-    def groups(self) -> NDArray[np.str_]:
-        """Group of each image, shape (images,)."""
-        return self.images["group"].to_numpy(dtype=str)
-
 
 @dataclass(frozen=True, eq=False)
 class CrossFittedHeads:
@@ -141,6 +136,7 @@ def cross_fit(
     inputs of the head.
     """
     labels, names = training_set.labels, training_set.class_names
+    groups = training_set.images["group"].to_numpy(dtype=str)
     inputs = projection.project(training_set.embeddings) if projection else training_set.embeddings
     decay = OBJECTS_WEIGHT_DECAY if projection else EMBEDDING_WEIGHT_DECAY
     hyperparameters = HeadHyperparameters(options.epochs, options.learning_rate, decay, seed)
@@ -153,7 +149,7 @@ def cross_fit(
     fitted_by_fold: dict[int, FittedHead] = {}
     for fold in (int(number) for number in np.unique(folds) if number):
         is_held_out = folds == fold
-        validation = select_validation(labels, training_set.groups, ~is_held_out, seed)
+        validation = select_validation(labels, groups, ~is_held_out, seed)
         fitted_by_fold[fold] = _fit(inputs, labels, ~is_held_out, validation, hyperparameters)
         logits[is_held_out] = head(fitted_by_fold[fold]).logits(training_set.embeddings[is_held_out, 0])
     if fitted_by_fold:
@@ -232,8 +228,7 @@ def select_validation(
 ) -> Selection:
     """Select whole groups of every class, among the available images, for early stopping.
 
-    Returns:
-        No image if a class has only one group, which is needed for training.
+    No image is selected if a class has only one group, which is needed for training.
     """
     selected = np.zeros(len(labels), bool)
     rows = np.flatnonzero(available)

@@ -36,13 +36,9 @@ class DetectionOptions(BaseModel):
 
 @dataclass(frozen=True)
 class VideoDetections:
-    """The classification of one video.
+    """The most probable class of each frame of one video, and means over its frames.
 
-    Attributes:
-        detections: the most probable class of each frame.
-        class_scores: mean probability of each class over the frames, highest first; classes below `PROBABILITY_FLOOR`
-            are dropped.
-        embedding: mean embedding over the frames.
+    The class scores are sorted, highest first; classes below `PROBABILITY_FLOOR` are dropped.
     """
 
     detections: DataFrame[Detections]
@@ -69,13 +65,10 @@ def classify_frames(
     Raises:
         VideoError: if there is no frame or a frame is not a readable picture.
     """
-    pictures = iter(frames) if isinstance(frames, np.ndarray) else frames.pictures()
-    batches = batch_pictures(pictures)
-    predictions = (
-        map(classifier.predict, batches)
-        if reuse_below is None
-        else predict_changed_frames(batches, classifier, reuse_below)
-    )
+    batches = batch_pictures(iter(frames) if isinstance(frames, np.ndarray) else frames.pictures())
+    predictions: Iterable[FramePredictions] = map(classifier.predict, batches)
+    if reuse_below is not None:
+        predictions = predict_changed_frames(batches, classifier, reuse_below)
     name = str(frames.path) if isinstance(frames, FrameFolder) else "The video"
     return summarize_predictions(predictions, classifier.class_names, name)
 
@@ -83,11 +76,7 @@ def classify_frames(
 def summarize_predictions(
     predictions: Iterable[FramePredictions], class_names: Sequence[str], name: str
 ) -> VideoDetections:
-    """Summarize the predictions for the frames of one video, in batches.
-
-    Raises:
-        VideoError: if there is no frame; it contains the name of the video.
-    """
+    """Summarize the predictions for the frames of one video, or raise a `VideoError` with its name if it has none."""
     best: list[int] = []
     confidences: list[float] = []
     probabilities, embeddings = np.zeros(1), np.zeros(1)

@@ -72,9 +72,6 @@ VARIANTS: Final[Mapping[str, Variant]] = {
 def build_efficientnet_lite(name: str) -> "keras.Model":
     """Build the network with its ImageNet weights.
 
-    Args:
-        name: a key of `VARIANTS`.
-
     Returns:
         A model named `name`: RGB, 0 to 255, shape (n, size, size, 3), to probabilities, float32, shape (n, 1000).
 

@@ -54,12 +54,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FramePredictions:
-    """What a network predicts for frames.
-
-    Attributes:
-        probabilities: float32, shape (n, classes); each row sums to 1.
-        embeddings: shape (n, features).
-    """
+    """What a network predicts for n frames: shapes (n, classes), of which each row sums to 1, and (n, features)."""
 
     probabilities: NDArray[np.float32]
     embeddings: Embeddings
@@ -81,8 +76,6 @@ class LiteRTClassifier:
     """A classifier for LiteRT; it can be pickled and sent to worker processes. Equality compares digests.
 
     Attributes:
-        network: its name.
-        class_names: in the order of the outputs.
         digest: of the network's name, weights and class names; converting again gives the same.
         input_size: height and width of its input, pixels.
         flatbuffer: the converted network, uint8; an array, so that joblib maps one copy into all processes.
@@ -123,8 +116,6 @@ class KerasClassifier:
 
     Attributes:
         stays_in_process: workers are threads, because processes would compete for the memory of one GPU.
-        network: its name.
-        class_names: in the order of the outputs.
         digest: of the network's name, weights and class names; not equal to LiteRT's, whose results differ slightly.
         model: the network, with the embedding appended to the probabilities.
     """
@@ -173,22 +164,14 @@ FrameClassifier: TypeAlias = LiteRTClassifier | KerasClassifier
 def make_keras_classifier(
     model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
 ) -> KerasClassifier:
-    """Prepare a network, as from `build_network`, for Keras.
-
-    Raises:
-        ValueError: see `output_names`.
-    """
+    """Prepare a network, as from `build_network`, for Keras; see `output_names`."""
     names = output_names(model, network, class_names)
     digest = fingerprint("keras", network, digest_weights(model), list(names))
     return KerasClassifier(network, names, digest, append_embedding(model))
 
 
 def output_names(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the names of a network's outputs: ImageNet's if `class_names` is None.
-
-    Raises:
-        ValueError: if the number of names is not the number of outputs.
-    """
+    """Return ImageNet's names if `class_names` is None; raise a `ValueError` if there are not as many as outputs."""
     names = class_names or imagenet_class_names()
     if model.output_shape[-1] != len(names):
         raise ValueError(f"{network} has {model.output_shape[-1]} outputs, but {len(names)} class names were given")
@@ -247,11 +230,7 @@ def _largest_tensor(model: KerasModel) -> int:
 
 
 def free_gpu_bytes() -> int | None:
-    """Ask `nvidia-smi` for the free memory of the GPU that has least, since TensorFlow may use any of them.
-
-    Returns:
-        Bytes; None if `nvidia-smi` is missing or gives no number.
-    """
+    """Ask `nvidia-smi` for the free bytes of the GPU that has least; None if it is missing or gives no number."""
     command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
@@ -263,10 +242,8 @@ def free_gpu_bytes() -> int | None:
 class BatchingPredictor:
     """Runs one network for many threads, in batches that contain the frames of all threads that wait.
 
-    Args:
-        predict: runs the network; never called by two threads at once.
-        max_frames: largest batch to try.
-        out_of_memory: what `predict` raises if a batch is too large; the batch size is halved then.
+    It starts with batches of `max_frames` and halves them when `predict` raises `out_of_memory`. Threads never call
+    `predict` at the same time.
     """
 
     def __init__(self, predict: Callable[[Frames], Outputs], max_frames: int, out_of_memory: type[Exception]) -> None:

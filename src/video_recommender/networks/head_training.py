@@ -58,11 +58,9 @@ class HeadHyperparameters:
 
 @dataclass(frozen=True, eq=False)
 class FittedHead:
-    """A trained layer.
+    """A trained layer; see `ClassificationHead`.
 
     Attributes:
-        weights: float32, shape (inputs, classes).
-        bias: float32, shape (classes,).
         history: a row per epoch: `epoch` (from 1), `loss`, `accuracy`, `validation_loss`, `validation_accuracy`; the
             last two are empty without validation images.
         best_epoch: the epoch whose weights were kept.
@@ -88,7 +86,7 @@ def train_head(
         labels: of the images, from 0.
         training: selects the training images.
         validation: selects images for early stopping; without any, all epochs are trained.
-        hyperparameters: how to train.
+        hyperparameters: see `HeadHyperparameters`.
 
     Returns:
         The weights of the best epoch; deterministic.
@@ -150,12 +148,7 @@ def balanced_class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """Find the temperature that minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
 
-    Args:
-        logits: of held-out images, shape (n, classes).
-        labels: shape (n,).
-
-    Returns:
-        The divisor of the logits; 1 without images.
+    It is the divisor of the logits, shape (n, classes); 1 without images.
     """
     if not len(labels):
         return 1.0
@@ -172,10 +165,7 @@ def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]
 
     Args:
         rejection_rate: share of the images to reject, 0 to 1.
-        logits: of held-out images, calibrated, shape (n, classes).
-
-    Returns:
-        0 to 1; 0 without images.
+        logits: of held-out images, calibrated, shape (n, classes); without images, the threshold is 0.
     """
     if not (rejection_rate and len(logits)):
         return 0.0
@@ -183,12 +173,7 @@ def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]
 
 
 def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
-    """Compute the mean gap between confidence and accuracy over bins of confidence, 0 to 1 (Naeini et al. 2015).
-
-    Args:
-        probabilities: shape (n, classes).
-        labels: shape (n,).
-    """
+    """Compute the mean gap between confidence and accuracy over bins of confidence, 0 to 1 (Naeini et al. 2015)."""
     confidences = probabilities.max(axis=1)
     gaps = (probabilities.argmax(axis=1) == labels) - confidences
     bins = np.minimum((confidences * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
@@ -196,11 +181,7 @@ def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDAr
 
 
 def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
-    """Draw loss and accuracy by epoch: a thin line per fold, a thick one for their mean until the first fold stops.
-
-    Args:
-        history: see `CrossFittedHeads.history`; may be empty.
-    """
+    """Draw loss and accuracy by epoch: a thin line per fold, a thick one for their mean until the first fold stops."""
     figure = make_subplots(cols=2, subplot_titles=["Loss", "Accuracy"], horizontal_spacing=0.1)
     for name, (column, legend, colour) in LINES.items() if len(history) else ():
         for _fold, epochs in history.groupby("fold"):

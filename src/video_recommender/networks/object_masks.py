@@ -81,9 +81,6 @@ def likely_pixels(picture: Picture, box: Box) -> NDArray[np.bool_]:
     expected inside and outside, as in Possegger, Mauthner and Bischof, "In Defense of Color-based Model-free Tracking"
     (CVPR 2015). On a reduced picture this takes less than a millisecond, a thousandth of GrabCut, which loses more
     objects.
-
-    Returns:
-        bool, shape (bottom - top, right - left).
     """
     around = _add_margin(box, picture)
     scale = min(1.0, WORKING_SIDE / max(box.bottom - box.top, box.right - box.left))

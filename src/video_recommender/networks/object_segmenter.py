@@ -60,11 +60,8 @@ class SegmentedFrame:
 
     Attributes:
         number: of the frame, from 1.
-        picture: the frame.
-        objects: accepted and rejected ones.
-        class_names: of each object.
-        masks: of each object.
-        is_accepted: bool, shape (objects,): see `hysteresis_threshold`.
+        objects: accepted and rejected ones; the other attributes have a row for each.
+        is_accepted: see `hysteresis_threshold`.
     """
 
     number: int
@@ -94,8 +91,6 @@ class ObjectSegmenter:
         detector: detects objects in a picture, also those of low confidence.
         class_names: names by the detector's class number; classes may share a name.
         thresholds: confidence threshold by class number; classes without one are never accepted.
-        every_nth_frame: step between the frames that are segmented.
-        masks: see `MaskKind`.
     """
 
     detector: ObjectDetector
@@ -111,13 +106,9 @@ class ObjectSegmenter:
         return fingerprint(self.detector.digest, by_class, self.every_nth_frame, self.masks)
 
     def segment(self, frames: FrameFolder | EncodedFrames) -> Iterator[SegmentedFrame]:
-        """Detect the objects of a video, decide which to accept, and compute their masks.
+        """Detect the objects in every n-th frame of a video, decide which to accept, and compute their masks.
 
-        Args:
-            frames: in order of time; decoded twice, so that they are never all in memory.
-
-        Yields:
-            Every n-th frame, also those without objects.
+        Frames are decoded twice, so that they are never all in memory.
 
         Raises:
             VideoError: if there is no frame or a frame is not a readable picture.
@@ -147,13 +138,7 @@ class ObjectSegmenter:
 
 @dataclass(frozen=True)
 class VideoSegmentation:
-    """The objects in one video.
-
-    Attributes:
-        objects: accepted objects, a row per object and frame.
-        segmentation_scores: mean score and area of each class, rejected objects included.
-        frames: number of frames that were segmented.
-    """
+    """The accepted objects in one video, the scores of its classes, and the number of frames that were segmented."""
 
     objects: DataFrame[Segmentations]
     segmentation_scores: DataFrame[SegmentationScores]
@@ -207,9 +192,6 @@ def group_embeddings(
         detector_names: the detector's names by number.
         embeddings: shape (classes, features), in the same order.
         class_names: the names to use by number, as from `group_classes`.
-
-    Returns:
-        A row per name, in order of the numbers.
     """
     names = pd.Series(detector_names).index.map(class_names.get)
     rows = pd.DataFrame(normalize(embeddings), index=names)

@@ -54,11 +54,7 @@ def draw_strip(frames: Iterable[SegmentedFrame]) -> Picture:
 
 
 def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
-    """Draw a strip of frames per video.
-
-    Args:
-        videos: frames in order of time, by `video_id`.
-    """
+    """Draw a strip of frames per video, by `video_id`."""
     strips = {video_id: draw_strip(frames) for video_id, frames in videos.items()}
     if not strips:
         return go.Figure(layout={"title": {"text": "No video shows an object"}})

@@ -68,9 +68,7 @@ def last_layer_weights(network: KerasModel) -> tuple[NDArray[np.float32], NDArra
 def class_embeddings(class_weights: NDArray[np.float32], class_names: Sequence[str]) -> DataFrame[ClassEmbeddings]:
     """Tabulate the last layer's weights of each class, which point in similar directions for similar classes.
 
-    Args:
-        class_weights: float32, shape (classes, features); not centred, not normalised.
-        class_names: in the same order.
+    They have the shape (classes, features) and are not centred or normalised.
     """
     columns = [f"feature_{number}" for number in range(1, class_weights.shape[1] + 1)]
     index = pd.Index(class_names, name="class_name")

@@ -75,9 +75,8 @@ class SavedDetector:
 def find_model(name: str) -> Path:
     """Locate a model by its path, or download it by its handle.
 
-    Args:
-        name: a path, or a handle of kaggle.com/models, which hosts the models of TensorFlow Hub, such as
-            `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`.
+    Handles are those of kaggle.com/models, which hosts the models of TensorFlow Hub, such as
+    `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`.
 
     Raises:
         ValueError: if the model of a handle cannot be downloaded.

@@ -57,12 +57,7 @@ class TransferLearningOptions(BaseModel):
 
 @dataclass(frozen=True)
 class SelectedFrames:
-    """Frames of one video that become training images.
-
-    Attributes:
-        folder: all frames of the video.
-        numbers: the selected ones, from 1, in order of time.
-    """
+    """Frames of one video that become training images, by their numbers from 1, in order of time."""
 
     folder: FrameFolder
     numbers: tuple[int, ...]
@@ -80,12 +75,7 @@ class SelectedFrames:
 
 @dataclass(frozen=True)
 class CroppedPhoto:
-    """A user's photo that becomes a training image, cropped to the central square as frames are.
-
-    Attributes:
-        photo: the file.
-        size: height and width of the training image, pixels.
-    """
+    """A user's photo that becomes a training image of `size` × `size` pixels: the central square, as of frames."""
 
     photo: Photo
     size: int
@@ -110,12 +100,10 @@ class ImageSource:
 
     Attributes:
         key: `<class>/<group>/<name>`, a valid path on every system.
-        class_name: its label.
         group: images of one group stay in one fold.
         source: the `video_id`, or the photo's path.
         digest: of its content and its label.
         images: number of images.
-        reader: reads them.
     """
 
     key: str
@@ -133,17 +121,10 @@ class ImageSource:
 
 
 def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
-    """List the images of a folder that has one sub-folder per class.
+    """List the images of a folder, `<class>/<image>` and `<class>/<group>/<image>`, by class and path.
 
-    Images in a sub-folder of a class form a group, together with those in sub-folders of the same name in other
-    classes. Each other image is a group of its own.
-
-    Args:
-        folder: contains `<class>/<image>` and `<class>/<group>/<image>`.
-        size: height and width of the training images, pixels.
-
-    Returns:
-        A source per image, by class and path.
+    Images in sub-folders of the same name form a group, also if their classes differ. Each other image is a group of
+    its own.
 
     Raises:
         ValueError: if the folder is missing, contains no image, or is the project's own, or if an image is in two
@@ -231,11 +212,8 @@ def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64]
 def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Series) -> dict[str, list[int]]:
     """Drop frames of large classes, to `MAX_CLASS_IMBALANCE` times the images of the smallest class.
 
-    Every video of a class keeps its first frame before any keeps its second, and so on.
-
-    Args:
-        selected: the frames of each video, in order of selection.
-        class_names: the class of each video (index `video_id`).
+    Every video of a class keeps the first frame of its selection before any keeps its second, and so on. The class
+    names have the index `video_id`.
 
     Returns:
         The remaining frames in order of time; videos without any are dropped.
@@ -253,9 +231,7 @@ def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Serie
 def augment(images: Frames, seed: int) -> Iterator[Frames]:
     """Flip and crop images and change their contrast and brightness at random.
 
-    Args:
-        images: uint8 RGB, shape (n, height, width, 3).
-        seed: of the changes; those of an image depend on its content and position, not on the number of images.
+    Changes depend on the seed and on an image's content and position, not on the number of images.
 
     Yields:
         For each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.

@@ -53,13 +53,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HeldOutVideo:
-    """A video, and the head that classifies it.
-
-    Attributes:
-        fold: of the head; 0 is the final one.
-        load_features: loads the embeddings of its frames: float32, shape (frames, features).
-        digest: of the embeddings and the fold.
-    """
+    """A video, the fold whose head classifies it (0 is the final head), and the embeddings of its frames."""
 
     video_id: str
     fold: int
@@ -150,21 +144,13 @@ def list_skipped_images(training_images: Partitions[FrameFolder]) -> DataFrame[S
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed: int) -> Embeddings:
-    """Embed the training images of a video or photo, and augmented views of them, with the frozen network.
-
-    Returns:
-        float32, shape (images, views, features); the first view is the image itself.
-    """
+    """Embed the training images of a video or photo and augmented views of them: shape (images, views, features)."""
     return np.stack([classifier.predict(views).embeddings for views in augment(images.decode(), seed)])
 
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embeddings:
-    """Embed the frames of a video with the frozen network, so that a new head classifies them without running it again.
-
-    Returns:
-        float32, shape (frames, features).
-    """
+    """Embed the frames of a video, shape (frames, features), so that a new head needs not run the network again."""
     embeddings = [classifier.predict(batch).embeddings for batch in batch_pictures(frames.pictures())]
     if not embeddings:
         raise VideoError("damaged", f"{frames.path} contains no frames: delete it and run preprocessing again")
@@ -237,10 +223,10 @@ def list_held_out_videos(
 
     The final head classifies videos on which no head was trained.
     """
-    folds: dict[str, int] = finetuned_heads.folds_of(group_folders(corpus)).to_dict()
+    folds = finetuned_heads.folds_of(group_folders(corpus))
     videos = {}
     for video_id, load in frame_features.items():
-        fold = folds.get(video_id, 0)
+        fold = int(folds.get(video_id, 0))
         digest = fingerprint(frame_features.states[video_id].digest, fold)
         videos[video_id] = HeldOutVideo(video_id, fold, load, digest)
     return videos
