@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FramePredictions:
-    """What a network predicts for n frames: shapes (n, classes), of which each row sums to 1, and (n, features)."""
+    """What a network predicts for n frames: probabilities of shape (n, classes), embeddings of shape (n, features)."""
 
     probabilities: NDArray[np.float32]
     embeddings: Embeddings

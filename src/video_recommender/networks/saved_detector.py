@@ -76,10 +76,7 @@ def find_model(name: str) -> Path:
     """Locate a model by its path, or download it by its handle.
 
     Handles are those of kaggle.com/models, which hosts the models of TensorFlow Hub, such as
-    `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`.
-
-    Raises:
-        ValueError: if the model of a handle cannot be downloaded.
+    `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`; a failed download raises a `ValueError`.
     """
     path = Path(name).expanduser()
     if path.name == _SAVED_MODEL:
@@ -114,10 +111,7 @@ def digest_model(path: Path) -> str:
 def read_label_map(file: Path) -> Mapping[int, str]:
     """Read a label map of the TensorFlow Object Detection API (`*.pbtxt`): items such as `item {id: 1 name: 'cat'}`.
 
-    A `display_name` takes precedence over a `name`.
-
-    Raises:
-        ValueError: if the file cannot be read, or contains no class.
+    A `display_name` takes precedence over a `name`. A file without classes raises a `ValueError`.
     """
     try:
         text = file.expanduser().read_text(encoding="utf-8")
@@ -132,11 +126,7 @@ def read_label_map(file: Path) -> Mapping[int, str]:
 
 
 def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDetector:
-    """Open a model and check on a black picture that it follows the contract.
-
-    Raises:
-        ValueError: if there is no model, or it fails.
-    """
+    """Open a model and check on a black picture that it follows the contract; raise a `ValueError` if it does not."""
     names = {str(number): name for number, name in class_names.items()}
     detector = SavedDetector(path.absolute(), fingerprint(digest_model(path), names), class_names)
     try:
