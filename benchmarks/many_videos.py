@@ -288,7 +288,7 @@ def write_all_hashes(data: Path) -> None:
 def write_hashes(video_ids: list[str], start: int, folder: Path) -> None:
     """Write the hashes of a block of videos."""
     for video_id, hashed in zip(video_ids, draw_hashes(len(video_ids), 0, start), strict=True):
-        columns = {"frame": hashed.frames, "time_s": hashed.times_s}
+        columns = {"frame": np.arange(1, len(hashed) + 1)}
         place = folder / f"{video_id}.parquet"
         place.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table(columns | dict(zip(HASH_COLUMNS, hashed.hashes.T, strict=True))), place)

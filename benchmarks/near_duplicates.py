@@ -23,8 +23,13 @@ from video_recommender.datasets import WheelPhotosDataset
 from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
-from video_recommender.similarity.duplicates import DeduplicationOptions, assign_originals, find_duplicate_pairs
-from video_recommender.similarity.perceptual_hash import HashedFrames, hash_pictures
+from video_recommender.similarity.duplicates import (
+    DeduplicationOptions,
+    HashedFrames,
+    assign_originals,
+    find_duplicate_pairs,
+)
+from video_recommender.similarity.perceptual_hash import hash_pictures
 from video_recommender.sources.photos import DEFAULT_STYLE, ClipOptions, ClipStyle, plan_clips
 
 KINDS = ("encoded", "rate", "resized", "cropped", "trimmed")
@@ -87,7 +92,8 @@ def hash_family(recipe: ClipRecipe, has_copies: bool, number: int) -> list[tuple
 def hash_file(file: Path) -> HashedFrames:
     """Hash the frames of a video as the pipelines do."""
     frames = sample_frames(VideoFile(file), SAMPLING).frames
-    return hash_pictures(frames.pictures(), np.arange(len(frames)) / SAMPLING.frames_per_second)
+    numbers, hashes = hash_pictures(frames.pictures())
+    return HashedFrames((numbers - 1) / SAMPLING.frames_per_second, hashes)
 
 
 def write_copy(original: Path, target: Path, kind: str, random: np.random.Generator) -> None:

@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from video_recommender.networks.detections import PROBABILITY_FLOOR
-from video_recommender.similarity.perceptual_hash import HASH_BITS, HashedFrames
+from video_recommender.similarity.duplicates import HashedFrames
+from video_recommender.similarity.perceptual_hash import HASH_BITS
 
 VIDEOS_PER_BLOCK = 1000
 VIDEOS_PER_GROUP = 20
@@ -170,7 +171,7 @@ def draw_hashes(videos: int, seed: int, start: int) -> list[HashedFrames]:
         bits = zoomed > np.median(zoomed, axis=2, keepdims=True)
         bits[..., 0] = True  # mean brightness is always the largest
         hashes = np.packbits(bits, axis=2).view(">u8")[..., 0].T.astype(np.uint64)
-        hashed.append(HashedFrames(np.arange(1, len(shown) + 1), np.arange(len(shown), dtype=float), hashes))
+        hashed.append(HashedFrames(np.arange(len(shown), dtype=float), hashes))
     return hashed
 
 

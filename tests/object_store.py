@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib import request
 
 import fsspec
 import pytest
@@ -17,6 +18,7 @@ def object_store() -> Iterator[AbstractFileSystem]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
+    request.urlopen(f"http://127.0.0.1:{port}/moto-api/reset", data=b"")  # all servers of a process share their buckets
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         environment.setenv("AWS_ACCESS_KEY_ID", "anybody")

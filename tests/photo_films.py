@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from video_recommender.similarity.perceptual_hash import HashedFrames, hash_pictures
+from video_recommender.similarity.duplicates import HashedFrames
+from video_recommender.similarity.perceptual_hash import hash_pictures
 
 RATE = 3.0
 PHOTOS = {"cat": data.chelsea, "cup": data.coffee, "woman": data.astronaut, "rocket": data.rocket}
@@ -31,7 +32,8 @@ class Filming:
         return np.array(shots)
 
     def hashed(self, film: Film, start_s: float = 0.0) -> HashedFrames:
-        return hash_pictures(film, start_s + np.arange(len(film)) / RATE)
+        numbers, hashes = hash_pictures(film)
+        return HashedFrames(start_s + (numbers - 1) / RATE, hashes)
 
 
 def recoded(film: Film) -> Film:

@@ -1,4 +1,4 @@
-"""A toy project without videos, whose code can be edited between runs: numbers → doubled → texts and lengths → total."""
+"""A toy project whose code can be edited between runs: numbers → doubled → texts, lengths and total → report."""
 
 import importlib
 import sys

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import BaseModel, ConfigDict, Field
@@ -111,7 +111,7 @@ class MlflowTracking:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Track a dataset if its catalog entry says so."""
-        if isinstance(data, dict) and not data:  # no partition was stale
+        if isinstance(self._catalog[dataset_name], MemoryDataset) or data == {}:  # nothing was stored
             return
         if not self._is_running:
             self._start()

@@ -2,25 +2,19 @@
 
 import json
 
-import pandas as pd
 import pytest
 from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pickle import PickleDataset
 from object_store import BUCKET, object_store
-from video_recommender.incremental.stored_digest import stored_digest
 
-from video_recommender.datasets import (
-    FrameFolderDataset,
-    RecordedPartitionedDataset,
-    VideoFileDataset,
-)
+from video_recommender.datasets import FrameFolderDataset, VideoFileDataset
 from video_recommender.datasets.atomic_catalog import AtomicCatalog
 from video_recommender.incremental.dataset_location import dataset_location
+from video_recommender.incremental.file_digest import path_digest
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
-from video_recommender.storage.partitions import Partition, PartitionRecord
 from video_recommender.storage.paths import parse_path, require_local_path
 
 ROOT = f"s3://{BUCKET}"
@@ -109,29 +103,10 @@ def test_folder_of_videos_is_listed_by_category_and_a_replaced_one_is_noticed(st
 
 @pytest.mark.parametrize("name", ["nothing", "kept"])
 def test_folder_that_is_no_source_is_refused(store, name):
-    store.pipe_file(f"{BUCKET}/kept/.records/pets/cat.json", b"{}")
+    store.pipe_file(f"{BUCKET}/kept/.state/000001-a.jsonl", b"{}")
 
     with pytest.raises(ValueError, match=rf"{ROOT}/{name}.*: name a folder of videos"):
         list_folder(f"{ROOT}/{name}")
-
-
-def test_partitions_that_another_machine_adds_are_seen(store):
-    here, there = (
-        RecordedPartitionedDataset(path=f"{ROOT}/t", filename_suffix=".parquet", dataset="pandas.ParquetDataset")
-        for _ in range(2)
-    )
-    here.save({f"pets/{number}": Partition(PartitionRecord("1"), pd.DataFrame({"n": [number]})) for number in range(3)})
-    earlier = list(here.load())
-
-    kept = there.load().keep("pets/3", Partition(PartitionRecord("1"), pd.DataFrame({"n": [3]})))
-    here.save({"pets/0": None, "pets/3": kept})
-
-    assert earlier == ["pets/0", "pets/1", "pets/2"]
-    assert {name: stored.load()["n"].tolist() for name, stored in here.load().items()} == {
-        "pets/1": [1],
-        "pets/2": [2],
-        "pets/3": [3],
-    }
 
 
 @pytest.mark.parametrize("kind", [PickleDataset, JSONDataset])
@@ -160,12 +135,12 @@ def test_content_at_the_location_of_a_dataset_has_a_digest(store, entry):
     credentials = {"store": {"key": "anybody", "secret": "not secret"}}
     catalog = AtomicCatalog.from_config({"made": entry}, credentials)
     filesystem, path = dataset_location(catalog["made"])
-    nothing = stored_digest(filesystem, path)
+    nothing = path_digest(filesystem, path)
 
     digests = []
     for run in (1, 2, 1):
         catalog.save("made", {"run": run})
-        digests.append(stored_digest(filesystem, path))
+        digests.append(path_digest(filesystem, path))
     with pytest.raises(DatasetError):
         catalog.save("made", {"run": lambda: None})
 

@@ -50,37 +50,82 @@ def sample(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-@pytest.mark.parametrize(
-    ("source", "edit"),
-    [
-        ("from sample.helpers import outer\ndef node(): return outer()", {"helpers": ("return 1", "return 2")}),
-        ("from sample import helpers\ndef node(): return helpers.outer()", {"helpers": ("return 1", "return 2")}),
-        ("import sample.helpers\ndef node(): return sample.helpers.outer()", {"helpers": ("return 1", "return 2")}),
-        ("import sample.helpers as h\ndef node(): return h.outer()", {"helpers": ("return 1", "return 2")}),
-        ("from . import helpers\ndef node(): return helpers.outer()", {"helpers": ("return 1", "return 2")}),
-        ("from .helpers import *\ndef node(): return outer()", {"helpers": ("return 1", "return 2")}),
-        ("from sample import deep\nimport sample.deep.below\ndef node(): return deep.below.work()", {"below": ("1", "2")}),
-        ("def node():\n    from .deep import below\n    return below.work()", {"below": ("return 1", "return 2")}),
-        ("from sample import Shape\ndef node(): return Shape()", {"shapes": ("4", "5")}),
-        ("import sample\ndef node(): return sample.Shape()", {"shapes": ("4", "5")}),
-        ("from sample.shapes import Shape\ndef node(shape: Shape): ...", {"shapes": ("4", "5")}),
-        ("from sample.shapes import Shape\ndef node() -> 'list[Shape]': ...", {"shapes": ("4", "5")}),
-        ("from sample.shapes import Shape\ndef node(x: list['Shape']): ...", {"shapes": ("4", "5")}),
-        ("from sample.shapes import Shape\nclass Square(Shape): ...\ndef node(): Square()", {"shapes": ("4", "5")}),
-        ("from sample.helpers import outer\ndef node(f=outer): return f()", {"helpers": ("return 1", "return 2")}),
-        ("from sample.helpers import outer\ndef by(f): return lambda g: g\n@by(outer)\ndef node(): ...", {"helpers": ("1", "2")}),
-        ("from sample.constants import LIMIT\ndef node(): return LIMIT", {"constants": ("10", "11")}),
-        ("from sample.constants import TABLE\ndef node(): return TABLE", {"constants": ("= 1", "= 3")}),
-        ("from sample.constants import TABLE\ndef node(): return TABLE", {"constants": ("dog=2", "dog=3")}),
-        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sample.shapes import Shape\ndef node(x: 'Shape'): ...", {"shapes": ("4", "5")}),
-        ("def node(): return open(__file__.replace('nodes.py', 'names.csv'))", {"names": ("dog", "emu")}),
-        ("node = lambda: 1", {"nodes": ("1", "2")}),
-        ("def make(n):\n    def inner(): return n\n    return inner\nnode = make(1)", {"nodes": ("make(1)", "make(2)")}),
-        ("from functools import partial\ndef f(n): return n\nnode = partial(f, 1)", {"nodes": ("f, 1", "f, 2")}),
-        ("class Adder:\n    def __init__(self, n): self.n = n\n    def __call__(self): ...\nnode = Adder(1)", {"nodes": ("r(1)", "r(2)")}),
-        ("class Adder:\n    def add(self): return 1\nnode = Adder().add", {"nodes": ("return 1", "return 2")}),
-    ],
-)  # fmt: skip
+INNER = {"helpers": ("return 1", "return 2")}
+SIDES = {"shapes": ("SIDES = 4", "SIDES = 5")}
+
+COUNTS = {
+    "imported function": ("from sample.helpers import outer\ndef node(): return outer()", INNER),
+    "imported module": ("from sample import helpers\ndef node(): return helpers.outer()", INNER),
+    "dotted module": ("import sample.helpers\ndef node(): return sample.helpers.outer()", INNER),
+    "renamed module": ("import sample.helpers as h\ndef node(): return h.outer()", INNER),
+    "relative import": ("from . import helpers\ndef node(): return helpers.outer()", INNER),
+    "star import": ("from .helpers import *\ndef node(): return outer()", INNER),
+    "module in a subpackage": (
+        "from sample import deep\nimport sample.deep.below\ndef node(): return deep.below.work()",
+        {"below": ("return 1", "return 2")},
+    ),
+    "import in the function": (
+        "def node():\n    from .deep import below\n    return below.work()",
+        {"below": ("return 1", "return 2")},
+    ),
+    "class that the package re-exports": ("from sample import Shape\ndef node(): return Shape()", SIDES),
+    "attribute of the package": ("import sample\ndef node(): return sample.Shape()", SIDES),
+    "annotation": ("from sample.shapes import Shape\ndef node(shape: Shape): ...", SIDES),
+    "return annotation in quotes": ("from sample.shapes import Shape\ndef node() -> 'list[Shape]': ...", SIDES),
+    "annotation partly in quotes": ("from sample.shapes import Shape\ndef node(x: list['Shape']): ...", SIDES),
+    "annotation imported for type checkers": (
+        "import typing\nif typing.TYPE_CHECKING:\n    from sample.shapes import Shape\ndef node(x: 'Shape'): ...",
+        SIDES,
+    ),
+    "base class": ("from .shapes import Shape\nclass Square(Shape): ...\ndef node(): Square()", SIDES),
+    "default": ("from sample.helpers import outer\ndef node(f=outer): return f()", INNER),
+    "argument of a decorator": (
+        "from .helpers import outer\ndef by(f): return lambda g: g\n@by(outer)\ndef node(): ...",
+        INNER,
+    ),
+    "constant": ("from sample.constants import LIMIT\ndef node(): return LIMIT", {"constants": ("10", "11")}),
+    "item of a constant": (
+        "from sample.constants import TABLE\ndef node(): return TABLE",
+        {"constants": ("= 1", "= 3")},
+    ),
+    "update of a constant": (
+        "from sample.constants import TABLE\ndef node(): return TABLE",
+        {"constants": ("dog=2", "dog=3")},
+    ),
+    "data file": ("def node(): return open(__file__.replace('nodes.py', 'names.csv'))", {"names": ("dog", "emu")}),
+    "lambda": ("node = lambda: 1", {"nodes": ("1", "2")}),
+    "closure": (
+        "def make(n):\n    def inner(): return n\n    return inner\nnode = make(1)",
+        {"nodes": ("make(1)", "make(2)")},
+    ),
+    "partial": ("from functools import partial\ndef f(n): return n\nnode = partial(f, 1)", {"nodes": ("f, 1", "f, 2")}),
+    "object that can be called": (
+        "class Adder:\n    def __init__(self, n): self.n = n\n    def __call__(self): ...\nnode = Adder(1)",
+        {"nodes": ("Adder(1)", "Adder(2)")},
+    ),
+    "method": ("class Adder:\n    def add(self): return 1\nnode = Adder().add", {"nodes": ("return 1", "return 2")}),
+}
+
+DOES_NOT_COUNT = {
+    "other function": (
+        "from sample.helpers import inner\ndef node(): return inner()",
+        {"helpers": ("return inner()", "return 2")},
+    ),
+    "other function of a module": (
+        "from sample import helpers\ndef node(): return helpers.inner()",
+        {"helpers": ("return inner()", "return 2")},
+    ),
+    "other constant": ("from .constants import LIMIT\ndef node(): return LIMIT", {"constants": ("dog=2", "dog=3")}),
+    "name in a text": ("def helper(): return 1\ndef node(): return 'helper'", {"nodes": ("return 1", "return 2")}),
+    "docstring": ("def node():\n    '''Old.'''", {"nodes": ("Old", "New")}),
+    "docstring of a field": (
+        "class Shape:\n    side = 1\n    '''Old.'''\ndef node(): return Shape",
+        {"nodes": ("Old", "New")},
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "edit"), COUNTS.values(), ids=COUNTS)
 def test_everything_that_a_function_reaches_counts(sample, source, edit):
     before = sample(source)
     again = sample()
@@ -88,17 +133,7 @@ def test_everything_that_a_function_reaches_counts(sample, source, edit):
     assert before == again != sample(**edit)
 
 
-@pytest.mark.parametrize(
-    ("source", "edit"),
-    [
-        ("from sample.helpers import inner\ndef node(): return inner()", {"helpers": ("return inner()", "return 2")}),
-        ("from sample import helpers\ndef node(): return helpers.inner()", {"helpers": ("return inner()", "return 2")}),
-        ("from sample.constants import LIMIT\ndef node(): return LIMIT", {"constants": ("dog=2", "dog=3")}),
-        ("def helper(): return 1\ndef node(): return 'helper'", {"nodes": ("return 1", "return 2")}),
-        ("def node():\n    '''Old.'''", {"nodes": ("Old", "New")}),
-        ("class Shape:\n    side = 1\n    '''Old.'''\ndef node(): return Shape", {"nodes": ("Old", "New")}),
-    ],
-)
+@pytest.mark.parametrize(("source", "edit"), DOES_NOT_COUNT.values(), ids=DOES_NOT_COUNT)
 def test_nothing_else_counts(sample, source, edit):
     assert sample(source) == sample(**edit)
 

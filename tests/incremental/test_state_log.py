@@ -73,11 +73,13 @@ def test_rows_of_two_runs_at_the_same_time_count_in_the_order_in_which_they_were
         second.read()
         write(second, {"a": PartitionState(status=f"second {status}")})
         first.read()
+    write(first, {"c": PartitionState(status="first")})
+    write(second, {"c": None, "d": PartitionState(status="second")})
+    write(first, {"d": PartitionState(status="first 5")})
 
     states = open_log().read()
 
-    assert states["a"].status == "second 4"
-    assert states["b"].status == "first 4"
+    assert {key: state.status for key, state in states.items()} == {"a": "second 4", "b": "first 4", "d": "first 5"}
 
 
 def test_log_is_compacted_when_most_of_it_is_outdated(open_log, monkeypatch):

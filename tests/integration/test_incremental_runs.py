@@ -154,7 +154,7 @@ def mentions(project, video_id):
     """Whether a video is mentioned, by the name of each dataset that holds a table or partitions."""
     found = {}
     catalog = project.catalog()
-    for name in pipelines["__default__"].all_outputs():
+    for name in filter(catalog.exists, pipelines["__default__"].all_outputs()):
         content = catalog.load(name)
         if isinstance(content, pd.DataFrame):
             found[name] = video_id in content.to_csv()

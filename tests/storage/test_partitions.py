@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from video_recommender.incremental import Partitions, PartitionState, partitions
+from video_recommender.incremental import Partitions, PartitionState
+from video_recommender.storage import partitions
 
 FAILED = PartitionState("2", status="unreadable", error="no video", properties={"frames": 0})
 

@@ -10,7 +10,10 @@ from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset, DataCatalog
 
 from video_recommender.incremental.dataset_location import dataset_config, find_file_entry, locate_entry
-from video_recommender.storage.atomic_write import staging_paths
+
+STAGED_PREFIX = ".part-"
+REPLACED_PREFIX = ".old-"
+"""Prefixes of the new content and of a folder that is being replaced; the next save removes what a kill left."""
 
 
 class AtomicCatalog(DataCatalog):
@@ -53,7 +56,7 @@ def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDatas
             yield dataset
         return
     target = Path(path)
-    staged, replaced = map(Path, staging_paths(target))
+    staged, replaced = (target.with_name(f"{prefix}{target.name}") for prefix in (STAGED_PREFIX, REPLACED_PREFIX))
     _remove(staged)
     _remove(replaced)
     entry["filepath"] = str(staged)

@@ -18,7 +18,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeAlias
 
 from video_recommender.incremental.value_digest import value_digest
-from video_recommender.storage.digests import fingerprint, fingerprint_file
+from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file
 
 DATA_SUFFIXES: Final = (".txt", ".csv", ".json", ".html", ".md")
 """A data file with the name of a module belongs to its code, as does one that the code names."""
@@ -28,8 +28,11 @@ DATA_FILE: Final = re.compile(r"[\w-][\w./ -]{0,200}\.(?!py$)\w+")
 Symbol: TypeAlias = tuple[str, str]
 """The name of a module, and of something at its top level; an empty name stands for the module itself."""
 
+CodeCache: TypeAlias = dict[str, dict[str, Any]]
+"""By symbol, its digest and that of every file that it was computed from: JSON, to be kept between runs."""
 
-def code_digest(function: Callable[..., Any]) -> str:
+
+def code_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
     """Digest the code of a function and all code of its top-level package that it reaches.
 
     What a partial, a method or a closure has bound counts, too.
@@ -37,8 +40,9 @@ def code_digest(function: Callable[..., Any]) -> str:
     Args:
         function: any callable. One whose source cannot be found by the name of its module, such as a function of a
             notebook, is digested as it is in memory.
+        cache: filled, so that sources that have not changed need not be parsed again.
     """
-    return _Digester().digest(function)
+    return _Digester({} if cache is None else cache).digest(function)
 
 
 def clear_cache() -> None:
@@ -49,7 +53,8 @@ def clear_cache() -> None:
 class _Digester:
     """Digests callables, each once: functions may refer to each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: CodeCache) -> None:
+        self._cache = cache
         self._seen: set[int] = set()
 
     def digest(self, function: Any) -> str:
@@ -64,10 +69,13 @@ class _Digester:
         if not hasattr(function, "__qualname__"):  # an object that can be called
             return fingerprint(self.digest(type(function)), self._bound(vars(function)))
         module, name = getattr(function, "__module__", None) or "", function.__qualname__.partition(".")[0]
-        parsed = _module(module)
-        if parsed is not None and name in parsed.definitions:
-            return fingerprint(_symbol_digest(module, name), function.__qualname__, self._closure(function))
-        return self._digest_in_memory(function)
+        label = f"{module}:{name}"
+        if label not in self._cache or not _is_current(self._cache[label]):
+            parsed = _module(module)
+            if parsed is None or name not in parsed.definitions:
+                return self._digest_in_memory(function)
+            self._cache[label] = _digest_symbol(module, name)
+        return fingerprint(self._cache[label]["digest"], function.__qualname__, self._closure(function))
 
     def _digest_in_memory(self, function: Any) -> str:
         if isinstance(function, type):
@@ -99,10 +107,27 @@ class _Digester:
             return type(value).__qualname__
 
 
-def _symbol_digest(module: str, name: str) -> str:
-    """Digest something at the top level of a module, and all code of the same top-level package that it reaches."""
+def _is_current(entry: Mapping[str, Any]) -> bool:
+    """Whether every file that a digest was computed from is the same as then."""
+    return all(_content_digest(module, file) == digest for module, file, digest in entry["files"])
+
+
+def _content_digest(module: str, name: str) -> str:
+    """Digest a file in the folder of a module, or its own source."""
+    source = _source_file(module)
+    file = source.with_name(name) if source else None
+    return fingerprint_file(file) if file is not None and file.is_file() else ""
+
+
+def _digest_symbol(module: str, name: str) -> dict[str, Any]:
+    """Digest something at the top level of a module, and all code of the same top-level package that it reaches.
+
+    Returns:
+        `digest`; `files`: the module, name and digest of each file that it was computed from.
+    """
     package = module.partition(".")[0]
     digests: dict[str, str] = {}
+    files: dict[tuple[str, str], str] = {}
     waiting: list[Symbol] = [(module, name)]
     while waiting:
         symbol = waiting.pop()
@@ -111,16 +136,18 @@ def _symbol_digest(module: str, name: str) -> str:
         if parsed is None:
             continue
         digests[label] = parsed.digest(symbol[1])
+        files |= {(parsed.name, file): digest for file, digest in parsed.files.items()}
         waiting += [found for found in parsed.references(symbol[1]) if found[0].partition(".")[0] == package]
-    return fingerprint(digests)
+    return {"digest": fingerprint(digests), "files": [[*file, digest] for file, digest in sorted(files.items())]}
 
 
 @dataclass
 class _Module:
-    """The parsed source of a module."""
+    """The parsed source of a module; `files` are the digests of its source and of the data files that were digested."""
 
     name: str
     file: Path
+    files: dict[str, str] = field(default_factory=dict)
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, list[Symbol]] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
@@ -129,9 +156,10 @@ class _Module:
     @classmethod
     def parse(cls, name: str, file: Path) -> "_Module":
         """Parse a source file."""
-        tree = ast.parse(file.read_bytes())
+        source = file.read_bytes()
+        tree = ast.parse(source)
         _strip_docstrings(tree)
-        module = cls(name, file)
+        module = cls(name, file, {file.name: fingerprint_bytes(source)})
         statements = list(_top_level(tree.body))
         for statement in statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -153,6 +181,7 @@ class _Module:
             names = {value for value in constants if isinstance(value, str) and DATA_FILE.fullmatch(value)}
             files = {file.name: file for file in map(self.file.parent.joinpath, names) if file.is_file()}
             data = self._own_data | {name: fingerprint_file(file) for name, file in files.items()}
+            self.files |= data
             self._digests[name] = fingerprint([ast.unparse(statement) for statement in statements], data)
         return self._digests[name]
 

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster
+from tornado.ioloop import PeriodicCallback
 
 from video_recommender.incremental.executors import TaskCrashedError
 
@@ -15,6 +17,8 @@ WORKER_TIMEOUT_S: Final = 60
 """How long to wait for the first worker: a cluster that scales on demand has to start a machine."""
 
 CONNECT_TIMEOUT_S: Final = 10
+
+RESTART_INTERVAL_S: Final = 5
 
 logger = logging.getLogger(__name__)
 _clients: dict[str, Client] = {}
@@ -119,7 +123,11 @@ def _identity(function: object) -> object:
 
 def _local_cluster(workers: int) -> LocalCluster:
     with dask.config.set({"distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error"}):
-        return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:8787")
+        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:8787")
+    restart = PeriodicCallback(partial(cluster.scale, workers), RESTART_INTERVAL_S * 1000)
+    # Dask restarts no worker that dies while it is starting, as a partition may make it do
+    cluster.loop.add_callback(restart.start)  # type: ignore[union-attr]
+    return cluster
 
 
 def _connect(address: str) -> Client:

@@ -1,10 +1,12 @@
 """Make every way to run a pipeline use the incremental runner."""
 
-import kedro.framework.session.service_session
-import kedro.framework.session.session
-import kedro.runner
+from importlib import import_module
+from typing import Final
 
 from video_recommender.incremental.runner import IncrementalRunner
+
+CHOOSERS: Final = ("kedro.runner", "kedro.framework.session.session", "kedro.framework.session.service_session")
+"""Modules that choose the default runner; imported late, because workers do without."""
 
 
 def use_incremental_runner() -> None:
@@ -14,5 +16,5 @@ def use_incremental_runner() -> None:
     choose it in three places. Call this in `settings.py`. The option
     `--runner=kedro.runner.sequential_runner.SequentialRunner` still names Kedro's own.
     """
-    for module in (kedro.runner, kedro.framework.session.session, kedro.framework.session.service_session):
-        vars(module)["SequentialRunner"] = IncrementalRunner
+    for name in CHOOSERS:
+        vars(import_module(name))["SequentialRunner"] = IncrementalRunner

@@ -10,7 +10,6 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path, parse_dataset_definition
 from kedro_datasets._typing import TablePreview
-from kedro_datasets.pandas import ParquetDataset
 
 from video_recommender.incremental.partition_store import PartitionStore, check_key
 from video_recommender.incremental.state_log import Row, StateLog
@@ -28,6 +27,9 @@ from video_recommender.storage.partitions import (
 
 CONFLICT: Final = "conflict"
 """Status of a partition whose path is taken by a file that no run has made."""
+
+PARQUET: Final = "kedro_datasets.pandas.parquet_dataset.ParquetDataset"
+"""Known by its name: its package imports SQLAlchemy, for which every worker would wait."""
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
             schema=schema or "",
             storage_options=credentials or {},
         )
-        self._reads_parquet = partition_type is ParquetDataset and not options
+        self._reads_parquet = not options and _name(partition_type) == PARQUET
         self._log = StateLog(self.store.filesystem, str(self.store.root / STATE_FOLDER))
         self.metadata = metadata
 
@@ -218,3 +220,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
             "dataset": partition_type.__name__,
             "filename_suffix": self.store.suffix,
         }
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -28,6 +28,9 @@ from video_recommender.storage.partitions import Partitions, PartitionState
 LEDGER: Final = "node_ledger"
 """The dataset that keeps what each node was made from; without it every table is computed again."""
 
+CODE: Final = "code"
+"""The entry of the ledger that keeps digests of code, so that a run with nothing to do parses no source."""
+
 WORKERS: Final = "params:workers"
 
 ALWAYS_RUN: Final = "always_run"
@@ -70,12 +73,15 @@ class IncrementalRunner(SequentialRunner):
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
-        digests = CatalogDigests(catalog)
         keeps_ledger = LEDGER in catalog
+        entries = _load_ledger(catalog) if keeps_ledger else {}
+        code = entries.setdefault(CODE, {})
+        known_code = dict(code)
+        digests = CatalogDigests(catalog, code)
         for node in pipeline.nodes:  # at the start: an edit during the run must not count for what older code has made
             if hasattr(node.func, "per_partition") or (keeps_ledger and _can_be_skipped(node)):
                 digests.of_function(_digested_function(node))
-        ledger = NodeLedger(_load_ledger(catalog) if keeps_ledger else {}, digests)
+        ledger = NodeLedger(entries, digests)
         hooks = _Hooks(hook_manager, catalog, run_id)
         unread = Counter(name for node in pipeline.nodes for name in node.inputs)
         for node in by_stage(pipeline):
@@ -99,6 +105,8 @@ class IncrementalRunner(SequentialRunner):
                         ledger.record(node, description)
                         catalog.save(LEDGER, ledger.entries)
             _release(node, catalog, unread, pipeline)
+        if keeps_ledger and code != known_code:
+            catalog.save(LEDGER, ledger.entries)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from kedro.io import CatalogProtocol
 from kedro.io.core import is_parameter
 from kedro.pipeline.node import Node
 
-from video_recommender.incremental.code_digest import code_digest
+from video_recommender.incremental.code_digest import CodeCache, code_digest
 from video_recommender.incremental.file_digest import ABSENT, dataset_digest
 from video_recommender.incremental.value_digest import value_digest
 from video_recommender.storage.digests import fingerprint
@@ -49,8 +49,13 @@ def depends_on(*libraries: str, version: str | None = None) -> Callable[[F], F]:
     return mark
 
 
-def function_digest(function: Callable[..., Any]) -> str:
-    """Digest what a node function depends on besides its inputs: its code or version, and its libraries."""
+def function_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
+    """Digest what a node function depends on besides its inputs: its code or version, and its libraries.
+
+    Args:
+        function: of a node.
+        cache: see `code_digest`.
+    """
     bound: list[Any] = []
     marked = function
     while isinstance(marked, partial):
@@ -58,7 +63,7 @@ def function_digest(function: Callable[..., Any]) -> str:
         bound += [_digest_or_name(value) for _, value in sorted(marked.keywords.items())]
         marked = marked.func
     dependencies: Dependencies = getattr(marked, "dependencies", Dependencies())
-    code = code_digest(function) if dependencies.version is None else [dependencies.version, *bound]
+    code = code_digest(function, cache) if dependencies.version is None else [dependencies.version, *bound]
     return fingerprint(code, {library: _installed_version(library) for library in dependencies.libraries})
 
 
@@ -67,10 +72,12 @@ class CatalogDigests:
 
     Args:
         catalog: the datasets.
+        code: digests of code of earlier runs; filled.
     """
 
-    def __init__(self, catalog: CatalogProtocol[Any, Any]) -> None:
+    def __init__(self, catalog: CatalogProtocol[Any, Any], code: CodeCache | None = None) -> None:
         self._catalog = catalog
+        self._code: CodeCache = {} if code is None else code
         self._digests: dict[str, str | None] = {}
         self._functions: dict[int, tuple[Callable[..., Any], str]] = {}
 
@@ -83,7 +90,7 @@ class CatalogDigests:
     def of_function(self, function: Callable[..., Any]) -> str:
         """Digest a node function, as it is when this is called for the first time."""
         if id(function) not in self._functions:
-            self._functions[id(function)] = function, function_digest(function)
+            self._functions[id(function)] = function, function_digest(function, self._code)
         return self._functions[id(function)][1]
 
     def forget(self, names: Iterable[str]) -> None:

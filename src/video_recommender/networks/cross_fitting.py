@@ -25,7 +25,7 @@ from video_recommender.networks.head_training import (
 )
 from video_recommender.networks.training_images import TransferLearningOptions
 from video_recommender.schemas import VideoPoints
-from video_recommender.similarity.cross_validation import Folds, LabelledVideos, assign_folds
+from video_recommender.similarity.category_models import Folds, LabelledVideos, assign_folds
 
 logger = logging.getLogger(__name__)
 

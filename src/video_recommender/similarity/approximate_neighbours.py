@@ -1,7 +1,6 @@
 """Approximate nearest neighbours: an index proposes candidates, which are ranked by their exact similarity."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,6 @@ MIN_POINTS_PER_CELL: Final = 32
 SAMPLE: Final = 100_000
 """Points that the axes and the ranges of coordinates are computed from."""
 POINTS_PER_BLOCK: Final = 16_384
-
 CANDIDATES_PER_NEIGHBOUR: Final = 6
 """Proposed candidates per neighbour, because similarities of the index are approximate."""
 SPARE_CANDIDATES: Final = 10
@@ -42,7 +40,6 @@ SEED: Final = 0
 """Of the sample and of the rotation; fixed, so that the same points give the same index whatever the run's seed."""
 TIE: Final = 1e-8
 """Similarities that differ by less are equally good."""
-
 QUERIES_PER_BLOCK: Final = 2048
 """Queries for which the index reads each cell once."""
 QUERIES_PER_RANKING: Final = 32
@@ -52,14 +49,8 @@ Points = NDArray[np.float32]
 Positions = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class SearchEffort:
-    """How thoroughly an index is searched.
-
-    Attributes:
-        cells: cells that a query reads (nprobe).
-        refined: points per proposed one that codes select, to be compared by 8-bit coordinates (k_factor).
-    """
+class SearchEffort(NamedTuple):
+    """Cells that a query reads (nprobe), and points per proposed one that are compared in 8 bits (k_factor)."""
 
     cells: int
     refined: int
@@ -77,14 +68,14 @@ class NeighbourIndex:
     The index is built by one thread, so that the same points give the same bytes.
 
     Args:
-        points: float32, shape (videos, axes), of any length: only their direction counts.
+        points: shape (videos, axes), of any length: only their direction counts.
 
     Attributes:
         effort: how thoroughly it is searched.
     """
 
     def __init__(self, points: Points) -> None:
-        self.effort = SearchEffort(1, 1)
+        self.effort = MIN_EFFORT
         with threadpool_limits(1):
             sample = normalize(points[:: -(-len(points) // SAMPLE)])
             self._projection = _principal_axes(sample)
@@ -99,16 +90,11 @@ class NeighbourIndex:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update({**state, "_index": _faiss().deserialize_index(state["_index"])})
 
-    def with_effort(self, effort: SearchEffort) -> Self:
-        """Set how thoroughly it is searched."""
-        self.effort = effort
-        return self
-
     def propose(self, queries: Points, count: int, excluded: Positions | None = None) -> Positions:
         """Propose near points, approximately nearest first.
 
         Args:
-            queries: float32, shape (queries, axes), of any length.
+            queries: shape (queries, axes), of any length.
             count: number of points per query.
             excluded: row numbers of points that are proposed to no query.
 
@@ -137,9 +123,6 @@ class NeighbourIndex:
 def fit_index(points: Points) -> tuple[NeighbourIndex, float]:
     """Build an index, and raise its effort until it finds what an exact search of a sample finds.
 
-    Args:
-        points: float32, shape (videos, axes), of any length.
-
     Returns:
         The index and its recall: the share of the ten nearest that is found, or others that are as near. Without any
         structure in the points it may be below `WANTED_RECALL` at `MAX_EFFORT`.
@@ -150,14 +133,16 @@ def fit_index(points: Points) -> tuple[NeighbourIndex, float]:
     exact = find_neighbours(cosine_scores(queries, points), sample, np.arange(len(points)), SAMPLED_NEIGHBOURS)
 
     def recall_with(effort: SearchEffort) -> float:
-        found = find_neighbours_with(index.with_effort(effort), points, queries, sample, None, SAMPLED_NEIGHBOURS)
+        index.effort = effort
+        found = find_neighbours_with(index, points, queries, sample, None, SAMPLED_NEIGHBOURS)
         return float((found.similarities >= exact.similarities[:, -1:] - TIE).mean())
 
     effort, recall = MIN_EFFORT, recall_with(MIN_EFFORT)
     while recall < WANTED_RECALL and (more := _more_effort(effort)):
         recalls = [recall_with(tried) for tried in more]
         effort, recall = more[int(np.argmax(recalls))], max(recalls)
-    return index.with_effort(effort), recall
+    index.effort = effort
+    return index, recall
 
 
 def find_neighbours_with(
@@ -165,16 +150,9 @@ def find_neighbours_with(
 ) -> Neighbours:
     """Find the k nearest candidates of every query among those that an index proposes.
 
+    The candidates are `points`, shape (candidates, axes); without labels, the label of each is its row number.
     Similarities are exact, and ties are broken as in `find_neighbours`. If fewer than k of the proposed candidates are
     allowed, all candidates are compared.
-
-    Args:
-        index: of the points.
-        points: the candidates, shape (candidates, axes).
-        queries: shape (queries, axes).
-        query_labels: shape (queries,).
-        labels: of the candidates; None: the label of each is its row number.
-        k: number of neighbours, at least 1.
     """
     found = Neighbours(np.full((len(queries), k), -1), np.full((len(queries), k), np.nan))
     allowed = np.full(len(queries), len(points))
@@ -194,7 +172,7 @@ def find_neighbours_with(
 
 def _more_effort(effort: SearchEffort) -> list[SearchEffort]:
     """Double one of both: tight clusters need more points compared in 8 bits, other points need more cells."""
-    doubled = replace(effort, cells=2 * effort.cells), replace(effort, refined=2 * effort.refined)
+    doubled = effort._replace(cells=2 * effort.cells), effort._replace(refined=2 * effort.refined)
     return [more for more in doubled if more.cells <= MAX_EFFORT.cells and more.refined <= MAX_EFFORT.refined]
 
 
@@ -219,21 +197,16 @@ def _rank_proposed(
     best = np.empty((len(queries), compared), np.int64)
     for start in range(0, len(queries), QUERIES_PER_RANKING):
         block = slice(start, start + QUERIES_PER_RANKING)
-        cosines = np.where(is_excluded[block], -np.inf, _float32_cosines(points[proposed[block]], queries[block]))
+        candidates = points[proposed[block]]
+        cosines = (candidates @ queries[block, :, np.newaxis])[:, :, 0]  # up to the length of the query
+        cosines /= np.maximum(np.sqrt(np.einsum("qca,qca->qc", candidates, candidates)), np.finfo(np.float32).tiny)
+        cosines[is_excluded[block]] = -np.inf
         best[block] = np.argpartition(-cosines, compared, axis=1)[:, :compared]
         chosen = np.take_along_axis(proposed[block], best[block], axis=1)
-        candidates = unit_rows(points[chosen.ravel()]).reshape(*chosen.shape, -1)
-        scores[block] = (candidates @ unit_rows(queries[block])[:, :, np.newaxis])[:, :, 0]
+        vectors = unit_rows(points[chosen.ravel()]).reshape(*chosen.shape, -1)
+        scores[block] = (vectors @ unit_rows(queries[block])[:, :, np.newaxis])[:, :, 0]
     proposed, is_excluded = (np.take_along_axis(values, best, axis=1) for values in (proposed, is_excluded))
     return select_best(scores, proposed, is_excluded, len(points), k)
-
-
-def _float32_cosines(candidates: Points, queries: Points) -> Points:
-    """Cosines, up to the length of the query."""
-    lengths = np.sqrt(np.einsum("qca,qca->qc", candidates, candidates))
-    cosines: Points = (candidates @ queries[:, :, np.newaxis])[:, :, 0]
-    cosines /= np.maximum(lengths, np.finfo(np.float32).tiny)
-    return cosines
 
 
 def _random_rotation(axes: int) -> Points:

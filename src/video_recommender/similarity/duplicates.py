@@ -11,33 +11,24 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from video_recommender.similarity.hash_index import HashIndex, Rows
-from video_recommender.similarity.perceptual_hash import HASH_BITS, ZOOMS, HashedFrames, Hashes
+from video_recommender.similarity.perceptual_hash import HASH_BITS, ZOOMS, Hashes, HashIndex, Rows
 
 MAX_DISTANCE: Final = 10
 """Hamming distance of the hashes of matching frames, in bits; frames of other videos rarely come as near."""
-
 MATCHES_PER_FRAME: Final = 64
 """Matching frames that are considered for each frame: enough for 64 copies of a video."""
-
 OFFSET_STEP_S: Final = 0.5
 """Frame matches whose offsets round to the same step vote for the same alignment."""
-
 MIN_VOTE_SHARE: Final = 0.5
 """Share of the shorter video's query frames that must vote for an alignment before it is verified."""
-
 STILL_DISTANCE: Final = 2
 """A frame within so many bits of the previous one is neither indexed nor searched for: a still picture of half a minute
 would otherwise match nothing but itself."""
-
 MAX_ALIGNMENTS: Final = 3
 """Alignments that are verified per pair of videos."""
-
 ADJACENT_FRAMES: Final = 1
 """A frame may match so many frames before or after the one at its time in the other video."""
-
 QUERIES_PER_BLOCK: Final = 65536
-
 DURATION_STEP_S: Final = 0.5
 """Videos whose rounded durations are equal are equally long: a copy at another frame rate may differ by a frame."""
 
@@ -50,6 +41,22 @@ class DeduplicationOptions(BaseModel):
     max_mean_distance: float = Field(default=7.0, ge=0, le=HASH_BITS)
     min_frames: PositiveInt = 5
     exclude_duplicates: bool = True
+
+
+@dataclass(frozen=True)
+class HashedFrames:
+    """The frames of one video that have a hash.
+
+    Attributes:
+        times_s: float64, shape (n,): seconds from the start of the video.
+        hashes: uint64, shape (n, zooms), in the order of `ZOOMS`.
+    """
+
+    times_s: NDArray[np.float64]
+    hashes: Hashes
+
+    def __len__(self) -> int:
+        return len(self.times_s)
 
 
 @dataclass(frozen=True)
@@ -71,15 +78,8 @@ class DuplicatePair:
     offset_s: float
 
 
-@dataclass(frozen=True)
-class Duplicate:
-    """A near duplicate of another video.
-
-    Attributes:
-        original: row number of the other video.
-        matched_share: share of the frames of the shorter one that match the other.
-        offset_s: time in the original at which it starts, in seconds.
-    """
+class Duplicate(NamedTuple):
+    """A near duplicate: row number of its original, share of matching frames, and where in the original it starts."""
 
     original: int
     matched_share: float
@@ -94,11 +94,7 @@ class _Alignment(NamedTuple):
 
 
 def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> list[DuplicatePair]:
-    """Find the pairs of videos with the same content, without comparing all pairs.
-
-    Returns:
-        The best alignment of each pair, in order of the row numbers.
-    """
+    """Find the pairs of videos with the same content in order, each by its best alignment, without comparing all."""
     best: dict[frozenset[int], DuplicatePair] = {}
     for alignment in _likely_alignments(videos):
         if min(len(videos[alignment.full]), len(videos[alignment.cropped])) < options.min_frames:
@@ -116,13 +112,6 @@ def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Ma
 
     Videos are processed in order of their rank. One that matches an original becomes a duplicate of the most similar
     original; any other becomes an original itself. So no original is a duplicate.
-
-    Args:
-        pairs: pairs of videos with the same content.
-        ranks: rank of each video; the lowest is the most suitable original.
-
-    Returns:
-        The duplicates by their row number.
     """
     partners: dict[int, dict[int, Duplicate]] = {}
     for pair in pairs:
@@ -140,14 +129,7 @@ def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Ma
 
 
 def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
-    """Rank videos as originals: by duration, then by resolution, both descending, then by `video_id`.
-
-    Args:
-        videos: columns `duration_s`, `width`, `height` and `video_id`.
-
-    Returns:
-        The rank of each row, from 0.
-    """
+    """Rank videos as originals, from 0: by `duration_s`, then by `width` × `height`, descending, then by `video_id`."""
     duration = -(videos["duration_s"].fillna(0) / DURATION_STEP_S).round()
     pixels = -(videos["width"] * videos["height"]).fillna(0).astype(float)
     order = np.lexsort((videos["video_id"].to_numpy(str), pixels.to_numpy(), duration.to_numpy()))
@@ -156,14 +138,9 @@ def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
 
 
 def merge_groups(groups: pd.Series, originals: pd.Series) -> pd.Series:
-    """Merge the groups of near duplicates with those of their originals.
+    """Merge the groups of near duplicates with those of their originals, under the first name in the alphabet.
 
-    Args:
-        groups: str, index `video_id`.
-        originals: str, same index: the original of a near duplicate; missing for others.
-
-    Returns:
-        The groups; merged groups get the name that is first in alphabetical order.
+    Both tables have the index `video_id`; the original is missing for videos that are no near duplicates.
     """
     pairs = originals.dropna()
     codes, names = groups.factorize(sort=True)
@@ -238,11 +215,7 @@ def _blocks_of_videos(owners: Rows) -> Iterator[slice]:
 
 
 def _count_votes(frames: _Frames, index: HashIndex, indexed: Rows, queries: Rows) -> tuple[Rows, Rows]:
-    """Count the matching frames of each alignment.
-
-    Returns:
-        Alignments, as rows with the fields of `_Alignment`, and the number of frames that vote for each.
-    """
+    """Return alignments, as rows with the fields of `_Alignment`, and the number of frames that vote for each."""
     votes = []
     for zoom in range(len(ZOOMS)):
         owners = frames.owners[queries]

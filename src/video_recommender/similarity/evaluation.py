@@ -1,8 +1,13 @@
-"""Evaluate recommenders and detectors on the labelled videos of a corpus."""
+"""Evaluate recommenders and detectors on the labelled videos of a corpus.
+
+Ranking metrics are defined as by the recommenders project (github.com/recommenders-team/recommenders). Relevant videos
+of a list are those of its own category. Metrics are averaged over the lists with at least one relevant candidate; NaN
+if there are none.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
@@ -12,19 +17,26 @@ from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from video_recommender.schemas import ClassEmbeddings, Corpus
-from video_recommender.similarity.category_models import ClassificationOptions
-from video_recommender.similarity.cross_validation import accuracy, compare_models, labelled_corpus, labelled_videos
+from video_recommender.similarity.category_models import (
+    ClassificationOptions,
+    accuracy,
+    compare_models,
+    labelled_corpus,
+    labelled_videos,
+)
 from video_recommender.similarity.importance import ObjectScores
 from video_recommender.similarity.nearest_neighbours import (
     BlockScores,
     Exclusion,
+    Labels,
+    Matrix,
     Scores,
     cosine_scores,
     find_neighbours_per_exclusion,
     group_labels,
+    unit_rows,
 )
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
-from video_recommender.similarity.ranking_metrics import RankedLists, precision_at_k, rate_lists, sample_queries
 from video_recommender.similarity.recommender import RecommendationOptions
 
 EVALUATED_VIDEOS: Final = 5000
@@ -33,16 +45,47 @@ WORD: Final = r"\b[^\W\d_]{2,}\b"
 """Two or more letters: numbers in titles carry no meaning."""
 TIE_BREAK: Final = 1e-6
 """Weight of the random score that orders titles with equal cosine; most pairs of titles share no word."""
+LISTS_PER_BLOCK: Final = 256
 
 
-class Recommended(NamedTuple):
-    """Lists that are evaluated."""
+@dataclass(frozen=True)
+class RankedLists:
+    """Relevance of recommended videos.
 
-    candidates: str
-    """`all`, or `other_groups`: without videos of the query's group."""
-    positions: NDArray[np.int64]
-    """Row numbers of recommended videos, shape (queries, k); -1 where a list is shorter."""
-    lists: RankedLists
+    Attributes:
+        hits: shape (lists, k), best rank first: whether the video is relevant; False where the list is shorter.
+        relevant: shape (lists,): number of relevant candidates.
+    """
+
+    hits: NDArray[np.bool_]
+    relevant: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if (self.hits.sum(axis=1) > self.relevant).any():
+            raise ValueError("A list has more relevant videos than there are candidates: count the candidates again")
+
+    @property
+    def measurable(self) -> "RankedLists":
+        """The lists with at least one relevant candidate."""
+        return RankedLists(self.hits[self.relevant > 0], self.relevant[self.relevant > 0])
+
+
+def rate_lists(
+    positions: NDArray[np.int64], queries: NDArray[np.int64], categories: pd.Series, labels: Labels
+) -> RankedLists:
+    """Determine which of the recommended videos are relevant.
+
+    Args:
+        positions: row numbers of recommended videos, shape (queries, k); -1 where a list is shorter.
+        queries: row numbers of the queries.
+        categories: of all videos.
+        labels: of all videos; videos with the label of the query were excluded.
+    """
+    codes = categories.factorize()[0]
+    same_category = categories.groupby(codes).transform("size").to_numpy(np.int64)
+    excluded = categories.groupby([codes, labels]).transform("size").to_numpy(np.int64)
+    hits = (positions >= 0) & (codes[positions] == codes[queries, np.newaxis])
+    return RankedLists(hits, (same_category - excluded)[queries])
 
 
 @dataclass(frozen=True)
@@ -51,7 +94,7 @@ class EvaluationSet:
 
     Attributes:
         videos: `category`, `group` and `title`, index `video_id`, in alphabetical order.
-        queries: row numbers of the queries.
+        queries: row numbers of the queries, ascending.
     """
 
     videos: pd.DataFrame
@@ -59,9 +102,9 @@ class EvaluationSet:
 
     @classmethod
     def draw(cls, video_ids: pd.Index, corpus: DataFrame[Corpus], seed: int) -> Self:
-        """Select the labelled ones of some videos, and draw the queries."""
+        """Select the labelled ones of some videos, and draw the queries; all if they are not too many."""
         videos = labelled_corpus(video_ids.sort_values(), corpus)
-        return cls(videos, sample_queries(len(videos), EVALUATED_VIDEOS, seed))
+        return cls(videos, np.sort(np.random.default_rng(seed).permutation(len(videos))[:EVALUATED_VIDEOS]))
 
     def cosine_scores(self, vectors: NDArray[np.float32]) -> Scores:
         """Score by the cosine of vectors, shape (videos, axes)."""
@@ -82,21 +125,32 @@ class EvaluationSet:
 
         return prepare
 
-    def recommend(self, scores: Scores, k: int) -> Iterator[Recommended]:
-        """Recommend k videos for each query, from all videos and from those of other groups.
+    def evaluate(self, scores: Scores, k: int, points: Matrix) -> Iterator[dict[str, str | int | float]]:
+        """Recommend k videos for each query, from all videos and from those of other groups, and measure both.
 
-        Videos of the same group are excluded before ranking, and do not count as relevant candidates.
+        Videos of the same group are excluded before ranking, and do not count as relevant candidates. Diversity is
+        measured between `points`, shape (videos, axes).
+
+        Yields:
+            The columns of `RecommendationReport` but `system`, first for `all` videos, then for `other_groups`.
         """
-        labels = {
-            "all": np.arange(len(self.videos)),
-            "other_groups": group_labels(self.videos.index, self.videos["group"]),
-        }
+        groups = group_labels(self.videos.index, self.videos["group"])
+        labels = {"all": np.arange(len(self.videos)), "other_groups": groups}
         exclusions = [Exclusion(label[self.queries], label) for label in labels.values()]
         found = find_neighbours_per_exclusion(scores, exclusions, k)
         for (candidates, label), neighbours in zip(labels.items(), found, strict=True):
             positions = neighbours.positions
             lists = rate_lists(positions, self.queries, self.videos["category"], label)
-            yield Recommended(candidates, positions, lists)
+            yield {
+                "candidates": candidates,
+                "neighbours": k,
+                "videos": len(lists.measurable.relevant),
+                "precision": precision_at_k(lists),
+                "ndcg": ndcg_at_k(lists),
+                "map": map_at_k(lists),
+                "intra_list_diversity": intra_list_diversity(positions, points),
+                "catalogue_coverage": catalogue_coverage(positions, len(self.videos)),
+            }
 
 
 def evaluate_detector(
@@ -108,21 +162,75 @@ def evaluate_detector(
     recommendation: RecommendationOptions,
     seed: int,
 ) -> dict[str, float]:
-    """Measure classification and recommendation with the object scores of a detector.
+    """Measure `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, if they can be measured.
 
     The same corpus and seed give the same folds and queries for every detector.
-
-    Returns:
-        `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, as far as they can be measured.
     """
     space = ObjectSpace(features).fit(scores, class_embeddings)
     points = space.transform(space.importances(scores))
     comparison = compare_models(labelled_videos(points, corpus), classification.candidates, classification.folds, seed)
     test, k = EvaluationSet.draw(points.index, corpus, seed), recommendation.neighbours
     vectors = points.loc[test.videos.index].to_numpy(np.float32)
-    *_, other_groups = test.recommend(test.cosine_scores(vectors), k)
+    _, other_groups = test.evaluate(test.cosine_scores(vectors), k, vectors)
     metrics = {
         "category_accuracy": accuracy(comparison.predictions_of_chosen),
-        f"precision_at_{k}_other_groups": precision_at_k(other_groups.lists),
+        f"precision_at_{k}_other_groups": float(other_groups["precision"]),
     }
     return {name: value for name, value in metrics.items() if not np.isnan(value)}
+
+
+def precision_at_k(lists: RankedLists) -> float:
+    """Compute precision@k: hits divided by k, even if a list is shorter or fewer than k videos are relevant."""
+    return _mean(lists.measurable.hits.mean(axis=1))
+
+
+def ndcg_at_k(lists: RankedLists) -> float:
+    """Compute nDCG@k with binary relevance: DCG / ideal DCG, averaged over lists (Järvelin and Kekäläinen 2002).
+
+    DCG = Σ hit(rank) / log2(1 + rank); the ideal list starts with its min(k, relevant) hits.
+    """
+    lists = lists.measurable
+    discounts = 1 / np.log2(np.arange(2, lists.hits.shape[1] + 2))
+    ideal = np.cumsum(discounts)[np.minimum(lists.relevant, len(discounts)) - 1]
+    return _mean(lists.hits @ discounts / ideal)
+
+
+def map_at_k(lists: RankedLists) -> float:
+    """Compute MAP@k: Σ over hits of precision@rank, divided by min(k, relevant), averaged over lists."""
+    lists = lists.measurable
+    ranks = np.arange(1, lists.hits.shape[1] + 1)
+    precisions = np.where(lists.hits, lists.hits.cumsum(axis=1) / ranks, 0)
+    return _mean(precisions.sum(axis=1) / np.minimum(lists.relevant, len(ranks)))
+
+
+def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
+    """Compute the mean of 1 - cosine over the pairs within a list, averaged over lists (Ziegler et al. 2005).
+
+    Args:
+        positions: see `rate_lists`.
+        points: shape (videos, axes); the same space for all recommenders that are compared.
+
+    Returns:
+        0 (identical) to 2 (opposite).
+    """
+    lengths = (positions >= 0).sum(axis=1)
+    positions, lengths = positions[lengths > 1], lengths[lengths > 1]
+    similarities = np.empty(len(positions))
+    for start in range(0, len(positions), LISTS_PER_BLOCK):
+        rows = slice(start, start + LISTS_PER_BLOCK)
+        listed = positions[rows]
+        vectors = unit_rows(points[listed.ravel()]).reshape(*listed.shape, points.shape[1])
+        vectors[listed < 0] = 0
+        # |Σv|² contains every pair twice and each vector with itself once, so no matrix of pairs is needed
+        similarities[rows] = (vectors.sum(axis=1) ** 2).sum(axis=1) - (vectors**2).sum(axis=(1, 2))
+    return _mean(np.clip(1 - similarities / (lengths * (lengths - 1)), 0, 2))
+
+
+def catalogue_coverage(positions: NDArray[np.int64], videos: int) -> float:
+    """Compute the share of videos that are recommended at least once; for `positions`, see `rate_lists`."""
+    recommended = np.unique(positions[positions >= 0])
+    return len(recommended) / videos if len(recommended) else float("nan")
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else float("nan")

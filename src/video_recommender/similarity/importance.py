@@ -1,4 +1,9 @@
-"""Object scores of videos, and the importance of each object in a video computed from them."""
+"""Object scores of videos, and the importance of each object in a video computed from them.
+
+Object scores are summed over tables such as `Partitions.blocks`, which are read once. Videos that are not among
+`video_ids` are ignored, and a video that is in no table gets an empty row. A class that is not among `class_names`, the
+classes of the network, is a ValueError.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,49 +42,18 @@ class ObjectScores:
 
 
 def scores_from_detections(
-    detections: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index
+    detections: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index, *, has_areas: bool = False
 ) -> ObjectScores:
-    """Count the frames in which each class was detected, and sum their confidence.
+    """Count the frames in which each class was detected, and sum their confidence and area.
 
-    Args:
-        detections: tables with the columns of `Detections` and `video_id`, such as `Partitions.blocks`; read once.
-            Other videos than `video_ids` are ignored.
-        video_ids: rows of the result; a video without detections gets an empty row.
-        class_names: every class of the network.
-
-    Raises:
-        ValueError: if a class is unknown to the network.
+    Tables have the columns of `Detections` (with areas, of `Segmentations`) and `video_id`, with all rows of a video in
+    one of them. A frame with several segmented objects of a class counts once, with their highest confidence and their
+    total area, at most 100 %.
     """
-    counted = (table.assign(frames=1.0) for table in detections)
-    columns = {"frames": "frames", "confidence": "confidence"}
+    columns = {"frames": "frames", "confidence": "confidence"} | ({"area": "area_pct"} if has_areas else {})
+    merged = map(_merge_objects, detections) if has_areas else detections
+    counted = (table.assign(frames=1.0) for table in merged)
     return ObjectScores(video_ids, class_names, **_sums(counted, video_ids, class_names, columns))
-
-
-def scores_from_segmentations(
-    segmentations: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index
-) -> ObjectScores:
-    """Count the frames in which each class was segmented, and sum their confidence and area.
-
-    A frame with several objects of a class counts once, with their highest confidence and their total area, at most
-    100 %.
-
-    Args:
-        segmentations: tables with the columns of `Segmentations` and `video_id`, all rows of a video in one of them.
-        video_ids: see `scores_from_detections`.
-        class_names: every class of the segmenter.
-
-    Raises:
-        ValueError: if a class is unknown to the segmenter.
-    """
-
-    def per_frame(objects: pd.DataFrame) -> pd.DataFrame:
-        by_class = objects.groupby(["video_id", "frame", "class_name"], as_index=False, observed=True)
-        merged = by_class.agg({"confidence": "max", "area_pct": "sum"})
-        return merged.assign(frames=1.0, area_pct=merged["area_pct"].clip(upper=100))
-
-    columns = {"frames": "frames", "confidence": "confidence", "area": "area_pct"}
-    sums = _sums(map(per_frame, segmentations), video_ids, class_names, columns)
-    return ObjectScores(video_ids, class_names, **sums)
 
 
 def scores_from_class_scores(
@@ -87,14 +61,7 @@ def scores_from_class_scores(
 ) -> ObjectScores:
     """Take the mean probability of each class as its expected share of the frames.
 
-    Args:
-        class_scores: tables with the columns of `ClassScores` (or, with areas, of `SegmentationScores`) and `video_id`.
-        video_ids: see `scores_from_detections`.
-        class_names: every class of the network.
-        has_areas: whether the tables have the column `area_pct`.
-
-    Raises:
-        ValueError: if a class is unknown to the network.
+    Tables have the columns of `ClassScores` (with areas, of `SegmentationScores`) and `video_id`.
     """
     columns = {"frames": "probability"} | ({"area": "area_pct"} if has_areas else {})
     sums = _sums(class_scores, video_ids, class_names, columns)
@@ -102,7 +69,7 @@ def scores_from_class_scores(
 
 
 def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -> NDArray[np.int32]:
-    """Find the positions of classes in `class_names`, int32; raise ValueError if one is unknown to the network."""
+    """Find the positions of classes in `class_names`, or raise a ValueError if one is unknown to the network."""
     positions = _positions(class_names, names)
     if (positions < 0).any():
         unknown = pd.Index(names)[positions < 0][0]
@@ -114,11 +81,9 @@ def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -
 
 
 def inverse_document_frequency(scores: ObjectScores) -> NDArray[np.float64]:
-    """Compute the weight of each class from the number of videos in which it occurs.
+    """Compute the weight of each class, ln((1 + videos) / (1 + videos with the class)) + 1, shape (classes,).
 
-    Returns:
-        ln((1 + videos) / (1 + videos with the class)) + 1, shape (classes,); smoothed as in scikit-learn, so that a
-        class that occurs in no video has a weight too.
+    It is smoothed as in scikit-learn, so that a class that occurs in no video has a weight too.
     """
     videos_with_class = np.bincount(scores.frames.indices, minlength=len(scores.class_names))
     return np.asarray(np.log((1 + len(scores.video_ids)) / (1 + videos_with_class)) + 1)
@@ -130,20 +95,11 @@ def applicable_formulas(scores: ObjectScores) -> tuple[ImportanceFormula, ...]:
 
 
 def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_weights: NDArray[np.float64]) -> Matrix:
-    """Compute the importance of each class in each video.
+    """Compute the importance of each class in each video; all zeros for a video without scores.
 
-    Args:
-        scores: of any videos.
-        formula: `confidence_share`, the share of the class in the video's total confidence; `frame_share`, its share of
-            the frames; `tf_idf`, its confidence share times its weight (Salton and Buckley, 1988); `area`, its share of
-            the total area.
-        class_weights: `inverse_document_frequency` of the corpus, shape (classes,).
-
-    Returns:
-        Importance, at least 0. Shares of a video sum to 1; a video without scores is all zeros.
-
-    Raises:
-        ValueError: if the formula needs areas and the scores have none.
+    The formula `confidence_share` is the share of the class in the video's total confidence; `frame_share`, its share
+    of the frames; `tf_idf`, its confidence share times its weight, the `inverse_document_frequency` in the corpus
+    (Salton and Buckley, 1988); `area`, its share of the total area.
     """
     match formula:
         case "confidence_share":
@@ -154,10 +110,15 @@ def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_w
             return _shares(scores.confidence) @ sparse.diags_array(class_weights)
         case "area":
             if scores.area is None:
-                raise ValueError(
-                    "importance=area needs areas, which only the segmenter measures: set features.detector=segmenter"
-                )
+                raise ValueError("importance=area needs areas: set features.detector=segmenter, which measures them")
             return _shares(scores.area)
+
+
+def _merge_objects(objects: pd.DataFrame) -> pd.DataFrame:
+    """Merge the objects of one class in a frame."""
+    by_class = objects.groupby(["video_id", "frame", "class_name"], as_index=False, observed=True)
+    merged = by_class.agg({"confidence": "max", "area_pct": "sum"})
+    return merged.assign(area_pct=merged["area_pct"].clip(upper=100))
 
 
 def _sums(
@@ -173,11 +134,10 @@ def _sums(
         classes.append(position[is_wanted])
         for name, column in columns.items():
             values[name].append(table[column].to_numpy(np.float64)[is_wanted])
-    cells = np.concatenate(rows), np.concatenate(classes)
-    sums = {}
-    for name, parts in values.items():
-        sums[name] = Matrix((np.concatenate(parts), cells), shape=(len(video_ids), len(class_names)))
-        sums[name].eliminate_zeros()
+    cells, shape = (np.concatenate(rows), np.concatenate(classes)), (len(video_ids), len(class_names))
+    sums = {name: Matrix((np.concatenate(parts), cells), shape) for name, parts in values.items()}
+    for matrix in sums.values():
+        matrix.eliminate_zeros()
     return sums
 
 

@@ -11,13 +11,10 @@ from sklearn.preprocessing import normalize
 
 Matrix = NDArray[np.floating[Any]]
 """Vectors as rows, of any float type."""
-
 Labels = NDArray[np.int64]
 """One number per video; a candidate with the label of a query is never its neighbour."""
-
 BlockScores = Callable[[slice], NDArray[np.float64]]
 """Scores of a block of queries (rows) against the candidates (columns), within ±1."""
-
 Scores = Callable[[slice], BlockScores]
 """Prepares a block of candidates once for all blocks of queries."""
 
@@ -25,7 +22,6 @@ QUERIES_PER_BLOCK: Final = 512
 CANDIDATES_PER_BLOCK: Final = 8192
 STEPS_PER_UNIT: Final = 10**9
 """Scores within one step are a tie, so that rounding errors of sums do not decide."""
-
 NO_NEIGHBOUR: Final = np.iinfo(np.int64).min
 
 
@@ -55,18 +51,10 @@ def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labe
 
 
 def find_neighbours_per_exclusion(scores: Scores, exclusions: Sequence[Exclusion], k: int) -> list[Neighbours]:
-    """Find the k candidates with the highest scores for every query, once per exclusion rule.
+    """Find the k candidates with the highest scores for every query, once per exclusion, in the order of these.
 
     Each score and the candidate's row number are packed into one integer, so that selecting the largest integers is
     exact and breaks ties by the lower row number. Memory does not grow with queries × candidates.
-
-    Args:
-        scores: computed once for all rules.
-        exclusions: at least one.
-        k: number of neighbours, at least 1.
-
-    Returns:
-        In the order of the exclusions.
     """
     queries, candidates = len(exclusions[0].query_labels), len(exclusions[0].candidate_labels)
     best = [np.full((queries, k), NO_NEIGHBOUR) for _ in exclusions]
@@ -86,11 +74,11 @@ def select_best(
     """Select the k highest scores among the candidates that are proposed for each query.
 
     Args:
-        scores: within ±1, shape (queries, proposed).
+        scores: within ±1, shape (queries, proposed), at least k per query.
         positions: row numbers of the proposed candidates, in the same shape.
         is_excluded: candidates that must not be selected, in the same shape.
         candidates: number of all candidates.
-        k: number of neighbours, at most the number of proposed candidates.
+        k: number of neighbours.
     """
     keys = _pack(scores, positions, candidates)
     keys[is_excluded] = NO_NEIGHBOUR
@@ -120,15 +108,7 @@ def unit_rows(vectors: Matrix) -> NDArray[np.float64]:
 
 
 def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
-    """Number the groups of videos.
-
-    Args:
-        video_ids: the videos, in order.
-        groups: name of each video's group by `video_id`; None: every video is a group of its own.
-
-    Returns:
-        int64, shape (videos,): equal for videos of one group; a video without a group is a group of its own.
-    """
+    """Number the groups of videos, given by `video_id`; a video without one is a group of its own."""
     names = pd.Series(index=video_ids, dtype="str") if groups is None else groups.reindex(video_ids)
     codes = names.factorize()[0].astype(np.int64)
     is_alone = codes < 0
@@ -137,18 +117,11 @@ def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
 
 
 def _pack(scores: NDArray[np.float64], positions: NDArray[np.int64], candidates: int) -> NDArray[np.int64]:
-    keys = np.rint(scores * STEPS_PER_UNIT).astype(np.int64)
-    keys *= candidates
-    keys += candidates - 1 - positions
-    return keys
+    return np.rint(scores * STEPS_PER_UNIT).astype(np.int64) * candidates + (candidates - 1 - positions)
 
 
 def _merge(
-    best: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    is_excluded: NDArray[np.bool_],
-    start: int,
-    candidates: int,
+    best: NDArray[np.int64], scores: NDArray[np.float64], is_excluded: NDArray[np.bool_], start: int, candidates: int
 ) -> NDArray[np.int64]:
     """Merge a block of candidates, of which few score higher than the worst so far, into the best so far."""
     worst = best.min(axis=1, keepdims=True)

@@ -13,16 +13,7 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from video_recommender.schemas import (
-    ClassEmbeddings,
-    ClassScores,
-    Detections,
-    Segmentations,
-    SegmentationScores,
-    SpaceMap,
-    VideoFeatures,
-    VideoPoints,
-)
+from video_recommender.schemas import ClassEmbeddings, SpaceMap, VideoFeatures, VideoPoints
 from video_recommender.similarity.importance import (
     Detector,
     ImportanceFormula,
@@ -33,7 +24,6 @@ from video_recommender.similarity.importance import (
     measure_importance,
     scores_from_class_scores,
     scores_from_detections,
-    scores_from_segmentations,
 )
 
 Rows = NDArray[np.integer[Any]]
@@ -44,7 +34,6 @@ MAX_OBJECTS: Final = 64
 """Objects of a video that may explain a similarity; the cost is quadratic in their number."""
 PAIRS_PER_BLOCK: Final = 64
 """Pairs of videos that are explained at a time, so that their products of objects fit into the CPU cache."""
-
 MIN_MAP_VIDEOS: Final = 4
 VIDEOS_PER_NEIGHBOUR: Final = 3
 """scikit-learn's advice: perplexity is at most a third of the number of samples."""
@@ -74,33 +63,24 @@ def score_objects(
     class_names: pd.Index,
     options: FeatureOptions,
 ) -> ObjectScores:
-    """Compute object scores from the tables of the detector that `options` name.
+    """Compute object scores from one of two kinds of tables, as `options` say; the other is not read.
 
-    Args:
-        detections: tables with the columns of `Detections` (of `Segmentations`, if the detector is the segmenter) and
-            `video_id`; read only if `options` ask for detections.
-        class_scores: tables with the columns of `ClassScores` (of `SegmentationScores`) and `video_id`; read only if
-            `options` ask for class scores.
-        video_ids: rows of the result.
-        class_names: every class of the detector.
-        options: the detector and the table to use.
-
-    Raises:
-        ValueError: if a class is unknown to the detector.
+    If the detector is the segmenter, these are segmentations and segmentation scores.
     """
-    is_segmented = options.detector == "segmenter"
+    has_areas = options.detector == "segmenter"
     if options.scores == "class_scores":
-        return scores_from_class_scores(class_scores, video_ids, class_names, has_areas=is_segmented)
-    read = scores_from_segmentations if is_segmented else scores_from_detections
-    return read(detections, video_ids, class_names)
+        return scores_from_class_scores(class_scores, video_ids, class_names, has_areas=has_areas)
+    return scores_from_detections(detections, video_ids, class_names, has_areas=has_areas)
 
 
 class _TopObjects(NamedTuple):
-    """The most important objects of each video, in descending order; both of shape (videos, objects)."""
+    """The most important objects of each video, in descending order; both of shape (videos, objects).
+
+    Weights are importances as they enter the soft cosine; 0 where a video has fewer objects.
+    """
 
     classes: NDArray[np.int64]
     weights: NDArray[np.float32]
-    """Importance as it enters the soft cosine; 0 where a video has fewer objects."""
 
 
 class ObjectSpace:
@@ -110,30 +90,18 @@ class ObjectSpace:
     S, the class similarity, is W W', where W holds the rows of the network's last layer, centred and scaled to unit
     length. The point of x is x W, scaled to unit length.
 
-    Args:
-        options: see `FeatureOptions`.
-
     Attributes:
         class_names_: every class of the network.
         class_points_: W, float32, shape (classes, axes).
         class_similarity_: S, float32, shape (classes, classes).
         class_weights_: inverse document frequency in the corpus, float64, shape (classes,).
-
-    Examples:
-        >>> space = ObjectSpace(FeatureOptions()).fit(scores, class_embeddings)  # doctest: +SKIP
-        >>> points = space.transform(space.importances(scores))  # doctest: +SKIP
     """
 
     def __init__(self, options: FeatureOptions) -> None:
         self.options = options
 
     def fit(self, scores: ObjectScores, class_embeddings: DataFrame[ClassEmbeddings]) -> Self:
-        """Compute class similarity and class weights.
-
-        Args:
-            scores: of the whole corpus; categories are not used.
-            class_embeddings: rows of the network's last layer, index `class_name`, shape (classes, features).
-        """
+        """Compute class similarity from the rows of the network's last layer, and class weights from the corpus."""
         rows = class_embeddings.to_numpy(np.float32)
         self.class_names_ = pd.Index(class_embeddings.index)
         # centring a single class would leave a zero vector
@@ -149,14 +117,7 @@ class ObjectSpace:
         return other
 
     def importances(self, scores: ObjectScores) -> DataFrame[VideoFeatures]:
-        """Compute the importance of each object in each video.
-
-        Args:
-            scores: of any videos, in the corpus or not.
-
-        Returns:
-            Index `video_id`; a float32 column per object that occurs in these videos, in the network's order.
-        """
+        """Compute the importance, float32, of each object that occurs in these videos, in the network's order."""
         importance = measure_importance(scores, self.options.importance, self.class_weights_)
         occurring = np.unique(importance.indices)
         features = pd.DataFrame(
@@ -167,40 +128,15 @@ class ObjectSpace:
         return VideoFeatures.validate(features)
 
     def importances_of_video(
-        self,
-        video_id: str,
-        detections: DataFrame[Detections] | DataFrame[Segmentations],
-        class_scores: DataFrame[ClassScores] | DataFrame[SegmentationScores],
+        self, video_id: str, detections: pd.DataFrame, class_scores: pd.DataFrame
     ) -> DataFrame[VideoFeatures]:
-        """Compute the importance of each object in one video, which need not be in the corpus.
-
-        Args:
-            video_id: index of the row.
-            detections: of this video; segmentations if the corpus was segmented.
-            class_scores: of this video; segmentation scores if the corpus was segmented.
-
-        Returns:
-            One row, see `importances`.
-
-        Raises:
-            ValueError: if a class is unknown to the network.
-        """
+        """Compute the importance of each object in one video, from the tables that the detector of the corpus made."""
         per_frame, per_class = detections.assign(video_id=video_id), class_scores.assign(video_id=video_id)
         video_ids = pd.Index([video_id], dtype=str)
         return self.importances(score_objects([per_frame], [per_class], video_ids, self.class_names_, self.options))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
-        """Compute the points of videos.
-
-        Args:
-            importances: index `video_id`, a column per object; other objects have importance 0.
-
-        Returns:
-            Index `video_id`, float32 columns `axis_0001`, …; rows of unit length, zeros for a video without objects.
-
-        Raises:
-            ValueError: if an object is unknown to the network.
-        """
+        """Compute the points of videos, float32: rows of unit length, zeros for a video without objects."""
         columns = class_positions(importances.columns, self.class_names_)
         weights = sparse.csr_array(self._weights(importances.to_numpy(np.float32)))
         points = weights @ self.class_points_[columns]
@@ -216,41 +152,22 @@ class ObjectSpace:
 
         The numerator of the soft cosine is a sum over pairs of objects, x_i S_ij y_j. The largest terms are named, each
         object at most once per video, and none below 2 % of the sum. Only the 64 most important objects of a video are
-        considered.
-
-        Args:
-            importances_a: see `importances`; each row is the first video of a pair.
-            importances_b: the second video of each pair; its columns may be others.
-            top: how many to name at most.
+        considered. Each row is a pair; the columns of both tables may differ.
 
         Returns:
             Per pair, comma-separated, largest first: `tennis ball` if both show it, `beagle ~ basset` if the first
             shows the one and the second the other; empty if nothing makes them similar.
-
-        Raises:
-            ValueError: if an object is unknown to the network, or the tables differ in length.
         """
-        if len(importances_a) != len(importances_b):
-            raise ValueError(
-                f"{len(importances_a)} videos cannot be paired with {len(importances_b)}: pass equally many"
-            )
-        rows = np.arange(len(importances_a))
+        count, others = len(importances_a), len(importances_b)
+        if count != others:
+            raise ValueError(f"{count} videos cannot be paired with {others}: pass equally many")
+        rows = np.arange(count)
         return self._explain(self._top_objects(importances_a), rows, self._top_objects(importances_b), rows, top)
 
     def shared_objects_of_pairs(
         self, importances: DataFrame[VideoFeatures], video_ids: pd.Index, other_ids: pd.Index, top: int = 3
     ) -> list[str]:
-        """Name the objects that make pairs of videos similar, where each video is in many pairs.
-
-        Args:
-            importances: of all these videos.
-            video_ids: the first video of each pair.
-            other_ids: the second video of each pair.
-            top: how many to name at most.
-
-        Returns:
-            See `shared_objects`.
-        """
+        """Call `shared_objects` for pairs of videos given by their ids, so that each may be in many pairs."""
         needed = importances.loc[video_ids.union(other_ids).unique()]
         objects = self._top_objects(needed)
         rows, others = (needed.index.get_indexer(videos) for videos in (video_ids, other_ids))
@@ -303,15 +220,9 @@ def project_to_map(points: pd.DataFrame, perplexity: float = 30.0, seed: int = 0
     2019, doi:10.1038/s41467-019-13056-x).
 
     Args:
-        points: index `video_id`, a column per axis: `VideoPoints` or any other vectors of the videos.
+        points: index `video_id`, a column per axis: `VideoPoints` or any other vectors of at least four videos.
         perplexity: number of neighbours that determine the place of a video, at most a third of the videos.
         seed: random seed.
-
-    Returns:
-        Index as in `points`.
-
-    Raises:
-        ValueError: if there are fewer than four videos.
     """
     from sklearn.manifold import TSNE  # takes 50 ms, and no pipeline needs it
 

@@ -1,8 +1,8 @@
-"""Perceptual hashes of frames: similar for similar pictures, whatever their size and encoding."""
+"""Perceptual hashes of frames, and a search for similar ones in time that hardly depends on their number."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from itertools import combinations
+from typing import Final, NamedTuple
 
 import cv2
 import imagehash
@@ -13,51 +13,35 @@ from PIL import Image
 
 from video_recommender.media.frames import Picture
 
-VERSION: Final = 2
-"""Increment it when hashes change, so that existing ones become stale."""
-
 ZOOMS: Final = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Shares of width and height around the centre that are hashed, to match cropped copies."""
-
 HASH_BITS: Final = 64
 WORKING_SIZE: Final = 128
 """Side of the grey picture that the zooms are cropped from, in pixels."""
-
 TRANSFORMED_SIZE: Final = 32
 """Side of the input of the cosine transform, in pixels."""
-
 MIN_CONTRAST: Final = 8.0
 """Standard deviation of grey levels (0 to 255) below which a frame, such as a black one, matches too many others."""
 
+CHUNKS_PER_KEY: Final = 2
+MAX_CHUNKS: Final = 8
+MIN_CHUNKS: Final = 4
+BIT_STRIDE: Final = 13
+"""Distance between consecutive bits of a chunk: adjacent bits stand for similar frequencies and are correlated."""
+MAX_BUCKET_SIZE: Final = 256
+"""Only the first hashes of a bucket are compared. Otherwise frames that many videos share, such as title cards, would
+take quadratic time; of many copies of a video, each still finds the first."""
+
 Hashes = NDArray[np.uint64]
-
-
-@dataclass(frozen=True)
-class HashedFrames:
-    """Hashes of the frames of one video, without those of low contrast.
-
-    Attributes:
-        frames: int64, shape (n,): frame numbers, from 1.
-        times_s: float64, shape (n,): seconds from the start of the video.
-        hashes: uint64, shape (n, zooms), in the order of `ZOOMS`.
-    """
-
-    frames: NDArray[np.int64]
-    times_s: NDArray[np.float64]
-    hashes: Hashes
-
-    def __len__(self) -> int:
-        return len(self.frames)
+Rows = NDArray[np.int64]
 
 
 def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashes]:
     """Hash every picture at every zoom, except for those without contrast.
 
-    The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the signs of the
-    lowest frequencies of the cosine transform.
-
-    Args:
-        pictures: in order of time.
+    Similar pictures have similar hashes, whatever their size and encoding. The hash is pHash (Zauner 2010,
+    https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the signs of the lowest frequencies of the
+    cosine transform.
 
     Returns:
         Numbers of the hashed pictures, from 1: int64, shape (n,); their hashes: uint64, shape (n, zooms).
@@ -81,3 +65,88 @@ def _hash(grey: NDArray[np.uint8]) -> int:
 def _shrink(grey: MatLike, side: int) -> NDArray[np.uint8]:
     small = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
     return small.astype(np.uint8, copy=False)
+
+
+class Matches(NamedTuple):
+    """Row numbers of pairs of similar hashes, in order of the queries, nearest first."""
+
+    queries: Rows
+    found: Rows
+
+
+class _Table(NamedTuple):
+    mask: np.uint64
+    keys: Hashes
+    starts: NDArray[np.uint32]
+    counts: NDArray[np.uint32]
+    rows: NDArray[np.uint32]
+
+
+class HashIndex:
+    """Multi-index hashing (Norouzi et al., 2012, https://arxiv.org/abs/1307.2982), by Hamming distance.
+
+    Bits are split into chunks, and there is a hash table for every pair of chunks: hashes that differ in few bits are
+    equal in at least two chunks. With eight chunks, all hashes within 6 bits are found and 3 in 4 of those with 10
+    different bits. The more hashes there are, the fewer and longer the chunks, so that buckets remain small: with six
+    chunks, for one to two million hashes, all within 4 bits are found and 3 in 4 of those with 6 different bits.
+
+    Args:
+        hashes: shape (n,).
+        owners: number of each hash's video; hashes of one video do not match each other.
+    """
+
+    def __init__(self, hashes: Hashes, owners: Rows) -> None:
+        self._hashes, self._owners = hashes, owners
+        chunks = _chunk_masks(chunks_for(len(hashes)))
+        self._tables = [_table(hashes, np.bitwise_or(*pair)) for pair in combinations(chunks, CHUNKS_PER_KEY)]
+
+    def search(self, queries: Hashes, owners: Rows, max_distance: int, at_most: int) -> Matches:
+        """Find the `at_most` nearest hashes of other videos for each query, within `max_distance` bits."""
+        parts = [self._search_table(number, queries, owners, max_distance) for number in range(len(self._tables))]
+        query, found, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.lexsort((found, distances, query))
+        query, found = query[order], found[order]
+        rank = np.arange(len(query)) - np.searchsorted(query, query)
+        return Matches(query[rank < at_most], found[rank < at_most])
+
+    def _search_table(
+        self, number: int, queries: Hashes, owners: Rows, max_distance: int
+    ) -> tuple[Rows, Rows, NDArray[np.uint8]]:
+        table = self._tables[number]
+        keys = queries & table.mask
+        order = np.argsort(keys)  # sorted keys are looked up several times faster
+        keys = keys[order]
+        buckets = np.minimum(np.searchsorted(table.keys, keys), max(len(table.keys) - 1, 0))
+        exists = table.keys[buckets] == keys if len(table.keys) else np.zeros(len(keys), bool)
+        order, buckets = order[exists], buckets[exists]
+        counts = table.counts[buckets].astype(np.int64)
+        offsets = table.starts[buckets] - (np.cumsum(counts) - counts)
+        query = np.repeat(order, counts)
+        found = table.rows[np.arange(len(query)) + np.repeat(offsets, counts)].astype(np.int64)
+        different = queries[query] ^ self._hashes[found]
+        is_match = (np.bitwise_count(different) <= max_distance) & (owners[query] != self._owners[found])
+        query, found, different = query[is_match], found[is_match], different[is_match]
+        is_new = np.ones(len(query), bool)
+        for previous in self._tables[:number]:  # which found the pairs with equal chunks
+            is_new &= (different & previous.mask) != 0
+        return query[is_new], found[is_new], np.bitwise_count(different[is_new])
+
+
+def chunks_for(count: int) -> int:
+    """Choose the number of chunks for a number of hashes: there are at least as many keys as hashes."""
+    bits = max(int(count - 1).bit_length(), 1)
+    return int(np.clip(CHUNKS_PER_KEY * HASH_BITS // bits, MIN_CHUNKS, MAX_CHUNKS))
+
+
+def _chunk_masks(count: int) -> list[np.uint64]:
+    bits = np.arange(HASH_BITS, dtype=np.uint64)
+    chunk = (bits * BIT_STRIDE % HASH_BITS) * count // HASH_BITS
+    return [np.bitwise_or.reduce(np.uint64(1) << bits[chunk == number]) for number in range(count)]
+
+
+def _table(hashes: Hashes, mask: np.uint64) -> _Table:
+    keys = hashes & mask
+    rows = np.argsort(keys, kind="stable")
+    keys, starts, counts = np.unique(keys[rows], return_index=True, return_counts=True)
+    counts = np.minimum(counts, MAX_BUCKET_SIZE)
+    return _Table(mask, keys, starts.astype(np.uint32), counts.astype(np.uint32), rows.astype(np.uint32))

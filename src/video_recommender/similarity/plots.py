@@ -28,44 +28,45 @@ SYSTEM_LABELS: Final = {
 def plot_confusion_matrix(
     category_predictions: DataFrame[CategoryPredictions], items: str = "videos", label: str = "category"
 ) -> go.Figure:
-    """Plot a row-normalised confusion matrix of the predictions with a fold, which are out of fold.
-
-    Args:
-        category_predictions: the predictions.
-        items: what is classified, in the plural.
-        label: what a category is called, in the singular.
-    """
+    """Plot a row-normalised confusion matrix of the `items` that were held out, each of which has a `label`."""
     measured = category_predictions[category_predictions["fold"].notna()]
-    if measured.empty:
-        return _with_layout(go.Figure(), f"There are too few {items} to measure", label, categories=0)
     categories = sorted(measured["category"].unique())
-    counts = pd.crosstab(measured["category"], measured["predicted_category"])
-    counts = counts.reindex(index=categories, columns=categories, fill_value=0)
-    heat_map = go.Heatmap(
-        z=counts.div(counts.sum(axis=1), axis=0).to_numpy().tolist(),
-        x=categories,
-        y=categories,
-        text=counts.to_numpy().tolist(),
-        texttemplate="%{text}" if len(categories) <= MAX_NUMBERED else None,
-        hovertemplate="%{text} of %{y} (%{z:.0%}) predicted as %{x}<extra></extra>",
-        colorscale="Blues",
-        zmin=0,
-        zmax=1,
-        xgap=2,
-        ygap=2,
-        colorbar={"title": {"text": "share of row"}, "tickformat": ".0%", "outlinewidth": 0, "thickness": 14},
+    figure, title = go.Figure(), f"There are too few {items} to measure"
+    if categories:
+        counts = pd.crosstab(measured["category"], measured["predicted_category"])
+        counts = counts.reindex(index=categories, columns=categories, fill_value=0)
+        figure.add_heatmap(
+            z=counts.div(counts.sum(axis=1), axis=0).to_numpy().tolist(),
+            x=categories,
+            y=categories,
+            text=counts.to_numpy().tolist(),
+            texttemplate="%{text}" if len(categories) <= MAX_NUMBERED else None,
+            hovertemplate="%{text} of %{y} (%{z:.0%}) predicted as %{x}<extra></extra>",
+            colorscale="Blues",
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
+            colorbar={"title": {"text": "share of row"}, "tickformat": ".0%", "outlinewidth": 0, "thickness": 14},
+        )
+        accuracy = (measured["category"] == measured["predicted_category"]).mean()
+        title = f"{accuracy:.1%} of {len(measured)} held-out {items} classified correctly"
+    side = max(440, min(1200, 160 + 90 * len(categories)))
+    axis = {"type": "category", "showgrid": False, "automargin": True}
+    return figure.update_layout(
+        template="plotly_white",
+        title={"text": title, "x": 0.02, "font": {"size": 18}},
+        font={"size": 14},
+        width=side + 140,
+        height=side,
+        margin={"l": 20, "r": 20, "t": 70, "b": 20},
+        xaxis=axis | {"title": {"text": f"predicted {label}"}},
+        yaxis=axis | {"title": {"text": label}, "autorange": "reversed"},
     )
-    accuracy = (measured["category"] == measured["predicted_category"]).mean()
-    title = f"{accuracy:.1%} of {len(measured)} held-out {items} classified correctly"
-    return _with_layout(go.Figure(heat_map), title, label, len(categories))
 
 
 def plot_precision(report: DataFrame[RecommendationReport]) -> go.Figure:
-    """Plot the precision of each recommender, with and without neighbours of the same group.
-
-    Returns:
-        Grouped bars; no bar where nothing could be measured.
-    """
+    """Plot the precision of each recommender, with and without neighbours of the same group; no bar where it is NaN."""
     # lists, because plotly writes arrays as base64, which older readers of the file do not support
     bars = [
         go.Bar(
@@ -77,26 +78,8 @@ def plot_precision(report: DataFrame[RecommendationReport]) -> go.Figure:
         for candidates, rows in report.groupby("candidates")
     ]
     k = report["neighbours"].max()
-    return go.Figure(
-        bars,
-        go.Layout(
-            title=f"Share of the {k} recommended videos that are of the same category",
-            yaxis={"title": f"precision@{k}", "range": [0, 1.05]},
-            legend={"orientation": "h", "y": -0.15},
-        ),
-    )
-
-
-def _with_layout(figure: go.Figure, title: str, label: str, categories: int) -> go.Figure:
-    side = max(440, min(1200, 160 + 90 * categories))
-    axis = {"type": "category", "showgrid": False, "automargin": True}
-    return figure.update_layout(
-        template="plotly_white",
-        title={"text": title, "x": 0.02, "font": {"size": 18}},
-        font={"size": 14},
-        width=side + 140,
-        height=side,
-        margin={"l": 20, "r": 20, "t": 70, "b": 20},
-        xaxis=axis | {"title": {"text": f"predicted {label}"}},
-        yaxis=axis | {"title": {"text": label}, "autorange": "reversed"},
+    return go.Figure(bars).update_layout(
+        title=f"Share of the {k} recommended videos that are of the same category",
+        yaxis={"title": f"precision@{k}", "range": [0, 1.05]},
+        legend={"orientation": "h", "y": -0.15},
     )

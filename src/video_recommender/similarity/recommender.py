@@ -49,21 +49,12 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     Attributes:
         video_ids_: videos that can be recommended, in alphabetical order.
-        axes_: names of the axes of object space.
         points_: float32, shape (videos, axes).
-        groups_: int64, shape (videos,): equal for videos of one group.
+        groups_: shape (videos,): equal for videos of one group.
         originals_: original of each near duplicate, by `video_id`.
         index_: proposes the videos to compare; None if all are compared.
         recall_: share of the ten nearest that the index finds, measured on a sample; 1 if all are compared.
     """
-
-    video_ids_: pd.Index
-    axes_: pd.Index
-    points_: NDArray[np.float32]
-    groups_: Labels
-    originals_: pd.Series
-    index_: NeighbourIndex | None
-    recall_: float
 
     def __init__(self, index_from: int | None = INDEX_FROM) -> None:
         self.index_from = index_from
@@ -75,12 +66,9 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
         Args:
             points: a row per video (index `video_id`), a column per axis.
-            groups: name of each video's group, by `video_id`; None: no groups.
+            groups: name of each video's group, by `video_id`.
             originals: original of each near duplicate that is not among the points, by `video_id`; it is not
                 recommended for its duplicates.
-
-        Raises:
-            ValueError: if a video has two points, or a coordinate is not finite.
         """
         if not points.index.is_unique:
             raise ValueError(f"Video {points.index[points.index.duplicated()][0]} has two points: pass one per video")
@@ -90,8 +78,10 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.points_ = _finite(ordered)
         self.groups_ = group_labels(ordered.index, groups)
         self.originals_ = pd.Series(dtype="str") if originals is None else originals
-        is_large = self.index_from is not None and len(ordered) >= self.index_from
-        self.index_, self.recall_ = fit_index(self.points_) if is_large else (None, 1.0)
+        self.index_: NeighbourIndex | None = None
+        self.recall_ = 1.0
+        if self.index_from is not None and len(ordered) >= self.index_from:
+            self.index_, self.recall_ = fit_index(self.points_)
         return self
 
     def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
@@ -99,15 +89,12 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
         Args:
             points: a row per video (index `video_id`), the same axes as in `fit`; the videos may be new.
-            k: number of videos to recommend, at least 1.
+            k: number of videos to recommend.
             exclude_same_group: exclude videos of the same group; a new video has no group.
 
         Returns:
             `video_id`, `rank` (from 1), `recommended_video_id`, `similarity` (cosine), in the order of the points; k
             rows each, fewer if there are not as many other videos.
-
-        Raises:
-            ValueError: if k is not positive, the axes differ, or a coordinate is not finite.
         """
         check_is_fitted(self)
         if k < 1:

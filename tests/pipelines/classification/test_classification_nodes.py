@@ -23,8 +23,7 @@ from video_recommender.pipelines.classification.nodes import (
     train_category_classifier,
 )
 from video_recommender.similarity import category_models
-from video_recommender.similarity.category_models import CategoryModel, ClassificationOptions
-from video_recommender.similarity.cross_validation import CandidateComparison
+from video_recommender.similarity.category_models import CandidateComparison, CategoryModel, ClassificationOptions
 
 Corpus = tuple[pd.DataFrame, pd.DataFrame]
 

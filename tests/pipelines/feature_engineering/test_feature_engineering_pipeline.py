@@ -1,6 +1,5 @@
 """The feature engineering stage as a whole, on its own catalog and parameters."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from video_recommender.pipelines.feature_engineering import create_pipeline
 from video_recommender.pipelines.feature_engineering.nodes import fit_object_space
 from video_recommender.similarity.importance import measure_importance
 from video_recommender.similarity.object_space import FeatureOptions
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.storage.partitions import Partitions, PartitionState
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 
@@ -30,18 +29,11 @@ def frames_of(*names: str) -> pd.DataFrame:
     )
 
 
-def stored(status: str, *names: str) -> StoredPartition:
-    return StoredPartition(PartitionRecord("", status), partial(frames_of, *names))
-
-
 @pytest.fixture
 def detections() -> Partitions:
-    return Partitions(
-        {
-            "pets/one": stored("ok", "beagle", "sofa"),
-            "pets/dark": stored("ok"),
-            "pets/broken": stored("unreadable"),
-        }
+    return Partitions.from_values(
+        {"pets/one": frames_of("beagle", "sofa"), "pets/dark": frames_of()},
+        {"pets/broken": PartitionState(status="unreadable")},
     )
 
 
@@ -63,7 +55,7 @@ def class_scores() -> Partitions:
 
 def scores_of(**probabilities: float) -> Partitions:
     table = pd.DataFrame({"class_name": list(probabilities), "probability": list(probabilities.values())})
-    return Partitions({"pets/one": StoredPartition(PartitionRecord(""), lambda: table)})
+    return Partitions.from_values({"pets/one": table})
 
 
 @pytest.mark.parametrize("source", ["class_scores", "detections"])
@@ -101,10 +93,10 @@ def test_every_usable_video_becomes_a_point(
 def test_detections_stay_unread_if_class_scores_are_used(
     class_scores: Partitions, class_embeddings: pd.DataFrame
 ) -> None:
-    def refuse() -> pd.DataFrame:
-        raise AssertionError
+    def refuse(key: str) -> pd.DataFrame:
+        raise AssertionError(key)
 
-    unreadable = Partitions({"pets/one": StoredPartition(PartitionRecord(""), refuse)})
+    unreadable = Partitions({"pets/one": PartitionState()}, refuse)
 
     seen = (unreadable, class_scores, class_embeddings, *NOT_RUN.values())
 
@@ -143,10 +135,9 @@ def test_the_segmenter_is_used_if_it_is_chosen(
         }
     )
     seen = pd.DataFrame({"class_name": ["sofa", "beagle"], "probability": [0.45, 0.2], "area_pct": [50.0, 5.0]})
-    record = PartitionRecord("f")
     tables = {
-        "segmentations": Partitions({"pets/one": StoredPartition(record, lambda: objects)}),
-        "segmentation_scores": Partitions({"pets/one": StoredPartition(record, lambda: seen)}),
+        "segmentations": Partitions.from_values({"pets/one": objects}),
+        "segmentation_scores": Partitions.from_values({"pets/one": seen}),
         "segmented_class_embeddings": class_embeddings,
     }
 

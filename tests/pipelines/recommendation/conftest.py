@@ -9,7 +9,7 @@ import pytest
 from video_recommender import schemas
 from video_recommender.similarity.importance import ObjectScores, scores_from_class_scores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.storage.partitions import Partitions
 
 KINDS = {
     "dogs": ["beagle", "basset", "whippet"],
@@ -40,7 +40,7 @@ class Corpus:
     @property
     def detections(self) -> Partitions:
         """A frame for each count."""
-        return stored(
+        return Partitions.from_values(
             {
                 video_id: pd.DataFrame({"class_name": row.index.repeat(row), "confidence": 0.5})
                 for video_id, row in self.counts.iterrows()
@@ -49,7 +49,9 @@ class Corpus:
 
     @property
     def stored_embeddings(self) -> Partitions:
-        return stored({video_id: pd.DataFrame({"value": row}) for video_id, row in self.embeddings.iterrows()})
+        return Partitions.from_values(
+            {video_id: pd.DataFrame({"value": row}) for video_id, row in self.embeddings.iterrows()}
+        )
 
     def of(self, videos: int) -> "Corpus":
         """The first videos of the manifest alone."""
@@ -110,11 +112,6 @@ def scores_of(probabilities: pd.DataFrame, video_ids: pd.Index) -> ObjectScores:
     rows = probabilities.rename_axis("video_id").reset_index()
     class_scores = rows.melt("video_id", var_name="class_name", value_name="probability")
     return scores_from_class_scores([class_scores], video_ids, pd.Index(CLASSES, name="class_name"))
-
-
-def stored(tables: dict[str, pd.DataFrame]) -> Partitions:
-    record = PartitionRecord("f")
-    return Partitions({name: StoredPartition(record, lambda table=table: table) for name, table in tables.items()})
 
 
 def _described(manifest: pd.DataFrame) -> pd.DataFrame:

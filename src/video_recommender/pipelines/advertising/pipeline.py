@@ -1,4 +1,4 @@
-"""Wiring of the stage."""
+"""Pipeline of the advertising stage."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -9,22 +9,21 @@ import plotly.graph_objects as go
 from pandera.typing import DataFrame
 from sklearn.metrics import precision_recall_fscore_support
 
+from video_recommender.incremental import depends_on
 from video_recommender.schemas import CategoryPredictions, CategoryReport, Corpus, VideoPoints
 from video_recommender.similarity.category_models import (
     FITTED_TO_SAMPLE,
     UNKNOWN_CATEGORY,
+    CandidateComparison,
     CategoryModel,
     ClassificationOptions,
-    fit_category_model,
-    predict_with_probability,
-)
-from video_recommender.similarity.cross_validation import (
-    CandidateComparison,
     accuracy,
     compare_models,
     corpus_rows,
+    fit_category_model,
     labelled_videos,
     macro_f1,
+    predict_with_probability,
     sample_videos,
 )
 from video_recommender.similarity.plots import plot_confusion_matrix
@@ -35,6 +34,7 @@ COMPARED_VIDEOS: Final = 20_000
 """Candidates are compared on a sample of a larger corpus: more videos take long and hardly change the comparison."""
 
 
+@depends_on("scikit-learn")
 def compare_candidates(
     video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions, seed: int
 ) -> CandidateComparison:
@@ -43,6 +43,7 @@ def compare_candidates(
     return compare_models(videos, options.candidates, options.folds, seed)
 
 
+@depends_on("scikit-learn")
 def train_category_classifier(
     video_points: DataFrame[VideoPoints],
     corpus: DataFrame[Corpus],
@@ -90,9 +91,9 @@ def measure_classification(
     """Measure the chosen model and, beside it, all candidates and the majority baseline.
 
     Returns:
-        `accuracy` and `macro_f1` of the chosen model over all videos; `accuracy_std` and `macro_f1_std`, their standard
-        deviation over the folds; `accuracy_<model>` and `macro_f1_<model>` of each model; `n_folds`; the numbers
-        `n_videos` (labelled), `n_unlabelled` and `n_categories`. None if nothing could be measured.
+        `accuracy` and `macro_f1` of the chosen model over all videos; their standard deviation over the folds,
+        `…_std`; both of each model, `…_<model>`; `n_folds`, `n_videos` (labelled), `n_unlabelled` and `n_categories`.
+        None if nothing could be measured.
     """
     chosen = candidate_comparison.predictions_of_chosen
     folds = [fold for _, fold in chosen.groupby("fold")]
@@ -112,23 +113,17 @@ def measure_classification(
 
 
 def report_categories(category_predictions: DataFrame[CategoryPredictions]) -> DataFrame[CategoryReport]:
-    """Compute precision, recall and F1 of each category from the out-of-fold predictions.
-
-    Returns:
-        A row per category, in alphabetical order.
-    """
+    """Compute precision, recall and F1 of each category from the out-of-fold predictions."""
     labelled = category_predictions[category_predictions["category"].notna()]
     measured = labelled[labelled["fold"].notna()]
     videos = labelled.groupby("category").size()
-    report = pd.DataFrame(
-        {"category": videos.index, "precision": np.nan, "recall": np.nan, "f1": np.nan, "videos": videos.to_numpy()}
-    )
+    report = videos.rename("videos").reset_index().assign(precision=np.nan, recall=np.nan, f1=np.nan)
     if len(measured):
         precision, recall, f1, _ = precision_recall_fscore_support(
             measured["category"], measured["predicted_category"], labels=list(videos.index), zero_division=0
         )
         report = report.assign(precision=precision, recall=recall, f1=f1)
-    return CategoryReport.validate(report)
+    return CategoryReport.validate(report[list(CategoryReport.to_schema().columns)])
 
 
 def draw_confusion_matrix(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:

@@ -13,12 +13,13 @@ from video_recommender.media.frames import FrameFolder
 from video_recommender.schemas import Corpus, FrameHashes, NearDuplicates, VideoManifest
 from video_recommender.similarity.duplicates import (
     DeduplicationOptions,
+    HashedFrames,
     assign_originals,
     find_duplicate_pairs,
     merge_groups,
     rank_videos,
 )
-from video_recommender.similarity.perceptual_hash import ZOOMS, HashedFrames, hash_pictures
+from video_recommender.similarity.perceptual_hash import ZOOMS, hash_pictures
 from video_recommender.storage.partitions import Property
 
 HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
@@ -28,8 +29,7 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 def hash_frames(frames: FrameFolder) -> DataFrame[FrameHashes]:
     """Compute the perceptual hashes of a video's frames; frames without contrast have none."""
     numbers, hashes = hash_pictures(frames.pictures())
-    columns = {column: hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
-    table = pd.DataFrame({"frame": numbers, **columns})
+    table = pd.DataFrame({"frame": numbers, **dict(zip(HASH_COLUMNS, hashes.T, strict=True))})
     return cast("DataFrame[FrameHashes]", table)  # validated when it is saved
 
 
@@ -41,21 +41,10 @@ def find_near_duplicates(
 ) -> DataFrame[NearDuplicates]:
     """Find near duplicates: copies in another size or encoding, cropped copies and excerpts.
 
-    Args:
-        frame_hashes: hashes of the frames of each video.
-        frames: when the frames were taken.
-        video_manifest: duration and resolution of each video: the longest, then the largest video is the original.
-        options: see `DeduplicationOptions`.
-
-    Returns:
-        A row per duplicate.
+    The longest, then the largest video is the original. The state of `frames` has the times of the frames.
     """
-    hashed = {
-        video_id: video
-        for block in frame_hashes.blocks(key="video_id")
-        for video_id, video in _by_video(block, frames)
-        if video_id in frames
-    }
+    current = frame_hashes.restrict(video_id for video_id in frame_hashes if video_id in frames)
+    hashed = dict(video for block in current.blocks("video_id") for video in _by_video(block, frames))
     names = list(hashed)
     videos = video_manifest.set_index("video_id").reindex(names).reset_index()
     duplicates = assign_originals(find_duplicate_pairs(list(hashed.values()), options), rank_videos(videos))
@@ -85,6 +74,7 @@ def select_corpus(
 
 
 def _times_s(properties: Mapping[str, Property]) -> NDArray[np.float64]:
+    """Return the time of each frame, in seconds."""
     if properties.get("times_s"):
         return np.array(str(properties["times_s"]).split(","), dtype=np.float64)
     return np.arange(int(properties["frames"] or 0)) / float(properties["frames_per_second"] or 1)
@@ -98,4 +88,4 @@ def _by_video(block: pd.DataFrame, frames: Partitions[FrameFolder]) -> Iterator[
     for video_id, end, count in zip(owners.categories, np.cumsum(counts).tolist(), counts.tolist(), strict=True):
         rows = slice(end - count, end)
         times_s = _times_s(frames.states[video_id].properties)
-        yield video_id, HashedFrames(numbers[rows], times_s[numbers[rows] - 1], hashes[rows])
+        yield video_id, HashedFrames(times_s[numbers[rows] - 1], hashes[rows])

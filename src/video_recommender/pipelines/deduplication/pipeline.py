@@ -1,4 +1,4 @@
-"""Wiring of the deduplication stage."""
+"""Pipeline of the deduplication stage."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -1,4 +1,4 @@
-"""Wiring of the detection stage."""
+"""Pipeline of the detection stage."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -38,9 +38,6 @@ def fit_object_space(
 
     Returns:
         Scores with a row per video that the detector processed, even if it detected nothing; and the fitted space.
-
-    Raises:
-        ValueError: if the detector has not run, or has processed no video.
     """
     sources: dict[Detector, tuple[str, Partitions[Any], Partitions[Any], DataFrame[ClassEmbeddings] | None]] = {
         "classifier": ("detection", detections, class_scores, class_embeddings),
@@ -48,15 +45,11 @@ def fit_object_space(
         "segmenter": ("segmentation", segmentations, segmentation_scores, segmented_class_embeddings),
     }
     pipeline, per_frame, per_class, embeddings = sources[options.detector]
+    detector = f"features.detector={options.detector}"
     if embeddings is None:
-        raise ValueError(
-            f"features.detector={options.detector} has not run yet: run `kedro run --pipelines={pipeline}` first"
-        )
+        raise ValueError(f"{detector} has not run yet: run `kedro run --pipelines={pipeline}` first")
     if not per_frame:
-        raise ValueError(
-            f"features.detector={options.detector} has processed no video: "
-            f"see the column `error` of the manifest of {pipeline}"
-        )
+        raise ValueError(f"{detector} has processed no video: see the column `error` of the manifest of {pipeline}")
     videos, class_names = pd.Index(per_frame, dtype=str), pd.Index(embeddings.index)
     scores = score_objects(per_frame.blocks("video_id"), per_class.blocks("video_id"), videos, class_names, options)
     return scores, ObjectSpace(options).fit(scores, embeddings)

@@ -1,4 +1,4 @@
-"""Wiring of the feature engineering stage."""
+"""Pipeline of the feature engineering stage."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -7,22 +7,14 @@ from .nodes import compute_points, fit_object_space, measure_importances
 
 def create_pipeline() -> Pipeline:
     """Detections in; the importance of objects in each video, and its point in object space, out."""
+    classified = ["detections", "class_scores", "class_embeddings"]
+    finetuned = ["finetuned_detections", "finetuned_class_scores", "finetuned_class_embeddings"]
+    segmented = ["segmentations", "segmentation_scores", "segmented_class_embeddings"]
     return Pipeline(
         [
             Node(
                 fit_object_space,
-                inputs=[
-                    "detections",
-                    "class_scores",
-                    "class_embeddings",
-                    "finetuned_detections",
-                    "finetuned_class_scores",
-                    "finetuned_class_embeddings",
-                    "segmentations",
-                    "segmentation_scores",
-                    "segmented_class_embeddings",
-                    "params:features",
-                ],
+                inputs=[*classified, *finetuned, *segmented, "params:features"],
                 outputs=["object_scores", "object_space"],
                 name="fit_object_space",
             ),
@@ -32,12 +24,7 @@ def create_pipeline() -> Pipeline:
                 outputs="video_features",
                 name="measure_importances",
             ),
-            Node(
-                compute_points,
-                inputs=["video_features", "object_space"],
-                outputs="video_points",
-                name="compute_points",
-            ),
+            Node(compute_points, ["video_features", "object_space"], "video_points", name="compute_points"),
         ],
         namespace="feature_engineering",
         prefix_datasets_with_namespace=False,

@@ -1,4 +1,4 @@
-"""Wiring of the stage."""
+"""Pipeline of off-policy evaluation."""
 
 from kedro.pipeline import Node, Pipeline
 

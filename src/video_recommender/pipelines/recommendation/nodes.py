@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
+from video_recommender.incremental import Partitions, depends_on
 from video_recommender.schemas import (
     ClassEmbeddings,
     Corpus,
@@ -26,21 +26,12 @@ from video_recommender.similarity.importance import Matrix, ObjectScores, applic
 from video_recommender.similarity.nearest_neighbours import Scores, random_scores
 from video_recommender.similarity.object_space import ObjectSpace
 from video_recommender.similarity.plots import plot_precision
-from video_recommender.similarity.ranking_metrics import (
-    catalogue_coverage,
-    intra_list_diversity,
-    map_at_k,
-    ndcg_at_k,
-    precision_at_k,
-)
 from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
-from video_recommender.storage.partitions import Partitions
 
 logger = logging.getLogger(__name__)
 
-METRICS: Final = ["precision", "ndcg", "map", "intra_list_diversity", "catalogue_coverage"]
 
-
+@depends_on("faiss-cpu", "scikit-learn")
 def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> VideoRecommender:
     """Fit the recommender to all videos but excluded near duplicates."""
     videos = corpus.set_index("video_id")
@@ -48,9 +39,8 @@ def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
     recommendable = video_points.drop(index=excluded.index, errors="ignore")
     recommender = VideoRecommender().fit(recommendable, videos["group"], excluded["repeats"])
     if recommender.index_ is not None:
-        logger.info(
-            "The index of %d videos finds %.1f %% of the ten nearest", len(recommendable), 100 * recommender.recall_
-        )
+        recall_pct = 100 * recommender.recall_
+        logger.info("The index of %d videos finds %.1f %% of the ten nearest", len(recommendable), recall_pct)
     return recommender
 
 
@@ -61,11 +51,7 @@ def recommend_videos(
     object_space: ObjectSpace,
     options: RecommendationOptions,
 ) -> DataFrame[Recommendations]:
-    """Recommend the nearest videos of each video, and name the objects that make them similar.
-
-    Returns:
-        Ordered by `video_id` and `rank`.
-    """
+    """Recommend the nearest videos of each video, and name the objects that make them similar."""
     recommended = recommender.recommend(video_points.sort_index(), options.neighbours, options.exclude_same_group)
     if recommended.empty:
         logger.warning("There is nothing to recommend for %d video(s): add more videos", len(video_points))
@@ -87,52 +73,35 @@ def compare_recommenders(
     """Evaluate object space and simpler recommenders, with and without neighbours of the same group.
 
     Queries and candidates are the labelled videos without excluded near duplicates. A video is relevant if it has the
-    query's category. Diversity is measured in object space for all recommenders.
-
-    Args:
-        video_points: ranked by `object_space`.
-        object_scores: ranked by `probabilities`: the scores without class similarity.
-        detections: ranked by `raw_counts`: the number of frames per class.
-        class_embeddings: index `class_name`: every class that may be detected.
-        embeddings: ranked by `embeddings`.
-        corpus: category, group and title of each video, and whether it is used.
-        options: see `RecommendationOptions`.
-        seed: random seed.
+    query's category. `probabilities` compares the object scores without class similarity, `raw_counts` the number of
+    frames per class. Diversity is measured in object space for all recommenders.
 
     Returns:
         A row per recommender and choice of candidates.
     """
-    test, k = EvaluationSet.draw(video_points.index, corpus, seed), options.neighbours
+    test = EvaluationSet.draw(video_points.index, corpus, seed)
     video_ids = test.videos.index
     points = video_points.loc[video_ids].to_numpy(np.float32)
 
-    def frame_counts() -> Matrix:
-        return scores_from_detections(detections.blocks("video_id"), video_ids, pd.Index(class_embeddings.index)).frames
+    def probabilities() -> NDArray[np.float32]:
+        return _dense(object_scores.frames[object_scores.video_ids.get_indexer(video_ids)])
+
+    def counts() -> NDArray[np.float32]:
+        class_names = pd.Index(class_embeddings.index)
+        return _dense(scores_from_detections(detections.blocks("video_id"), video_ids, class_names).frames)
 
     scorers: dict[str, Callable[[], Scores]] = {
         "object_space": lambda: test.cosine_scores(points),
         "embeddings": lambda: test.cosine_scores(_embedding_rows(embeddings.blocks("video_id"), video_ids)),
-        "probabilities": lambda: test.cosine_scores(
-            _dense(object_scores.frames[object_scores.video_ids.get_indexer(video_ids)])
-        ),
-        "raw_counts": lambda: test.cosine_scores(_dense(frame_counts())),
+        "probabilities": lambda: test.cosine_scores(probabilities()),
+        "raw_counts": lambda: test.cosine_scores(counts()),
         "titles": lambda: test.title_scores(seed),
         "random": lambda: random_scores(seed),
     }
     rows = [
-        {
-            "system": system,
-            "candidates": recommended.candidates,
-            "neighbours": k,
-            "videos": len(recommended.lists.measurable.relevant),
-            "precision": precision_at_k(recommended.lists),
-            "ndcg": ndcg_at_k(recommended.lists),
-            "map": map_at_k(recommended.lists),
-            "intra_list_diversity": intra_list_diversity(recommended.positions, points),
-            "catalogue_coverage": catalogue_coverage(recommended.positions, len(video_ids)),
-        }
+        {"system": system, **row}
         for system, make_scores in scorers.items()
-        for recommended in test.recommend(make_scores(), k)
+        for row in test.evaluate(make_scores(), options.neighbours, points)
     ]
     return RecommendationReport.validate(pd.DataFrame(rows))
 
@@ -144,37 +113,24 @@ def compare_importances(
     options: RecommendationOptions,
     seed: int,
 ) -> DataFrame[ImportanceReport]:
-    """Evaluate the recommendations with each formula of importance that the object scores allow.
-
-    Returns:
-        A row per formula and choice of candidates.
-    """
-    test, k = EvaluationSet.draw(object_scores.video_ids, corpus, seed), options.neighbours
-    rows = []
+    """Evaluate the recommendations with each formula of importance that the object scores allow."""
+    test, detector = EvaluationSet.draw(object_scores.video_ids, corpus, seed), object_space.options.detector
+    rows: list[dict[str, str | int | float]] = []
     for formula in applicable_formulas(object_scores):
         space = object_space.with_importance(formula)
         points = space.transform(space.importances(object_scores)).loc[test.videos.index].to_numpy(np.float32)
-        rows += [
-            {
-                "detector": object_space.options.detector,
-                "importance": formula,
-                "candidates": recommended.candidates,
-                "neighbours": k,
-                "precision": precision_at_k(recommended.lists),
-                "ndcg": ndcg_at_k(recommended.lists),
-            }
-            for recommended in test.recommend(test.cosine_scores(points), k)
-        ]
-    return ImportanceReport.validate(pd.DataFrame(rows))
+        measured = test.evaluate(test.cosine_scores(points), options.neighbours, points)
+        rows += [{"detector": detector, "importance": formula, **row} for row in measured]
+    return ImportanceReport.validate(pd.DataFrame(rows, columns=list(ImportanceReport.to_schema().columns)))
 
 
 def summarise_recommendations(recommendation_report: DataFrame[RecommendationReport]) -> dict[str, float]:
     """Flatten the report into metrics such as `precision_at_10` and `random_precision_at_10_other_groups`.
 
-    Returns:
-        Metrics of object space have no prefix. Metrics that could not be measured are missing.
+    Metrics of object space have no prefix. Metrics that could not be measured are missing.
     """
-    measured = recommendation_report.melt(["system", "candidates", "neighbours"], METRICS, "metric").dropna()
+    ids = ["system", "candidates", "neighbours", "videos"]
+    measured = recommendation_report.melt(ids, var_name="metric").dropna()
     if (recommendation_report["videos"] == 0).all():
         logger.warning("Recommendations cannot be evaluated: add at least two videos of one category")
     prefixes = measured["system"].where(measured["system"] != "object_space", "").add("_").str.removeprefix("_")
@@ -189,8 +145,7 @@ def draw_recommendation_comparison(recommendation_report: DataFrame[Recommendati
 
 
 def _dense(matrix: Matrix) -> NDArray[np.float32]:
-    dense: NDArray[np.float32] = matrix.astype(np.float32).toarray()
-    return dense
+    return np.asarray(matrix.astype(np.float32).toarray())
 
 
 def _embedding_rows(blocks: Iterable[pd.DataFrame], video_ids: pd.Index) -> NDArray[np.float32]:

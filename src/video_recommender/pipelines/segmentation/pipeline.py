@@ -1,4 +1,4 @@
-"""Wiring of the segmentation stage."""
+"""Pipeline of the segmentation stage."""
 
 from kedro.pipeline import Node, Pipeline
 

@@ -1,4 +1,4 @@
-"""Wiring of the transfer learning stage."""
+"""Pipeline of the transfer learning stage."""
 
 from kedro.pipeline import Node, Pipeline
 

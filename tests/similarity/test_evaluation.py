@@ -1,11 +1,16 @@
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
+from example_points import Corpus
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from video_recommender.similarity.ranking_metrics import (
+from video_recommender.similarity import evaluation
+from video_recommender.similarity.evaluation import (
+    EvaluationSet,
     RankedLists,
     catalogue_coverage,
     intra_list_diversity,
@@ -13,7 +18,6 @@ from video_recommender.similarity.ranking_metrics import (
     ndcg_at_k,
     precision_at_k,
     rate_lists,
-    sample_queries,
 )
 
 # Two lists of four: hits at ranks 1 and 3 of three relevant videos; a hit at rank 2 of one.
@@ -112,7 +116,7 @@ def test_coverage_counts_each_recommended_video_once() -> None:
 def test_a_recommended_video_is_relevant_if_it_has_the_category_and_could_be_found_if_it_is_of_another_group() -> None:
     random = np.random.default_rng(0)
     categories, groups = pd.Series(random.choice(["a", "b", "c"], 50), dtype="str"), random.integers(0, 12, 50)
-    queries = sample_queries(50, at_most=20, seed=1)
+    queries = np.sort(random.permutation(50)[:20])
     is_relevant = (categories.to_numpy()[queries, np.newaxis] == categories.to_numpy()) & (
         groups[queries, np.newaxis] != groups
     )
@@ -124,6 +128,14 @@ def test_a_recommended_video_is_relevant_if_it_has_the_category_and_could_be_fou
     np.testing.assert_array_equal(lists.relevant, is_relevant.sum(axis=1))
 
 
-def test_all_videos_are_queries_unless_there_are_too_many() -> None:
-    assert sample_queries(5, at_most=9, seed=0).tolist() == [0, 1, 2, 3, 4]
-    assert len(sample_queries(100, at_most=9, seed=0)) == len(set(sample_queries(100, at_most=9, seed=0))) == 9
+@pytest.mark.parametrize(("videos", "queries"), [(5, 5), (100, 9)])
+def test_all_videos_are_queries_unless_there_are_too_many(
+    make_corpus: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch, videos: int, queries: int
+) -> None:
+    monkeypatch.setattr(evaluation, "EVALUATED_VIDEOS", 9)
+    points, corpus = make_corpus({"pets": [videos]})
+
+    drawn = EvaluationSet.draw(points.index, corpus, seed=0).queries
+
+    assert len(set(drawn.tolist())) == queries
+    assert set(drawn.tolist()) <= set(range(videos))
