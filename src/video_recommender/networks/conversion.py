@@ -43,7 +43,7 @@ def run_in_subprocess(function: Callable[..., R], *args: object) -> R:
 def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.float32]]:
     """Build a pre-trained network and convert it; to be called by `run_in_subprocess`.
 
-    The second result are the last layer's weights, shape (classes, features).
+    The second result is the weights of the last layer, shape (classes, features).
     """
     model = build_network(network)
     return convert_classifier(model, network), last_layer_weights(model)[0].T

@@ -150,7 +150,7 @@ def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embeddings:
-    """Embed the frames of a video, shape (frames, features), so that a new head needs not run the network again."""
+    """Embed the frames of a video, shape (frames, features), so that the network runs once for all heads."""
     embeddings = [classifier.predict(batch).embeddings for batch in batch_pictures(frames.pictures())]
     if not embeddings:
         raise VideoError("damaged", f"{frames.path} contains no frames: delete it and run preprocessing again")
