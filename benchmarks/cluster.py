@@ -33,7 +33,7 @@ from video_recommender.datasets import RecordedPartitionedDataset
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoLink
 from video_recommender.networks.detections import DetectionOptions
-from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.frame_classifier import LiteRTClassifier
 from video_recommender.pipelines.detection.nodes import detect_objects
 from video_recommender.pipelines.preprocessing.nodes import extract_frames
 from video_recommender.storage.partitions import Partition

@@ -25,14 +25,17 @@ import numpy as np
 import skimage.data
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-from video_recommender.incremental.parallel import WorkerOptions, map_videos
 
-from video_recommender.incremental import parallel
+from video_recommender.incremental import executors
 from video_recommender.media.frames import FrameFolder, Frames
-from video_recommender.networks.detections import DetectionOptions, classify_frames
-from video_recommender.networks.frame_classifier import FrameClassifier
-from video_recommender.networks.keras_classifier import KerasClassifier, make_keras_classifier, workers_for
-from video_recommender.networks.litert_classifier import FRAMES_PER_CALL, LiteRTClassifier
+from video_recommender.networks.detections import DetectionOptions, VideoDetections, classify_frames
+from video_recommender.networks.frame_classifier import (
+    FRAMES_PER_CALL,
+    FrameClassifier,
+    KerasClassifier,
+    LiteRTClassifier,
+    make_keras_classifier,
+)
 from video_recommender.networks.pretrained import build_network
 from video_recommender.pipelines.detection.nodes import prepare_object_classifier
 
@@ -44,7 +47,7 @@ def main() -> None:
     """Print frames per second of each side, their ratios, and how far LiteRT and Keras agree."""
     arguments = _parse()
     # workers are started in the first round, and stay while the others take their turn
-    parallel.IDLE_WORKER_TIMEOUT_S = 300
+    executors.IDLE_WORKER_TIMEOUT_S = 300
     classifier = _classifier(arguments.network)
     in_keras = make_keras_classifier(build_network(arguments.network), arguments.network)
     with tempfile.TemporaryDirectory() as folder:
@@ -100,17 +103,22 @@ def _compare(frames: Frames, classifier: LiteRTClassifier, in_keras: KerasClassi
 
 
 def _detect(videos: dict[str, FrameFolder], classifier: FrameClassifier) -> None:
-    name_all = partial(classify_frames, classifier=classifier)
+    workers = executors.WorkerOptions(backend="threading" if isinstance(classifier, KerasClassifier) else "loky")
+    classify = partial(_classify, classifier)
     with contextlib.redirect_stdout(io.StringIO()):
-        outcomes = list(map_videos(name_all, videos, workers_for(classifier, WorkerOptions()), "Naming objects"))
-    if errors := [outcome.error for outcome in outcomes if outcome.error]:
-        raise RuntimeError(errors[0])
+        outcomes = list(executors.map_partitions(classify, videos.items(), len(videos), workers, "Detect objects"))
+    if problems := [outcome.problem for outcome in outcomes if outcome and outcome.problem]:
+        raise RuntimeError(problems[0].error)
+
+
+def _classify(classifier: FrameClassifier, _video_id: str, frames: FrameFolder) -> VideoDetections:
+    return classify_frames(frames, classifier)
 
 
 def _loop_in_processes(loop: Callable[[int, int, int, int], None], at_a_time: int) -> None:
-    # configured as `map_videos` does, or joblib would start other workers for either side, each time anew
+    # configured as `map_partitions` does, or joblib would start other workers for either side, each time anew
     with joblib.parallel_config(
-        "loky", n_jobs=CORES, inner_max_num_threads=1, idle_worker_timeout=parallel.IDLE_WORKER_TIMEOUT_S
+        "loky", n_jobs=CORES, inner_max_num_threads=1, idle_worker_timeout=executors.IDLE_WORKER_TIMEOUT_S
     ):
         joblib.Parallel()(joblib.delayed(loop)(start, CORES, at_a_time, 1) for start in range(CORES))
 

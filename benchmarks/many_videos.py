@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from synthetic_corpus import VIDEOS_PER_BLOCK, SyntheticCorpus, SyntheticVideos, draw_hashes
 
 from video_recommender.networks.detections import VERSION as DETECTION_VERSION
-from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.frame_classifier import LiteRTClassifier
 from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
 from video_recommender.schemas import FrameManifest, NearDuplicates, VideoManifest
 from video_recommender.storage.digests import fingerprint
