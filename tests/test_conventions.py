@@ -22,7 +22,7 @@ from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
 import video_recommender
-from video_recommender.incremental.stages import stage_of
+from video_recommender.incremental.runner import stage_of
 from video_recommender.pipeline_registry import ON_DEMAND
 
 ROOT = Path(__file__).parents[1]

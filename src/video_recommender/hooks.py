@@ -23,8 +23,8 @@ from rich.table import Table
 from rich.text import Text
 
 from video_recommender.incremental import WorkerOptions
-from video_recommender.incremental.dataset_location import dataset_location
-from video_recommender.incremental.stages import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
+from video_recommender.incremental.dataset_files import dataset_location
+from video_recommender.incremental.runner import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

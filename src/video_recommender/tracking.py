@@ -28,7 +28,7 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel, ConfigDict, Field
 
 from video_recommender.console_output import quiet_libraries
-from video_recommender.incremental.stages import parameter_groups, stage_of
+from video_recommender.incremental.runner import parameter_groups, stage_of
 from video_recommender.sources.web_options import strip_credentials
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from object_store import BUCKET, object_store
 
 from video_recommender.datasets import FrameFolderDataset, VideoFileDataset
 from video_recommender.datasets.atomic_catalog import AtomicCatalog
-from video_recommender.incremental.file_digest import ABSENT, dataset_digest
+from video_recommender.incremental.dataset_files import ABSENT, dataset_digest
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder

@@ -30,7 +30,7 @@ from video_recommender.incremental import (
     accumulate,
     per_partition,
 )
-from video_recommender.incremental.runner import UnexpectedFailuresError
+from video_recommender.incremental.partition_run import UnexpectedFailuresError
 
 README = Path(video_recommender.incremental.__file__).with_name("README.md")
 

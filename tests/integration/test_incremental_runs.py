@@ -10,7 +10,7 @@ import pytest
 from kedro.framework.project import pipelines
 
 from video_recommender.incremental import Partitions
-from video_recommender.incremental.stages import stage_of
+from video_recommender.incremental.runner import stage_of
 
 STAGES = [
     "ingestion",

@@ -12,7 +12,7 @@ from kedro.framework.project import pipelines
 from kedro.io import MemoryDataset
 from mlflow import MlflowClient
 
-from video_recommender.incremental.stages import stage_of
+from video_recommender.incremental.runner import stage_of
 
 TABLES = {
     "video_manifest",

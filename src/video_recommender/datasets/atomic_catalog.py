@@ -9,7 +9,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset, DataCatalog
 
-from video_recommender.incremental.dataset_location import dataset_config, find_file_entry, locate_entry
+from video_recommender.incremental.dataset_files import dataset_config, find_file_entry, locate_entry
 
 STAGED_PREFIX = ".part-"
 REPLACED_PREFIX = ".old-"

@@ -11,7 +11,7 @@ from kedro_datasets.pandas import ParquetDataset
 from kedro_datasets.pillow import ImageDataset
 from pandas.api.types import is_float_dtype
 
-from video_recommender.incremental.dataset_location import dataset_config, locate_entry
+from video_recommender.incremental.dataset_files import dataset_config, locate_entry
 
 
 class PreviewImageDataset(ImageDataset):  # type: ignore[misc] # kedro-datasets has no types

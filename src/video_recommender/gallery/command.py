@@ -19,7 +19,7 @@ from kedro.utils import find_kedro_project
 from kedro.validation import DataValidationError
 
 from video_recommender.gallery.project_data import CREATED_BY, ProjectData, UnreadableDataError
-from video_recommender.incremental.dataset_location import dataset_location
+from video_recommender.incremental.dataset_files import dataset_location
 from video_recommender.storage.partitions import Partitions
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from video_recommender.storage.partitions import Partition, Partitions, PartitionState
 
-from .default_runner import use_incremental_runner
 from .executors import WorkerOptions
+from .partition_run import UnexpectedFailuresError
 from .partitioned_dataset import StatefulPartitionedDataset
 from .per_partition import accumulate, per_partition
-from .runner import IncrementalRunner, UnexpectedFailuresError
+from .runner import IncrementalRunner, use_incremental_runner
 from .staleness import depends_on
 
 __all__ = [

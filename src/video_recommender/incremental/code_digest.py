@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType
 from typing import Any, Final, TypeAlias
 
-from video_recommender.incremental.value_digest import value_digest
-from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file
+from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file, value_digest
 
 DATA_SUFFIXES: Final = (".txt", ".csv", ".json", ".html", ".md")
 """A data file with the name of a module belongs to its code, as does one that the code names."""
@@ -35,14 +34,30 @@ CodeCache: TypeAlias = dict[str, dict[str, Any]]
 def code_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
     """Digest the code of a function and all code of its top-level package that it reaches.
 
-    What a partial, a method or a closure has bound counts, too.
-
     Args:
-        function: any callable. One whose source cannot be found by the name of its module, such as a function of a
-            notebook, is digested as it is in memory.
+        function: a function or class; of a partial, what it has bound counts, too. One whose source cannot be found by
+            its module's name, such as a function of a notebook, is digested as it was compiled.
         cache: filled, so that sources that have not changed need not be parsed again.
     """
-    return _Digester({} if cache is None else cache).digest(function)
+    function, bound = unwrap(function)
+    cache = {} if cache is None else cache
+    module, name = getattr(function, "__module__", None) or "", function.__qualname__.partition(".")[0]
+    label = f"{module}:{name}"
+    if label not in cache or not _is_current(cache[label]):
+        parsed = _module(module)
+        if parsed is None or name not in parsed.definitions:
+            return fingerprint(_digest_compiled(function), bound)
+        cache[label] = _digest_symbol(module, name)
+    return fingerprint(cache[label]["digest"], function.__qualname__, bound)
+
+
+def unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
+    """Return the function of a partial, and the digests of what it has bound."""
+    bound: list[Any] = []
+    while isinstance(function, partial):
+        bound += [*map(_bound, function.args), *([name, _bound(value)] for name, value in function.keywords.items())]
+        function = function.func
+    return function, bound
 
 
 def clear_cache() -> None:
@@ -50,61 +65,18 @@ def clear_cache() -> None:
     _parsed.clear()
 
 
-class _Digester:
-    """Digests callables, each once: functions may refer to each other."""
+def _bound(value: Any) -> str:
+    """Digest a value that a partial has bound; of a type that has no digest, only the name counts."""
+    try:
+        return code_digest(value) if callable(value) else value_digest(value)
+    except TypeError:
+        return type(value).__qualname__
 
-    def __init__(self, cache: CodeCache) -> None:
-        self._cache = cache
-        self._seen: set[int] = set()
 
-    def digest(self, function: Any) -> str:
-        if id(function) in self._seen:
-            return "seen"
-        self._seen.add(id(function))
-        if isinstance(function, partial):
-            bound = [self._bound(value) for value in (*function.args, *function.keywords.values())]
-            return fingerprint(self.digest(function.func), bound, list(function.keywords))
-        if isinstance(function, MethodType):
-            return fingerprint(self.digest(function.__func__), self._bound(function.__self__))
-        if not hasattr(function, "__qualname__"):  # an object that can be called
-            return fingerprint(self.digest(type(function)), self._bound(vars(function)))
-        module, name = getattr(function, "__module__", None) or "", function.__qualname__.partition(".")[0]
-        label = f"{module}:{name}"
-        if label not in self._cache or not _is_current(self._cache[label]):
-            parsed = _module(module)
-            if parsed is None or name not in parsed.definitions:
-                return self._digest_in_memory(function)
-            self._cache[label] = _digest_symbol(module, name)
-        return fingerprint(self._cache[label]["digest"], function.__qualname__, self._closure(function))
-
-    def _digest_in_memory(self, function: Any) -> str:
-        if isinstance(function, type):
-            members = [part for part in vars(function).values() if isinstance(part, FunctionType)]
-            return fingerprint(function.__qualname__, [self._digest_in_memory(member) for member in members])
-        if not isinstance(function, FunctionType):
-            return fingerprint(getattr(function, "__module__", None), function.__qualname__)
-        names = sorted(set(_names(function.__code__)) & function.__globals__.keys())
-        used = {name: self._bound(function.__globals__[name]) for name in names}
-        code = _describe(function.__code__, function.__doc__)
-        return fingerprint(code, used, self._bound(function.__defaults__), self._closure(function))
-
-    def _closure(self, function: Any) -> list[str]:
-        values = []
-        for cell in getattr(function, "__closure__", None) or ():
-            with suppress(ValueError):  # an empty cell
-                values.append(self._bound(cell.cell_contents))
-        return values
-
-    def _bound(self, value: Any) -> str:
-        """Digest a value that a function has bound; of a type that has no digest, only its name counts."""
-        if isinstance(value, ModuleType):
-            return value.__name__
-        if callable(value):
-            return self.digest(value)
-        try:
-            return value_digest(value)
-        except TypeError:
-            return type(value).__qualname__
+def _digest_compiled(function: Callable[..., Any]) -> str:
+    """Digest compiled code without its docstring and its place in the file."""
+    code = getattr(function, "__code__", None)
+    return fingerprint(function.__qualname__, _describe(code, function.__doc__) if code else None)
 
 
 def _is_current(entry: Mapping[str, Any]) -> bool:
@@ -359,15 +331,7 @@ def _strip_docstrings(tree: ast.Module) -> None:
             ] or [ast.Pass()]
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
 def _describe(code: CodeType, docstring: str | None = None) -> list[Any]:
-    """Describe compiled code without its docstring and its place in the file."""
     constants = [part for part in code.co_consts if docstring is None or part != docstring]
     described = [_describe(part) if isinstance(part, CodeType) else repr(part) for part in constants]
     return [code.co_code.hex(), list(code.co_names), described]

@@ -21,7 +21,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro.utils import load_obj
 from pyarrow.parquet import ParquetFile
 
-from video_recommender.incremental.file_digest import ABSENT, path_digest
+from video_recommender.incremental.dataset_files import ABSENT, path_digest
 
 TEMPORARY: Final = ".part-"
 REPLACED: Final = ".old-"

@@ -1,12 +1,9 @@
 """A Kedro runner that runs only what is stale, and per-partition nodes on all workers."""
 
 import logging
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
-from uuid import uuid4
 
 from kedro.io import CatalogProtocol, DatasetError, SharedMemoryCatalogProtocol
 from kedro.pipeline import Pipeline
@@ -15,15 +12,14 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 from pluggy import PluginManager
 
-from video_recommender.incremental.executors import Outcome, WorkerOptions, map_partitions
-from video_recommender.incremental.partition_store import PartitionStore
-from video_recommender.incremental.partitioned_dataset import StatefulPartitionedDataset
-from video_recommender.incremental.per_partition import PartitionCall, known_properties
-from video_recommender.incremental.stages import by_stage, stage_of
+from video_recommender.incremental.partition_run import (
+    NodeHooks,
+    PartitionRun,
+    digested_function,
+    log_node,
+    run_accumulating_node,
+)
 from video_recommender.incremental.staleness import CatalogDigests, NodeLedger
-from video_recommender.incremental.value_digest import value_digest
-from video_recommender.storage.digests import fingerprint
-from video_recommender.storage.partitions import Partitions, PartitionState
 
 LEDGER: Final = "node_ledger"
 """The dataset that keeps what each node was made from; without it every table is computed again."""
@@ -31,27 +27,12 @@ LEDGER: Final = "node_ledger"
 CODE: Final = "code"
 """The entry of the ledger that keeps digests of code, so that a run with nothing to do parses no source."""
 
-WORKERS: Final = "params:workers"
-
 ALWAYS_RUN: Final = "always_run"
 """Tag of a node that looks at something outside of the catalog."""
 
-COMMIT_INTERVAL_S: Final = 1.0
-"""Finished partitions are committed after this time: a killed run loses no more than these."""
-
-PARTITIONS_MARKED: Final = 100
-"""So many partitions at a time are marked as unfinished before they are processed: others keep their old values."""
-
-FAILED_SHARE: Final = 0.01
-FAILED_COUNT: Final = 3
-"""A run ends with an error if at least so many partitions of a node, and more than this share, hit a bug."""
-
+PARAMETER_PREFIX: Final = "params:"
 
 logger = logging.getLogger(__name__)
-
-
-class UnexpectedFailuresError(RuntimeError):
-    """Many partitions of a node hit unexpected exceptions, which is a bug or a broken installation."""
 
 
 class IncrementalRunner(SequentialRunner):
@@ -80,25 +61,25 @@ class IncrementalRunner(SequentialRunner):
         digests = CatalogDigests(catalog, code)
         for node in pipeline.nodes:  # at the start: an edit during the run must not count for what older code has made
             if hasattr(node.func, "per_partition") or (keeps_ledger and _can_be_skipped(node)):
-                digests.of_function(_digested_function(node))
+                digests.of_function(digested_function(node))
         ledger = NodeLedger(entries, digests)
-        hooks = _Hooks(hook_manager, catalog, run_id)
+        hooks = NodeHooks(hook_manager, catalog, run_id)
         unread = Counter(name for node in pipeline.nodes for name in node.inputs)
         for node in by_stage(pipeline):
             title = f"{stage_of(node).replace('_', ' '):<20} {node.short_name.replace('_', ' ')}"
             if hasattr(node.func, "per_partition"):
-                _PartitionRun(node, catalog, digests, hooks).execute(title)
+                PartitionRun(node, catalog, digests, hooks).execute(title)
             elif hasattr(node.func, "accumulates"):
-                _log(title)
+                log_node(title)
                 digests.forget(node.outputs)
-                _accumulate(node, catalog, hooks)
+                run_accumulating_node(node, catalog, hooks)
             else:
                 description = ledger.describe(node) if keeps_ledger and _can_be_skipped(node) else None
                 if description is not None and ledger.is_up_to_date(node, description):
-                    _log(f"{title}: up to date")
+                    log_node(f"{title}: up to date")
                     hooks.skip(node)
                 else:
-                    _log(title)
+                    log_node(title)
                     digests.forget(node.outputs)
                     Task(node, catalog, self._is_async, hook_manager, run_id).execute()
                     if description is not None:
@@ -109,275 +90,8 @@ class IncrementalRunner(SequentialRunner):
             catalog.save(LEDGER, ledger.entries)
 
 
-@dataclass(frozen=True)
-class _Hooks:
-    """Calls the hooks that Kedro calls when it runs a node."""
-
-    manager: Any
-    catalog: Any
-    run_id: str | None
-
-    def skip(self, node: Node) -> None:
-        """Report a node that is up to date as finished, so that kedro-viz shows its status; it has not started."""
-        self.manager.hook.after_node_run(
-            node=node, catalog=self.catalog, inputs={}, outputs={}, is_async=False, run_id=self.run_id
-        )
-
-    def load(self, node: Node, name: str) -> Any:
-        """Load a dataset."""
-        self.manager.hook.before_dataset_loaded(dataset_name=name, node=node)
-        data = self.catalog.load(name)
-        self.manager.hook.after_dataset_loaded(dataset_name=name, data=data, node=node)
-        return data
-
-    def start(self, node: Node, inputs: dict[str, Any]) -> None:
-        """Report that a node starts."""
-        self.manager.hook.before_node_run(
-            node=node, catalog=self.catalog, inputs=inputs, is_async=False, run_id=self.run_id
-        )
-
-    def fail(self, node: Node, inputs: dict[str, Any], error: Exception) -> None:
-        """Report that a node has failed."""
-        self.manager.hook.on_node_error(
-            error=error, node=node, catalog=self.catalog, inputs=inputs, is_async=False, run_id=self.run_id
-        )
-
-    def finish(self, node: Node, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        """Report that a node has finished and what it has saved."""
-        for name, data in outputs.items():
-            self.manager.hook.before_dataset_saved(dataset_name=name, data=data, node=node)
-            self.manager.hook.after_dataset_saved(dataset_name=name, data=data, node=node)
-        self.manager.hook.after_node_run(
-            node=node, catalog=self.catalog, inputs=inputs, outputs=outputs, is_async=False, run_id=self.run_id
-        )
-
-
-class _PartitionRun:
-    """One run of a per-partition node."""
-
-    def __init__(self, node: Node, catalog: CatalogProtocol[Any, Any], digests: CatalogDigests, hooks: _Hooks) -> None:
-        self.node = node
-        self.catalog = catalog
-        self.digests = digests
-        self.hooks = hooks
-        self.mapped, *self.broadcast = node.inputs
-        self.datasets = [_partitioned(catalog, name) for name in node.outputs]
-        self._loaded: dict[str, Any] = {}
-
-    def execute(self, title: str) -> None:
-        """Delete partitions whose input is gone and process the stale ones.
-
-        Raises:
-            UnexpectedFailuresError: if many partitions hit a bug; all others are saved before.
-        """
-        partitions: Mapping[str, Any] = self._load(self.mapped)
-        fingerprints = self._fingerprints(partitions)
-        states = [dataset.load().states for dataset in self.datasets]
-        stale = [
-            key for key, value in fingerprints.items() if any(_is_stale(known.get(key), value) for known in states)
-        ]
-        gone = sorted(set().union(*states) - fingerprints.keys())
-        if not stale and not gone:
-            _log(f"{title}: up to date")
-            self.hooks.skip(self.node)
-            return
-        _log(title)
-        self.digests.forget(self.node.outputs)
-        inputs = {name: self._load(name) for name in self.node.inputs}
-        self.hooks.start(self.node, inputs)
-        failures = _Failures(title, len(fingerprints))
-        try:
-            self._process(partitions, {key: fingerprints[key] for key in stale}, gone, failures)
-            failures.raise_if_many()
-        except Exception as error:
-            self.hooks.fail(self.node, inputs, error)
-            raise
-        self.hooks.finish(self.node, inputs, {name: self.catalog.load(name) for name in self.node.outputs})
-
-    def _load(self, name: str) -> Any:
-        if name not in self._loaded:
-            self._loaded[name] = self.hooks.load(self.node, name)
-        return self._loaded[name]
-
-    def _fingerprints(self, partitions: Mapping[str, Any]) -> dict[str, str]:
-        function = self.digests.of_function(_digested_function(self.node))
-        digests = self.digests.of(self.broadcast)
-        broadcast = [digests[name] or self._digest_in_memory(name) for name in self.broadcast]
-        common = fingerprint(function, broadcast, self.node.outputs)
-        if isinstance(partitions, Partitions):
-            return {key: fingerprint(common, partitions.states[key].digest) for key in partitions}
-        if not isinstance(partitions, Mapping):
-            raise TypeError(
-                f"{self.mapped} is a {type(partitions).__name__}, but {self.node.short_name} maps over it: "
-                "make it a StatefulPartitionedDataset, or a mapping from key to value"
-            )
-        return {key: fingerprint(common, value_digest(value)) for key, value in partitions.items()}
-
-    def _digest_in_memory(self, name: str) -> str:
-        """Digest an input that is kept in memory only."""
-        try:
-            return value_digest(self._load(name))
-        except TypeError as error:
-            logger.warning("%s processes every partition in every run: %s: %s", self.node.short_name, name, error)
-            return uuid4().hex
-
-    def _process(
-        self, partitions: Mapping[str, Any], stale: Mapping[str, str], gone: Sequence[str], failures: "_Failures"
-    ) -> None:
-        rows = {key: PartitionState(stale[key], properties=known_properties(partitions, key)) for key in stale}
-        for dataset in self.datasets:
-            dataset.compact()
-            dataset.delete(gone)
-        refused = self._refuse_conflicts(rows)
-        broadcast = tuple(self._load(name) for name in self.broadcast)
-        options = self._workers(broadcast)
-        work = _ComputeAndSave(
-            PartitionCall(self.node.func.per_partition, broadcast, len(self.datasets)),  # type: ignore[attr-defined]
-            tuple(dataset.store for dataset in self.datasets),
-            isinstance(partitions, Partitions),
-        )
-        keys = [key for key in stale if key not in refused]
-        tasks = self._tasks(partitions, keys)
-        commits = _Commits(self.datasets, rows, 0 if options.backend == "sequential" else COMMIT_INTERVAL_S)
-        try:
-            for outcome in map_partitions(work, tasks, len(keys), options, _label(self.node)):
-                if outcome is not None:
-                    commits.add(outcome)
-                    failures.add(outcome)
-                commits.flush_if_due()
-        finally:
-            commits.flush()
-        for dataset in self.datasets:
-            dataset.compact()
-
-    def _refuse_conflicts(self, rows: Mapping[str, PartitionState]) -> set[str]:
-        """Store the state of partitions that cannot be written in one of the datasets; they are processed in none."""
-        conflicts = [dataset.find_conflicts(rows) for dataset in self.datasets]
-        refused = {key: state for found in conflicts for key, state in found.items()}
-        for dataset, own in zip(self.datasets, conflicts, strict=True):
-            dataset.delete(refused.keys() - own.keys())
-            dataset.commit({key: _complete(state, rows[key]) for key, state in refused.items()})
-        return set(refused)
-
-    def _tasks(self, partitions: Mapping[str, Any], keys: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        """Yield the tasks, each after its partition has been marked as unfinished."""
-        for start in range(0, len(keys), PARTITIONS_MARKED):
-            following = keys[start : start + PARTITIONS_MARKED]
-            for dataset in self.datasets:
-                dataset.begin(following)
-            for key in following:
-                yield key, partitions[key]
-
-    def _workers(self, broadcast: Sequence[Any]) -> WorkerOptions:
-        given = self.catalog.load(WORKERS) if WORKERS in self.catalog else {}
-        options = given if isinstance(given, WorkerOptions) else WorkerOptions.model_validate(given)
-        if options.backend != "sequential" and any(getattr(value, "stays_in_process", False) for value in broadcast):
-            return WorkerOptions(backend="threading", jobs=options.jobs)
-        return options
-
-
-@dataclass(frozen=True)
-class _ComputeAndSave:
-    """What a worker does with one partition: large results go from there to where they are stored."""
-
-    call: PartitionCall
-    stores: tuple[PartitionStore, ...]
-    is_lazy: bool
-
-    def __call__(self, key: str, task: Any) -> tuple[PartitionState, ...]:
-        values, properties = self.call(task() if self.is_lazy else task)
-        return tuple(
-            PartitionState(digest=store.save(key, value), properties=properties)
-            for store, value in zip(self.stores, values, strict=True)
-        )
-
-
-class _Commits:
-    """Collects the states of finished partitions and commits them from time to time."""
-
-    def __init__(
-        self, datasets: Sequence[StatefulPartitionedDataset], known: Mapping[str, PartitionState], interval_s: float
-    ) -> None:
-        self._datasets = datasets
-        self._known = known
-        self._interval_s = interval_s
-        self._rows: dict[str, tuple[PartitionState, ...]] = {}
-        self._last = time.monotonic()
-
-    def add(self, outcome: Outcome[tuple[PartitionState, ...]]) -> None:
-        if outcome.problem is not None:
-            self._rows[outcome.key] = (outcome.problem,) * len(self._datasets)
-        elif outcome.result is not None:
-            self._rows[outcome.key] = outcome.result
-
-    def flush_if_due(self) -> None:
-        if time.monotonic() - self._last >= self._interval_s:
-            self.flush()
-
-    def flush(self) -> None:
-        rows, self._rows = self._rows, {}
-        for number, dataset in enumerate(self._datasets):
-            dataset.commit({key: _complete(row[number], self._known[key]) for key, row in rows.items()})
-        self._last = time.monotonic()
-
-
-class _Failures:
-    """Partitions of a node that hit a bug; the traceback of each kind is logged once, as soon as it is known."""
-
-    def __init__(self, title: str, partitions: int) -> None:
-        self._title = " ".join(title.split())
-        self._partitions = partitions
-        self._keys: dict[tuple[str, ...], list[str]] = {}
-
-    def add(self, outcome: Outcome[Any]) -> None:
-        if not outcome.traceback:
-            return
-        kind = _kind(outcome.traceback)
-        if kind not in self._keys:
-            logger.error(
-                "%s failed unexpectedly; this is a bug, or a broken installation:\n%s",
-                outcome.key,
-                outcome.traceback,
-                extra={"markup": False},
-            )
-        self._keys.setdefault(kind, []).append(outcome.key)
-
-    def raise_if_many(self) -> None:
-        keys = [key for same in self._keys.values() for key in same]
-        for same in self._keys.values():
-            if len(same) > 1:
-                logger.error("%d others failed in the same way as %s", len(same) - 1, same[0], extra={"markup": False})
-        if len(keys) >= FAILED_COUNT and len(keys) > FAILED_SHARE * self._partitions:
-            raise UnexpectedFailuresError(
-                f"{self._title}: {len(keys)} of {self._partitions} partitions failed unexpectedly, "
-                f"among them {', '.join(keys[:FAILED_COUNT])}: see the traceback above. All others are saved"
-            )
-
-
-def _accumulate(node: Node, catalog: CatalogProtocol[Any, Any], hooks: _Hooks) -> None:
-    (name,) = node.outputs
-    dataset = _partitioned(catalog, name)
-    inputs = {name: hooks.load(node, name) for name in node.inputs}
-    hooks.start(node, inputs)
-    has_changed = False
-    try:
-        for update in node.func.accumulates(dataset.load().states, *inputs.values()):  # type: ignore[attr-defined]
-            dataset.save(update)
-            has_changed = has_changed or bool(update)
-    except Exception as error:
-        hooks.fail(node, inputs, error)
-        raise
-    dataset.compact()
-    hooks.finish(node, inputs, {name: catalog.load(name)} if has_changed else {})
-
-
 def _can_be_skipped(node: Node) -> bool:
     return ALWAYS_RUN not in node.tags and not hasattr(node.func, "accumulates")
-
-
-def _digested_function(node: Node) -> Any:
-    """Return the function whose code the outputs of a node depend on."""
-    return getattr(node.func, "per_partition", node.func)
 
 
 def _load_ledger(catalog: Any) -> dict[str, Any]:
@@ -399,37 +113,38 @@ def _release(node: Node, catalog: Any, unread: "Counter[str]", pipeline: Pipelin
         catalog.release(name)
 
 
-def _partitioned(catalog: CatalogProtocol[Any, Any], name: str) -> StatefulPartitionedDataset:
-    dataset = catalog[name]
-    if not isinstance(dataset, StatefulPartitionedDataset):
-        raise TypeError(
-            f"{name} is a {type(dataset).__name__}, but a per-partition node writes it: "
-            "make it a StatefulPartitionedDataset in the catalog"
-        )
-    return dataset
+def stage_of(node: Node) -> str:
+    """Return the stage of a node, which is its namespace; empty if it has none."""
+    return node.namespace or ""
 
 
-def _is_stale(state: PartitionState | None, fingerprint: str) -> bool:
-    return state is None or state.fingerprint != fingerprint or state.retry
+def by_stage(pipeline: Pipeline) -> list[Node]:
+    """Order the nodes of a pipeline so that each stage finishes before the next one starts, if that is possible."""
+    stages: dict[str, set[str]] = {}
+    for node, needed in pipeline.node_dependencies.items():
+        stages.setdefault(stage_of(node), set()).update({stage_of(other) for other in needed} - {stage_of(node)})
+    try:
+        order = list(TopologicalSorter(dict(sorted(stages.items()))).static_order())
+    except CycleError:
+        return list(pipeline.nodes)
+    return sorted(pipeline.nodes, key=lambda node: order.index(stage_of(node)))
 
 
-def _complete(state: PartitionState, known: PartitionState) -> PartitionState:
-    """Add the fingerprint and the properties that are known before a partition is processed."""
-    return state._replace(fingerprint=known.fingerprint, properties={**known.properties, **state.properties})
+def parameter_groups(pipeline: Pipeline) -> set[str]:
+    """Return the groups of parameters that a pipeline reads, such as `detection`."""
+    names = (name for name in pipeline.inputs() if name.startswith(PARAMETER_PREFIX))
+    return {name.removeprefix(PARAMETER_PREFIX).split(".")[0] for name in names}
 
 
-def _label(node: Node) -> str:
-    words = node.short_name.replace("_", " ")
-    return words[:1].upper() + words[1:]
+def use_incremental_runner() -> None:
+    """Let Kedro use `IncrementalRunner` wherever it would use `SequentialRunner` by default; for `settings.py`.
 
+    Kedro has no setting for it, and `kedro run`, `session.run()` in a notebook and `kedro server` choose the runner in
+    three places. `--runner=kedro.runner.sequential_runner.SequentialRunner` still names Kedro's own.
+    """
+    import kedro.framework.session.service_session
+    import kedro.framework.session.session
+    import kedro.runner
 
-def _kind(text: str) -> tuple[str, ...]:
-    """Return the type of an exception and the line that raised it, which all failures of one kind share."""
-    lines = text.strip().splitlines()
-    last = max((number for number, line in enumerate(lines) if line.lstrip().startswith("File ")), default=0)
-    name = next((line for line in lines[last + 1 :] if not line.startswith(" ")), lines[-1])
-    return name.partition(":")[0], lines[last].strip()
-
-
-def _log(message: str) -> None:
-    logger.info(message, extra={"markup": False})
+    for module in (kedro.runner, kedro.framework.session.session, kedro.framework.session.service_session):
+        vars(module)["SequentialRunner"] = IncrementalRunner

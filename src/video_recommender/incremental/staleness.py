@@ -4,17 +4,15 @@ import importlib.metadata
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from kedro.io import CatalogProtocol
 from kedro.io.core import is_parameter
 from kedro.pipeline.node import Node
 
-from video_recommender.incremental.code_digest import CodeCache, code_digest
-from video_recommender.incremental.file_digest import ABSENT, dataset_digest
-from video_recommender.incremental.value_digest import value_digest
-from video_recommender.storage.digests import fingerprint
+from video_recommender.incremental.code_digest import CodeCache, code_digest, unwrap
+from video_recommender.incremental.dataset_files import ABSENT, dataset_digest
+from video_recommender.storage.digests import fingerprint, value_digest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,15 +54,10 @@ def function_digest(function: Callable[..., Any], cache: CodeCache | None = None
         function: of a node.
         cache: see `code_digest`.
     """
-    bound: list[Any] = []
-    marked = function
-    while isinstance(marked, partial):
-        bound += [*map(_digest_or_name, marked.args), *sorted(marked.keywords)]
-        bound += [_digest_or_name(value) for _, value in sorted(marked.keywords.items())]
-        marked = marked.func
-    dependencies: Dependencies = getattr(marked, "dependencies", Dependencies())
-    code = code_digest(function, cache) if dependencies.version is None else [dependencies.version, *bound]
-    return fingerprint(code, {library: _installed_version(library) for library in dependencies.libraries})
+    function, bound = unwrap(function)
+    dependencies: Dependencies = getattr(function, "dependencies", Dependencies())
+    code = code_digest(function, cache) if dependencies.version is None else dependencies.version
+    return fingerprint(code, bound, {library: _installed_version(library) for library in dependencies.libraries})
 
 
 class CatalogDigests:
@@ -141,15 +134,6 @@ class NodeLedger:
         """Remember what a node was made from, once it has run."""
         self._digests.forget(node.outputs)
         self.entries[node.name] = {**description, "outputs": self._digests.of(node.outputs)}
-
-
-def _digest_or_name(value: Any) -> str:
-    if callable(value):
-        return code_digest(value)
-    try:
-        return value_digest(value)
-    except TypeError:
-        return type(value).__qualname__
 
 
 def _installed_version(library: str) -> str:

@@ -18,7 +18,7 @@ from video_recommender.datasets import (
     PreviewImageDataset,
     VideoFileDataset,
 )
-from video_recommender.incremental.dataset_location import dataset_config, dataset_location
+from video_recommender.incremental.dataset_files import dataset_config, dataset_location
 
 KINDS = [
     CSVDataset,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from video_recommender.incremental.value_digest import value_digest
+from video_recommender.storage.digests import value_digest
 
 
 class Colour(Enum):

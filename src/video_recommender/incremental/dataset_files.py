@@ -1,12 +1,19 @@
-"""Find the file or folder behind a Kedro dataset, from its public configuration."""
+"""The file or folder behind a Kedro dataset, found in its public configuration, and its digest."""
 
 import inspect
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import fsspec
 from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 from kedro.io import AbstractDataset, DataCatalog
 from kedro.io.core import get_protocol_and_path
+
+from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file
+
+ABSENT: Final = "absent"
+"""The digest of a file that does not exist."""
 
 OPEN_ARGUMENTS = ("open_args_load", "open_args_save")
 """Members of `fs_args` that kedro-datasets passes to `open`, not to the file system."""
@@ -68,3 +75,47 @@ def locate_entry(entry: dict[str, Any], credentials: dict[str, Any]) -> tuple[Ab
     secrets = credentials.get(entry.get("credentials") or "", {})
     # Options in the order of kedro-datasets: fsspec then returns the instance that the dataset itself uses.
     return fsspec.filesystem(protocol, **secrets, **options), path
+
+
+def dataset_digest(dataset: AbstractDataset[Any, Any]) -> str | None:
+    """Digest what a dataset stores.
+
+    Returns:
+        What its method `fingerprint` returns if it has one, else the digest of its file or folder; `ABSENT` if there is
+        no file; None if the dataset keeps no file.
+    """
+    method = getattr(dataset, "fingerprint", None)
+    if method is not None:
+        digest: str | None = method()
+        return digest
+    location = dataset_location(dataset)
+    return None if location is None else path_digest(*location) or ABSENT
+
+
+def path_digest(filesystem: AbstractFileSystem, path: str) -> str | None:
+    """Digest a file, or the names and contents of a folder.
+
+    Of objects in a store, what the store knows of their contents (S3: the ETags) is enough, so that they need not be
+    fetched.
+
+    Returns:
+        The digest; None if there is no such file or folder.
+    """
+    if isinstance(filesystem, LocalFileSystem):
+        root = Path(path)
+        if root.is_file():
+            return fingerprint_file(root)
+        files = {file.relative_to(root).as_posix(): file for file in root.rglob("*") if file.is_file()}
+        return fingerprint({name: fingerprint_file(file) for name, file in files.items()}) if root.is_dir() else None
+    filesystem.invalidate_cache(path)
+    try:
+        objects = filesystem.find(path, detail=True)
+    except FileNotFoundError:
+        return None
+    root_length = len(filesystem.info(path)["name"]) if objects else 0
+    digests = {name[root_length:]: _object_digest(filesystem, name, entry) for name, entry in objects.items()}
+    return fingerprint(digests) if digests else None
+
+
+def _object_digest(filesystem: AbstractFileSystem, name: str, entry: dict[str, Any]) -> str:
+    return str(entry["ETag"]) if "ETag" in entry else fingerprint_bytes(filesystem.cat_file(name))
