@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from video_recommender.advertising.ads import FloatArray, IntArray
-from video_recommender.advertising.policies import one_hot
-from video_recommender.advertising.training import (
+from video_recommender.advertising.evaluation import (
     BANDIT,
     PARALLEL_SESSIONS,
     Q_TABLE,
@@ -17,6 +16,7 @@ from video_recommender.advertising.training import (
     LearningCurve,
     TrainedPolicy,
 )
+from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import Sessions, ViewerModel
 
 MAX_STREAK = 5

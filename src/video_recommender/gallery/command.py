@@ -57,12 +57,11 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
     Raises:
         ClickException: if the project's data is in an object store.
     """
-    from video_recommender.gallery.gallery import Gallery, Sampling
+    from video_recommender.gallery.gallery import Gallery, Sampling, ThumbnailCache
     from video_recommender.gallery.new_video import NewVideoAnalyst, UploadLimits
     from video_recommender.gallery.web_app import LOOPBACK, create_app
     from video_recommender.media.sampling import PreprocessingOptions
     from video_recommender.networks.object_segmenter import SegmentationOptions
-    from video_recommender.reporting.thumbnails import ThumbnailCache
     from video_recommender.similarity.recommender import RecommendationOptions
 
     bootstrap_project(root)

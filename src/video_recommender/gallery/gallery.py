@@ -1,23 +1,27 @@
 """The corpus as the gallery shows it: search, thumbnails, and the results for each video."""
 
+import contextlib
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
+from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 
-from video_recommender.advertising.ad_selection import AdChoice, rank_ads
+from video_recommender.advertising.policies import AdChoice, rank_ads
 from video_recommender.gallery.project_data import Notice, ProjectData, UnavailableError, UnreadableDataError
-from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.gallery.video_index import VideoCard, VideoIndex
-from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.media.frames import Picture
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.reporting.answer import CategoryProbability, rank_categories
-from video_recommender.reporting.thumbnails import ThumbnailCache, first_picture, middle_picture
+from video_recommender.reporting.thumbnails import encode_thumbnail, middle_picture
+from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import Partitions
 
 T = TypeVar("T")
@@ -39,6 +43,13 @@ PRELOADED: Final = (
     *("recommendations", "viewer_model", "ad_policy"),
 )
 
+CACHED_SIDE: Final = 320
+"""Longer side, in pixels, of the gallery's thumbnails, which are sharp on high-density screens."""
+MAX_OBJECTS: Final = 8
+MAX_SPANS: Final = 120
+"""Maximum spans per object, so that the page of a long video stays small: smaller gaps are closed."""
+TOLERANCE_S: Final = 1e-6
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -46,6 +57,33 @@ class Sampling:
 
     preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
     every_nth_frame: int = 1
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time in which an object is visible, with the highest confidence of the frames in it."""
+
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class ObjectTrack:
+    """The spans of one object in order of time, and the number of frames that show it."""
+
+    name: str
+    frames: int
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The most frequent objects of a video, most frames first, and the number of further objects."""
+
+    duration_s: float
+    objects: tuple[ObjectTrack, ...]
+    others: int
 
 
 @dataclass(frozen=True)
@@ -86,6 +124,42 @@ class VideoDetails:
     category: Section[CategorySection]
     neighbours: Section[tuple[NeighbourCard, ...]]
     ads: Section[tuple[AdChoice, ...]]
+
+
+class ThumbnailCache:
+    """A folder of JPEG thumbnails, created on demand; it may be deleted at any time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, video_id: str, version: str, make: Callable[[], Picture]) -> bytes:
+        """Return the JPEG thumbnail of a video from the cache, or create it.
+
+        Args:
+            video_id: hashed, so that it never becomes part of a path.
+            version: identifies the content of the video; thumbnails of other versions are deleted.
+            make: returns the picture if the cache has none.
+        """
+        name = fingerprint(video_id)
+        file = self._folder / f"{name}-{fingerprint(version)}.jpg"
+        with contextlib.suppress(OSError):
+            return file.read_bytes()
+        jpeg = encode_thumbnail(make(), CACHED_SIDE)
+        with contextlib.suppress(OSError):  # a full or read-only disk must not prevent the thumbnail from being shown
+            self._save(file, jpeg)
+            for stale in self._folder.glob(f"{name}-*.jpg"):
+                if stale != file:
+                    stale.unlink(missing_ok=True)
+        return jpeg
+
+    def _save(self, file: Path, jpeg: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".part-{uuid4().hex}")
+        try:
+            partial.write_bytes(jpeg)
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 class Gallery:
@@ -144,7 +218,7 @@ class Gallery:
             if load_frames is not None:
                 return self._thumbnails.get(card.video_id, card.thumbnail, lambda: middle_picture(load_frames()))
             if file is not None:
-                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: first_picture(VideoFile(file)))
+                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: _first_picture(file))
         except VideoError:
             return None
         return None
@@ -247,3 +321,55 @@ class Gallery:
             message = "No ad was selected for this video."
             raise UnavailableError(Notice(message, self.project.command_for("ad_policy")))
         return rank_ads(viewers, policy, card.video_id)
+
+
+def build_timeline(
+    detections: pd.DataFrame,
+    frames: int,
+    duration_s: float | None,
+    *,
+    rate: float,
+    times_s: Sequence[float] = (),
+    every_nth: int = 1,
+) -> Timeline:
+    """Build the timeline of a video.
+
+    Args:
+        detections: `frame` (from 1), `class_name` and `confidence`; several rows per frame are possible.
+        frames: number of frames.
+        duration_s: length of the video, in seconds; None if it is unknown.
+        rate: frames per second, if they were sampled at a fixed rate.
+        times_s: the time of each frame, if they were sampled by shots; else empty.
+        every_nth: step of the detector; an object is taken to stay visible until the next frame that was searched.
+    """
+    frames = max(frames, int(detections["frame"].max()) if len(detections) else 0)
+    starts = np.array(times_s[:frames]) if times_s else np.arange(frames) / rate
+    last_frame_s = 0.0 if times_s else 1 / rate
+    end_s = max(duration_s or 0.0, float(starts[-1]) + last_frame_s if len(starts) else 0.0)
+    ends = np.append(starts[1:], end_s)
+    detections = detections[detections["frame"] <= len(starts)]
+    by_frame = detections.groupby(["class_name", "frame"])["confidence"].max().reset_index()
+    ranked = sorted(by_frame.groupby("class_name"), key=lambda track: (-len(track[1]), str(track[0])))
+    gap_s = end_s / MAX_SPANS if len(starts) > MAX_SPANS else 0.0
+    tracks = []
+    for name, rows in ranked[:MAX_OBJECTS]:
+        first = rows["frame"].to_numpy() - 1
+        last = np.minimum(first + every_nth - 1, len(ends) - 1)
+        spans = map(Span, starts[first].tolist(), ends[last].tolist(), rows["confidence"].astype(float))
+        tracks.append(ObjectTrack(str(name), len(rows), _join(spans, gap_s)))
+    return Timeline(end_s, tuple(tracks), others=max(0, len(ranked) - MAX_OBJECTS))
+
+
+def _join(spans: Iterable[Span], gap_s: float) -> tuple[Span, ...]:
+    """Join spans that touch, or that are less than `gap_s` apart."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and span.start_s <= joined[-1].end_s + gap_s + TOLERANCE_S:
+            previous = joined.pop()
+            span = Span(previous.start_s, span.end_s, max(previous.confidence, span.confidence))  # noqa: PLW2901
+        joined.append(span)
+    return tuple(joined)
+
+
+def _first_picture(file: Path) -> Picture:
+    return next(sample_frames(VideoFile(file), PreprocessingOptions(max_frames=1)).frames.pictures())

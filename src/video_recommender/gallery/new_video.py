@@ -11,10 +11,9 @@ from typing import Final
 import av
 import pandas as pd
 
-from video_recommender.advertising.ad_selection import AdChoice
-from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Section
+from video_recommender.advertising.policies import AdChoice
+from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Section, Timeline, build_timeline
 from video_recommender.gallery.project_data import Notice, UnavailableError
-from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.media.decoding import open_video
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoError, VideoFile

@@ -7,8 +7,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict
 
-from video_recommender.advertising.ad_selection import AdChoice, can_rank_new_video, rank_ads_for_new_video
-from video_recommender.advertising.policies import QNetworkPolicy
+from video_recommender.advertising.policies import AdChoice, QNetworkPolicy, can_rank_new_video, rank_ads_for_new_video
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames

@@ -10,14 +10,14 @@ from pydantic import JsonValue
 
 from video_recommender.media.frames import FrameFolder
 from video_recommender.networks.detections import DetectionOptions
-from video_recommender.reporting.contact_sheets import (
+from video_recommender.reporting.examples import extreme_categories, extreme_recommendations, summarise_categories
+from video_recommender.reporting.report import ModelCard, Report, estimate_mean, render_model_card, render_report
+from video_recommender.reporting.thumbnails import (
     draw_sheet,
     rows_of_frames,
     rows_of_neighbours,
+    thumbnail_uri,
 )
-from video_recommender.reporting.examples import extreme_categories, extreme_recommendations, summarise_categories
-from video_recommender.reporting.report import ModelCard, Report, estimate_mean, render_model_card, render_report
-from video_recommender.reporting.thumbnails import thumbnail_uri
 from video_recommender.schemas import (
     AdChoices,
     AdPolicyReport,
