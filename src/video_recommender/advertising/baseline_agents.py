@@ -33,9 +33,8 @@ CONFIDENCE = 1.0
 class TablePolicy:
     """Shows the ad with the highest action value.
 
-    Attributes:
-        values: float64, shape (categories, ads + 1, streaks + 1, ads), indexed by the video's category, the previous
-            ad (the last index: none), its streak and the ad.
+    `values` are by the video's category, the previous ad (the last index: none), its streak and the ad, shape
+    (categories, ads + 1, streaks + 1, ads).
     """
 
     values: FloatArray
@@ -53,8 +52,7 @@ class TablePolicy:
 class LinearPolicy:
     """Shows the ad with the highest reward according to a linear function of the observation.
 
-    Attributes:
-        weights: float64, shape (observed + 1, ads); the last row is the intercept.
+    `weights` have the shape (observed + 1, ads); the last row is the intercept.
     """
 
     weights: FloatArray

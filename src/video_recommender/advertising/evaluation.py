@@ -130,15 +130,13 @@ def evaluate_policies(
     """Estimate revenue per session and share of the optimum of each policy, in sessions over `videos`.
 
     All policies and the optimum meet the same viewers in the same runs, so shares are more precise than revenues.
-    Intervals are Student's over runs. If viewers have tastes, the optimum knows them and is an upper bound.
-
-    Returns:
-        A row per policy and one for `OPTIMUM`, highest revenue first.
+    Intervals are Student's over runs. If viewers have tastes, the optimum knows them and is an upper bound. The highest
+    revenue comes first.
     """
     optimal = OptimalPolicy.solve(model)
     bound_sessions = round(BOUND_SESSIONS_SHARE * options.sessions)
-    bracket = bracket_optimum(model, optimal, bound_sessions, np.random.default_rng(seed))
-    of_bound = bracket.reached / bracket.bound if bracket.bound > 0 else np.nan
+    reached, bound = bracket_optimum(model, optimal, bound_sessions, np.random.default_rng(seed))
+    of_bound = reached.sum() / bound.sum() if bound.sum() > 0 else np.nan
     runs = {
         name: _simulate_runs(model, policy, options, seed) for name, policy in {OPTIMUM: optimal, **policies}.items()
     }

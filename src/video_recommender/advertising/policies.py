@@ -41,7 +41,7 @@ class KindPolicy:
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
-        is_candidate = matches_category(model, sessions) & (np.array(model.ads.kinds) == self.kind)
+        is_candidate = model.is_matched[model.video_category[sessions.video]] & (np.array(model.ads.kinds) == self.kind)
         return one_hot(is_candidate.argmax(axis=1), len(model.ads))
 
 
@@ -54,9 +54,8 @@ class MatchedGreedyPolicy:
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
-        expected = model.ads.watch_probability * model.ads.reward
-        best = np.where(matches_category(model, sessions), expected, -np.inf).argmax(axis=1)
-        return one_hot(best, len(model.ads))
+        expected = np.where(model.is_matched, model.ads.watch_probability * model.ads.reward, -np.inf)
+        return one_hot(expected.argmax(axis=1)[model.video_category[sessions.video]], len(model.ads))
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,7 @@ class EpsilonMixedPolicy:
 class QNetworkPolicy:
     """Shows the ad with the highest action value, computed by a Q-network in NumPy.
 
-    Attributes:
-        weights: of each dense layer, shape (inputs, outputs); a ReLU follows all but the last.
-        biases: of each dense layer, shape (outputs,).
+    A dense layer has weights of shape (inputs, outputs) and biases (outputs,); a ReLU follows all but the last.
     """
 
     weights: tuple[NDArray[np.float32], ...]
@@ -150,12 +147,6 @@ def rank_ads_for_new_video(
 def can_rank_new_video(model: ViewerModel, points: DataFrame[VideoPoints]) -> bool:
     """Check whether points are in the object space that the agent was trained with."""
     return model.projection is not None and model.projection.fits(points)
-
-
-def matches_category(model: ViewerModel, sessions: Sessions) -> NDArray[np.bool_]:
-    """Check which ads have the category of the session's video, shape (sessions, ads)."""
-    is_matched = np.array(model.category_names)[:, np.newaxis] == np.array(model.ads.categories)
-    return np.asarray(is_matched[model.video_category[sessions.video]])
 
 
 def one_hot(selected: IntArray, ads: int) -> FloatArray:

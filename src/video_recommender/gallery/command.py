@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 import threading
-import time
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -45,18 +44,16 @@ def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: i
     url = f"http://{f'[{host}]' if ':' in host else host}:{server_socket.getsockname()[1]}/"
     click.echo(f"The gallery is at {url} (stop it with Ctrl+C)")
     if opens:
-        threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
+        opener = threading.Timer(1, webbrowser.open, [url])  # until then the server answers
+        opener.daemon = True
+        opener.start()
     settings = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(settings).run(sockets=[server_socket])
 
 
 def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: str = "127.0.0.1") -> "FastAPI":
-    """Create the web application of the Kedro project in a folder, for a server that listens on `host`.
-
-    Raises:
-        ClickException: if the project's data is in an object store.
-    """
+    """Create the web application of the Kedro project in a folder, for a server that listens on `host`."""
     from video_recommender.gallery.gallery import Gallery, Sampling, ThumbnailCache
     from video_recommender.gallery.new_video import NewVideoAnalyst, UploadLimits
     from video_recommender.gallery.web_app import LOOPBACK, create_app
@@ -116,11 +113,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason, hint = os.strerror(error.errno or 0), f"try another port: kedro gallery --port {port + 1}"
         raise click.ClickException(f"Cannot listen on {host}:{port} ({reason}): {hint}") from error
-
-
-def _open_browser(url: str) -> None:
-    time.sleep(1)  # until the server answers
-    webbrowser.open(url)
 
 
 def _local_path(dataset: Any) -> str:

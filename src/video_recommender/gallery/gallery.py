@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from video_recommender.advertising.policies import AdChoice, rank_ads
-from video_recommender.gallery.project_data import Notice, ProjectData, UnavailableError, UnreadableDataError
+from video_recommender.gallery.project_data import DETECTORS, Notice, ProjectData, UnavailableError, UnreadableDataError
 from video_recommender.gallery.video_index import VideoCard, VideoIndex
 from video_recommender.media.frames import Picture
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
@@ -30,13 +30,6 @@ logger = logging.getLogger(__name__)
 
 INCOMPATIBILITIES: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """Raised by models and tables of different versions or runs."""
-
-DETECTION_TABLES: Final = {
-    "classifier": "detections",
-    "finetuned": "finetuned_detections",
-    "segmenter": "segmentations",
-}
-"""The dataset with the detections of each detector."""
 
 PRELOADED: Final = (
     *("object_space", "detections", "frame_manifest", "category_predictions", "video_points", "category_classifier"),
@@ -133,14 +126,8 @@ class ThumbnailCache:
         self._folder = folder
 
     def get(self, video_id: str, version: str, make: Callable[[], Picture]) -> bytes:
-        """Return the JPEG thumbnail of a video from the cache, or create it.
-
-        Args:
-            video_id: hashed, so that it never becomes part of a path.
-            version: identifies the content of the video; thumbnails of other versions are deleted.
-            make: returns the picture if the cache has none.
-        """
-        name = fingerprint(video_id)
+        """Return the thumbnail of this version of a video from the cache, or create it and delete other versions."""
+        name = fingerprint(video_id)  # the id itself never becomes part of a path
         file = self._folder / f"{name}-{fingerprint(version)}.jpg"
         with contextlib.suppress(OSError):
             return file.read_bytes()
@@ -214,13 +201,11 @@ class Gallery:
         """Return the JPEG thumbnail of a video; None if it has no frames and is not readable."""
         load_frames = self._partitions("frames").get(card.video_id)
         file = self.video_file(card)
-        try:
+        with contextlib.suppress(VideoError):
             if load_frames is not None:
                 return self._thumbnails.get(card.video_id, card.thumbnail, lambda: middle_picture(load_frames()))
             if file is not None:
                 return self._thumbnails.get(card.video_id, card.thumbnail, lambda: _first_picture(file))
-        except VideoError:
-            return None
         return None
 
     def section(self, compute: Callable[[], T]) -> Section[T]:
@@ -264,7 +249,7 @@ class Gallery:
 
     def _timeline(self, card: VideoCard) -> Timeline:
         space = self.project.load_if_exists("object_space")
-        name = DETECTION_TABLES["classifier" if space is None else space.options.detector]
+        name, _ = DETECTORS["classifier" if space is None else space.options.detector]
         detections = self._partition(name, card)
         manifest = self.project.load("frame_manifest").set_index("video_id")
         times, frames = "", len(detections)
@@ -332,15 +317,10 @@ def build_timeline(
     times_s: Sequence[float] = (),
     every_nth: int = 1,
 ) -> Timeline:
-    """Build the timeline of a video.
+    """Build the timeline of a video from its detections, of which several per `frame` (from 1) are possible.
 
-    Args:
-        detections: `frame` (from 1), `class_name` and `confidence`; several rows per frame are possible.
-        frames: number of frames.
-        duration_s: length of the video, in seconds; None if it is unknown.
-        rate: frames per second, if they were sampled at a fixed rate.
-        times_s: the time of each frame, if they were sampled by shots; else empty.
-        every_nth: step of the detector; an object is taken to stay visible until the next frame that was searched.
+    Frames were sampled at a fixed `rate` per second or, by shots, at `times_s`. The detector searched every n-th; an
+    object is taken to stay visible until the next frame that was searched.
     """
     frames = max(frames, int(detections["frame"].max()) if len(detections) else 0)
     starts = np.array(times_s[:frames]) if times_s else np.arange(frames) / rate

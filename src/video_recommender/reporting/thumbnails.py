@@ -59,11 +59,7 @@ def middle_frame(frames: int) -> int:
 
 
 def middle_picture(folder: FrameFolder) -> Picture:
-    """Read the middle frame of a video.
-
-    Raises:
-        VideoError: if the folder is empty or the frame is not a readable image.
-    """
+    """Read the middle frame of a video; raise a `VideoError` if there is none or it is not a readable image."""
     frames = len(folder.files)
     if not frames:
         raise VideoError("damaged", f"{folder.path} holds no frames: delete it and run preprocessing again")
@@ -103,14 +99,12 @@ def rows_of_frames(
     """
     rows = []
     for category in categories:
-        pictures = []
-        for video in category.examples:
-            if detections is None:
-                pictures.append(CaptionedPicture(middle_picture(frames.load(video)), _slug(video)))
-            elif video in detections:
-                caption = _middle_detection(detections.load(video))
-                pictures.append(CaptionedPicture(middle_picture(frames.load(video)), caption))
-        rows.append(SheetRow(category.name, tuple(pictures)))
+        videos = [video for video in category.examples if detections is None or video in detections]
+        captions = [
+            _slug(video) if detections is None else _middle_detection(detections.load(video)) for video in videos
+        ]
+        pictures = [middle_picture(frames.load(video)) for video in videos]
+        rows.append(SheetRow(category.name, tuple(map(CaptionedPicture, pictures, captions))))
     return rows
 
 
@@ -119,10 +113,7 @@ def rows_of_neighbours(
 ) -> list[SheetRow]:
     """Build a row per category with its first video, followed by the neighbours of that video.
 
-    Args:
-        recommendations: the nearest videos of each.
-        category: by `video_id`; a green border marks neighbours of the same category, a red one the others.
-        frames: of the videos.
+    `category` is by `video_id`; a green border marks neighbours of the same category, a red one the others.
     """
     known = recommendations[recommendations["video_id"].isin(category.dropna().index)]
     queries = known.groupby(known["video_id"].map(category))["video_id"].min()
