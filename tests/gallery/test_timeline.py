@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.gallery.gallery import MAX_OBJECTS, MAX_SPANS, build_timeline
+from video_recommender.gallery.timeline import MAX_OBJECTS, MAX_SPANS, build_timeline
 
 
 def seen(*names):

@@ -114,8 +114,7 @@ class ChainEstimates(NamedTuple):
     """Cross-fitted estimates of the Markov chain under a target policy.
 
     Attributes:
-        reward: immediate reward of each ad, shape (steps, ads).
-        value: reward of each ad and, under the target policy, of the rest of the session, shape (steps, ads).
+        reward, value: of each ad, immediately and with the rest of the session, shape (steps, ads).
         density_ratio: frequency of the state and the logged ad under the target policy, divided by that in the log,
             shape (steps,).
         imbalance: how far weighted observations before and after a step disagree, relative to their size: 0 if the

@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from video_recommender.advertising.ads import FloatArray, IntArray
+from video_recommender.advertising.ads import FloatArray
 from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel
 
@@ -60,7 +60,7 @@ class OptimalPolicy:
         ads = np.arange(len(model.ads))
         repeats = np.where(ads == sessions.last_ad[:, np.newaxis], sessions.streak[:, np.newaxis], 0)
         values = self.values[
-            _taste_index(model, sessions.taste)[:, np.newaxis, np.newaxis],
+            sessions.taste[:, np.newaxis, np.newaxis],  # -1 without tastes: the only entry
             sessions.position[:, np.newaxis, np.newaxis] + 1,
             model.neighbours[sessions.video][:, :, np.newaxis],
             ads,
@@ -86,10 +86,6 @@ def bracket_optimum(
         reached[rows] = _reached(model, policy, paths)
         bound[rows] = _bound(model, policy, paths) if policy.values.size else reached[rows]
     return reached, bound
-
-
-def _taste_index(model: ViewerModel, taste: IntArray) -> IntArray:
-    return taste if model.options.tastes else np.zeros_like(taste)
 
 
 def _values(model: ViewerModel, taste: int) -> FloatArray:
@@ -182,7 +178,7 @@ def _bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatA
 def _penalty(model: ViewerModel, policy: OptimalPolicy, sessions: Sessions, paths: Sessions) -> FloatArray:
     """Value of the path's next video minus that expected, by current ad and streak; shape (sessions, ads, streaks)."""
     position = int(sessions.position[0]) + 1
-    values, taste = policy.values[:, position], _taste_index(model, sessions.taste)
+    values, taste = policy.values[:, position], sessions.taste
     after = values[taste[:, np.newaxis], model.neighbours[sessions.video]]
     expected = np.einsum("sn,snak->sak", model.next_video_probability(sessions), after)
     if position == model.options.max_videos:

@@ -126,8 +126,7 @@ class Sessions:
         position: number of videos seen before it.
         last_ad: the previous ad or -1.
         streak: how many times in a row the previous ad was shown.
-        shown: how often each ad was shown, shape (sessions, ads).
-        watched: how often each ad was watched, shape (sessions, ads).
+        shown, watched: how often each ad was shown and watched, shape (sessions, ads).
         visited: the videos so far in order, including `video`, padded with -1; shape (sessions, max_videos).
         taste: the viewer's favourite category or -1, hidden from agents.
     """

@@ -2,19 +2,19 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
-import numpy as np
 import pandas as pd
 
 from video_recommender.advertising.policies import AdChoice, rank_ads
 from video_recommender.gallery.project_data import DETECTORS, Notice, ProjectData, UnavailableError, UnreadableDataError
+from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.gallery.video_index import VideoCard, VideoIndex
 from video_recommender.media.frames import Picture
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
@@ -38,45 +38,6 @@ PRELOADED: Final = (
 
 CACHED_SIDE: Final = 320
 """Longer side, in pixels, of the gallery's thumbnails, which are sharp on high-density screens."""
-MAX_OBJECTS: Final = 8
-MAX_SPANS: Final = 120
-"""Maximum spans per object, so that the page of a long video stays small: smaller gaps are closed."""
-TOLERANCE_S: Final = 1e-6
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How frames were sampled from the corpus: options of frame extraction, and the step of the segmenter."""
-
-    preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
-    every_nth_frame: int = 1
-
-
-@dataclass(frozen=True)
-class Span:
-    """A stretch of time in which an object is visible, with the highest confidence of the frames in it."""
-
-    start_s: float
-    end_s: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class ObjectTrack:
-    """The spans of one object in order of time, and the number of frames that show it."""
-
-    name: str
-    frames: int
-    spans: tuple[Span, ...]
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The most frequent objects of a video, most frames first, and the number of further objects."""
-
-    duration_s: float
-    objects: tuple[ObjectTrack, ...]
-    others: int
 
 
 @dataclass(frozen=True)
@@ -150,12 +111,19 @@ class ThumbnailCache:
 
 
 class Gallery:
-    """Answers the queries of the web pages. Thread-safe."""
+    """Answers the queries of the web pages, with the corpus's options and the segmenter's step. Thread-safe."""
 
-    def __init__(self, project: ProjectData, thumbnails: ThumbnailCache, sampling: Sampling | None = None) -> None:
+    def __init__(
+        self,
+        project: ProjectData,
+        thumbnails: ThumbnailCache,
+        preprocessing: PreprocessingOptions | None = None,
+        every_nth_frame: int = 1,
+    ) -> None:
         self.project = project
         self._thumbnails = thumbnails
-        self.sampling = sampling or Sampling()
+        self.preprocessing = preprocessing or PreprocessingOptions()
+        self.every_nth_frame = every_nth_frame
         self._index: tuple[Hashable, VideoIndex] | None = None
         self._lock = Lock()
 
@@ -260,9 +228,9 @@ class Gallery:
             detections,
             frames,
             card.duration_s,
-            rate=self.sampling.preprocessing.frames_per_second,
+            rate=self.preprocessing.frames_per_second,
             times_s=[float(time) for time in times.split(",")] if times else (),
-            every_nth=self.sampling.every_nth_frame if name == "segmentations" else 1,
+            every_nth=self.every_nth_frame if name == "segmentations" else 1,
         )
 
     def _partition(self, name: str, card: VideoCard) -> pd.DataFrame:
@@ -273,10 +241,9 @@ class Gallery:
         if not state.is_ok:
             raise UnavailableError(Notice(f"Its objects are unknown: {state.error}.", command))
         try:
-            table = partitions.load(card.video_id)
+            return partitions.load(card.video_id)
         except UnreadableDataError as error:
             raise UnavailableError(Notice(f"Its {name} cannot be read ({error}).", command)) from error
-        return table
 
     def _category(self, card: VideoCard) -> CategorySection:
         predictions = self.project.load("category_predictions").set_index("video_id")
@@ -306,49 +273,6 @@ class Gallery:
             message = "No ad was selected for this video."
             raise UnavailableError(Notice(message, self.project.command_for("ad_policy")))
         return rank_ads(viewers, policy, card.video_id)
-
-
-def build_timeline(
-    detections: pd.DataFrame,
-    frames: int,
-    duration_s: float | None,
-    *,
-    rate: float,
-    times_s: Sequence[float] = (),
-    every_nth: int = 1,
-) -> Timeline:
-    """Build the timeline of a video from its detections, of which several per `frame` (from 1) are possible.
-
-    Frames were sampled at a fixed `rate` per second or, by shots, at `times_s`. The detector searched every n-th; an
-    object is taken to stay visible until the next frame that was searched.
-    """
-    frames = max(frames, int(detections["frame"].max()) if len(detections) else 0)
-    starts = np.array(times_s[:frames]) if times_s else np.arange(frames) / rate
-    last_frame_s = 0.0 if times_s else 1 / rate
-    end_s = max(duration_s or 0.0, float(starts[-1]) + last_frame_s if len(starts) else 0.0)
-    ends = np.append(starts[1:], end_s)
-    detections = detections[detections["frame"] <= len(starts)]
-    by_frame = detections.groupby(["class_name", "frame"])["confidence"].max().reset_index()
-    ranked = sorted(by_frame.groupby("class_name"), key=lambda track: (-len(track[1]), str(track[0])))
-    gap_s = end_s / MAX_SPANS if len(starts) > MAX_SPANS else 0.0
-    tracks = []
-    for name, rows in ranked[:MAX_OBJECTS]:
-        first = rows["frame"].to_numpy() - 1
-        last = np.minimum(first + every_nth - 1, len(ends) - 1)
-        spans = map(Span, starts[first].tolist(), ends[last].tolist(), rows["confidence"].astype(float))
-        tracks.append(ObjectTrack(str(name), len(rows), _join(spans, gap_s)))
-    return Timeline(end_s, tuple(tracks), others=max(0, len(ranked) - MAX_OBJECTS))
-
-
-def _join(spans: Iterable[Span], gap_s: float) -> tuple[Span, ...]:
-    """Join spans that touch, or that are less than `gap_s` apart."""
-    joined: list[Span] = []
-    for span in spans:
-        if joined and span.start_s <= joined[-1].end_s + gap_s + TOLERANCE_S:
-            previous = joined.pop()
-            span = Span(previous.start_s, span.end_s, max(previous.confidence, span.confidence))  # noqa: PLW2901
-        joined.append(span)
-    return tuple(joined)
 
 
 def _first_picture(file: Path) -> Picture:

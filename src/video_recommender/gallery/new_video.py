@@ -12,8 +12,9 @@ import av
 import pandas as pd
 
 from video_recommender.advertising.policies import AdChoice
-from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Section, Timeline, build_timeline
+from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Section
 from video_recommender.gallery.project_data import DETECTORS, Notice, UnavailableError
+from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.media.decoding import open_video
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoError, VideoFile
@@ -111,8 +112,8 @@ class NewVideoAnalyst:
         except VideoError as error:
             raise UploadRejectedError(f"The video cannot be used: {error.status.replace('_', ' ')}.", 422) from error
         answer = answer_for_video(video.name, description, models, None, self._recommendation)
-        rate = self._gallery.sampling.preprocessing.frames_per_second
-        step = self._gallery.sampling.every_nth_frame if space.options.detector == "segmenter" else 1
+        rate = self._gallery.preprocessing.frames_per_second
+        step = self._gallery.every_nth_frame if space.options.detector == "segmenter" else 1
         neighbours = pd.DataFrame([near.model_dump() for near in answer.neighbours])
         return NewVideoDetails(
             objects=tuple(shown.name for shown in answer.objects),
@@ -125,12 +126,11 @@ class NewVideoAnalyst:
         )
 
     def _network(self) -> str:
-        _, network = DETECTORS[self._project.load("object_space").options.detector]
-        return network
+        return DETECTORS[self._project.load("object_space").options.detector][1]
 
     def _preprocessing(self) -> PreprocessingOptions:
         """The options of the corpus, limited to the maximum length whatever duration the file claims."""
-        options = self._gallery.sampling.preprocessing
+        options = self._gallery.preprocessing
         longest = round(self.limits.minutes * 60 * options.frames_per_second)
         return options.model_copy(update={"max_frames": min(longest, options.max_frames or longest)})
 
