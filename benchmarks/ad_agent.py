@@ -26,13 +26,15 @@ from video_recommender.advertising.baseline_agents import train_contextual_bandi
 from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
 from video_recommender.advertising.environment import SCENARIOS, assignment_ads, example_viewers
 from video_recommender.advertising.evaluation import (
+    AGENT,
+    BANDIT,
+    Q_TABLE,
     AdEvaluationOptions,
     evaluate_on_unseen_videos,
     evaluate_policies,
     reference_policies,
 )
 from video_recommender.advertising.policies import AdPolicy
-from video_recommender.advertising.training import AGENT, BANDIT, Q_TABLE
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.schemas import AdPolicyReport
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import sem
 
 from video_recommender.advertising.ads import AdInventory, generate_ads
 from video_recommender.advertising.environment import SCENARIOS, AdPlacementVectorEnv, example_viewers
@@ -71,11 +72,11 @@ def describe_bracket(model: ViewerModel, sessions: int, seed: int) -> str:
     start = time.perf_counter()
     policy = OptimalPolicy.solve(model)
     solved = time.perf_counter()
-    bracket = bracket_optimum(model, policy, sessions, np.random.default_rng(seed))
+    reached, bound = bracket_optimum(model, policy, sessions, np.random.default_rng(seed))
     bracketed = time.perf_counter()
     return (
-        f"optimum {bracket.reached:.4f} to {bracket.bound:.4f} per session, error {bracket.reached_error:.4f}, "
-        f"of the gap {bracket.gap_error:.5f}; solved in {solved - start:.2f} s, "
+        f"optimum {reached.mean():.4f} to {bound.mean():.4f} per session, error {sem(reached):.4f}, "
+        f"of the gap {sem(bound - reached):.5f}; solved in {solved - start:.2f} s, "
         f"bracketed in {bracketed - solved:.2f} s"
     )
 

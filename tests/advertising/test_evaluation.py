@@ -7,15 +7,16 @@ import pytest
 from video_recommender.advertising.baseline_agents import train_q_table
 from video_recommender.advertising.evaluation import (
     AdEvaluationOptions,
+    add_regret,
     evaluate_on_unseen_videos,
     evaluate_policies,
     plot_choices,
+    plot_learning_curve,
     reference_policies,
     split_videos,
     tabulate_choices,
 )
 from video_recommender.advertising.policies import KindPolicy, MatchedGreedyPolicy, RandomPolicy
-from video_recommender.advertising.training import add_regret, plot_learning_curve
 
 OPTIONS = AdEvaluationOptions(runs=4, sessions=500)
 

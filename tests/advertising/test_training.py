@@ -12,8 +12,13 @@ import pytest
 from video_recommender.advertising.baseline_agents import train_contextual_bandit, train_q_table
 from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
 from video_recommender.advertising.environment import SCENARIOS, example_viewers
-from video_recommender.advertising.evaluation import AdEvaluationOptions, evaluate_policies, reference_policies
-from video_recommender.advertising.training import EVALUATIONS, PARALLEL_SESSIONS
+from video_recommender.advertising.evaluation import (
+    EVALUATIONS,
+    PARALLEL_SESSIONS,
+    AdEvaluationOptions,
+    evaluate_policies,
+    reference_policies,
+)
 
 FEW_STEPS = EVALUATIONS * PARALLEL_SESSIONS  # one evaluation per round
 FEW = AgentOptions(steps=FEW_STEPS)

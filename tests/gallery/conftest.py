@@ -13,11 +13,10 @@ from coloured_corpus import films, made
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from video_recommender.gallery.gallery import Gallery
+from video_recommender.gallery.gallery import Gallery, ThumbnailCache
 from video_recommender.gallery.new_video import NewVideoAnalyst, UploadLimits
 from video_recommender.gallery.project_data import ProjectData, UnreadableDataError
 from video_recommender.gallery.web_app import create_app
-from video_recommender.reporting.thumbnails import ThumbnailCache
 from video_recommender.similarity.recommender import RecommendationOptions
 
 __all__ = ["films", "made"]

@@ -16,7 +16,7 @@ def card(gallery, video_id=VIDEO):
 
 
 def test_categories_come_with_how_many_videos_they_have(gallery) -> None:
-    assert {count.category: count.videos for count in gallery.index().categories()} == {"fruit": 12, "views": 13}
+    assert gallery.index().categories() == {"fruit": 12, "views": 13}
 
 
 def test_a_category_is_filtered_for(gallery) -> None:

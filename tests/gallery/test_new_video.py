@@ -6,9 +6,8 @@ from coloured_films import film
 from coloured_pictures import ColourDetector, segmenter_of
 from sklearn.linear_model import LogisticRegression
 
-from video_recommender.gallery.gallery import Sampling
 from video_recommender.gallery.new_video import UploadRejectedError
-from video_recommender.media.sampling import sample_frames
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.object_segmenter import segment_video
 from video_recommender.similarity.importance import scores_from_class_scores
@@ -20,7 +19,7 @@ from video_recommender.similarity.recommender import VideoRecommender
 def segmented_store(store, films):
     """The corpus as a segmenter describes it: tomatoes are taken for cats, limes for dogs."""
     segmenter, detector = segmenter_of(), ColourDetector()
-    frames = {name: sample_frames(VideoFile(path), Sampling().preprocessing).frames for name, path in films.items()}
+    frames = {name: sample_frames(VideoFile(path), PreprocessingOptions()).frames for name, path in films.items()}
     segmented = {name: segment_video(pictures, segmenter) for name, pictures in frames.items()}
     classes = pd.Index(["person", "cat", "dog"], name="class_name")
     ids = pd.Index(sorted(films), name="video_id", dtype=str)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from video_recommender.advertising.ad_selection import AdChoice
+from video_recommender.advertising.policies import AdChoice
 from video_recommender.reporting.answer import VideoAnswer
 
 AD = AdChoice(

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from video_recommender.media.frames import FrameFolder
-from video_recommender.reporting.contact_sheets import (
+from video_recommender.reporting.examples import CategoryOverview
+from video_recommender.reporting.thumbnails import (
     OTHER_CATEGORY,
     SAME_CATEGORY,
     CaptionedPicture,
@@ -15,7 +16,6 @@ from video_recommender.reporting.contact_sheets import (
     rows_of_frames,
     rows_of_neighbours,
 )
-from video_recommender.reporting.examples import CategoryOverview
 from video_recommender.storage.partitions import Partitions
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)

@@ -63,9 +63,8 @@ class AdInventory:
 def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
     """Validate the user's table of ads, whose numbers may be text; order it by category, then kind.
 
-    Raises:
-        ValueError: if columns are missing, or rows are invalid, duplicated or missing. Rows are numbered as in a
-            spreadsheet: the header is row 1.
+    A ValueError names missing columns and the rows that are invalid, duplicated or missing, numbered as in a
+    spreadsheet: the header is row 1.
     """
     missing = [column for column in AD_COLUMNS if column not in ad_table]
     if missing:

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from video_recommender.advertising.ads import FloatArray, IntArray
-from video_recommender.advertising.policies import one_hot
-from video_recommender.advertising.training import (
+from video_recommender.advertising.evaluation import (
     BANDIT,
     PARALLEL_SESSIONS,
     Q_TABLE,
@@ -17,6 +16,7 @@ from video_recommender.advertising.training import (
     LearningCurve,
     TrainedPolicy,
 )
+from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import Sessions, ViewerModel
 
 MAX_STREAK = 5
@@ -33,9 +33,8 @@ CONFIDENCE = 1.0
 class TablePolicy:
     """Shows the ad with the highest action value.
 
-    Attributes:
-        values: float64, shape (categories, ads + 1, streaks + 1, ads), indexed by the video's category, the previous
-            ad (the last index: none), its streak and the ad.
+    `values` are by the video's category, the previous ad (the last index: none), its streak and the ad, shape
+    (categories, ads + 1, streaks + 1, ads).
     """
 
     values: FloatArray
@@ -53,8 +52,7 @@ class TablePolicy:
 class LinearPolicy:
     """Shows the ad with the highest reward according to a linear function of the observation.
 
-    Attributes:
-        weights: float64, shape (observed + 1, ads); the last row is the intercept.
+    `weights` have the shape (observed + 1, ads); the last row is the intercept.
     """
 
     weights: FloatArray

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from video_recommender.advertising.ads import IntArray
-from video_recommender.advertising.policies import QNetworkPolicy
-from video_recommender.advertising.training import (
+from video_recommender.advertising.evaluation import (
     AGENT,
     PARALLEL_SESSIONS,
     CurveCallback,
     LearningCurve,
     TrainedPolicy,
 )
+from video_recommender.advertising.policies import QNetworkPolicy
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.console_output import suppress_stderr
 

@@ -89,10 +89,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
     Observation: see `ViewerModel.observe`. Action: index of the ad in `model.ads`. Reward: what the ad earns if it is
     watched, else 0. Terminated: the viewer has left, or no unseen video is recommended. Truncated: `max_videos` were
     seen. Info: `video`, and after a step `ad` and `watched`.
-
-    Args:
-        model: the viewers; by default those of the assignment's example.
-        render_mode: `ansi` describes the session in words.
+    The viewers are by default those of the assignment's example. The render mode `ansi` describes the session in words.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}  # type: ignore[misc]
@@ -156,10 +153,6 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
 
     A session that is over is replaced in the same step (`AutoresetMode.SAME_STEP`): the observation is that of the new
     session, and `info["final_obs"]` has the last one of the old session if `info["_final_obs"]` is true.
-
-    Args:
-        model: the viewers; by default those of the assignment's example.
-        num_envs: number of sessions.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # type: ignore[misc]
@@ -210,7 +203,5 @@ def _observation_space(model: ViewerModel) -> gymnasium.Space[Observation]:
 
 
 gymnasium.register(
-    ENV_ID,
-    entry_point=f"{__name__}:AdPlacementEnv",
-    vector_entry_point=f"{__name__}:AdPlacementVectorEnv",
+    ENV_ID, entry_point=f"{__name__}:AdPlacementEnv", vector_entry_point=f"{__name__}:AdPlacementVectorEnv"
 )

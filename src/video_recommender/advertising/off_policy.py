@@ -46,15 +46,8 @@ MAX_IMBALANCE: Final = 2.0
 class LoggedSteps:
     """Whole sessions of a log, a step per ad shown, ordered by session and step.
 
-    Attributes:
-        session: number of the session, shape (steps,), ascending.
-        ads: the ad that was shown, shape (steps,).
-        propensity: probability that the logged policy showed it, shape (steps,).
-        reward: what it earned, shape (steps,).
-        observations: before the ad, shape (steps, observed).
-
-    Raises:
-        ValueError: if a propensity is not in (0, 1], steps are out of order, or there are too few sessions.
+    `propensity` is the probability that the logged policy showed the ad. All arrays have the shape (steps,), only
+    `observations`, which are those before the ad, (steps, observed).
     """
 
     session: IntArray
@@ -108,10 +101,8 @@ class LoggedSteps:
 class AggregatedStates(NamedTuple):
     """State-action pairs grouped by trees that were fitted without the sessions of one fold.
 
-    Attributes:
-        is_held_out: whether the step belongs to that fold, shape (steps,).
-        of_ads: group of each ad in each step, shape (steps, ads); different ads have different groups.
-        groups: number of groups.
+    `is_held_out` marks the steps of that fold, shape (steps,). `of_ads` has the group of each ad in each step, shape
+    (steps, ads); different ads have different groups.
     """
 
     is_held_out: NDArray[np.bool_]
@@ -123,8 +114,7 @@ class ChainEstimates(NamedTuple):
     """Cross-fitted estimates of the Markov chain under a target policy.
 
     Attributes:
-        reward: immediate reward of each ad, shape (steps, ads).
-        value: reward of each ad and, under the target policy, of the rest of the session, shape (steps, ads).
+        reward, value: of each ad, immediately and with the rest of the session, shape (steps, ads).
         density_ratio: frequency of the state and the logged ad under the target policy, divided by that in the log,
             shape (steps,).
         imbalance: how far weighted observations before and after a step disagree, relative to their size: 0 if the
@@ -183,11 +173,8 @@ def estimate_value(
 
     Every estimate is a mean over sessions (`snips`: linearised) with a normal interval from the standard error.
 
-    Args:
-        steps: the log.
-        folds: see `aggregate_states`; the same for all policies.
-        target: action probabilities of the policy in each logged step, shape (steps, ads); rows sum to 1.
-        policy: name of the policy in the report.
+    `folds` come from `aggregate_states` and are the same for all policies; `target` has the action probabilities of the
+    policy in each logged step, shape (steps, ads); rows sum to 1.
     """
     if len(target) != len(steps.ads) or not np.allclose(target.sum(axis=1), 1):
         raise ValueError(f"Policy {policy} must give one row of probabilities that sum to 1 per logged step")

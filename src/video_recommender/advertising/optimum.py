@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from video_recommender.advertising.ads import FloatArray, IntArray
+from video_recommender.advertising.ads import FloatArray
 from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel
 
@@ -31,20 +31,16 @@ PATHS_PER_BATCH = 256
 class OptimalPolicy:
     """Optimal if ads do not annoy, else close to the optimum (see `bracket_optimum`).
 
-    Attributes:
-        values: revenue from each position to the end of the session if videos could repeat, shape (tastes, positions +
-            1, videos, ads, streaks), by the viewer's taste (one if viewers have none), the previous ad and its streak
-            (from 1). Empty if ads do not annoy.
+    `values` is empty if ads do not annoy. Else it is the revenue from each position to the end of the session if videos
+    could repeat, shape (tastes, positions + 1, videos, ads, streaks), by the viewer's taste (one if viewers have none),
+    the previous ad and its streak (from 1).
     """
 
     values: FloatArray
 
     @classmethod
     def solve(cls, model: ViewerModel) -> Self:
-        """Compute the values by backward induction.
-
-        Takes a second for 400 videos and 8 ads, and 8 bytes × tastes × `max_videos`² × videos × ads of memory.
-        """
+        """Compute the values: 8 bytes × tastes × `max_videos`² × videos × ads."""
         options = model.options
         if options.annoyance_long == options.annoyance_repeat == 0:
             return cls(np.empty(0))
@@ -64,7 +60,7 @@ class OptimalPolicy:
         ads = np.arange(len(model.ads))
         repeats = np.where(ads == sessions.last_ad[:, np.newaxis], sessions.streak[:, np.newaxis], 0)
         values = self.values[
-            _taste_index(model, sessions.taste)[:, np.newaxis, np.newaxis],
+            sessions.taste[:, np.newaxis, np.newaxis],  # -1 without tastes: the only entry
             sessions.position[:, np.newaxis, np.newaxis] + 1,
             model.neighbours[sessions.video][:, :, np.newaxis],
             ads,
@@ -73,23 +69,15 @@ class OptimalPolicy:
         return np.asarray(np.einsum("sn,sna->sa", model.next_video_probability(sessions), values))
 
 
-@dataclass(frozen=True)
-class OptimumBracket:
-    """Revenue per session of `OptimalPolicy`, upper bound of any policy, standard errors of both and of their gap."""
-
-    reached: float
-    reached_error: float
-    bound: float
-    bound_error: float
-    gap_error: float
-
-
 def bracket_optimum(
     model: ViewerModel, policy: OptimalPolicy, sessions: int, rng: np.random.Generator
-) -> OptimumBracket:
+) -> tuple[FloatArray, FloatArray]:
     """Estimate the optimal revenue per session from below and from above, with the policy solved for these viewers.
 
     Only the videos and tastes of the sessions are drawn; expectations over watching and leaving are exact.
+
+    Returns:
+        Expected revenue of the policy, and an upper bound of any policy, in each session, shape (sessions,).
     """
     reached, bound = np.empty(sessions), np.empty(sessions)
     for start in range(0, sessions, PATHS_PER_BATCH):
@@ -97,12 +85,7 @@ def bracket_optimum(
         paths = _draw_paths(model, rows.stop - rows.start, rng)
         reached[rows] = _reached(model, policy, paths)
         bound[rows] = _bound(model, policy, paths) if policy.values.size else reached[rows]
-    errors = [float(np.std(values, ddof=1) / np.sqrt(sessions)) for values in (reached, bound, bound - reached)]
-    return OptimumBracket(float(reached.mean()), errors[0], float(bound.mean()), errors[1], errors[2])
-
-
-def _taste_index(model: ViewerModel, taste: IntArray) -> IntArray:
-    return taste if model.options.tastes else np.zeros_like(taste)
+    return reached, bound
 
 
 def _values(model: ViewerModel, taste: int) -> FloatArray:
@@ -195,7 +178,7 @@ def _bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatA
 def _penalty(model: ViewerModel, policy: OptimalPolicy, sessions: Sessions, paths: Sessions) -> FloatArray:
     """Value of the path's next video minus that expected, by current ad and streak; shape (sessions, ads, streaks)."""
     position = int(sessions.position[0]) + 1
-    values, taste = policy.values[:, position], _taste_index(model, sessions.taste)
+    values, taste = policy.values[:, position], sessions.taste
     after = values[taste[:, np.newaxis], model.neighbours[sessions.video]]
     expected = np.einsum("sn,snak->sak", model.next_video_probability(sessions), after)
     if position == model.options.max_videos:

@@ -1,13 +1,16 @@
-"""Policies: how the next ad is selected. Simple baselines, and the trained Q-network without Keras."""
+"""Policies select the next ad: simple baselines, and the Q-network without Keras, which ranks ads for single videos."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pandera.typing import DataFrame
 
-from video_recommender.advertising.ads import FloatArray, IntArray
-from video_recommender.advertising.viewers import Sessions, ViewerModel
+from video_recommender.advertising.ads import AdInventory, FloatArray, IntArray
+from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel, combine_features
+from video_recommender.schemas import VideoPoints
 
 
 class AdPolicy(Protocol):
@@ -38,7 +41,7 @@ class KindPolicy:
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
-        is_candidate = matches_category(model, sessions) & (np.array(model.ads.kinds) == self.kind)
+        is_candidate = model.is_matched[model.video_category[sessions.video]] & (np.array(model.ads.kinds) == self.kind)
         return one_hot(is_candidate.argmax(axis=1), len(model.ads))
 
 
@@ -51,9 +54,8 @@ class MatchedGreedyPolicy:
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
-        expected = model.ads.watch_probability * model.ads.reward
-        best = np.where(matches_category(model, sessions), expected, -np.inf).argmax(axis=1)
-        return one_hot(best, len(model.ads))
+        expected = np.where(model.is_matched, model.ads.watch_probability * model.ads.reward, -np.inf)
+        return one_hot(expected.argmax(axis=1)[model.video_category[sessions.video]], len(model.ads))
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,7 @@ class EpsilonMixedPolicy:
 class QNetworkPolicy:
     """Shows the ad with the highest action value, computed by a Q-network in NumPy.
 
-    Attributes:
-        weights: of each dense layer, shape (inputs, outputs); a ReLU follows all but the last.
-        biases: of each dense layer, shape (outputs,).
+    A dense layer has weights of shape (inputs, outputs) and biases (outputs,); a ReLU follows all but the last.
     """
 
     weights: tuple[NDArray[np.float32], ...]
@@ -93,10 +93,60 @@ class QNetworkPolicy:
         return one_hot(self.action_values(model.observe(sessions)).argmax(axis=1), len(model.ads))
 
 
-def matches_category(model: ViewerModel, sessions: Sessions) -> NDArray[np.bool_]:
-    """Check which ads have the category of the session's video, shape (sessions, ads)."""
-    is_matched = np.array(model.category_names)[:, np.newaxis] == np.array(model.ads.categories)
-    return np.asarray(is_matched[model.video_category[sessions.video]])
+@dataclass(frozen=True)
+class AdChoice:
+    """An ad (see the table `ads`) and what it is expected to earn before one video.
+
+    `reward` is earned if it is watched, `expected_reward` on average; `session_value` is the agent's estimate of the
+    revenue from this ad to the end of the session.
+    """
+
+    ad_id: str
+    category: str
+    kind: str
+    seconds: float
+    watch_probability: float
+    reward: float
+    expected_reward: float
+    session_value: float
+
+
+def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple[AdChoice, ...]:
+    """Rank all ads before a video of the corpus: the selected ad first, then the others by `session_value`."""
+    if video_id not in model.video_ids:
+        raise ValueError(f"Video {video_id} has no ad: run `kedro run --pipelines=advertising` again")
+    video = model.video_ids.index(video_id)
+    watch_probability = model.watch_probability_by_category()[model.video_category[video]]
+    arrival = model.start_sessions(1, np.random.default_rng(0), np.array([video]))
+    return _rank(model.ads, watch_probability, policy.action_values(model.observe(arrival))[0])
+
+
+def rank_ads_for_new_video(
+    model: ViewerModel, policy: QNetworkPolicy, points: DataFrame[VideoPoints], categories: Mapping[str, float]
+) -> tuple[AdChoice, ...]:
+    """Rank all ads before a video that is not in the corpus, as `rank_ads` does, if `can_rank_new_video`.
+
+    `points` has one row; `categories` has the probability of each category, of which those without ads are ignored.
+    """
+    if model.projection is None:
+        raise ValueError("These viewers have a made-up corpus without object space: use the catalog's `viewer_model`")
+    probabilities = np.array([categories.get(name, 0.0) for name in model.category_names])
+    with_new_video = replace(
+        model,
+        video_ids=("new/video",),
+        video_category=np.array([probabilities.argmax()]),
+        video_features=combine_features(probabilities[np.newaxis], model.projection.project(points)),
+        neighbours=np.full((1, 1), ABSENT),
+        similarity=np.zeros((1, 1)),
+    )
+    watch_probability = np.minimum(probabilities @ model.watch_probability_by_category(), 1)
+    observations = with_new_video.observe(with_new_video.start_everywhere())
+    return _rank(model.ads, watch_probability, policy.action_values(observations)[0])
+
+
+def can_rank_new_video(model: ViewerModel, points: DataFrame[VideoPoints]) -> bool:
+    """Check whether points are in the object space that the agent was trained with."""
+    return model.projection is not None and model.projection.fits(points)
 
 
 def one_hot(selected: IntArray, ads: int) -> FloatArray:
@@ -112,3 +162,19 @@ def draw_ads(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
     # Scaled by the last threshold, which rounding may leave just below 1, so that no draw exceeds it.
     draws = rng.random(len(probabilities)) * thresholds[:, -1]
     return np.asarray((draws[:, np.newaxis] >= thresholds).sum(axis=1))
+
+
+def _rank(ads: AdInventory, watch_probability: FloatArray, session_values: NDArray[np.float32]) -> tuple[AdChoice, ...]:
+    return tuple(
+        AdChoice(
+            ad_id=ads.ad_ids[ad],
+            category=ads.categories[ad],
+            kind=ads.kinds[ad],
+            seconds=float(ads.seconds[ad]),
+            watch_probability=float(watch_probability[ad]),
+            reward=float(ads.reward[ad]),
+            expected_reward=float(watch_probability[ad] * ads.reward[ad]),
+            session_value=float(session_values[ad]),
+        )
+        for ad in np.argsort(-session_values, kind="stable")
+    )

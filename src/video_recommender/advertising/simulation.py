@@ -15,10 +15,7 @@ from video_recommender.schemas import AdSessionLog
 
 @dataclass(frozen=True, eq=False)
 class SimulationStep:
-    """The n-th ad of every session that has one.
-
-    `session` has the number of each session, ascending, and `probabilities` the policy's, of shape (sessions, ads).
-    """
+    """The n-th ad of every session that has one; the policy's `probabilities` have the shape (sessions, ads)."""
 
     session: IntArray
     before: Sessions
@@ -29,11 +26,9 @@ class SimulationStep:
 
 @dataclass(frozen=True, eq=False)
 class SessionTotals:
-    """Totals of simulated sessions: revenue, videos (also the number of ads shown) and ads watched of each session.
+    """Revenue, videos (also the number of ads shown) and ads watched of each session.
 
-    Attributes:
-        shown_by_category: how often each ad was shown before videos of each category, shape (categories, ads).
-        watched_by_category: how often it was watched there, shape (categories, ads).
+    `…_by_category`: how often each ad was shown and watched before videos of each category, shape (categories, ads).
     """
 
     revenue: FloatArray
@@ -78,8 +73,7 @@ def log_sessions(
 ) -> DataFrame[AdSessionLog]:
     """Simulate sessions and log every ad with its propensity, the probability that the policy shows it.
 
-    Raises:
-        ValueError: if the policy never shows an ad in some state.
+    In every state the policy must show every ad with some probability, else a ValueError is raised.
     """
     tables = []
     for number, step in enumerate(simulate_steps(model, policy, sessions, rng), 1):
@@ -105,11 +99,8 @@ def log_sessions(
 def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Sessions:
     """Reconstruct the state before each logged ad, so that any policy can compute its action probabilities there.
 
-    Returns:
-        One entry per row of the log, ordered by session and step; `taste` is unknown.
-
-    Raises:
-        ValueError: if a step is missing, a session exceeds `max_videos`, or a video or an ad is unknown.
+    States are ordered by session and step; `taste` is unknown. Raises a ValueError if a step is missing, a session
+    exceeds `max_videos`, or a video or an ad is unknown.
     """
     ordered = _in_order(log, model)
     video, ad = indices_of(ordered["video_id"], model.video_ids), indices_of(ordered["ad_id"], model.ads.ad_ids)

@@ -54,11 +54,9 @@ class ViewerOptions(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class VideoProjection:
-    """Projects points in object space on the few directions of largest variation.
+    """Projects points in object space, with axes of these names, on the few directions of largest variation.
 
-    Attributes:
-        axes: names of the axes of object space.
-        directions: shape (axes, observed axes); orthonormal columns.
+    `directions` has orthonormal columns, shape (axes, observed axes).
     """
 
     axes: tuple[str, ...]
@@ -66,10 +64,7 @@ class VideoProjection:
 
     @classmethod
     def fit(cls, video_points: DataFrame[VideoPoints], seed: int) -> Self:
-        """Fit a truncated singular value decomposition (Halko, Martinsson and Tropp 2011).
-
-        It has `OBSERVED_AXES` directions, or as many as there are videos or axes.
-        """
+        """Fit a truncated singular value decomposition (Halko, Martinsson and Tropp 2011)."""
         decomposition = TruncatedSVD(min(OBSERVED_AXES, *video_points.shape), random_state=seed)
         with np.errstate(invalid="ignore"):  # explained variance, which is not used, is undefined for a single video
             decomposition.fit(video_points.to_numpy(np.float64))
@@ -131,8 +126,7 @@ class Sessions:
         position: number of videos seen before it.
         last_ad: the previous ad or -1.
         streak: how many times in a row the previous ad was shown.
-        shown: how often each ad was shown, shape (sessions, ads).
-        watched: how often each ad was watched, shape (sessions, ads).
+        shown, watched: how often each ad was shown and watched, shape (sessions, ads).
         visited: the videos so far in order, including `video`, padded with -1; shape (sessions, max_videos).
         taste: the viewer's favourite category or -1, hidden from agents.
     """
@@ -298,8 +292,7 @@ class ViewerModel:
     def show_ads(self, sessions: Sessions, ads: IntArray, rng: np.random.Generator) -> StepResult:
         """Show one ad, given by its index, in each session, and simulate the viewers' reactions.
 
-        Draws three random numbers per session: whether the ad is watched, whether the viewer leaves, which video is
-        next.
+        Draws three random numbers per session.
         """
         rows = np.arange(len(sessions))
         watch_draw, leave_draw, video_draw = rng.random((3, len(sessions)))
@@ -336,12 +329,10 @@ class ViewerModel:
         return np.asarray(np.divide(weights, total, out=np.zeros_like(weights), where=total > 0))
 
     def observe(self, sessions: Sessions) -> NDArray[np.float32]:
-        """Build the observations: all that an agent may use.
+        """Build the observations, all that an agent may use, shape (sessions, features + 1 + 3 * ads).
 
-        Returns:
-            Shape (sessions, features + 1 + 3 * ads): features of the video; share of `max_videos` seen; per
-            ad, length of its current streak divided by 5, at most 1; per ad, how often it was shown; per ad, how often
-            it was watched, both divided by `max_videos`.
+        These are features of the video; share of `max_videos` seen; per ad, length of its current streak divided by 5,
+        at most 1; per ad, how often it was shown, and how often it was watched, both divided by `max_videos`.
         """
         features, ads, longest = self.video_features.shape[1], len(self.ads), self.options.max_videos
         observed = np.zeros((len(sessions), features + 1 + 3 * ads), np.float32)
@@ -368,12 +359,15 @@ class ViewerModel:
         )
 
     @cached_property
+    def is_matched(self) -> NDArray[np.bool_]:
+        """Whether an ad has a category, shape (categories, ads)."""
+        return np.asarray(np.array(self.category_names)[:, np.newaxis] == np.array(self.ads.categories))
+
+    @cached_property
     def _watch_table(self) -> FloatArray:
         """Watch probability by taste (the last entry: none), category and ad."""
-        categories, ad_categories = np.array(self.category_names), np.array(self.ads.categories)
-        is_matched = categories[:, np.newaxis] == ad_categories
-        without_taste = self.ads.watch_probability * np.where(is_matched, 1, self.options.mismatch)
-        is_favourite = is_matched[:, np.newaxis, :]
+        without_taste = self.ads.watch_probability * np.where(self.is_matched, 1, self.options.mismatch)
+        is_favourite = self.is_matched[:, np.newaxis, :]
         by_taste = without_taste * np.where(is_favourite, TASTE_LIFT, TASTE_DROP)
         return np.concatenate([np.minimum(by_taste, 1), without_taste[np.newaxis]])
 

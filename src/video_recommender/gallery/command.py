@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 import threading
-import time
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -45,24 +44,21 @@ def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: i
     url = f"http://{f'[{host}]' if ':' in host else host}:{server_socket.getsockname()[1]}/"
     click.echo(f"The gallery is at {url} (stop it with Ctrl+C)")
     if opens:
-        threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
+        opener = threading.Timer(1, webbrowser.open, [url])  # by then the server answers
+        opener.daemon = True
+        opener.start()
     settings = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(settings).run(sockets=[server_socket])
 
 
 def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: str = "127.0.0.1") -> "FastAPI":
-    """Create the web application of the Kedro project in a folder, for a server that listens on `host`.
-
-    Raises:
-        ClickException: if the project's data is in an object store.
-    """
-    from video_recommender.gallery.gallery import Gallery, Sampling
+    """Create the web application of the Kedro project in a folder, for a server that listens on `host`."""
+    from video_recommender.gallery.gallery import Gallery, ThumbnailCache
     from video_recommender.gallery.new_video import NewVideoAnalyst, UploadLimits
     from video_recommender.gallery.web_app import LOOPBACK, create_app
     from video_recommender.media.sampling import PreprocessingOptions
     from video_recommender.networks.object_segmenter import SegmentationOptions
-    from video_recommender.reporting.thumbnails import ThumbnailCache
     from video_recommender.similarity.recommender import RecommendationOptions
 
     bootstrap_project(root)
@@ -76,12 +72,11 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
             f"The gallery reads local files only: copy {data} to a local folder and set `data` in globals.yml to it"
         )
     parameters: dict[str, Any] = context.params
-    sampling = Sampling(
-        PreprocessingOptions.model_validate(parameters["preprocessing"]),
-        SegmentationOptions.model_validate(parameters["segmentation"]).every_nth_frame,
-    )
+    preprocessing = PreprocessingOptions.model_validate(parameters["preprocessing"])
+    every_nth_frame = SegmentationOptions.model_validate(parameters["segmentation"]).every_nth_frame
     thumbnails = ThumbnailCache(root / data / "08_reporting" / "gallery_thumbnails")
-    videos = Gallery(ProjectData(CatalogData(context.catalog, root), env or ""), thumbnails, sampling)
+    project = ProjectData(CatalogData(context.catalog, root), env or "")
+    videos = Gallery(project, thumbnails, preprocessing, every_nth_frame)
     recommendation = RecommendationOptions.model_validate(parameters["recommendation"])
     analyst = NewVideoAnalyst(videos, recommendation, UploadLimits(megabytes=max_upload_mb))
     threading.Thread(target=videos.preload, daemon=True).start()
@@ -117,11 +112,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason, hint = os.strerror(error.errno or 0), f"try another port: kedro gallery --port {port + 1}"
         raise click.ClickException(f"Cannot listen on {host}:{port} ({reason}): {hint}") from error
-
-
-def _open_browser(url: str) -> None:
-    time.sleep(1)  # until the server answers
-    webbrowser.open(url)
 
 
 def _local_path(dataset: Any) -> str:

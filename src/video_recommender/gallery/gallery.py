@@ -1,23 +1,27 @@
 """The corpus as the gallery shows it: search, thumbnails, and the results for each video."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
+from uuid import uuid4
 
 import pandas as pd
 
-from video_recommender.advertising.ad_selection import AdChoice, rank_ads
-from video_recommender.gallery.project_data import Notice, ProjectData, UnavailableError, UnreadableDataError
+from video_recommender.advertising.policies import AdChoice, rank_ads
+from video_recommender.gallery.project_data import DETECTORS, Notice, ProjectData, UnavailableError, UnreadableDataError
 from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.gallery.video_index import VideoCard, VideoIndex
-from video_recommender.media.sampling import PreprocessingOptions
+from video_recommender.media.frames import Picture
+from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.reporting.answer import CategoryProbability, rank_categories
-from video_recommender.reporting.thumbnails import ThumbnailCache, first_picture, middle_picture
+from video_recommender.reporting.thumbnails import encode_thumbnail, middle_picture
+from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import Partitions
 
 T = TypeVar("T")
@@ -27,25 +31,13 @@ logger = logging.getLogger(__name__)
 INCOMPATIBILITIES: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """Raised by models and tables of different versions or runs."""
 
-DETECTION_TABLES: Final = {
-    "classifier": "detections",
-    "finetuned": "finetuned_detections",
-    "segmenter": "segmentations",
-}
-"""The dataset with the detections of each detector."""
-
 PRELOADED: Final = (
     *("object_space", "detections", "frame_manifest", "category_predictions", "video_points", "category_classifier"),
     *("recommendations", "viewer_model", "ad_policy"),
 )
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How frames were sampled from the corpus: options of frame extraction, and the step of the segmenter."""
-
-    preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
-    every_nth_frame: int = 1
+CACHED_SIDE: Final = 320
+"""Longer side, in pixels, of the gallery's thumbnails, which are sharp on high-density screens."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +80,50 @@ class VideoDetails:
     ads: Section[tuple[AdChoice, ...]]
 
 
-class Gallery:
-    """Answers the queries of the web pages. Thread-safe."""
+class ThumbnailCache:
+    """A folder of JPEG thumbnails, created on demand; it may be deleted at any time."""
 
-    def __init__(self, project: ProjectData, thumbnails: ThumbnailCache, sampling: Sampling | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, video_id: str, version: str, make: Callable[[], Picture]) -> bytes:
+        """Return the thumbnail of this version of a video from the cache, or create it and delete other versions."""
+        name = fingerprint(video_id)  # the id itself never becomes part of a path
+        file = self._folder / f"{name}-{fingerprint(version)}.jpg"
+        with contextlib.suppress(OSError):
+            return file.read_bytes()
+        jpeg = encode_thumbnail(make(), CACHED_SIDE)
+        with contextlib.suppress(OSError):  # a full or read-only disk must not prevent the thumbnail from being shown
+            self._save(file, jpeg)
+            for stale in self._folder.glob(f"{name}-*.jpg"):
+                if stale != file:
+                    stale.unlink(missing_ok=True)
+        return jpeg
+
+    def _save(self, file: Path, jpeg: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".part-{uuid4().hex}")
+        try:
+            partial.write_bytes(jpeg)
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+class Gallery:
+    """Answers the queries of the web pages, with the corpus's options and the segmenter's step. Thread-safe."""
+
+    def __init__(
+        self,
+        project: ProjectData,
+        thumbnails: ThumbnailCache,
+        preprocessing: PreprocessingOptions | None = None,
+        every_nth_frame: int = 1,
+    ) -> None:
         self.project = project
         self._thumbnails = thumbnails
-        self.sampling = sampling or Sampling()
+        self.preprocessing = preprocessing or PreprocessingOptions()
+        self.every_nth_frame = every_nth_frame
         self._index: tuple[Hashable, VideoIndex] | None = None
         self._lock = Lock()
 
@@ -140,13 +169,11 @@ class Gallery:
         """Return the JPEG thumbnail of a video; None if it has no frames and is not readable."""
         load_frames = self._partitions("frames").get(card.video_id)
         file = self.video_file(card)
-        try:
+        with contextlib.suppress(VideoError):
             if load_frames is not None:
                 return self._thumbnails.get(card.video_id, card.thumbnail, lambda: middle_picture(load_frames()))
             if file is not None:
-                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: first_picture(VideoFile(file)))
-        except VideoError:
-            return None
+                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: _first_picture(file))
         return None
 
     def section(self, compute: Callable[[], T]) -> Section[T]:
@@ -190,7 +217,7 @@ class Gallery:
 
     def _timeline(self, card: VideoCard) -> Timeline:
         space = self.project.load_if_exists("object_space")
-        name = DETECTION_TABLES["classifier" if space is None else space.options.detector]
+        name, _ = DETECTORS["classifier" if space is None else space.options.detector]
         detections = self._partition(name, card)
         manifest = self.project.load("frame_manifest").set_index("video_id")
         times, frames = "", len(detections)
@@ -201,9 +228,9 @@ class Gallery:
             detections,
             frames,
             card.duration_s,
-            rate=self.sampling.preprocessing.frames_per_second,
+            rate=self.preprocessing.frames_per_second,
             times_s=[float(time) for time in times.split(",")] if times else (),
-            every_nth=self.sampling.every_nth_frame if name == "segmentations" else 1,
+            every_nth=self.every_nth_frame if name == "segmentations" else 1,
         )
 
     def _partition(self, name: str, card: VideoCard) -> pd.DataFrame:
@@ -214,10 +241,9 @@ class Gallery:
         if not state.is_ok:
             raise UnavailableError(Notice(f"Its objects are unknown: {state.error}.", command))
         try:
-            table = partitions.load(card.video_id)
+            return partitions.load(card.video_id)
         except UnreadableDataError as error:
             raise UnavailableError(Notice(f"Its {name} cannot be read ({error}).", command)) from error
-        return table
 
     def _category(self, card: VideoCard) -> CategorySection:
         predictions = self.project.load("category_predictions").set_index("video_id")
@@ -247,3 +273,7 @@ class Gallery:
             message = "No ad was selected for this video."
             raise UnavailableError(Notice(message, self.project.command_for("ad_policy")))
         return rank_ads(viewers, policy, card.video_id)
+
+
+def _first_picture(file: Path) -> Picture:
+    return next(sample_frames(VideoFile(file), PreprocessingOptions(max_frames=1)).frames.pictures())

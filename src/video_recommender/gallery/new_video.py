@@ -11,9 +11,9 @@ from typing import Final
 import av
 import pandas as pd
 
-from video_recommender.advertising.ad_selection import AdChoice
+from video_recommender.advertising.policies import AdChoice
 from video_recommender.gallery.gallery import CategorySection, Gallery, NeighbourCard, Section
-from video_recommender.gallery.project_data import Notice, UnavailableError
+from video_recommender.gallery.project_data import DETECTORS, Notice, UnavailableError
 from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.media.decoding import open_video
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
@@ -30,12 +30,6 @@ from video_recommender.reporting.answer import (
 from video_recommender.similarity.recommender import RecommendationOptions
 
 MODELS: Final = ("object_space", "video_features", "category_classifier", "recommender")
-NETWORKS: Final = {
-    "classifier": "object_classifier",
-    "finetuned": "finetuned_classifier",
-    "segmenter": "object_segmenter",
-}
-"""The dataset with the network of each detector."""
 FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf"
 """FFmpeg's names of the accepted formats: no playlists, no lists of files and no images."""
 OPEN_OPTIONS: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "enable_drefs": "0"}
@@ -96,12 +90,7 @@ class NewVideoAnalyst:
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Reserve the analyst for one upload.
-
-        Raises:
-            UnavailableError: if a model is missing.
-            UploadRejectedError: if another video is being analysed.
-        """
+        """Reserve the analyst for one upload; raise an error if a model is missing or another video is analysed."""
         notice = self.missing_models()
         if notice is not None:
             raise UnavailableError(notice)
@@ -113,12 +102,7 @@ class NewVideoAnalyst:
             self._busy.release()
 
     def analyse(self, video: Path) -> NewVideoDetails:
-        """Detect objects and predict category, neighbours and ad; nothing is saved.
-
-        Raises:
-            UploadRejectedError: if the file is not a usable video.
-            UnavailableError: if a model is missing.
-        """
+        """Detect objects and predict category, neighbours and ad; raise an `UploadRejectedError` for other files."""
         check_video(video, self.limits)
         space, features, classifier, recommender = (self._project.load(name) for name in MODELS)
         models = CorpusModels(self._project.load(self._network()), space, features, classifier, recommender)
@@ -128,8 +112,8 @@ class NewVideoAnalyst:
         except VideoError as error:
             raise UploadRejectedError(f"The video cannot be used: {error.status.replace('_', ' ')}.", 422) from error
         answer = answer_for_video(video.name, description, models, None, self._recommendation)
-        rate = self._gallery.sampling.preprocessing.frames_per_second
-        step = self._gallery.sampling.every_nth_frame if space.options.detector == "segmenter" else 1
+        rate = self._gallery.preprocessing.frames_per_second
+        step = self._gallery.every_nth_frame if space.options.detector == "segmenter" else 1
         neighbours = pd.DataFrame([near.model_dump() for near in answer.neighbours])
         return NewVideoDetails(
             objects=tuple(shown.name for shown in answer.objects),
@@ -142,11 +126,11 @@ class NewVideoAnalyst:
         )
 
     def _network(self) -> str:
-        return NETWORKS[self._project.load("object_space").options.detector]
+        return DETECTORS[self._project.load("object_space").options.detector][1]
 
     def _preprocessing(self) -> PreprocessingOptions:
         """The options of the corpus, limited to the maximum length whatever duration the file claims."""
-        options = self._gallery.sampling.preprocessing
+        options = self._gallery.preprocessing
         longest = round(self.limits.minutes * 60 * options.frames_per_second)
         return options.model_copy(update={"max_frames": min(longest, options.max_frames or longest)})
 
@@ -161,11 +145,7 @@ class NewVideoAnalyst:
 
 @asynccontextmanager
 async def received_file(chunks: AsyncIterator[bytes], limits: UploadLimits) -> AsyncIterator[Path]:
-    """Write an upload to a file in a temporary folder, which is deleted when the block ends.
-
-    Raises:
-        UploadRejectedError: if it is too large or empty.
-    """
+    """Write an upload to a temporary file, deleted when the block ends; reject one that is too large or empty."""
     with tempfile.TemporaryDirectory(prefix="new-video-") as folder:
         path, size = Path(folder) / "video", 0
         with path.open("xb") as file:
@@ -180,11 +160,7 @@ async def received_file(chunks: AsyncIterator[bytes], limits: UploadLimits) -> A
 
 
 def check_video(path: Path, limits: UploadLimits) -> None:
-    """Check that a file, whatever its name, is a video in an accepted format and within the limits.
-
-    Raises:
-        UploadRejectedError: if it is not.
-    """
+    """Raise an `UploadRejectedError` unless a file, whatever its name, is a video in an accepted format and small."""
     not_a_video = UploadRejectedError("The file is not a video in a known format.", 415)
     try:
         av.open(path.absolute(), options=OPEN_OPTIONS, metadata_errors="replace").close()

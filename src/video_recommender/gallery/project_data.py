@@ -8,28 +8,25 @@ from typing import Any, Final, Protocol
 
 from video_recommender.storage.partitions import STATE_FOLDER
 
-CREATED_BY: Final = {
-    "videos": "ingestion",
-    "video_manifest": "ingestion",
-    "frames": "preprocessing",
-    "frame_manifest": "preprocessing",
-    "detections": "detection",
-    "object_classifier": "detection",
-    "segmentations": "segmentation",
-    "object_segmenter": "segmentation",
-    "finetuned_detections": "transfer_learning",
-    "finetuned_classifier": "transfer_learning",
-    "object_space": "feature_engineering",
-    "video_features": "feature_engineering",
-    "video_points": "feature_engineering",
-    "category_classifier": "classification",
-    "category_predictions": "classification",
-    "recommender": "recommendation",
-    "recommendations": "recommendation",
-    "viewer_model": "advertising",
-    "ad_policy": "advertising",
+DATASETS: Final = {
+    "ingestion": ("videos", "video_manifest"),
+    "preprocessing": ("frames", "frame_manifest"),
+    "detection": ("detections", "object_classifier"),
+    "segmentation": ("segmentations", "object_segmenter"),
+    "transfer_learning": ("finetuned_detections", "finetuned_classifier"),
+    "feature_engineering": ("object_space", "video_features", "video_points"),
+    "classification": ("category_classifier", "category_predictions"),
+    "recommendation": ("recommender", "recommendations"),
+    "advertising": ("viewer_model", "ad_policy"),
 }
-"""The pipeline that creates each dataset."""
+"""The datasets of the gallery by the pipeline that creates them."""
+DETECTORS: Final = {
+    "classifier": ("detections", "object_classifier"),
+    "finetuned": ("finetuned_detections", "finetuned_classifier"),
+    "segmenter": ("segmentations", "object_segmenter"),
+}
+"""The datasets with the detections and with the network of each detector."""
+CREATED_BY: Final = {name: pipeline for pipeline, names in DATASETS.items() for name in names}
 
 
 @dataclass(frozen=True)

@@ -49,15 +49,10 @@ def build_timeline(
     times_s: Sequence[float] = (),
     every_nth: int = 1,
 ) -> Timeline:
-    """Build the timeline of a video.
+    """Build the timeline of a video from its detections, of which several per `frame` (from 1) are possible.
 
-    Args:
-        detections: `frame` (from 1), `class_name` and `confidence`; several rows per frame are possible.
-        frames: number of frames.
-        duration_s: length of the video, in seconds; None if it is unknown.
-        rate: frames per second, if they were sampled at a fixed rate.
-        times_s: the time of each frame, if they were sampled by shots; else empty.
-        every_nth: step of the detector; an object is taken to stay visible until the next frame that was searched.
+    Frames were sampled at a fixed `rate` per second or, by shots, at `times_s`. The detector searched every n-th; an
+    object is taken to stay visible until the next frame that was searched.
     """
     frames = max(frames, int(detections["frame"].max()) if len(detections) else 0)
     starts = np.array(times_s[:frames]) if times_s else np.arange(frames) / rate

@@ -21,15 +21,9 @@ NO_CATEGORY: Final = "/"
 
 @dataclass(frozen=True)
 class VideoCard:
-    """A video in the grid.
+    """A video in the grid, with its most important objects, best first. Unknown text is empty.
 
-    Attributes:
-        title: of the video; its id if it has none.
-        category: empty if it has none.
-        duration_s: None if it is unknown.
-        objects: most important first.
-        error: why it is not usable; empty if it is.
-        thumbnail: version of the thumbnail; empty if there is none.
+    `error` says why it is not usable; `thumbnail` is the version of the thumbnail.
     """
 
     video_id: str
@@ -42,22 +36,8 @@ class VideoCard:
 
 
 @dataclass(frozen=True)
-class CategoryCount:
-    """A category and its number of videos."""
-
-    category: str
-    videos: int
-
-
-@dataclass(frozen=True)
 class Query:
-    """A query of the grid.
-
-    Attributes:
-        category: empty for all, `NO_CATEGORY` for videos that have none.
-        text: part of an object's name; empty for all.
-        page: from 1.
-    """
+    """A query of the grid: a category or `NO_CATEGORY`, part of an object's name (both empty for all), page from 1."""
 
     category: str = ""
     text: str = ""
@@ -111,11 +91,10 @@ class VideoIndex:
         """Return the card of a video; None if there is no such video."""
         return self._cards.get(video_id)
 
-    def categories(self) -> tuple[CategoryCount, ...]:
+    def categories(self) -> dict[str, int]:
         """Count the videos by category, in alphabetical order; videos without one come last, as `NO_CATEGORY`."""
         counts = Counter(card.category or NO_CATEGORY for card in self._cards.values())
-        ordered = sorted(counts.items(), key=lambda count: (count[0] == NO_CATEGORY, count[0]))
-        return tuple(CategoryCount(category, videos) for category, videos in ordered)
+        return dict(sorted(counts.items(), key=lambda count: (count[0] == NO_CATEGORY, count[0])))
 
     def objects(self) -> tuple[str, ...]:
         """List all objects that can be found, in alphabetical order."""

@@ -50,9 +50,7 @@ SIGNATURES: Final = {
 class LoopbackGuard:
     """ASGI middleware that rejects requests for other hosts (DNS rebinding), and unsafe ones from other origins.
 
-    Args:
-        app: the application to protect.
-        hosts: allowed host names, without a port; None allows any, for a server that is open to a network on purpose.
+    `hosts` are names without a port; None allows any, for a server that is open to a network on purpose.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = LOOPBACK) -> None:

@@ -7,8 +7,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict
 
-from video_recommender.advertising.ad_selection import AdChoice, can_rank_new_video, rank_ads_for_new_video
-from video_recommender.advertising.policies import QNetworkPolicy
+from video_recommender.advertising.policies import AdChoice, QNetworkPolicy, can_rank_new_video, rank_ads_for_new_video
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
@@ -65,16 +64,10 @@ class Neighbour(_Model):
 
 
 class VideoAnswer(_Model):
-    """Objects, category, neighbours and ad of one video.
+    """Objects, categories, neighbours (all best first) and first ad of the video with this path or URL.
 
-    Attributes:
-        video: path or URL of the file.
-        status: `ok`, the status of a `VideoError`, or `failed` after an unexpected error.
-        error: empty if the status is `ok`; then nothing below is set.
-        objects: most important first.
-        categories: most probable first.
-        neighbours: nearest first.
-        ad: the ad to show first; None if advertising has not run for this object space.
+    `status` is `ok`, that of a `VideoError`, or `failed` after an unexpected error; except for `ok`, there is only an
+    `error`. `ad` is None if advertising has not run for this object space.
     """
 
     video: str
@@ -134,11 +127,7 @@ class VideoDescription:
 
 
 def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
-    """List the videos to answer for, by path: one file, or all videos below a folder in alphabetical order.
-
-    Raises:
-        ValueError: if no file or folder is named, or it does not exist, or the folder has no videos.
-    """
+    """List the videos to answer for, by path: one file or those of a folder; raise a ValueError if there are none."""
     usage = "run `kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder`"
     if options.videos is None:
         raise ValueError(f"No video is named: {usage}")
@@ -173,8 +162,7 @@ def answer_for_file(
 def describe_video(frames: EncodedFrames, models: CorpusModels) -> VideoDescription:
     """Detect the objects of a video, measure their importance and compute the point in object space.
 
-    Raises:
-        VideoError: if there is no frame or a frame is not a readable image.
+    Raises a `VideoError` if there is no frame or a frame is not a readable image.
     """
     space = models.object_space
     if isinstance(models.network, ObjectSegmenter):
@@ -187,11 +175,7 @@ def describe_video(frames: EncodedFrames, models: CorpusModels) -> VideoDescript
 
 
 def answer_for_video(
-    name: str,
-    description: VideoDescription,
-    models: CorpusModels,
-    ads: AdModels | None,
-    options: RecommendationOptions,
+    name: str, description: VideoDescription, models: CorpusModels, ads: AdModels | None, options: RecommendationOptions
 ) -> VideoAnswer:
     """Answer for one video from its description; raise a ValueError if the models have different object spaces."""
     categories = rank_categories(models.category_classifier, description.points)

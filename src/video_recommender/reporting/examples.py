@@ -10,14 +10,7 @@ from video_recommender.schemas import CategoryPredictions, Corpus, FrameManifest
 
 @dataclass(frozen=True)
 class CategoryOverview:
-    """Number of videos of one category, with examples.
-
-    Attributes:
-        name: empty for videos without a category.
-        videos: number of videos in the source.
-        usable: number of videos with frames.
-        examples: `video_id` of usable videos.
-    """
+    """Number of videos and frames of one category, or of none if the name is empty; examples are usable videos."""
 
     name: str
     videos: int

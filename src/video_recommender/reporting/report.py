@@ -23,20 +23,11 @@ CONFIDENCE: Final = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """The content of the page.
+    """The content of the page: tables and figures of the pipelines, and selected videos.
 
     Attributes:
-        categories: the corpus.
         problems: `video_id`, `status` and `error` of videos that are not usable.
         accuracies: accuracy on held-out videos by model, best first.
-        category_report: precision and recall per category.
-        confusion_matrix: figure.
-        classified: the most confident right and wrong predictions.
-        recommendation_report: quality per recommender.
-        recommendation_comparison: the same as a bar chart.
-        recommended: the best and worst lists of recommendations.
-        ad_policy_report: revenue per policy, on all videos and on unseen ones.
-        ad_choices: the ad that the agent shows, by category.
         thumbnails: `data:` URI by `video_id`.
     """
 
@@ -67,19 +58,16 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class ModelCard:
-    """The content of the card (Mitchell et al. 2019).
+    """The content of the card (Mitchell et al. 2019); what cannot be estimated is None.
 
     Attributes:
-        network: name of the classifier of frames.
-        detector: the detector that describes the corpus.
         corpus: a row per category: `category`, `videos`, `groups`.
-        folds: number of cross-validation folds.
-        accuracy: of the category of held-out videos; None where it cannot be estimated.
-        majority: accuracy of the most frequent category as the prediction; None likewise.
+        accuracy: of the category of held-out videos.
+        majority: accuracy of the most frequent category as the prediction.
         neighbours: number of recommendations per video.
-        precision: share of recommendations of the same category; None likewise.
-        precision_other_groups: the same if videos of the same group are excluded; None likewise.
-        ads: a row per ad policy with the confidence interval of its revenue.
+        precision: share of recommendations of the same category.
+        precision_other_groups: the same if videos of the same group are excluded.
+        ads: the table `ad_policy_report`.
         licences: number of videos by licence.
     """
 
@@ -104,8 +92,7 @@ class ModelCard:
 def estimate_mean(values: "pd.Series[float]", groups: "pd.Series[str]", seed: int) -> Estimate | None:
     """Estimate a mean over videos and its interval with a cluster bootstrap over groups (Field and Welsh 2007).
 
-    Returns:
-        None with fewer than two groups, which carry no information on the variance between groups.
+    Fewer than two groups carry no information on the variance between groups and give None.
     """
     table = pd.DataFrame({"value": values.to_numpy(np.float64), "group": groups.to_numpy()})
     sums = table.groupby("group")["value"].agg(["sum", "size"]).to_numpy(np.float64)

@@ -1,24 +1,56 @@
-"""Thumbnails of videos: the middle frame, scaled down and encoded as JPEG."""
+"""Thumbnails of videos, which are middle frames as JPEG, and contact sheets: rows of captioned frames as one image."""
 
 import base64
-import contextlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Final
-from uuid import uuid4
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
 
 import cv2
+import pandas as pd
+from pandera.typing import DataFrame
+from PIL import Image
 
 from video_recommender.media.frames import FrameFolder, Picture
-from video_recommender.media.sampling import PreprocessingOptions, sample_frames
-from video_recommender.media.video import VideoError, VideoFile
-from video_recommender.storage.digests import fingerprint
+from video_recommender.media.video import VideoError
+from video_recommender.reporting.examples import CategoryOverview
+from video_recommender.schemas import Detections, Recommendations
+from video_recommender.storage.partitions import Partitions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 EMBEDDED_SIDE: Final = 112
 """Longer side, in pixels, of the thumbnails embedded in reports and notebooks: about 4 kB each."""
-CACHED_SIDE: Final = 320
-"""Longer side, in pixels, of the gallery's thumbnails, which are sharp on high-density screens."""
 JPEG_QUALITY: Final = 80
+
+SAME_CATEGORY: Final = "tab:green"
+OTHER_CATEGORY: Final = "tab:red"
+
+DOTS_PER_INCH: Final = 110
+PICTURE_INCHES: Final = 1.3
+CAPTION_INCHES: Final = 0.42
+NAME_INCHES: Final = 1.3
+GAP_INCHES: Final = 0.06
+BORDER_POINTS: Final = 3
+
+
+@dataclass(frozen=True)
+class CaptionedPicture:
+    """One picture of a sheet: a caption of at most two lines, and the Matplotlib colour of its border if it has one."""
+
+    picture: Picture
+    caption: str = ""
+    colour: str = ""
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One row of a sheet: its label and its pictures, from left to right."""
+
+    name: str
+    pictures: tuple[CaptionedPicture, ...]
 
 
 def middle_frame(frames: int) -> int:
@@ -27,22 +59,13 @@ def middle_frame(frames: int) -> int:
 
 
 def middle_picture(folder: FrameFolder) -> Picture:
-    """Read the middle frame of a video.
-
-    Raises:
-        VideoError: if the folder is empty or the frame is not a readable image.
-    """
+    """Read the middle frame of a video; raise a `VideoError` if there is none or it is not a readable image."""
     frames = len(folder.files)
     if not frames:
         raise VideoError("damaged", f"{folder.path} holds no frames: delete it and run preprocessing again")
     pictures = folder.pictures(step=max(1, middle_frame(frames) - 1))
     first = next(pictures)
     return next(pictures, first)
-
-
-def first_picture(video: VideoFile) -> Picture:
-    """Decode the first frame of a video; raise a `VideoError` if the file is not a usable video."""
-    return next(sample_frames(video, PreprocessingOptions(max_frames=1)).frames.pictures())
 
 
 def encode_thumbnail(picture: Picture, longest_side: int) -> bytes:
@@ -65,37 +88,89 @@ def thumbnail_uri(folder: FrameFolder) -> str:
     return picture_uri(middle_picture(folder))
 
 
-class ThumbnailCache:
-    """A folder of JPEG thumbnails, created on demand; it may be deleted at any time."""
+def rows_of_frames(
+    categories: Iterable[CategoryOverview],
+    frames: Partitions[FrameFolder],
+    detections: Partitions[DataFrame[Detections]] | None = None,
+) -> list[SheetRow]:
+    """Build a row per category with the middle frame of each example: of each that has detections, if these are given.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    The caption is the name of the video, or the detection.
+    """
+    rows = []
+    for category in categories:
+        videos = [video for video in category.examples if detections is None or video in detections]
+        captions = [
+            _slug(video) if detections is None else _middle_detection(detections.load(video)) for video in videos
+        ]
+        pictures = [middle_picture(frames.load(video)) for video in videos]
+        rows.append(SheetRow(category.name, tuple(map(CaptionedPicture, pictures, captions))))
+    return rows
 
-    def get(self, video_id: str, version: str, make: Callable[[], Picture]) -> bytes:
-        """Return the JPEG thumbnail of a video from the cache, or create it.
 
-        Args:
-            video_id: hashed, so that it never becomes part of a path.
-            version: identifies the content of the video; thumbnails of other versions are deleted.
-            make: returns the picture if the cache has none.
-        """
-        name = fingerprint(video_id)
-        file = self._folder / f"{name}-{fingerprint(version)}.jpg"
-        with contextlib.suppress(OSError):
-            return file.read_bytes()
-        jpeg = encode_thumbnail(make(), CACHED_SIDE)
-        with contextlib.suppress(OSError):  # a full or read-only disk must not prevent the thumbnail from being shown
-            self._save(file, jpeg)
-            for stale in self._folder.glob(f"{name}-*.jpg"):
-                if stale != file:
-                    stale.unlink(missing_ok=True)
-        return jpeg
+def rows_of_neighbours(
+    recommendations: DataFrame[Recommendations], category: pd.Series, frames: Partitions[FrameFolder]
+) -> list[SheetRow]:
+    """Build a row per category with its first video, followed by the neighbours of that video.
 
-    def _save(self, file: Path, jpeg: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".part-{uuid4().hex}")
-        try:
-            partial.write_bytes(jpeg)
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
+    `category` is by `video_id`; a green border marks neighbours of the same category, a red one the others.
+    """
+    known = recommendations[recommendations["video_id"].isin(category.dropna().index)]
+    queries = known.groupby(known["video_id"].map(category))["video_id"].min()
+    rows = []
+    for name, query in queries.items():
+        pictures = [CaptionedPicture(middle_picture(frames.load(query)), _slug(query))]
+        for neighbour in known[known["video_id"] == query].sort_values("rank").itertuples():
+            video, shared = str(neighbour.recommended_video_id), str(neighbour.shared_objects).split(", ")[0]
+            caption = f"{neighbour.rank}. {_slug(video)}, {neighbour.similarity:.2f}\n{shared}"
+            colour = SAME_CATEGORY if category.get(video) == name else OTHER_CATEGORY
+            pictures.append(CaptionedPicture(middle_picture(frames.load(video)), caption, colour))
+        rows.append(SheetRow(str(name), tuple(pictures)))
+    return rows
+
+
+def draw_sheet(rows: Sequence[SheetRow]) -> Image.Image:
+    """Draw rows of pictures, which may differ in length, as one RGB image; without rows, a note that there are none."""
+    png = BytesIO()
+    _figure(rows).savefig(png, format="png")
+    return Image.open(png).convert("RGB")
+
+
+def _figure(rows: Sequence[SheetRow]) -> "Figure":
+    from matplotlib.figure import Figure  # slow to import, and every run imports the nodes
+
+    columns = max((len(row.pictures) for row in rows), default=0)
+    if not columns:
+        sheet = Figure(figsize=(4, 1), dpi=DOTS_PER_INCH)
+        sheet.text(0.5, 0.5, "No video to show", ha="center", va="center")
+        return sheet
+    column_inches, row_inches = PICTURE_INCHES + GAP_INCHES, PICTURE_INCHES + CAPTION_INCHES
+    width, height = NAME_INCHES + columns * column_inches, GAP_INCHES + len(rows) * row_inches
+    sheet = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
+    for number, row in enumerate(rows):
+        top = height - GAP_INCHES - number * row_inches
+        middle = (top - PICTURE_INCHES / 2) / height
+        sheet.text(0.08 / width, middle, row.name, va="center", fontweight="bold", fontsize=9, parse_math=False)
+        for column, captioned in enumerate(row.pictures):
+            left = NAME_INCHES + column * column_inches
+            box = (left / width, (top - PICTURE_INCHES) / height, PICTURE_INCHES / width, PICTURE_INCHES / height)
+            _draw_picture(sheet.add_axes(box), captioned)
+    return sheet
+
+
+def _draw_picture(axes: "Axes", captioned: CaptionedPicture) -> None:
+    axes.imshow(captioned.picture)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set(visible=bool(captioned.colour), color=captioned.colour or "none", linewidth=BORDER_POINTS)
+    axes.set_xlabel(captioned.caption, fontsize=6.5, labelpad=3, parse_math=False)
+
+
+def _slug(video_id: str) -> str:
+    return video_id.rpartition("/")[2]
+
+
+def _middle_detection(detections: pd.DataFrame) -> str:
+    row = detections.set_index("frame").loc[middle_frame(len(detections))]
+    return f"{row['class_name']}\n{row['confidence']:.2f}"

@@ -9,7 +9,7 @@ import pytest
 from video_recommender.media.frames import FrameFolder
 from video_recommender.networks.detections import DetectionOptions
 from video_recommender.pipelines.reporting.nodes import draw_frame_sheet, write_model_card, write_report
-from video_recommender.reporting.contact_sheets import draw_sheet
+from video_recommender.reporting.thumbnails import draw_sheet
 from video_recommender.similarity.object_space import FeatureOptions
 from video_recommender.storage.partitions import Partitions
 

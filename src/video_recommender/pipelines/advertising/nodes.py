@@ -13,24 +13,22 @@ from video_recommender.advertising.ads import AdInventory, check_ads, generate_a
 from video_recommender.advertising.baseline_agents import train_contextual_bandit, train_q_table
 from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
 from video_recommender.advertising.evaluation import (
+    AGENT,
+    BANDIT,
     FOLDS,
     OPTIMUM,
+    Q_TABLE,
     AdEvaluationOptions,
+    TrainedPolicy,
+    add_regret,
     evaluate_on_unseen_videos,
     evaluate_policies,
     plot_choices,
+    plot_learning_curve,
     reference_policies,
     tabulate_choices,
 )
 from video_recommender.advertising.policies import AdPolicy, QNetworkPolicy
-from video_recommender.advertising.training import (
-    AGENT,
-    BANDIT,
-    Q_TABLE,
-    TrainedPolicy,
-    add_regret,
-    plot_learning_curve,
-)
 from video_recommender.advertising.viewers import (
     VideoProjection,
     ViewerModel,

@@ -72,10 +72,7 @@ def create_pipeline() -> Pipeline:
                 name="report_ad_choices",
             ),
             Node(
-                recommend_ads,
-                inputs=["viewer_model", "ad_policy"],
-                outputs="ad_recommendations",
-                name="recommend_ads",
+                recommend_ads, inputs=["viewer_model", "ad_policy"], outputs="ad_recommendations", name="recommend_ads"
             ),
             Node(
                 summarise_advertising,

@@ -10,14 +10,9 @@ from pydantic import JsonValue
 
 from video_recommender.media.frames import FrameFolder
 from video_recommender.networks.detections import DetectionOptions
-from video_recommender.reporting.contact_sheets import (
-    draw_sheet,
-    rows_of_frames,
-    rows_of_neighbours,
-)
 from video_recommender.reporting.examples import extreme_categories, extreme_recommendations, summarise_categories
 from video_recommender.reporting.report import ModelCard, Report, estimate_mean, render_model_card, render_report
-from video_recommender.reporting.thumbnails import thumbnail_uri
+from video_recommender.reporting.thumbnails import draw_sheet, rows_of_frames, rows_of_neighbours, thumbnail_uri
 from video_recommender.schemas import (
     AdChoices,
     AdPolicyReport,
@@ -130,9 +125,7 @@ def write_model_card(
 
 
 def draw_frame_sheet(
-    video_manifest: DataFrame[VideoManifest],
-    frame_manifest: DataFrame[FrameManifest],
-    frames: Partitions[FrameFolder],
+    video_manifest: DataFrame[VideoManifest], frame_manifest: DataFrame[FrameManifest], frames: Partitions[FrameFolder]
 ) -> Image:
     """Draw a frame of some videos of each category, a row per category."""
     return draw_sheet(rows_of_frames(summarise_categories(video_manifest, frame_manifest, EXAMPLES), frames))
@@ -150,9 +143,7 @@ def draw_detection_sheet(
 
 
 def draw_neighbour_sheet(
-    recommendations: DataFrame[Recommendations],
-    corpus: DataFrame[Corpus],
-    frames: Partitions[FrameFolder],
+    recommendations: DataFrame[Recommendations], corpus: DataFrame[Corpus], frames: Partitions[FrameFolder]
 ) -> Image:
     """Draw a video of each category and its recommendations, a row per category."""
     return draw_sheet(rows_of_neighbours(recommendations, corpus.set_index("video_id")["category"], frames))

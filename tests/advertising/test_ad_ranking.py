@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.advertising.ad_selection import (
+from video_recommender.advertising.optimum import OptimalPolicy
+from video_recommender.advertising.policies import (
+    QNetworkPolicy,
     can_rank_new_video,
+    one_hot,
     rank_ads,
     rank_ads_for_new_video,
 )
-from video_recommender.advertising.optimum import OptimalPolicy
-from video_recommender.advertising.policies import QNetworkPolicy, one_hot
 from video_recommender.advertising.viewers import VideoProjection, ViewerModel, ViewerOptions
 from video_recommender.pipelines.advertising.nodes import observe_first_ads, recommend_ads
 
