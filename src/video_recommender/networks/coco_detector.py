@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
-from video_recommender.networks.conversion import import_tensorflow
 from video_recommender.networks.detected_objects import Boxes, DetectedObjects, non_maximum_suppression
 from video_recommender.networks.efficientnet_lite import verify_weights
 from video_recommender.networks.frame_classifier import load_interpreter
+from video_recommender.networks.pretrained import import_tensorflow
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef

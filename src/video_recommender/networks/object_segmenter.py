@@ -17,7 +17,7 @@ from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
 from video_recommender.media.video import VideoError
 from video_recommender.networks.coco_detector import LiteRTDetector
 from video_recommender.networks.detected_objects import DetectedObjects, hysteresis_threshold, non_maximum_suppression
-from video_recommender.networks.object_masks import Box, MaskKind, Masks, mask_objects, pixel_boxes
+from video_recommender.networks.object_masks import Box, MaskKind, SegmentedFrame, mask_objects, pixel_boxes
 from video_recommender.networks.pretrained import class_embeddings
 from video_recommender.networks.saved_detector import SavedDetector
 from video_recommender.schemas import ClassEmbeddings, Segmentations, SegmentationScores
@@ -52,35 +52,6 @@ class SegmentationOptions(BaseModel):
         if not self.keep_others and not self.groups:
             raise ValueError("segmentation.keep_others=false leaves no class: add some under segmentation.groups")
         return self
-
-
-@dataclass(frozen=True)
-class SegmentedFrame:
-    """One frame with its objects, highest score first.
-
-    Attributes:
-        number: of the frame, from 1.
-        objects: accepted and rejected ones; the other attributes have a row for each.
-        is_accepted: see `hysteresis_threshold`.
-    """
-
-    number: int
-    picture: Picture
-    objects: DetectedObjects
-    class_names: NDArray[np.object_]
-    masks: Masks
-    is_accepted: NDArray[np.bool_]
-
-    @property
-    def areas_pct(self) -> NDArray[np.float32]:
-        """Share of the picture that each object covers, percent: float32, shape (objects,)."""
-        return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
-
-    def accepted(self) -> "SegmentedFrame":
-        """Return the same frame with only its accepted objects."""
-        rows = self.is_accepted
-        objects = self.objects.select(rows)
-        return SegmentedFrame(self.number, self.picture, objects, self.class_names[rows], self.masks[rows], rows[rows])
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
 from video_recommender.networks.coco_detector import MIN_SCORE
-from video_recommender.networks.conversion import import_tensorflow
 from video_recommender.networks.detected_objects import Boxes, DetectedObjects
+from video_recommender.networks.pretrained import import_tensorflow
 from video_recommender.storage.digests import fingerprint, fingerprint_file
 
 logger = logging.getLogger(__name__)

@@ -21,11 +21,10 @@ from video_recommender.schemas import (
     VideoFeatures,
     VideoPoints,
 )
-from video_recommender.similarity.evaluation import EvaluationSet
+from video_recommender.similarity.evaluation import EvaluationSet, plot_precision
 from video_recommender.similarity.importance import Matrix, ObjectScores, applicable_formulas, scores_from_detections
 from video_recommender.similarity.nearest_neighbours import Scores, random_scores
 from video_recommender.similarity.object_space import ObjectSpace
-from video_recommender.similarity.plots import plot_precision
 from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
 
 logger = logging.getLogger(__name__)
