@@ -57,14 +57,9 @@ COCO_THRESHOLDS: Final[Mapping[str, float]] = {
 """Confidence thresholds of SSD MobileNet v2 that maximise F1 on 64 labelled photos, for the classes in them; shrunk
 towards the mean of all classes where labels are few (benchmarks/segmentation_quality.py)."""
 
-MIN_SCORE: Final = 0.05
-"""Detections below are noise and are dropped."""
-
-MAX_IOU: Final = 0.6
-"""For non-maximum suppression: the network's own value."""
-
+MIN_SCORE: Final = 0.05  # detections below are noise and are dropped
+MAX_IOU: Final = 0.6  # for non-maximum suppression: the network's own value
 MAX_OBJECTS: Final = 100
-
 _INPUT: Final = "Preprocessor/sub:0"
 _BOXES: Final = "Postprocessor/Decode/transpose_1:0"
 _SCORES: Final = "Postprocessor/convert_scores:0"

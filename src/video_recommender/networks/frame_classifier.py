@@ -34,20 +34,15 @@ from video_recommender.storage.digests import fingerprint
 FRAMES_PER_CALL: Final = 2
 """Of LiteRT: two frames per call are 3 to 5 % faster than one, four are no faster, eight are 7 % slower."""
 
-THREADS: Final = 1
-"""Of LiteRT, per process: there are as many worker processes as cores."""
-
+THREADS: Final = 1  # of LiteRT, per process: there are as many worker processes as cores
 MAX_BATCH_FRAMES: Final = 256
 CPU_BATCH_FRAMES: Final = 32
-
 TENSORS_PER_FRAME: Final = 4
 """Memory that one frame needs, in tensors as large as the network's largest: a layer's input, output and workspace."""
 
-Embeddings = NDArray[np.float32]
-"""Output of the penultimate layer: float32, shape (…, features)."""
+Embeddings = NDArray[np.float32]  # output of the penultimate layer: float32, shape (…, features)
 
-Outputs = NDArray[np.float32]
-"""A row per frame: float32, shape (n, outputs)."""
+Outputs = NDArray[np.float32]  # a row per frame: float32, shape (n, outputs)
 
 # Otherwise TensorFlow allocates all GPU memory at its first use, which may be in another node of this process.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -18,44 +18,26 @@ from scipy.special import expit
 from video_recommender.media.frames import Picture
 from video_recommender.networks.detected_objects import DetectedObjects
 
-Masks = NDArray[np.bool_]
-"""Shape (objects, height, width)."""
+Masks = NDArray[np.bool_]  # shape (objects, height, width)
 
 MaskKind = Literal["likely", "boxes"]
 """For detectors without masks: estimate the object's pixels within its box, or take the whole box."""
 
-MASK_THRESHOLD: Final = 0.5
-"""Least probability of a pixel of a network's mask."""
-
-WORKING_SIDE: Final = 64
-"""Boxes are reduced to this length of the longer side, pixels: enough to measure an area."""
-
-MARGIN: Final = 0.15
-"""Width of the border around a box that gives the background's colours, relative to the box."""
-
-COLOUR_BINS: Final = 12
-"""Per channel."""
-
+MASK_THRESHOLD: Final = 0.5  # least probability of a pixel of a network's mask
+WORKING_SIDE: Final = 64  # boxes are reduced to this length of the longer side, pixels: enough to measure an area
+MARGIN: Final = 0.15  # width of the border around a box that gives the background's colours, relative to the box
+COLOUR_BINS: Final = 12  # per channel
 SUPERELLIPSE_EXPONENT: Final = 2.2
 """Expected shape of an object in its box: 2 is an ellipse, larger values are closer to the box."""
 
-PRIOR_RADIUS: Final = 0.92
-"""Normalised distance from the box's centre at which the prior probability is one half."""
-
+PRIOR_RADIUS: Final = 0.92  # normalised distance from the box's centre at which the prior probability is one half
 PRIOR_SLOPE: Final = 4.0
 COLOUR_WEIGHT: Final = 1.5
 MAX_LOG_RATIO: Final = 4.0
-
-PSEUDOCOUNT: Final = 0.1
-"""Added to each histogram bin, so that colours without samples are neutral."""
-
-BOX_COVERAGE: Final = (0.3, 0.7)
-"""Least and greatest share of its box that an object covers."""
-
+PSEUDOCOUNT: Final = 0.1  # added to each histogram bin, so that colours without samples are neutral
+BOX_COVERAGE: Final = (0.3, 0.7)  # least and greatest share of its box that an object covers
 FRAMES_PER_STRIP: Final = 5
-FRAME_SIDE: Final = 320
-"""Height to which frames are enlarged, so that labels are legible; pixels."""
-
+FRAME_SIDE: Final = 320  # height to which frames are enlarged, so that labels are legible; pixels
 OPACITY: Final = 0.45
 GAP: Final = 4
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
@@ -80,20 +62,14 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class SegmentedFrame:
-    """One frame with its objects, highest score first.
+    """One frame with its objects, highest score first."""
 
-    Attributes:
-        number: of the frame, from 1.
-        objects: accepted and rejected ones; the other attributes have a row for each.
-        is_accepted: see `hysteresis_threshold`.
-    """
-
-    number: int
+    number: int  # of the frame, from 1
     picture: Picture
-    objects: DetectedObjects
+    objects: DetectedObjects  # accepted and rejected ones; the other attributes have a row for each
     class_names: NDArray[np.object_]
     masks: Masks
-    is_accepted: NDArray[np.bool_]
+    is_accepted: NDArray[np.bool_]  # see `hysteresis_threshold`
 
     @property
     def areas_pct(self) -> NDArray[np.float32]:

@@ -30,9 +30,7 @@ logger = logging.getLogger(__name__)
 _SAVED_MODEL: Final = "saved_model.pb"
 _REQUIRED: Final = ("detection_boxes", "detection_classes", "detection_scores")
 _MASKS: Final = "detection_masks"
-
 _KAGGLE_HANDLE: Final = re.compile(r"[\w-]+/[\w-]+/[\w-]+/[\w.-]+(/\d+)?")
-
 _COMMENT: Final = re.compile(r"^\s*#.*$", re.MULTILINE)
 _ITEM: Final = re.compile(r"item\s*:?\s*\{(.*?)\}", re.DOTALL)
 _NUMBER: Final = re.compile(r"\bid\s*:\s*(\d+)")

@@ -17,7 +17,7 @@ from pandera.typing import DataFrame
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from video_recommender.schemas import CategoryPredictions, ClassEmbeddings, Corpus, RecommendationReport
+from video_recommender.schemas import CategoryPredictions, ClassEmbeddings, Corpus
 from video_recommender.similarity.category_models import (
     ClassificationOptions,
     accuracy,
@@ -42,39 +42,19 @@ from video_recommender.similarity.recommender import RecommendationOptions
 
 EVALUATED_VIDEOS: Final = 5000
 """Queries of a large corpus: the standard error of a mean precision is then at most 0.007."""
-WORD: Final = r"\b[^\W\d_]{2,}\b"
-"""Two or more letters: numbers in titles carry no meaning."""
+WORD: Final = r"\b[^\W\d_]{2,}\b"  # two or more letters: numbers in titles carry no meaning
 TIE_BREAK: Final = 1e-6
 """Weight of the random score that orders titles with equal cosine; most pairs of titles share no word."""
 LISTS_PER_BLOCK: Final = 256
-MAX_NUMBERED: Final = 25
-"""With more categories, numbers in the cells would be too small to read."""
-
-CANDIDATE_LABELS: Final = {
-    "all": "among all videos",
-    "other_groups": "without videos that share a photo, a source or an uploader",
-}
-SYSTEM_LABELS: Final = {
-    "object_space": "object space",
-    "probabilities": "class probabilities",
-    "embeddings": "network embeddings",
-    "raw_counts": "raw object counts",
-    "titles": "words of the titles",
-    "random": "random",
-}
+MAX_NUMBERED: Final = 25  # with more categories, numbers in the cells would be too small to read
 
 
 @dataclass(frozen=True)
 class RankedLists:
-    """Relevance of recommended videos.
+    """Relevance of recommended videos, and the number of relevant candidates."""
 
-    Attributes:
-        hits: shape (lists, k), best rank first: whether the video is relevant; False where the list is shorter.
-        relevant: shape (lists,): number of relevant candidates.
-    """
-
-    hits: NDArray[np.bool_]
-    relevant: NDArray[np.int64]
+    hits: NDArray[np.bool_]  # shape (lists, k), best rank first; False where the list is shorter
+    relevant: NDArray[np.int64]  # shape (lists,)
 
     def __post_init__(self) -> None:
         if (self.hits.sum(axis=1) > self.relevant).any():
@@ -91,11 +71,8 @@ def rate_lists(
 ) -> RankedLists:
     """Determine which of the recommended videos are relevant.
 
-    Args:
-        positions: row numbers of recommended videos, shape (queries, k); -1 where a list is shorter.
-        queries: row numbers of the queries.
-        categories: of all videos.
-        labels: of all videos; videos with the label of the query were excluded.
+    The row numbers `positions` have the shape (queries, k), with -1 where a list is shorter. Categories and labels are
+    those of all videos; videos with the label of the query were excluded.
     """
     codes = categories.factorize()[0]
     same_category = categories.groupby(codes).transform("size").to_numpy(np.int64)
@@ -106,15 +83,10 @@ def rate_lists(
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Labelled videos, which are the candidates, and a sample of them, which are the queries.
+    """Labelled videos, which are the candidates, and a sample of them, which are the queries."""
 
-    Attributes:
-        videos: `category`, `group` and `title`, index `video_id`, in alphabetical order.
-        queries: row numbers of the queries, ascending.
-    """
-
-    videos: pd.DataFrame
-    queries: NDArray[np.int64]
+    videos: pd.DataFrame  # `category`, `group` and `title`, index `video_id`, in alphabetical order
+    queries: NDArray[np.int64]  # row numbers of the queries, ascending
 
     @classmethod
     def draw(cls, video_ids: pd.Index, corpus: DataFrame[Corpus], seed: int) -> Self:
@@ -222,12 +194,8 @@ def map_at_k(lists: RankedLists) -> float:
 def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
     """Compute the mean of 1 - cosine over the pairs within a list, averaged over lists (Ziegler et al. 2005).
 
-    Args:
-        positions: see `rate_lists`.
-        points: shape (videos, axes); the same space for all recommenders that are compared.
-
-    Returns:
-        0 (identical) to 2 (opposite).
+    It is 0 (identical) to 2 (opposite). For `positions`, see `rate_lists`; the points have the shape (videos, axes), in
+    the same space for all recommenders that are compared.
     """
     lengths = (positions >= 0).sum(axis=1)
     positions, lengths = positions[lengths > 1], lengths[lengths > 1]
@@ -285,26 +253,6 @@ def plot_confusion_matrix(
         margin={"l": 20, "r": 20, "t": 70, "b": 20},
         xaxis=axis | {"title": {"text": f"predicted {label}"}},
         yaxis=axis | {"title": {"text": label}, "autorange": "reversed"},
-    )
-
-
-def plot_precision(report: DataFrame[RecommendationReport]) -> go.Figure:
-    """Plot the precision of each recommender, with and without neighbours of the same group; no bar where it is NaN."""
-    # lists, because plotly writes arrays as base64, which older readers of the file do not support
-    bars = [
-        go.Bar(
-            name=CANDIDATE_LABELS[str(candidates)],
-            x=[SYSTEM_LABELS[system] for system in rows["system"]],
-            y=[None if pd.isna(value) else round(value, 4) for value in rows["precision"]],
-            texttemplate="%{y:.2f}",
-        )
-        for candidates, rows in report.groupby("candidates")
-    ]
-    k = report["neighbours"].max()
-    return go.Figure(bars).update_layout(
-        title=f"Share of the {k} recommended videos that are of the same category",
-        yaxis={"title": f"precision@{k}", "range": [0, 1.05]},
-        legend={"orientation": "h", "y": -0.15},
     )
 
 
