@@ -19,7 +19,7 @@ from PIL import Image, ImageChops
 from sklearn.manifold import TSNE
 
 from video_recommender.datasets import FrameFolderDataset
-from video_recommender.networks.overlays import draw_objects
+from video_recommender.networks.object_masks import draw_objects
 
 DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "data")
 PICTURES = Path(__file__).parent / "images"

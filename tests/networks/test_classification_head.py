@@ -5,7 +5,7 @@ import pytest
 
 from video_recommender.media.frames import Frames
 from video_recommender.networks.classification_head import ClassificationHead, ObjectSpaceProjection, attach_head
-from video_recommender.networks.conversion import convert_classifier
+from video_recommender.networks.frame_classifier import convert_classifier
 from video_recommender.networks.pretrained import KerasModel, embedding_model
 
 CLASSES = ("bright", "dark", "red")

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from video_recommender.media.frames import Frames
-from video_recommender.networks.conversion import convert_classifier
-from video_recommender.networks.frame_classifier import FRAMES_PER_CALL, LiteRTClassifier
-from video_recommender.networks.pretrained import KerasModel, build_network
+from video_recommender.networks.frame_classifier import (
+    FRAMES_PER_CALL,
+    LiteRTClassifier,
+    convert_classifier,
+    convert_pretrained,
+)
+from video_recommender.networks.pretrained import KerasModel, build_network, last_layer_weights, run_in_subprocess
 
 
 def test_converted_network_agrees_with_keras(classifier: LiteRTClassifier, lite0: KerasModel, photos: Frames) -> None:
@@ -107,3 +111,20 @@ def test_frames_of_another_size_are_resized(classifier: LiteRTClassifier, photos
 def test_number_of_names_must_be_the_number_of_outputs(lite0: KerasModel) -> None:
     with pytest.raises(ValueError, match="has 1000 outputs, but 2 class names were given"):
         convert_classifier(lite0, "efficientnet-lite0", ("cat", "dog"))
+
+
+def test_a_subprocess_converts_the_same_network_as_this_process(
+    classifier: LiteRTClassifier, lite0: KerasModel, capfd: pytest.CaptureFixture[str]
+) -> None:
+    converted, class_weights = run_in_subprocess(convert_pretrained, "efficientnet-lite0")
+
+    assert converted == classifier
+    assert converted.class_names == classifier.class_names
+    np.testing.assert_array_equal(converted.flatbuffer, classifier.flatbuffer)
+    np.testing.assert_array_equal(class_weights, last_layer_weights(lite0)[0].T)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_network_that_does_not_exist_is_reported_from_the_subprocess() -> None:
+    with pytest.raises(ValueError, match="no network 'efficientnet-lite9': select efficientnet-lite0"):
+        run_in_subprocess(convert_pretrained, "efficientnet-lite9")

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from video_recommender.networks.pretrained import (
     class_embeddings,
     imagenet_class_names,
     last_layer_weights,
+    run_in_subprocess,
 )
 
 
@@ -85,3 +88,14 @@ def test_a_keras_application_reads_raw_colours(monkeypatch: pytest.MonkeyPatch, 
     expected = untrained(photos.astype(np.float32) / 127.5 - 1)
     np.testing.assert_allclose(np.asarray(network(photos)), np.asarray(expected), atol=1e-6)
     assert last_layer_weights(network)[0].shape == (1280, 1000)
+
+
+def test_a_function_runs_in_another_process_and_its_exception_is_raised_here() -> None:
+    assert run_in_subprocess(os.getpid) != os.getpid()
+    with pytest.raises(ValueError, match="invalid literal"):
+        run_in_subprocess(int, "many")
+
+
+def test_a_process_that_is_killed_is_reported_with_a_likely_cause() -> None:
+    with pytest.raises(RuntimeError, match="that runs _exit ended unexpectedly: check that 1 GB of memory is free"):
+        run_in_subprocess(os._exit, 9)

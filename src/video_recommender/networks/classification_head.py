@@ -17,11 +17,9 @@ from video_recommender.schemas import ClassEmbeddings
 if TYPE_CHECKING:
     import keras
 
-Logits = NDArray[np.float32]
-"""float32, shape (n, classes)."""
+Logits = NDArray[np.float32]  # float32, shape (n, classes)
 
-OTHER: Final = "other"
-"""Class of frames that show none of the classes."""
+OTHER: Final = "other"  # class of frames that show none of the classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,16 +27,11 @@ class ObjectSpaceProjection:
     """Frozen layers that map embeddings to points in the space of the network's own classes.
 
     With few images, a head learns more from the objects that the network recognises than from the embedding.
-
-    Attributes:
-        kernel: of the network's last layer: float32, shape (features, objects).
-        bias: of the same layer: float32, shape (objects,).
-        object_points: float32, shape (objects, axes): class embeddings, centred and of unit length.
     """
 
-    kernel: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    object_points: NDArray[np.float32]
+    kernel: NDArray[np.float32]  # of the network's last layer: float32, shape (features, objects)
+    bias: NDArray[np.float32]  # of the same layer: float32, shape (objects,)
+    object_points: NDArray[np.float32]  # float32, shape (objects, axes): class embeddings, centred and of unit length
 
     @classmethod
     def from_network(cls, network: KerasModel) -> Self:
@@ -67,21 +60,13 @@ class ObjectSpaceProjection:
 
 @dataclass(frozen=True, eq=False)
 class ClassificationHead:
-    """A dense layer with softmax and a reject option.
+    """A dense layer with softmax and a reject option."""
 
-    Attributes:
-        class_names: in the order of the outputs.
-        weights: float32, shape (inputs, classes).
-        bias: float32, shape (classes,).
-        projection: maps embeddings to the inputs; None: embeddings are the inputs.
-        rejection_threshold: an image whose greatest probability is smaller is `other`; 0 rejects none.
-    """
-
-    class_names: tuple[str, ...]
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    projection: ObjectSpaceProjection | None = None
-    rejection_threshold: float = 0.0
+    class_names: tuple[str, ...]  # in the order of the outputs
+    weights: NDArray[np.float32]  # float32, shape (inputs, classes)
+    bias: NDArray[np.float32]  # float32, shape (classes,)
+    projection: ObjectSpaceProjection | None = None  # maps embeddings to the inputs; None: embeddings are the inputs
+    rejection_threshold: float = 0.0  # an image whose greatest probability is smaller is `other`; 0 rejects none
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -121,9 +106,7 @@ class ClassificationHead:
 def attach_head(network: KerasModel, head: ClassificationHead) -> KerasModel:
     """Replace the last layer of a network, as from `build_network`, by a head that was trained on it.
 
-    Returns:
-        A model from RGB, 0 to 255, shape (n, height, width, 3), to the probabilities of `head.output_names`, float32.
-        It shares its layers with `network`.
+    The model predicts the probabilities of `head.output_names`, float32, and shares its layers with `network`.
     """
     with suppress_stderr():
         import keras

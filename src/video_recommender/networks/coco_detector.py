@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
-from video_recommender.networks.conversion import import_tensorflow
 from video_recommender.networks.detected_objects import Boxes, DetectedObjects, non_maximum_suppression
 from video_recommender.networks.efficientnet_lite import verify_weights
 from video_recommender.networks.frame_classifier import load_interpreter
+from video_recommender.networks.pretrained import import_tensorflow
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -57,14 +57,9 @@ COCO_THRESHOLDS: Final[Mapping[str, float]] = {
 """Confidence thresholds of SSD MobileNet v2 that maximise F1 on 64 labelled photos, for the classes in them; shrunk
 towards the mean of all classes where labels are few (benchmarks/segmentation_quality.py)."""
 
-MIN_SCORE: Final = 0.05
-"""Detections below are noise and are dropped."""
-
-MAX_IOU: Final = 0.6
-"""For non-maximum suppression: the network's own value."""
-
+MIN_SCORE: Final = 0.05  # detections below are noise and are dropped
+MAX_IOU: Final = 0.6  # for non-maximum suppression: the network's own value
 MAX_OBJECTS: Final = 100
-
 _INPUT: Final = "Preprocessor/sub:0"
 _BOXES: Final = "Postprocessor/Decode/transpose_1:0"
 _SCORES: Final = "Postprocessor/convert_scores:0"

@@ -29,17 +29,13 @@ from video_recommender.similarity.category_models import Folds, LabelledVideos, 
 
 logger = logging.getLogger(__name__)
 
-Selection = NDArray[np.bool_]
-"""A subset of the training images, shape (images,)."""
+Selection = NDArray[np.bool_]  # a subset of the training images, shape (images,)
 
 OBJECTS_WEIGHT_DECAY: Final = 0.1
 """High, because images are few and similar. The temperature compensates for the small logits."""
 
-EMBEDDING_WEIGHT_DECAY: Final = 0.003
-"""Embeddings have another scale, and the option requires more images."""
-
-VALIDATION_SPLITS: Final = 5
-"""A fifth of the training groups is used for early stopping."""
+EMBEDDING_WEIGHT_DECAY: Final = 0.003  # embeddings have another scale, and the option requires more images
+VALIDATION_SPLITS: Final = 5  # a fifth of the training groups is used for early stopping
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +103,7 @@ def gather_training_set(
 ) -> TrainingSet:
     """Concatenate the embeddings of all training images, in order of their names.
 
-    Args:
-        training_features: loads the embeddings of one video or photo, by key.
-        properties: `source`, `class_name` and `group` of each, by key.
+    The embeddings of each video or photo, and its `source`, `class_name` and `group`, are given by key.
     """
     columns = ["source", "class_name", "group"]
     parts, rows = [np.empty((0, 1, 0), np.float32)], []

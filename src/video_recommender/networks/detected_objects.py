@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Boxes = NDArray[np.float32]
-"""Shape (n, 4): top, left, bottom, right."""
+Boxes = NDArray[np.float32]  # shape (n, 4): top, left, bottom, right
 
 Rows = NDArray[np.bool_] | NDArray[np.int64]
 
@@ -22,8 +21,7 @@ TRACKING_IOU: Final = 0.3
 CONTAINED: Final = 0.7
 """Of two boxes of one class, the less certain is a duplicate if this share of the smaller lies within the larger."""
 
-NEVER_DUPLICATE: Final = 0.5
-"""From this score on, an object is never a duplicate: people overlap in crowds."""
+NEVER_DUPLICATE: Final = 0.5  # from this score on, an object is never a duplicate: people overlap in crowds
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,7 @@ class DetectedObjects:
 def non_maximum_suppression(
     boxes: Boxes, class_ids: NDArray[np.int64], scores: NDArray[np.float32], max_iou: float
 ) -> NDArray[np.int64]:
-    """Suppress boxes that overlap a better box of the same class by more than an intersection over union.
-
-    Returns:
-        Rows to keep, highest score first.
-    """
+    """Select rows, highest score first, whose boxes overlap no better box of their class by more than `max_iou`."""
     if not len(boxes):
         return np.empty(0, np.int64)
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
@@ -82,9 +76,6 @@ def hysteresis_threshold(
         frames: the objects of each frame, in order of time, highest score first.
         thresholds: upper threshold by class; objects of other classes are rejected.
         low_ratio: lower threshold relative to the upper one; 1 judges each frame on its own.
-
-    Returns:
-        For each frame, which objects are accepted: bool, shape (objects,).
     """
     limits = [np.array([thresholds.get(int(number), np.inf) for number in found.class_ids]) for found in frames]
     accepted = [found.scores >= limit for found, limit in zip(frames, limits, strict=True)]

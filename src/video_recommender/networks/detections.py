@@ -20,8 +20,7 @@ from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 PROBABILITY_FLOOR: Final = 1e-4
 """Smaller mean probabilities are dropped; a uniform distribution over 1000 classes has ten times as much."""
 
-BATCH_FRAMES: Final = 32
-"""Frames decoded at a time, so that memory does not grow with the length of the video."""
+BATCH_FRAMES: Final = 32  # frames decoded at a time, so that memory does not grow with the length of the video
 
 
 class DetectionOptions(BaseModel):
@@ -58,7 +57,7 @@ def classify_frames(
 
     Args:
         frames: in order of time: a folder, JPEGs, or uint8 RGB, shape (n, height, width, 3).
-        classifier: the network.
+        classifier: see `LiteRTClassifier`.
         reuse_below: reuse the last prediction for frames whose mean absolute difference from the last classified frame
             is smaller, grey levels (0 to 255); None classifies every frame.
 
@@ -115,15 +114,8 @@ def predict_changed_frames(
 ) -> Iterator[FramePredictions]:
     """Classify the frames that differ from the last classified one, and reuse its prediction for the others.
 
-    The reference is the last classified frame, not the previous frame, so that slow changes accumulate.
-
-    Args:
-        batches: the frames of one video in order of time.
-        classifier: the network.
-        threshold: least mean absolute difference for a frame to be classified, grey levels (0 to 255).
-
-    Yields:
-        A row for every frame of each batch.
+    The reference is the last classified frame, not the previous frame, so that slow changes accumulate. A frame is
+    classified if its mean absolute difference reaches the threshold, in grey levels (0 to 255).
     """
     reference: Picture | None = None
     last: FramePredictions | None = None

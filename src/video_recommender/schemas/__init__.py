@@ -1,4 +1,4 @@
-"""Schemas of the tables that pass between pipelines (pandera), one module per stage.
+"""Schemas of the tables that pass between pipelines (pandera).
 
 The catalog names the schema of each table, which is checked when the table is saved or loaded.
 """
@@ -13,22 +13,34 @@ from .advertising import (
     AdSessionLog,
     OffPolicyReport,
 )
-from .classification import CategoryPredictions, CategoryReport
-from .deduplication import Corpus, FrameHashes, NearDuplicates
-from .detection import (
+from .ingestion import DownloadReport, VideoManifest
+from .networks import (
     ClassEmbeddings,
     ClassScores,
     DetectionManifest,
     Detections,
     MeanEmbedding,
+    SegmentationManifest,
+    Segmentations,
+    SegmentationScores,
+    SkippedImages,
+    TrainingImagePredictions,
 )
-from .feature_engineering import SpaceMap, VideoFeatures, VideoPoints
-from .ingestion import DownloadReport, VideoManifest
 from .preprocessing import FrameManifest
-from .recommendation import ImportanceReport, RecommendationReport, Recommendations
-from .segmentation import SegmentationManifest, Segmentations, SegmentationScores
+from .similarity import (
+    CategoryPredictions,
+    CategoryReport,
+    Corpus,
+    FrameHashes,
+    ImportanceReport,
+    NearDuplicates,
+    RecommendationReport,
+    Recommendations,
+    SpaceMap,
+    VideoFeatures,
+    VideoPoints,
+)
 from .table_models import ROUNDING_LIMIT
-from .transfer_learning import SkippedImages, TrainingImagePredictions
 
 __all__ = [
     "ROUNDING_LIMIT",

@@ -19,31 +19,23 @@ from video_recommender.similarity.nearest_neighbours import (
 AXES: Final = 512
 """Points are reduced to so many axes. Points that are mixtures of 1,000 objects have little variance outside them."""
 AXES_PER_CODE: Final = 2
-CODES: Final = 16
-"""Number of 4-bit codes."""
-CELLS_PER_ROOT: Final = 4
-"""Cells per square root of the number of points."""
-MIN_POINTS_PER_CELL: Final = 32
-"""On average."""
-SAMPLE: Final = 100_000
-"""Points that the axes and the ranges of coordinates are computed from."""
+CODES: Final = 16  # number of 4-bit codes
+CELLS_PER_ROOT: Final = 4  # cells per square root of the number of points
+MIN_POINTS_PER_CELL: Final = 32  # on average
+SAMPLE: Final = 100_000  # points that the axes and the ranges of coordinates are computed from
 POINTS_PER_BLOCK: Final = 16_384
 CANDIDATES_PER_NEIGHBOUR: Final = 6
 """Proposed candidates per neighbour, because similarities of the index are approximate."""
 SPARE_CANDIDATES: Final = 10
 """Candidates beyond k that are compared in float64, so that rounding in float32 excludes none that is nearer."""
-WANTED_RECALL: Final = 0.993
-"""A little above the promised 0.99, because it is measured on a sample."""
+WANTED_RECALL: Final = 0.993  # a little above the promised 0.99, because it is measured on a sample
 SAMPLED_QUERIES: Final = 500
 SAMPLED_NEIGHBOURS: Final = 10
 SEED: Final = 0
 """Of the sample and of the rotation; fixed, so that the same points give the same index whatever the run's seed."""
-TIE: Final = 1e-8
-"""Similarities that differ by less are equally good."""
-QUERIES_PER_BLOCK: Final = 2048
-"""Queries for which the index reads each cell once."""
-QUERIES_PER_RANKING: Final = 32
-"""Queries whose candidates fit into the CPU cache."""
+TIE: Final = 1e-8  # similarities that differ by less are equally good
+QUERIES_PER_BLOCK: Final = 2048  # queries for which the index reads each cell once
+QUERIES_PER_RANKING: Final = 32  # queries whose candidates fit into the CPU cache
 
 Points = NDArray[np.float32]
 Positions = NDArray[np.int64]
@@ -91,15 +83,9 @@ class NeighbourIndex:
         vars(self).update({**state, "_index": _faiss().deserialize_index(state["_index"])})
 
     def propose(self, queries: Points, count: int, excluded: Positions | None = None) -> Positions:
-        """Propose near points, approximately nearest first.
+        """Propose row numbers of near points, approximately nearest first: shape (queries, count); -1 if too few.
 
-        Args:
-            queries: shape (queries, axes), of any length.
-            count: number of points per query.
-            excluded: row numbers of points that are proposed to no query.
-
-        Returns:
-            Row numbers, shape (queries, count); -1 if too few are found.
+        Queries have the shape (queries, axes) and any length; the `excluded` points are proposed to none.
         """
         faiss = _faiss()
         selector = None
@@ -121,11 +107,10 @@ class NeighbourIndex:
 
 
 def fit_index(points: Points) -> tuple[NeighbourIndex, float]:
-    """Build an index, and raise its effort until it finds what an exact search of a sample finds.
+    """Build an index, raise its effort until it finds what an exact search of a sample finds, and measure its recall.
 
-    Returns:
-        The index and its recall: the share of the ten nearest that is found, or others that are as near. Without any
-        structure in the points it may be below `WANTED_RECALL` at `MAX_EFFORT`.
+    Recall is the share of the ten nearest that is found, or others that are as near. Without any structure in the
+    points it may be below `WANTED_RECALL` at `MAX_EFFORT`.
     """
     index = NeighbourIndex(points)
     sample = np.sort(np.random.default_rng(SEED).permutation(len(points))[:SAMPLED_QUERIES])

@@ -32,14 +32,10 @@ ModelName = CandidateName | Literal["majority"]
 CategoryModel: TypeAlias = Pipeline
 """A fitted scikit-learn pipeline from points to categories, with `predict`, `predict_proba` and `classes_`."""
 
-Folds = NDArray[np.int64]
-"""The fold in which each video is held out, from 1; all zero if nothing can be measured."""
+Folds = NDArray[np.int64]  # the fold in which each video is held out, from 1; all zero if nothing can be measured
 
-MAJORITY: Literal["majority"] = "majority"
-"""The baseline: always predicts the most frequent category."""
-UNKNOWN_CATEGORY: Final = "unknown"
-"""Predicted for every video if no video has a category."""
-
+MAJORITY: Literal["majority"] = "majority"  # the baseline: always predicts the most frequent category
+UNKNOWN_CATEGORY: Final = "unknown"  # predicted for every video if no video has a category
 NEIGHBOURS: Final = 10
 CALIBRATION_FOLDS: Final = 3
 INVERSE_REGULARISATION: Final = 0.01
@@ -60,8 +56,7 @@ FITTED_TO_SAMPLE: Final[frozenset[ModelName]] = frozenset({"nearest_neighbours",
 """Models that take quadratic time to fit or to predict, so that they are fitted to a sample of a large corpus."""
 MIN_COORDINATES_FOR_THREADS: Final = 10_000_000
 """With fewer coordinates, threads of BLAS and OpenMP wait for each other more than they work."""
-MIN_GROUPS: Final = 2
-"""Groups of each category in a sample: one to train on while the other is held out."""
+MIN_GROUPS: Final = 2  # groups of each category in a sample: one to train on while the other is held out
 
 logger = logging.getLogger(__name__)
 

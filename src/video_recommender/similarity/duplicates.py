@@ -15,19 +15,15 @@ from video_recommender.similarity.perceptual_hash import HASH_BITS, ZOOMS, Hashe
 
 MAX_DISTANCE: Final = 10
 """Hamming distance of the hashes of matching frames, in bits; frames of other videos rarely come as near."""
-MATCHES_PER_FRAME: Final = 64
-"""Matching frames that are considered for each frame: enough for 64 copies of a video."""
-OFFSET_STEP_S: Final = 0.5
-"""Frame matches whose offsets round to the same step vote for the same alignment."""
+MATCHES_PER_FRAME: Final = 64  # matching frames that are considered for each frame: enough for 64 copies of a video
+OFFSET_STEP_S: Final = 0.5  # frame matches whose offsets round to the same step vote for the same alignment
 MIN_VOTE_SHARE: Final = 0.5
 """Share of the shorter video's query frames that must vote for an alignment before it is verified."""
 STILL_DISTANCE: Final = 2
 """A frame within so many bits of the previous one is neither indexed nor searched for: a still picture of half a minute
 would otherwise match nothing but itself."""
-MAX_ALIGNMENTS: Final = 3
-"""Alignments that are verified per pair of videos."""
-ADJACENT_FRAMES: Final = 1
-"""A frame may match so many frames before or after the one at its time in the other video."""
+MAX_ALIGNMENTS: Final = 3  # alignments that are verified per pair of videos
+ADJACENT_FRAMES: Final = 1  # a frame may match so many frames before or after the one at its time in the other video
 QUERIES_PER_BLOCK: Final = 65536
 DURATION_STEP_S: Final = 0.5
 """Videos whose rounded durations are equal are equally long: a copy at another frame rate may differ by a frame."""
@@ -45,15 +41,10 @@ class DeduplicationOptions(BaseModel):
 
 @dataclass(frozen=True)
 class HashedFrames:
-    """The frames of one video that have a hash.
+    """The frames of one video that have a hash."""
 
-    Attributes:
-        times_s: float64, shape (n,): seconds from the start of the video.
-        hashes: uint64, shape (n, zooms), in the order of `ZOOMS`.
-    """
-
-    times_s: NDArray[np.float64]
-    hashes: Hashes
+    times_s: NDArray[np.float64]  # float64, shape (n,): seconds from the start of the video
+    hashes: Hashes  # uint64, shape (n, zooms), in the order of `ZOOMS`
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -61,21 +52,13 @@ class HashedFrames:
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """Two videos with the same content.
+    """Two videos with the same content."""
 
-    Attributes:
-        full: row number of the one that shows the whole picture.
-        cropped: row number of the one that may show a part of it.
-        matched_share: share of the frames of the shorter one that match the other.
-        mean_distance: mean Hamming distance of its frames to those of the other, in bits.
-        offset_s: time in `full` at which `cropped` starts, in seconds; negative if `cropped` starts earlier.
-    """
-
-    full: int
-    cropped: int
-    matched_share: float
-    mean_distance: float
-    offset_s: float
+    full: int  # row number of the one that shows the whole picture
+    cropped: int  # row number of the one that may show a part of it
+    matched_share: float  # share of the frames of the shorter one that match the other
+    mean_distance: float  # mean Hamming distance of its frames to those of the other, in bits
+    offset_s: float  # time in `full` at which `cropped` starts, in seconds; negative if `cropped` starts earlier
 
 
 class Duplicate(NamedTuple):

@@ -1,4 +1,4 @@
-"""Evaluate recommenders and detectors on the labelled videos of a corpus.
+"""Evaluate classifiers, recommenders and detectors on the labelled videos of a corpus.
 
 Ranking metrics are defined as by the recommenders project (github.com/recommenders-team/recommenders). Relevant videos
 of a list are those of its own category. Metrics are averaged over the lists with at least one relevant candidate; NaN
@@ -11,12 +11,13 @@ from typing import Final, Self
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from video_recommender.schemas import ClassEmbeddings, Corpus
+from video_recommender.schemas import CategoryPredictions, ClassEmbeddings, Corpus
 from video_recommender.similarity.category_models import (
     ClassificationOptions,
     accuracy,
@@ -41,24 +42,19 @@ from video_recommender.similarity.recommender import RecommendationOptions
 
 EVALUATED_VIDEOS: Final = 5000
 """Queries of a large corpus: the standard error of a mean precision is then at most 0.007."""
-WORD: Final = r"\b[^\W\d_]{2,}\b"
-"""Two or more letters: numbers in titles carry no meaning."""
+WORD: Final = r"\b[^\W\d_]{2,}\b"  # two or more letters: numbers in titles carry no meaning
 TIE_BREAK: Final = 1e-6
 """Weight of the random score that orders titles with equal cosine; most pairs of titles share no word."""
 LISTS_PER_BLOCK: Final = 256
+MAX_NUMBERED: Final = 25  # with more categories, numbers in the cells would be too small to read
 
 
 @dataclass(frozen=True)
 class RankedLists:
-    """Relevance of recommended videos.
+    """Relevance of recommended videos, and the number of relevant candidates."""
 
-    Attributes:
-        hits: shape (lists, k), best rank first: whether the video is relevant; False where the list is shorter.
-        relevant: shape (lists,): number of relevant candidates.
-    """
-
-    hits: NDArray[np.bool_]
-    relevant: NDArray[np.int64]
+    hits: NDArray[np.bool_]  # shape (lists, k), best rank first; False where the list is shorter
+    relevant: NDArray[np.int64]  # shape (lists,)
 
     def __post_init__(self) -> None:
         if (self.hits.sum(axis=1) > self.relevant).any():
@@ -75,11 +71,8 @@ def rate_lists(
 ) -> RankedLists:
     """Determine which of the recommended videos are relevant.
 
-    Args:
-        positions: row numbers of recommended videos, shape (queries, k); -1 where a list is shorter.
-        queries: row numbers of the queries.
-        categories: of all videos.
-        labels: of all videos; videos with the label of the query were excluded.
+    The row numbers `positions` have the shape (queries, k), with -1 where a list is shorter. Categories and labels are
+    those of all videos; videos with the label of the query were excluded.
     """
     codes = categories.factorize()[0]
     same_category = categories.groupby(codes).transform("size").to_numpy(np.int64)
@@ -90,15 +83,10 @@ def rate_lists(
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Labelled videos, which are the candidates, and a sample of them, which are the queries.
+    """Labelled videos, which are the candidates, and a sample of them, which are the queries."""
 
-    Attributes:
-        videos: `category`, `group` and `title`, index `video_id`, in alphabetical order.
-        queries: row numbers of the queries, ascending.
-    """
-
-    videos: pd.DataFrame
-    queries: NDArray[np.int64]
+    videos: pd.DataFrame  # `category`, `group` and `title`, index `video_id`, in alphabetical order
+    queries: NDArray[np.int64]  # row numbers of the queries, ascending
 
     @classmethod
     def draw(cls, video_ids: pd.Index, corpus: DataFrame[Corpus], seed: int) -> Self:
@@ -206,12 +194,8 @@ def map_at_k(lists: RankedLists) -> float:
 def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
     """Compute the mean of 1 - cosine over the pairs within a list, averaged over lists (Ziegler et al. 2005).
 
-    Args:
-        positions: see `rate_lists`.
-        points: shape (videos, axes); the same space for all recommenders that are compared.
-
-    Returns:
-        0 (identical) to 2 (opposite).
+    It is 0 (identical) to 2 (opposite). For `positions`, see `rate_lists`; the points have the shape (videos, axes), in
+    the same space for all recommenders that are compared.
     """
     lengths = (positions >= 0).sum(axis=1)
     positions, lengths = positions[lengths > 1], lengths[lengths > 1]
@@ -230,6 +214,46 @@ def catalogue_coverage(positions: NDArray[np.int64], videos: int) -> float:
     """Compute the share of videos that are recommended at least once; for `positions`, see `rate_lists`."""
     recommended = np.unique(positions[positions >= 0])
     return len(recommended) / videos if len(recommended) else float("nan")
+
+
+def plot_confusion_matrix(
+    category_predictions: DataFrame[CategoryPredictions], items: str = "videos", label: str = "category"
+) -> go.Figure:
+    """Plot a row-normalised confusion matrix of the `items` that were held out, each of which has a `label`."""
+    measured = category_predictions[category_predictions["fold"].notna()]
+    categories = sorted(measured["category"].unique())
+    figure, title = go.Figure(), f"There are too few {items} to measure"
+    if categories:
+        counts = pd.crosstab(measured["category"], measured["predicted_category"])
+        counts = counts.reindex(index=categories, columns=categories, fill_value=0)
+        figure.add_heatmap(
+            z=counts.div(counts.sum(axis=1), axis=0).to_numpy().tolist(),
+            x=categories,
+            y=categories,
+            text=counts.to_numpy().tolist(),
+            texttemplate="%{text}" if len(categories) <= MAX_NUMBERED else None,
+            hovertemplate="%{text} of %{y} (%{z:.0%}) predicted as %{x}<extra></extra>",
+            colorscale="Blues",
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
+            colorbar={"title": {"text": "share of row"}, "tickformat": ".0%", "outlinewidth": 0, "thickness": 14},
+        )
+        accuracy = (measured["category"] == measured["predicted_category"]).mean()
+        title = f"{accuracy:.1%} of {len(measured)} held-out {items} classified correctly"
+    side = max(440, min(1200, 160 + 90 * len(categories)))
+    axis = {"type": "category", "showgrid": False, "automargin": True}
+    return figure.update_layout(
+        template="plotly_white",
+        title={"text": title, "x": 0.02, "font": {"size": 18}},
+        font={"size": 14},
+        width=side + 140,
+        height=side,
+        margin={"l": 20, "r": 20, "t": 70, "b": 20},
+        xaxis=axis | {"title": {"text": f"predicted {label}"}},
+        yaxis=axis | {"title": {"text": label}, "autorange": "reversed"},
+    )
 
 
 def _mean(values: NDArray[np.float64]) -> float:

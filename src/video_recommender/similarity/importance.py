@@ -18,8 +18,7 @@ Detector = Literal["classifier", "finetuned", "segmenter"]
 ScoreSource = Literal["class_scores", "detections"]
 ImportanceFormula = Literal["confidence_share", "frame_share", "tf_idf", "area"]
 
-Matrix: TypeAlias = sparse.csr_array
-"""Sparse float64, shape (videos, classes)."""
+Matrix: TypeAlias = sparse.csr_array  # sparse float64, shape (videos, classes)
 
 
 @dataclass(frozen=True)

@@ -9,33 +9,24 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
-Matrix = NDArray[np.floating[Any]]
-"""Vectors as rows, of any float type."""
-Labels = NDArray[np.int64]
-"""One number per video; a candidate with the label of a query is never its neighbour."""
+Matrix = NDArray[np.floating[Any]]  # vectors as rows, of any float type
+Labels = NDArray[np.int64]  # one number per video; a candidate with the label of a query is never its neighbour
 BlockScores = Callable[[slice], NDArray[np.float64]]
 """Scores of a block of queries (rows) against the candidates (columns), within ±1."""
-Scores = Callable[[slice], BlockScores]
-"""Prepares a block of candidates once for all blocks of queries."""
+Scores = Callable[[slice], BlockScores]  # prepares a block of candidates once for all blocks of queries
 
 QUERIES_PER_BLOCK: Final = 512
 CANDIDATES_PER_BLOCK: Final = 8192
-STEPS_PER_UNIT: Final = 10**9
-"""Scores within one step are a tie, so that rounding errors of sums do not decide."""
+STEPS_PER_UNIT: Final = 10**9  # scores within one step are a tie, so that rounding errors of sums do not decide
 NO_NEIGHBOUR: Final = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest candidates of each query, best first.
+    """The nearest candidates of each query, best first."""
 
-    Attributes:
-        positions: int64, shape (queries, k): row numbers of candidates; -1 if there are fewer than k.
-        similarities: float64, shape (queries, k); NaN if there are fewer than k.
-    """
-
-    positions: NDArray[np.int64]
-    similarities: NDArray[np.float64]
+    positions: NDArray[np.int64]  # int64, shape (queries, k): row numbers of candidates; -1 if there are fewer than k
+    similarities: NDArray[np.float64]  # float64, shape (queries, k); NaN if there are fewer than k
 
 
 class Exclusion(NamedTuple):
@@ -71,14 +62,9 @@ def find_neighbours_per_exclusion(scores: Scores, exclusions: Sequence[Exclusion
 def select_best(
     scores: NDArray[np.float64], positions: NDArray[np.int64], is_excluded: NDArray[np.bool_], candidates: int, k: int
 ) -> Neighbours:
-    """Select the k highest scores among the candidates that are proposed for each query.
+    """Select the k highest scores among the row numbers `positions` that are proposed for each query.
 
-    Args:
-        scores: within ±1, shape (queries, proposed), at least k per query.
-        positions: row numbers of the proposed candidates, in the same shape.
-        is_excluded: candidates that must not be selected, in the same shape.
-        candidates: number of all candidates.
-        k: number of neighbours.
+    The three arrays have the shape (queries, proposed), with at least k per query; scores are within ±1.
     """
     keys = _pack(scores, positions, candidates)
     keys[is_excluded] = NO_NEIGHBOUR

@@ -28,15 +28,12 @@ from video_recommender.similarity.importance import (
 
 Rows = NDArray[np.integer[Any]]
 
-MIN_SHARE: Final = 0.02
-"""A pair of objects with a smaller share of a similarity does not explain it."""
-MAX_OBJECTS: Final = 64
-"""Objects of a video that may explain a similarity; the cost is quadratic in their number."""
+MIN_SHARE: Final = 0.02  # a pair of objects with a smaller share of a similarity does not explain it
+MAX_OBJECTS: Final = 64  # objects of a video that may explain a similarity; the cost is quadratic in their number
 PAIRS_PER_BLOCK: Final = 64
 """Pairs of videos that are explained at a time, so that their products of objects fit into the CPU cache."""
 MIN_MAP_VIDEOS: Final = 4
-VIDEOS_PER_NEIGHBOUR: Final = 3
-"""scikit-learn's advice: perplexity is at most a third of the number of samples."""
+VIDEOS_PER_NEIGHBOUR: Final = 3  # scikit-learn's advice: perplexity is at most a third of the number of samples
 
 
 class FeatureOptions(BaseModel):

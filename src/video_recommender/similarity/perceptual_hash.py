@@ -16,10 +16,8 @@ from video_recommender.media.frames import Picture
 ZOOMS: Final = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Shares of width and height around the centre that are hashed, to match cropped copies."""
 HASH_BITS: Final = 64
-WORKING_SIZE: Final = 128
-"""Side of the grey picture that the zooms are cropped from, in pixels."""
-TRANSFORMED_SIZE: Final = 32
-"""Side of the input of the cosine transform, in pixels."""
+WORKING_SIZE: Final = 128  # side of the grey picture that the zooms are cropped from, in pixels
+TRANSFORMED_SIZE: Final = 32  # side of the input of the cosine transform, in pixels
 MIN_CONTRAST: Final = 8.0
 """Standard deviation of grey levels (0 to 255) below which a frame, such as a black one, matches too many others."""
 
@@ -41,10 +39,7 @@ def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashe
 
     Similar pictures have similar hashes, whatever their size and encoding. The hash is pHash (Zauner 2010,
     https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the signs of the lowest frequencies of the
-    cosine transform.
-
-    Returns:
-        Numbers of the hashed pictures, from 1: int64, shape (n,); their hashes: uint64, shape (n, zooms).
+    cosine transform. Returned are the numbers of the hashed pictures, from 1, and their hashes, shape (n, zooms).
     """
     edges = [round(WORKING_SIZE * (1 - zoom) / 2) for zoom in ZOOMS]
     numbers, hashed = [], []

@@ -17,8 +17,7 @@ from video_recommender.similarity.nearest_neighbours import Labels, cosine_score
 INDEX_FROM: Final = 10_000
 """Number of videos from which an index, including the time to build it, is faster than comparing all."""
 
-UNKNOWN: Final = -1
-"""Label of a video that the recommender was not fitted to: no candidate has it."""
+UNKNOWN: Final = -1  # label of a video that the recommender was not fitted to: no candidate has it
 
 
 class RecommendationOptions(BaseModel):
@@ -64,11 +63,8 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     ) -> Self:
         """Store the videos that can be recommended, and build the index of a large corpus.
 
-        Args:
-            points: a row per video (index `video_id`), a column per axis.
-            groups: name of each video's group, by `video_id`.
-            originals: original of each near duplicate that is not among the points, by `video_id`; it is not
-                recommended for its duplicates.
+        All tables have the index `video_id`: the group of each video, and the original of each near duplicate that is
+        not among the points; it is not recommended for its duplicates.
         """
         if not points.index.is_unique:
             raise ValueError(f"Video {points.index[points.index.duplicated()][0]} has two points: pass one per video")
@@ -85,12 +81,9 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         return self
 
     def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
-        """Find the k nearest videos of each point, without the video itself.
+        """Find the k nearest videos of each point, without the video itself or, optionally, others of its group.
 
-        Args:
-            points: a row per video (index `video_id`), the same axes as in `fit`; the videos may be new.
-            k: number of videos to recommend.
-            exclude_same_group: exclude videos of the same group; a new video has no group.
+        The videos may be new; a new one has no group.
 
         Returns:
             `video_id`, `rank` (from 1), `recommended_video_id`, `similarity` (cosine), in the order of the points; k

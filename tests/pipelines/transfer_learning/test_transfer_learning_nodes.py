@@ -8,9 +8,9 @@ import pytest
 
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoError
-from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.cross_fitting import gather_training_set
 from video_recommender.networks.detections import classify_frames
+from video_recommender.networks.frame_classifier import convert_classifier
 from video_recommender.networks.head_training import (
     HeadHyperparameters,
     balanced_class_weights,

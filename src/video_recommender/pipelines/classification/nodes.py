@@ -26,7 +26,7 @@ from video_recommender.similarity.category_models import (
     predict_with_probability,
     sample_videos,
 )
-from video_recommender.similarity.plots import plot_confusion_matrix
+from video_recommender.similarity.evaluation import plot_confusion_matrix
 
 logger = logging.getLogger(__name__)
 

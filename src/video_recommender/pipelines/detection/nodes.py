@@ -4,14 +4,14 @@ from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import FrameFolder, build_manifest
-from video_recommender.networks.conversion import convert_pretrained, run_in_subprocess
 from video_recommender.networks.detections import DetectionOptions, VideoDetections, classify_frames
-from video_recommender.networks.frame_classifier import FrameClassifier, make_keras_classifier
+from video_recommender.networks.frame_classifier import FrameClassifier, convert_pretrained, make_keras_classifier
 from video_recommender.networks.pretrained import (
     build_network,
     class_embeddings,
     imagenet_class_names,
     last_layer_weights,
+    run_in_subprocess,
 )
 from video_recommender.schemas import ClassEmbeddings, DetectionManifest, Detections, FrameManifest
 

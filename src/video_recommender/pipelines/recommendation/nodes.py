@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,22 @@ from video_recommender.similarity.evaluation import EvaluationSet
 from video_recommender.similarity.importance import Matrix, ObjectScores, applicable_formulas, scores_from_detections
 from video_recommender.similarity.nearest_neighbours import Scores, random_scores
 from video_recommender.similarity.object_space import ObjectSpace
-from video_recommender.similarity.plots import plot_precision
 from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
 
 logger = logging.getLogger(__name__)
+
+CANDIDATE_LABELS: Final = {
+    "all": "among all videos",
+    "other_groups": "without videos that share a photo, a source or an uploader",
+}
+SYSTEM_LABELS: Final = {
+    "object_space": "object space",
+    "probabilities": "class probabilities",
+    "embeddings": "network embeddings",
+    "raw_counts": "raw object counts",
+    "titles": "words of the titles",
+    "random": "random",
+}
 
 
 @depends_on("faiss-cpu", "scikit-learn")
@@ -140,8 +153,23 @@ def summarise_recommendations(recommendation_report: DataFrame[RecommendationRep
 
 
 def draw_recommendation_comparison(recommendation_report: DataFrame[RecommendationReport]) -> go.Figure:
-    """Plot the precision of each recommender, with and without neighbours of the same group."""
-    return plot_precision(recommendation_report)
+    """Plot the precision of each recommender, with and without neighbours of the same group; no bar where it is NaN."""
+    # lists, because plotly writes arrays as base64, which older readers of the file do not support
+    bars = [
+        go.Bar(
+            name=CANDIDATE_LABELS[str(candidates)],
+            x=[SYSTEM_LABELS[system] for system in rows["system"]],
+            y=[None if pd.isna(value) else round(value, 4) for value in rows["precision"]],
+            texttemplate="%{y:.2f}",
+        )
+        for candidates, rows in recommendation_report.groupby("candidates")
+    ]
+    k = recommendation_report["neighbours"].max()
+    return go.Figure(bars).update_layout(
+        title=f"Share of the {k} recommended videos that are of the same category",
+        yaxis={"title": f"precision@{k}", "range": [0, 1.05]},
+        legend={"orientation": "h", "y": -0.15},
+    )
 
 
 def _dense(matrix: Matrix) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from pandera.typing import DataFrame
 from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import FrameFolder, build_manifest
 from video_recommender.networks.coco_detector import COCO_CLASSES, COCO_THRESHOLDS, convert_coco_detector
-from video_recommender.networks.conversion import run_in_subprocess
+from video_recommender.networks.object_masks import overlay_figure
 from video_recommender.networks.object_segmenter import (
     ObjectDetector,
     ObjectSegmenter,
@@ -19,7 +19,7 @@ from video_recommender.networks.object_segmenter import (
     group_embeddings,
     segment_video,
 )
-from video_recommender.networks.overlays import overlay_figure
+from video_recommender.networks.pretrained import run_in_subprocess
 from video_recommender.networks.saved_detector import digest_model, find_model, open_saved_detector, read_label_map
 from video_recommender.schemas import (
     ClassEmbeddings,

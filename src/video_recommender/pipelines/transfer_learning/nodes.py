@@ -14,10 +14,14 @@ from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoError
 from video_recommender.networks.classification_head import OTHER, ObjectSpaceProjection, attach_head
-from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.cross_fitting import CrossFittedHeads, cross_fit, gather_training_set, measure_heads
 from video_recommender.networks.detections import DetectionOptions, batch_pictures, summarize_predictions
-from video_recommender.networks.frame_classifier import Embeddings, FrameClassifier, LiteRTClassifier
+from video_recommender.networks.frame_classifier import (
+    Embeddings,
+    FrameClassifier,
+    LiteRTClassifier,
+    convert_classifier,
+)
 from video_recommender.networks.head_training import learning_curve_figure
 from video_recommender.networks.pretrained import KerasModel, build_network
 from video_recommender.networks.training_images import (
@@ -42,9 +46,8 @@ from video_recommender.schemas import (
     TrainingImagePredictions,
 )
 from video_recommender.similarity.category_models import ClassificationOptions
-from video_recommender.similarity.evaluation import evaluate_detector
+from video_recommender.similarity.evaluation import evaluate_detector, plot_confusion_matrix
 from video_recommender.similarity.object_space import FeatureOptions, score_objects
-from video_recommender.similarity.plots import plot_confusion_matrix
 from video_recommender.similarity.recommender import RecommendationOptions
 from video_recommender.storage.digests import fingerprint
 
