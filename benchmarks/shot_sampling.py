@@ -16,8 +16,7 @@ import joblib
 from video_recommender.datasets import WheelPhotosDataset
 from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.decoding import open_video
-from video_recommender.media.sampling import PreprocessingOptions, sample_frames
-from video_recommender.media.shots import ShotOptions, find_shots
+from video_recommender.media.sampling import PreprocessingOptions, ShotOptions, find_shots, sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.sources.photos import ClipOptions, plan_clips
 

@@ -10,6 +10,7 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
+from kedro_datasets.pickle import PickleDataset
 from pydantic import ValidationError
 
 from video_recommender.tracking import MlflowOptions, MlflowTracking
@@ -41,7 +42,7 @@ def run(store, tmp_path, monkeypatch, request):
         catalog = DataCatalog(
             {
                 f"params:{group}": MemoryDataset(PARAMETERS[group]),
-                "made": MemoryDataset(metadata=metadata),
+                "made": PickleDataset(filepath=f"{tmp_path}/made.pickle", metadata=metadata),
             }
         )
         tracking = MlflowTracking()

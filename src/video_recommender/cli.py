@@ -26,22 +26,16 @@ from video_recommender.media.video import VideoError
 from video_recommender.storage.paths import is_disk_full
 
 USER_ERRORS = (ParameterValidationError, ValueError, DatasetError, OSError, VideoError, UnexpectedFailuresError)
-"""Errors that a user can correct: shown as one message, without a traceback."""
-
 NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
+# With Python's default of 700 to 2,000, imports alone trigger thousands of collections that find nothing
 GARBAGE_THRESHOLD = 100_000
-"""With Python's default of 700 to 2,000, imports alone trigger thousands of collections that find nothing."""
 
 
 class RunCommand(click.Command):
     """Kedro's `run` command with short error messages."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the pipelines.
-
-        Raises:
-            click.ClickException: if the user can correct the error.
-        """
+        """Run the pipelines; errors that the user can correct become a `ClickException`."""
         thresholds = gc.get_threshold()
         gc.set_threshold(GARBAGE_THRESHOLD)
         atexit.unregister(gc.freeze)
@@ -75,15 +69,7 @@ def describe_error(error: Exception) -> str:
 
 
 def full_node_names(names: Sequence[str], pipeline: Pipeline) -> Iterator[str]:
-    """Add the namespace to node names without it.
-
-    Args:
-        names: names of nodes, such as `detect_objects` or `detection.detect_objects`.
-        pipeline: all nodes.
-
-    Raises:
-        ValueError: if a node does not exist.
-    """
+    """Add the namespace to node names without it, or raise a `ValueError` if a node does not exist."""
     full = {name: node.name for node in pipeline.nodes for name in (node.short_name, node.name)}
     for name in names:
         if name not in full:

@@ -6,7 +6,7 @@ from functools import reduce
 from itertools import groupby
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
@@ -17,22 +17,16 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.validation import ParameterValidationError, TypeExtractor
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
+from rich.table import Column, Table
 
 from video_recommender.incremental import WorkerOptions
 from video_recommender.incremental.dataset_files import dataset_location
 from video_recommender.incremental.runner import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest", "segmentation_manifest")
-WORKERS = "workers"
-"""The parameter group that the runner reads."""
-
+WORKERS = "workers"  # the parameter group that the runner reads
 SHOWN_FAILURES = 10
 SHOWN_VALUE_LENGTH = 80
 ANSWERS = "new_video_answers"
@@ -52,13 +46,7 @@ class ParameterHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Validate the parameters of the requested pipelines.
-
-        Kedro does the same later, but merges pydantic's errors into one text.
-
-        Raises:
-            ParameterValidationError: if a parameter is unknown or its value is invalid.
-        """
+        """Raise a `ParameterValidationError` that lists all problems; Kedro's own is one long text."""
         parameters = context.config_loader["parameters"]
         problems = list(_problems(WORKERS, WorkerOptions, parameters)) if WORKERS in parameters else []
         try:
@@ -74,11 +62,7 @@ class ParameterHooks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Check the parameter groups of the command line.
-
-        Raises:
-            ValueError: if no pipeline reads a group.
-        """
+        """Raise a `ValueError` if no pipeline reads a parameter group of the command line."""
         given = set(run_params["runtime_params"] or {}) - {WORKERS}
         if given <= parameter_groups(pipeline):
             return
@@ -94,11 +78,7 @@ class MissingInputHooks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Check that the inputs of the pipeline exist.
-
-        Raises:
-            ValueError: if one does not, unless its catalog entry has `metadata: {optional: true}`.
-        """
+        """Raise a `ValueError` if an input does not exist, unless its entry has `metadata: {optional: true}`."""
         missing = [name for name in sorted(pipeline.inputs()) if not _is_available(name, catalog)]
         if not missing:
             return
@@ -120,29 +100,19 @@ class RunSummaryHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the summary."""
         existing = {name for name in pipeline.all_outputs() if catalog.exists(name)}
-        console = Console(emoji=False)
+        console = Console(emoji=False, markup=False)
         console.print(_output_table(pipeline, catalog, existing))
-        for line in _headlines(catalog, existing):
-            console.print(line, markup=False)
-        for line in _failures(catalog, [name for name in MANIFESTS if name in existing]):
+        for line in (*_headlines(catalog, existing), *_failures(catalog, existing)):
             console.print(line)
         if ANSWERS in existing:
             from video_recommender.reporting.answer import VideoAnswer
 
             for answer in catalog.load(ANSWERS):
-                console.print(VideoAnswer.model_validate(answer).in_words(), markup=False)
+                console.print(VideoAnswer.model_validate(answer).in_words())
 
 
 def parameter_problems(parameters: dict[str, Any], known_pipelines: dict[str, Pipeline]) -> Iterator[str]:
-    """Validate parameters with the models in the signatures of the nodes that read them.
-
-    Args:
-        parameters: all parameters.
-        known_pipelines: the pipelines whose nodes read them.
-
-    Yields:
-        A description of each problem.
-    """
+    """Describe each problem of parameters, validated with the models in the signatures of the nodes that read them."""
     for name, model in TypeExtractor(known_pipelines).extract_types_from_pipelines().items():
         yield from _problems(name, model, parameters)
 
@@ -156,7 +126,7 @@ def _problems(name: str, model: Any, parameters: dict[str, Any]) -> Iterator[str
         yield from (_describe_problem(name, problem) for problem in error.errors())
 
 
-def _describe_problem(group: str, problem: "ErrorDetails") -> str:
+def _describe_problem(group: str, problem: ErrorDetails) -> str:
     name = ".".join([group, *map(str, problem["loc"])])
     match problem["type"]:
         case "extra_forbidden":
@@ -177,10 +147,10 @@ def _is_available(name: str, catalog: DataCatalog) -> bool:
 
 
 def _output_table(pipeline: Pipeline, catalog: DataCatalog, existing: set[str]) -> Table:
-    table = Table("Stage", "Outputs", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table("Stage", Column("Outputs", overflow="fold"), box=None, header_style="bold", padding=(0, 2, 0, 0))
     for stage, nodes in groupby(by_stage(pipeline), key=stage_of):
         paths = [_shown_path(catalog, name) for node in nodes for name in node.outputs if name in existing]
-        table.add_row(stage.replace("_", " "), Text("\n".join(filter(None, paths)), overflow="fold"))
+        table.add_row(stage.replace("_", " "), "\n".join(filter(None, paths)))
     return table
 
 
@@ -209,7 +179,8 @@ def _headlines(catalog: DataCatalog, existing: set[str]) -> Iterator[str]:
                 yield template.format(**metrics)
 
 
-def _failures(catalog: DataCatalog, manifests: list[str]) -> Iterator[str]:
+def _failures(catalog: DataCatalog, existing: set[str]) -> Iterator[str]:
+    manifests = [name for name in MANIFESTS if name in existing]
     if not manifests:
         return
     rows = pd.concat([catalog.load(name)[["video_id", "status", "error"]] for name in manifests])
@@ -217,6 +188,6 @@ def _failures(catalog: DataCatalog, manifests: list[str]) -> Iterator[str]:
     failed = rows[rows["status"] != "ok"].drop_duplicates("video_id")
     yield f"{videos - len(failed)} of {videos} videos succeeded"
     for row in failed.head(SHOWN_FAILURES).itertuples():
-        yield f"  [yellow]{escape(row.video_id)}[/yellow] ({row.status}): {escape(row.error)}"
+        yield f"  {row.video_id} ({row.status}): {row.error}"
     if len(failed) > SHOWN_FAILURES:
         yield f"  and {len(failed) - SHOWN_FAILURES} more: see column `error` of {', '.join(manifests)}"

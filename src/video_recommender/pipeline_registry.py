@@ -3,8 +3,7 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
-ON_DEMAND = ("inference", "off_policy", "transfer_learning")
-"""Pipelines that are not part of `__default__`."""
+ON_DEMAND = ("inference", "off_policy", "transfer_learning")  # not part of `__default__`
 
 
 def register_pipelines() -> dict[str, Pipeline]:

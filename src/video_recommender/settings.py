@@ -11,8 +11,6 @@ from video_recommender.hooks import MissingInputHooks, ParameterHooks, RunSummar
 from video_recommender.incremental import use_incremental_runner
 from video_recommender.tracking import MlflowTracking
 
-CREDENTIALS = "credentials"
-
 
 class ProjectConfigLoader(OmegaConfigLoader):
     """Kedro's loader, except that credentials always come from `conf/local`, which git ignores.
@@ -21,11 +19,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
     """
 
     def __init__(self, conf_source: str | Path, env: str | None = None, *args: Any, **options: Any) -> None:
-        """Create the loader.
-
-        Raises:
-            ValueError: if the environment does not exist.
-        """
+        """Create the loader, or raise a `ValueError` if the environment does not exist."""
         folder = Path(conf_source)
         if env and folder.is_dir() and not (folder / env).is_dir():
             known = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir()))
@@ -33,16 +27,11 @@ class ProjectConfigLoader(OmegaConfigLoader):
         super().__init__(conf_source, env, *args, **options)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Read one kind of configuration, such as `parameters`.
-
-        Raises:
-            KeyError: if the kind is unknown.
-            MissingConfigException: if there is no file of this kind.
-        """
-        if key != CREDENTIALS or self.env in {None, self.default_run_env}:
+        """Read one kind of configuration, such as `parameters`."""
+        if key != "credentials" or self.env in {None, self.default_run_env}:
             return super().__getitem__(key)
         local = OmegaConfigLoader(self.conf_source, base_env=self.base_env, default_run_env=self.default_run_env)
-        return local[CREDENTIALS]
+        return local[key]
 
 
 quiet_libraries()

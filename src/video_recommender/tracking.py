@@ -25,7 +25,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from video_recommender.console_output import quiet_libraries
 from video_recommender.incremental.runner import parameter_groups, stage_of
@@ -40,27 +40,21 @@ if TYPE_CHECKING:
     from video_recommender.storage.partitions import Partitions
 
 MODELS = ("model", "keras_model")
-CURRENT_ALIAS = "current"
-"""`models:/<name>@current` is the latest version of a model."""
-
+CURRENT_ALIAS = "current"  # `models:/<name>@current` is the latest version of a model
 EXAMPLE_ROWS = 3
 KERAS_REQUIREMENTS = ("numpy", "keras", "tensorflow")
 REQUIREMENTS = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy")
 
 
-class MlflowOptions(BaseModel):
+class MlflowOptions(BaseModel, extra="forbid", frozen=True):
     """Where runs are recorded (mlflow.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tracking_uri: str
     experiment: str
 
 
-class Tracking(BaseModel):
+class Tracking(BaseModel, extra="forbid", frozen=True):
     """How a dataset is tracked: the `mlflow` entry of its metadata."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tracked_as: Literal["metrics", "figure", "table", "history", "model", "keras_model"] = Field(alias="as")
     input_example: str = ""
@@ -69,11 +63,10 @@ class Tracking(BaseModel):
 
 
 class MlflowTracking:
-    """Records a Kedro run as one MLflow run, unless nothing was stale.
+    """Records a Kedro run as one MLflow run, with the time of each stage, unless nothing was stale.
 
-    MLflow is imported and the run is started when the first dataset is saved, because the import takes seconds. This is
-    not kedro-mlflow, which imports MLflow and builds every dataset at start-up and logs a pydantic model as one string.
-    The time that each stage took is logged as the metric `duration_s/<stage>`.
+    MLflow, whose import takes seconds, is imported when the first dataset is saved. kedro-mlflow imports it and builds
+    every dataset at start-up, and logs a pydantic model as one string.
     """
 
     def __init__(self) -> None:
@@ -145,8 +138,7 @@ class MlflowTracking:
         mlflow.set_experiment(self._options.experiment)
         mlflow.start_run(run_name=self._name)
         self._is_running = True
-        groups = parameter_groups(self._pipeline)
-        used = {name: value for name, value in self._parameters.items() if name in groups}
+        used = {name: self._parameters[name] for name in parameter_groups(self._pipeline) & self._parameters.keys()}
         flat = pd.json_normalize(used).iloc[0].items()
         # sources may be URLs with a password
         mlflow.log_params({str(name): strip_credentials(str(value)) for name, value in flat})
@@ -173,11 +165,10 @@ class MlflowTracking:
                 mlflow.log_metrics({key: value for key, value in data.items() if isinstance(value, int | float)})
             case "figure":
                 mlflow.log_figure(data, f"{name}.html")
-            case "table":
+            case "table" | "history" as kind:
                 mlflow.log_text(data.to_csv(), f"{name}.csv")
-            case "history":
-                mlflow.log_text(data.to_csv(), f"{name}.csv")
-                _log_history(name, data, tracking)
+                if kind == "history":
+                    _log_history(name, data, tracking)
             case "model" | "keras_model":
                 self._log_model(name, data, tracking)
 
@@ -185,14 +176,14 @@ class MlflowTracking:
         import mlflow
 
         example = self._catalog.load(tracking.input_example)
+        names = {"name": name, "registered_model_name": name}
         # MLflow prints each registered version, and Keras the progress of its prediction for the example
         with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
             if tracking.tracked_as == "keras_model":
                 inputs = _network_input(example)
                 mlflow.tensorflow.log_model(
                     model,
-                    name=name,
-                    registered_model_name=name,
+                    **names,
                     input_example=inputs,
                     signature=mlflow.models.infer_signature(inputs, np.asarray(model(inputs))),
                     pip_requirements=_pinned(KERAS_REQUIREMENTS),
@@ -200,8 +191,7 @@ class MlflowTracking:
             else:
                 mlflow.sklearn.log_model(
                     model,
-                    name=name,
-                    registered_model_name=name,
+                    **names,
                     input_example=example.head(EXAMPLE_ROWS),
                     serialization_format="cloudpickle",
                     code_paths=[str(Path(__file__).parent)],  # for servers on which this package is not installed

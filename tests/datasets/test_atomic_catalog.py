@@ -88,7 +88,7 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
     catalog.save("frames", EncodedFrames((b"4",)))
 
     assert names_in(tmp_path) == ["1.jpg", "frames"]
-    assert catalog.load("frames").read().jpegs == (b"4",)
+    assert [file.read_bytes() for file in catalog.load("frames").files] == [b"4"]
 
 
 def test_old_folder_stays_when_saving_fails(tmp_path):
@@ -98,7 +98,7 @@ def test_old_folder_stays_when_saving_fails(tmp_path):
     with pytest.raises(DatasetError):
         catalog.save("frames", EncodedFrames((b"3", None)))
 
-    assert catalog.load("frames").read().jpegs == (b"1", b"2")
+    assert [file.read_bytes() for file in catalog.load("frames").files] == [b"1", b"2"]
     assert names_in(tmp_path) == ["1.jpg", "2.jpg", "frames"]
 
 

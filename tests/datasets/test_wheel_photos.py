@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from kedro.io import DatasetError
 
-from video_recommender.datasets.wheel_photos import WheelPhotosDataset
+from video_recommender.datasets.ingestion_inputs import WheelPhotosDataset
 
 BUNDLED = Path(str(files("skimage") / "data"))
 LISTED = """category,photo,scene,origin,licence

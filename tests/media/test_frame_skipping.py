@@ -4,9 +4,9 @@ import av
 import numpy as np
 import pytest
 
-from video_recommender.media import frame_skipping
+from video_recommender.media import sampling
 from video_recommender.media.decoding import open_video
-from video_recommender.media.frame_skipping import FrameSkipper
+from video_recommender.media.sampling import FrameSkipper
 from video_recommender.media.video import VideoFile
 
 RATE, PICTURES, GROUP = 30, 180, 30
@@ -32,7 +32,7 @@ def decoded_times(video: VideoFile, rate: float) -> list[float]:
         skipper = FrameSkipper(opened, rate)
         times = []
         for picture in opened.decode(skipper.is_skippable, skipper.drop_group_tails):
-            skipper.set_start(picture.time)
+            skipper.first_s = picture.time if skipper.first_s is None else skipper.first_s
             times.append(picture.time)
     return [time - times[0] for time in times]
 
@@ -55,7 +55,7 @@ def test_groups_that_pictures_of_the_next_refer_to_are_decoded_to_their_end(tmp_
 
 
 def test_a_group_that_is_too_long_to_be_held_is_decoded_as_a_whole(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(frame_skipping, "MAX_BUFFERED_PACKETS", 10)
+    monkeypatch.setattr(sampling, "MAX_BUFFERED_PACKETS", 10)
     video = write_video(tmp_path / "clip.mp4", bf="0")
 
     times = decoded_times(video, rate=1 / 3)

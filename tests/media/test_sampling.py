@@ -11,9 +11,14 @@ from skimage import data
 from skimage.transform import resize
 
 from video_recommender.media.decoding import TimedFrame
-from video_recommender.media.frame_skipping import TOLERANCE_S, samples_before
 from video_recommender.media.frames import EncodedFrames
-from video_recommender.media.sampling import PreprocessingOptions, sample_frames, select_at_rate
+from video_recommender.media.sampling import (
+    TOLERANCE_S,
+    PreprocessingOptions,
+    sample_frames,
+    samples_before,
+    select_at_rate,
+)
 from video_recommender.media.video import VideoError, VideoFile
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)

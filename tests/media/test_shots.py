@@ -8,8 +8,14 @@ from skimage import data
 from skimage.transform import resize
 
 from video_recommender.media.decoding import TimedFrame, open_video
-from video_recommender.media.sampling import PreprocessingOptions, sample_frames, select_at_times
-from video_recommender.media.shots import Shot, ShotOptions, find_shots
+from video_recommender.media.sampling import (
+    PreprocessingOptions,
+    Shot,
+    ShotOptions,
+    find_shots,
+    sample_frames,
+    select_at_times,
+)
 from video_recommender.media.video import VideoError, VideoFile
 
 PHOTOS = {"cat": data.chelsea(), "cup": data.coffee(), "woman": data.astronaut()}

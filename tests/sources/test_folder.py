@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_recommender.sources.folder import list_folder, unique_slugs, video_ids
+from video_recommender.sources.listing import list_folder, unique_slugs, video_ids
 
 
 def place(root, *names):

@@ -11,9 +11,8 @@ from web_downloads import FAST, fast_start, linked_data, of_site, seconds_of, st
 from web_server import SocksProxy, Web, broken_off, counted, page, refusal, video
 
 from video_recommender.media.video import VideoError
-from video_recommender.sources.partial_files import TransferMonitor
 from video_recommender.sources.web_options import WebAccess, WebOptions
-from video_recommender.sources.web_videos import WebDownloader
+from video_recommender.sources.web_videos import TransferMonitor, WebDownloader
 
 ONCE = FAST.model_copy(update={"retries": 0})
 

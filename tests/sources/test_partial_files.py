@@ -3,7 +3,7 @@ import pytest
 
 from video_recommender.media.decoding import probe_video
 from video_recommender.media.video import VideoError, VideoFile
-from video_recommender.sources.partial_files import check_complete, is_longer_than, truncate_video
+from video_recommender.sources.web_videos import check_complete, is_longer_than, truncate_video
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """The project's own Kedro datasets."""
 
-from .files import FrameFolderDataset, KerasModelDataset, VideoFileDataset
-from .optional import OptionalDataset
-from .previews import ParquetTableDataset, PreviewImageDataset
-from .web_access import WebAccessDataset
-from .wheel_photos import WheelPhotosDataset
+from .files import (
+    FrameFolderDataset,
+    KerasModelDataset,
+    OptionalDataset,
+    ParquetTableDataset,
+    PreviewImageDataset,
+    VideoFileDataset,
+)
+from .ingestion_inputs import WebAccessDataset, WheelPhotosDataset
 
 __all__ = [
     "FrameFolderDataset",

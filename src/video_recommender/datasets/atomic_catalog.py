@@ -37,12 +37,9 @@ class AtomicCatalog(DataCatalog):
 def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDataset[Any, Any]]:
     """Stage a save: what is saved within the block replaces the previous content at its end, unless it raises.
 
-    Datasets with a `filepath` are staged, also inside a wrapper such as `CachedDataset`. Versioned ones, which never
-    overwrite, and those without a file are not.
-
-    Yields:
-        The dataset to save to: on a local disk, a copy of it with a temporary path. An object store makes objects
-        visible as a whole, so there it is the dataset itself, within a transaction of its file system.
+    Datasets with a `filepath` are staged, also inside a wrapper such as `CachedDataset`; versioned ones, which never
+    overwrite, are not. On a local disk, the dataset to save to is a copy with a temporary path. In an object store,
+    which makes objects visible as a whole, it is the dataset itself within a transaction of the file system.
     """
     config, credentials = dataset_config("staged", dataset)
     entry = find_file_entry(config)

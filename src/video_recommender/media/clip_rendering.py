@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from video_recommender.media.frames import Photo, Picture
 from video_recommender.storage.digests import fingerprint
 
-VERSION: Final = 1  # increase it when the same recipe would give another clip
 # Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing
 OVERSAMPLING: Final = 1.5
 # Pixels. Noise is drawn once per clip, larger than a frame by this margin; each frame shows another window of it.
@@ -81,9 +80,9 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
     @property
     def digest(self) -> str:
-        """Digest of the recipe, the photos' content and `VERSION`; independent of where the photos are stored."""
+        """Digest of the recipe and the photos' content, independent of where the photos are stored."""
         location = {"shots": {"__all__": {"photo": {"path", "member"}}}}
-        return fingerprint(VERSION, self.model_dump(mode="json", exclude=location))
+        return fingerprint(self.model_dump(mode="json", exclude=location))
 
 
 def render_clip(recipe: ClipRecipe) -> bytes:

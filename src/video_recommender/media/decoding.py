@@ -1,7 +1,7 @@
 """Open, probe and decode video files, also damaged ones (FFmpeg through PyAV)."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +22,7 @@ PacketFilter: TypeAlias = Callable[[Packet], bool]
 Packets: TypeAlias = "Iterator[Packet | None]"
 # Longer jumps of the time stamps in a broadcast stream are splices, not pauses (FFmpeg's own limit)
 DISCONTINUITY_S: Final = 10.0
-ASSUMED_FRAME_DURATION_S: Final = 1 / 25  # used where a file states no rate, as FFmpeg's readers of raw streams do
+ASSUMED_RATE: Final = Fraction(25)  # used where a file states no rate, as FFmpeg's readers of raw streams do
 _REMEDY = "replace it or remove it from the source"
 _LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a playlist named like a video must not open network connections
 
@@ -58,16 +58,14 @@ class OpenVideo:
         return self.container.duration / av.time_base if self.container.duration else None
 
     def decode(
-        self, is_skippable: PacketFilter | None = None, drop_packets: Callable[[Packets], Packets] | None = None
+        self,
+        is_skippable: PacketFilter | None = None,
+        drop_packets: Callable[[Packets], Packets] | None = None,
     ) -> Iterator[av.VideoFrame]:
         """Decode the frames in order of time and in the file's own pixel format; damaged frames are skipped.
 
-        Args:
-            is_skippable: selects packets that are not decoded if no other frame refers to them.
-            drop_packets: removes packets to which no wanted frame refers.
-
-        Raises:
-            VideoError: `unreadable`, if no frame can be decoded.
+        Packets that are skippable are not decoded if no other frame refers to them; `drop_packets` removes packets to
+        which no wanted frame refers. If no frame can be decoded, a `VideoError` (`unreadable`) is raised.
         """
         decoded = 0
         packets = self.packets()
@@ -141,11 +139,7 @@ class Orientation:
 
 @contextmanager
 def open_video(video: VideoFile) -> Iterator[OpenVideo]:
-    """Open a video file for one pass, on one thread: each worker decodes a video of its own.
-
-    Raises:
-        VideoError: `missing`, `empty`, `unreadable` (not a video) or `audio_only`.
-    """
+    """Open a video for one pass; a `VideoError` is `missing`, `empty`, `unreadable` (not a video) or `audio_only`."""
     path, name = video.path, video.name
     try:
         size = path.stat().st_size
@@ -166,7 +160,7 @@ def _main_stream(container: InputContainer, video: VideoFile) -> VideoStream:
     if streams:
         stream = max(streams, key=lambda stream: (int(stream.disposition & Disposition.default), stream.width))
         stream.thread_type = "SLICE"
-        stream.codec_context.thread_count = 1
+        stream.codec_context.thread_count = 1  # each worker decodes a video of its own
         return stream
     if container.streams.audio:
         raise VideoError("audio_only", f"{video.name} has sound but no video stream: {_REMEDY}")
@@ -211,32 +205,23 @@ class TimedFrame(Generic[T]):
     frame: T
 
 
-class FrameTimer:
-    """Assigns display times to consecutive frames, also where time stamps are missing or not monotonic."""
-
-    def __init__(self, opened: OpenVideo) -> None:
-        self._frame_duration_s = float(1 / opened.rate) if opened.rate else ASSUMED_FRAME_DURATION_S
-        self._may_be_spliced = opened.may_be_spliced
-        self._offset_s = 0.0
-        self._previous: TimedFrame[av.VideoFrame] | None = None
-
-    def time(self, frame: av.VideoFrame) -> TimedFrame[av.VideoFrame]:
-        """Return the next frame with its display interval."""
-        start_s = self._start_s(frame)
-        duration_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
-        end_s = start_s + (duration_s if duration_s > 0 else self._frame_duration_s)
-        self._previous = TimedFrame(start_s, end_s, frame)
-        return self._previous
-
-    def _start_s(self, frame: av.VideoFrame) -> float:
+def time_frames(opened: OpenVideo, frames: Iterable[av.VideoFrame]) -> Iterator[TimedFrame[av.VideoFrame]]:
+    """Assign display times to consecutive frames, also where time stamps are missing or not monotonic."""
+    offset_s = 0.0
+    previous: TimedFrame[av.VideoFrame] | None = None
+    for frame in frames:
         ticks = frame.dts if frame.pts is None else frame.pts
         stamp_s = None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
-        if self._previous is None:
-            return stamp_s or 0.0
-        if stamp_s is None:
-            return self._previous.end_s
-        step_s = stamp_s + self._offset_s - self._previous.start_s
-        if self._may_be_spliced and not 0 <= step_s <= DISCONTINUITY_S:
-            self._offset_s = self._previous.end_s - stamp_s
-            return self._previous.end_s
-        return self._previous.start_s + max(0.0, step_s)
+        if previous is None:
+            start_s = stamp_s or 0.0
+        elif stamp_s is None:
+            start_s = previous.end_s
+        elif opened.may_be_spliced and not 0 <= stamp_s + offset_s - previous.start_s <= DISCONTINUITY_S:
+            start_s = previous.end_s
+            offset_s = start_s - stamp_s
+        else:
+            start_s = max(previous.start_s, stamp_s + offset_s)
+        duration_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
+        end_s = start_s + (duration_s if duration_s > 0 else float(1 / (opened.rate or ASSUMED_RATE)))
+        previous = TimedFrame(start_s, end_s, frame)
+        yield previous

@@ -56,10 +56,6 @@ class FrameFolder:
             return []
         return sorted(files, key=lambda file: int(file.stem))
 
-    def read(self) -> EncodedFrames:
-        """Read all frames without decoding them."""
-        return EncodedFrames(tuple(_read_files(self.files)))
-
     def pictures(self, step: int = 1) -> Iterator[Picture]:
         """Read and decode every `step`-th frame, or raise a `VideoError` (`damaged`)."""
         files = self.files[::step]
@@ -108,12 +104,7 @@ class Photo(BaseModel, extra="forbid", frozen=True):
 
 
 def build_manifest(states: pd.DataFrame, frame_manifest: pd.DataFrame) -> pd.DataFrame:
-    """Build the manifest of a stage that works on frames; a video without frames keeps the reason why.
-
-    Args:
-        states: a row per video that the stage has processed, with the columns of its manifest.
-        frame_manifest: a row per video with its frames' status.
-    """
+    """Build the manifest of a stage from the rows of its videos; a video without frames keeps the reason why."""
     failed = frame_manifest.loc[frame_manifest["status"] != "ok", states.columns]
     return pd.concat([states.fillna({"frames": 0}), failed]).sort_values("video_id", ignore_index=True)
 

@@ -1,26 +1,53 @@
 """Take small square frames from a video, at a fixed rate or from each shot."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, repeat
-from typing import Literal, TypeVar, cast
+from typing import Final, Literal, TypeVar, cast
 
 import av
 import cv2
 import numpy as np
 from av.filter import Graph
-from numpy.typing import NDArray
-from pydantic import BaseModel, Field, PositiveInt
+from av.video.reformatter import Interpolation, VideoReformatter
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
-from video_recommender.media.decoding import FrameTimer, OpenVideo, Orientation, TimedFrame, open_video
-from video_recommender.media.frame_skipping import TOLERANCE_S, FrameSkipper, samples_before
-from video_recommender.media.frames import EncodedFrames
-from video_recommender.media.shots import ShotOptions, find_shots
+from video_recommender.media.decoding import (
+    ASSUMED_RATE,
+    OpenVideo,
+    Orientation,
+    Packet,
+    Packets,
+    TimedFrame,
+    open_video,
+    time_frames,
+)
+from video_recommender.media.frames import EncodedFrames, Picture
 from video_recommender.media.video import Video, VideoFile
 from video_recommender.storage.digests import fingerprint
 
+# Containers round time stamps, Matroska to milliseconds: a frame that is this late is on time
+TOLERANCE_S: Final = 0.001
+# Packets kept until the next group of pictures begins; longer groups are decoded completely
+MAX_BUFFERED_PACKETS: Final = 1000
+_IDR_SLICE: Final = 5  # NAL unit type of a picture that no later picture refers across (ITU-T H.264, table 7-1)
+_START_CODE: Final = b"\x00\x00\x01"
+DETECTION_WIDTH: Final = 128  # cuts are as visible in frames of this width, in pixels, and cost far less to find
+DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # those of PySceneDetect itself
+_TICK: Final = Fraction(1, 1_000_000)
+
 T = TypeVar("T")
+
+
+class ShotOptions(BaseModel, extra="forbid", frozen=True):
+    """Shot detection (parameters_preprocessing.yml)."""
+
+    detector: Literal["adaptive", "content"] = "adaptive"
+    threshold: PositiveFloat | None = None
+    min_seconds: PositiveFloat = 0.5
+    frames_per_shot: PositiveInt = 1
 
 
 class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
@@ -55,10 +82,7 @@ class SampledFrames:
 
 
 def sample_frames(video: Video, options: PreprocessingOptions) -> SampledFrames:
-    """Take square JPEG frames from a video, or raise a `VideoError`.
-
-    Rotation and pixel aspect ratio are applied; damaged parts are skipped.
-    """
+    """Take square, upright JPEG frames from a video, without its damaged parts, or raise a `VideoError`."""
     with video.as_local_file() as file:
         return _sample_shots(file, options) if options.sampling == "shots" else _sample_at_rate(file, options)
 
@@ -80,10 +104,51 @@ def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFra
     numbers, times_s = zip(*samples[: options.max_frames], strict=True)
     with open_video(video) as opened:
         encoder = _JpegEncoder(opened, options)
-        timer = FrameTimer(opened)
-        timed = (timer.time(frame) for frame in opened.decode())
+        timed = time_frames(opened, opened.decode())
         jpegs = tuple(encoder.encode(frame) for frame in select_at_times(timed, times_s))
     return SampledFrames(EncodedFrames(jpegs), len(shots), numbers, times_s)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A part of a video without a cut; numbers start at 1, times at the first frame of the video."""
+
+    number: int
+    start_s: float
+    end_s: float
+
+    def sample_times(self, count: int) -> Iterator[float]:
+        """Give times that are evenly spread inside the shot, in seconds, rounded to milliseconds."""
+        length_s = self.end_s - self.start_s
+        yield from (round(self.start_s + (step + 0.5) * length_s / count, 3) for step in range(count))
+
+
+def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
+    """Find the shots of a video (https://www.scenedetect.com/docs/latest/api/detectors.html).
+
+    The frames come from this package's decoder, so that damaged files and variable rates are handled as everywhere.
+    There is at least one shot; together they cover the video without gaps.
+    """
+    # Imported here because sampling at a fixed rate does not need it
+    from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
+    from scenedetect.common import Timecode
+
+    detector_type = AdaptiveDetector if options.detector == "adaptive" else ContentDetector
+    threshold = options.threshold or DEFAULT_THRESHOLDS[options.detector]
+    detector, scaler = detector_type(threshold, min_scene_len=options.min_seconds), VideoReformatter()
+    rate = opened.stream.average_rate or ASSUMED_RATE  # the detectors go by time stamps, not by it
+    cuts: list[FrameTimecode] = []
+    first_s: float | None = None
+    for timed in time_frames(opened, opened.decode()):
+        first_s = timed.start_s if first_s is None else first_s
+        time = FrameTimecode(Timecode(round((timed.start_s - first_s) / _TICK), _TICK), rate)
+        height = max(1, round(timed.frame.height * DETECTION_WIDTH / timed.frame.width))
+        small = scaler.reformat(timed.frame, DETECTION_WIDTH, height, "bgr24", interpolation=Interpolation.AREA)
+        cuts += detector.process_frame(time, cast(Picture, small.to_ndarray()))
+        end_s = timed.end_s - first_s
+    cuts += detector.post_process(time)
+    bounds_s = [0.0, *(cut.seconds for cut in cuts), end_s]
+    return [Shot(number, *bounds_s[number - 1 : number + 1]) for number in range(1, len(bounds_s))]
 
 
 def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) -> Iterator[T]:
@@ -113,13 +178,97 @@ def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tupl
             yield previous.frame, due - taken
 
 
+def samples_before(elapsed_s: float, rate: float) -> int:
+    """Count the samples before a frame appears: of two with the same count, only the later can be on screen at one."""
+    return max(0, math.ceil((elapsed_s - TOLERANCE_S) * rate))
+
+
 def _timed_frames(opened: OpenVideo, rate: float) -> Iterator[TimedFrame[av.VideoFrame]]:
-    timer, skipper = FrameTimer(opened), FrameSkipper(opened, rate)
+    skipper = FrameSkipper(opened, rate)
     decoded = opened.decode(skipper.is_skippable, skipper.drop_group_tails) if skipper.is_supported else opened.decode()
-    for frame in decoded:
-        timed = timer.time(frame)
-        skipper.set_start(timed.start_s)
+    for timed in time_frames(opened, decoded):
+        if skipper.first_s is None:
+            skipper.first_s = timed.start_s
         yield timed
+
+
+class FrameSkipper:
+    """Finds compressed frames that are never on screen at a sample.
+
+    A frame is skippable if a later one appears before the next sample. It is dropped if no other frame refers to it, or
+    if all later frames of its group of pictures are skippable too. At low rates, most groups are hardly decoded. Only
+    H.264 is supported, because there every packet states its type.
+    """
+
+    def __init__(self, opened: OpenVideo, rate: float) -> None:
+        codec = opened.stream.codec_context
+        self.is_supported = codec.name == "h264" and not opened.may_be_spliced
+        self._length_size = _length_size(codec.extradata)
+        self.first_s: float | None = None  # when the first frame appears, in seconds
+        self._rate = rate
+        self._latest_s: dict[int, float] = {}
+
+    def is_skippable(self, packet: Packet) -> bool:
+        """Return whether no sample shows the frame; other frames may still refer to it."""
+        start_s = _packet_start_s(packet)
+        if self.first_s is None or start_s is None:
+            return False
+        sample = samples_before(start_s - self.first_s, self._rate)
+        latest_s = self._latest_s.setdefault(sample, start_s)
+        self._latest_s[sample] = max(latest_s, start_s)
+        return start_s < latest_s
+
+    def drop_group_tails(self, packets: Packets) -> Packets:
+        """Drop the packets after the last one of each group of pictures that is not skippable."""
+        group: list[Packet] = []
+        for packet in packets:
+            if packet is None or not packet.size:
+                yield from group
+                yield packet
+                group = []
+                continue
+            if self._starts_group(packet):
+                yield from self._without_tail(group, packet)
+                group = []
+            elif len(group) == MAX_BUFFERED_PACKETS:
+                yield from group
+                group = []
+            group.append(packet)
+        yield from group
+
+    def _without_tail(self, group: Sequence[Packet], following: Packet) -> Sequence[Packet]:
+        starts_s = [_packet_start_s(packet) for packet in (*group, following)]
+        known_s = [start_s for start_s in starts_s if start_s is not None]
+        if self.first_s is None or len(known_s) < len(starts_s):
+            return group
+        samples = [samples_before(start_s - self.first_s, self._rate) for start_s in known_s]
+        by_time = sorted(range(len(group)), key=known_s.__getitem__)
+        wanted = {samples[position]: position for position in by_time}
+        wanted.pop(samples[-1], None)  # the next group has a later frame for this sample
+        return group[: max(wanted.values(), default=-1) + 1]
+
+    def _starts_group(self, packet: Packet) -> bool:
+        """Containers also flag pictures as key frames that later pictures refer across, so look for an IDR slice."""
+        return packet.is_keyframe and _IDR_SLICE in _nal_unit_types(bytes(packet), self._length_size)
+
+
+def _packet_start_s(packet: Packet) -> float | None:
+    return None if packet.pts is None or packet.time_base is None else float(packet.pts * packet.time_base)
+
+
+def _length_size(extradata: bytes | None) -> int | None:
+    """Bytes of a NAL unit's length field (ISO/IEC 14496-15, 5.3.3.1.2); None where start codes separate the units."""
+    return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else None
+
+
+def _nal_unit_types(content: bytes, length_size: int | None) -> Iterator[int]:
+    if length_size is None:
+        yield from (unit[0] & 31 for unit in content.split(_START_CODE)[1:] if unit)
+        return
+    offset = 0
+    while offset + length_size < len(content):
+        yield content[offset + length_size] & 31
+        offset += length_size + int.from_bytes(content[offset : offset + length_size], "big")
 
 
 class _JpegEncoder:
@@ -136,7 +285,7 @@ class _JpegEncoder:
         if layout != self._layout:  # the frame size may change within a stream
             self._layout, self._graph = layout, self._filter_graph(frame)
         self._graph.vpush(frame)
-        square = _orient(cast(NDArray[np.uint8], self._graph.vpull().to_ndarray()), Orientation.of(frame))
+        square = _orient(cast(Picture, self._graph.vpull().to_ndarray()), Orientation.of(frame))
         _, jpeg = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, self._options.jpeg_quality])
         return jpeg.tobytes()
 
@@ -173,11 +322,6 @@ def square_filters(
     return ("scale", scaled), ("pad", f"{size}:{size}:-1:-1")
 
 
-def _orient(picture: NDArray[np.uint8], orientation: Orientation) -> NDArray[np.uint8]:
-    if orientation.transposed:
-        picture = picture.transpose(1, 0, 2)
-    if orientation.mirrored:
-        picture = picture[:, ::-1]
-    if orientation.flipped:
-        picture = picture[::-1]
-    return np.ascontiguousarray(picture)
+def _orient(picture: Picture, orientation: Orientation) -> Picture:
+    upright = picture.transpose(1, 0, 2) if orientation.transposed else picture
+    return np.ascontiguousarray(upright[:: -1 if orientation.flipped else 1, :: -1 if orientation.mirrored else 1])

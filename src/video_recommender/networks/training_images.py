@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Photo, Picture
 from video_recommender.media.video import VideoError
 from video_recommender.schemas import Corpus
-from video_recommender.sources.folder import unique_slugs
+from video_recommender.sources.listing import unique_slugs
 from video_recommender.sources.photos import list_photo_folder
 from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import STATE_FOLDER

@@ -19,7 +19,7 @@ from video_recommender.schemas import Detections, Segmentations, VideoFeatures, 
 from video_recommender.similarity.category_models import CategoryModel
 from video_recommender.similarity.object_space import ObjectSpace
 from video_recommender.similarity.recommender import RecommendationOptions, VideoRecommender
-from video_recommender.sources.folder import list_folder, to_unicode
+from video_recommender.sources.listing import list_folder, to_unicode
 from video_recommender.storage.paths import parse_path
 
 logger = logging.getLogger(__name__)

@@ -3,8 +3,7 @@
 import pandera.pandas as pa
 from pandera.typing import Index, Series
 
-ROUNDING_LIMIT = 1.000001
-"""Upper bound of a share or cosine, with room for rounding errors of sums."""
+ROUNDING_LIMIT = 1.000001  # upper bound of a share or cosine, with room for rounding errors of sums
 
 
 class Table(pa.DataFrameModel):

@@ -1,20 +1,40 @@
-"""List the videos of the configured source."""
+"""List the videos of the configured source: a folder with a sub-folder per category, photos, or downloads."""
 
-from collections.abc import Iterable
+import hashlib
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
+from slugify import slugify
+from upath import UPath
 
 from video_recommender.media.frames import Photo
 from video_recommender.media.video import Video, VideoError, VideoLink
-from video_recommender.sources.folder import list_folder
 from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.sources.photos import ClipOptions, PhotoLibrary, list_photo_folder, plan_clips
 from video_recommender.sources.web_options import EXCLUDED_STATUSES, WebOptions
 from video_recommender.storage.digests import fingerprint
-from video_recommender.storage.partitions import Partitions, PartitionState
+from video_recommender.storage.partitions import STATE_FOLDER, Partitions, PartitionState
+from video_recommender.storage.paths import StoragePath, parse_path
+
+VIDEO_SUFFIXES: Final = frozenset(
+    {".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"}
+    | {".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
+)
+UNLABELLED: Final = "unlabelled"  # category part of the `video_id` of a video without a category
+MAX_SLUG_LENGTH: Final = 80  # characters, without a digest
+_DIGEST_STEP: Final = 6
+_RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # file names that Windows does not allow
+REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=…"
+
+logger = logging.getLogger(__name__)
 
 
 class FolderOptions(BaseModel, extra="forbid", frozen=True):
@@ -43,11 +63,7 @@ class IngestionOptions(BaseModel, extra="forbid", frozen=True):
 def list_source_videos(
     options: IngestionOptions, demo_photos: PhotoLibrary, downloads: Partitions[Video], seed: int
 ) -> list[SourceVideo]:
-    """List all videos of the configured source; the photos of the demo are downloaded only for it.
-
-    Raises:
-        ValueError: if the source has no path or no videos, or the seed is invalid.
-    """
+    """List all videos of the configured source, or raise a `ValueError` if it is missing or empty."""
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed must be a whole number from 0, not {seed!r}")
     match options.source:
@@ -65,6 +81,70 @@ def list_source_videos(
                 if state.properties.get("category") in options.youtube.categories
                 and state.status not in EXCLUDED_STATUSES
             ]
+
+
+def list_folder(folder: Path | str, copy_files: bool = False, remedy: str = REMEDY) -> list[SourceVideo]:
+    """List the videos of a folder, on a disk or in an object store, sorted by `video_id`.
+
+    Videos in deeper folders belong to the category at the top; those of one deeper folder are a group. Hidden files are
+    ignored; symbolic links are followed. A `ValueError` says why the folder cannot be used, and the remedy.
+    """
+    root = parse_path(str(folder))
+    digests = _list_store(root, remedy) if isinstance(root, UPath) else _list_disk(root := root.absolute(), remedy)
+    videos = [file for file in digests if file.suffix.lower() in VIDEO_SUFFIXES]
+    if not videos:
+        raise ValueError(f"The folder {root} contains no video ({len(digests)} other files): {remedy}")
+    logger.info("%s contains %d videos; %d other files are ignored", root, len(videos), len(digests) - len(videos))
+    identifiers = video_ids(videos)
+    listed = [
+        SourceVideo(
+            video_id=identifiers[file],
+            category=_category(file),
+            digest=fingerprint(digests[file], copy_files),
+            metadata=VideoMetadata(to_unicode(file.stem)),
+            source=to_unicode(str(root / file)),
+            group=_group(file) or identifiers[file],
+            content=VideoLink(root / file, copy_files),
+        )
+        for file in videos
+    ]
+    return sorted(listed, key=lambda video: video.video_id)
+
+
+def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
+    """Assign `<category slug>/<slug>` to each path, independent of their order; see `unique_slugs`."""
+    by_category: dict[str | None, list[PurePath]] = {}
+    for path in relative_paths:
+        by_category.setdefault(_category(path), []).append(path)
+    names = {category: category for category in by_category if category is not None}
+    folders: dict[str | None, str] = {None: UNLABELLED}
+    folders.update(unique_slugs(names, reserved=frozenset({UNLABELLED})))
+    identifiers: dict[PurePath, str] = {}
+    for category, paths in by_category.items():
+        slugs = unique_slugs({path.as_posix(): path.stem for path in paths})
+        identifiers.update({path: f"{folders[category]}/{slugs[path.as_posix()]}" for path in paths})
+    return identifiers
+
+
+def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Turn names by key into distinct slugs of lower-case ASCII letters, digits and inner dashes, valid on any system.
+
+    Equal and reserved slugs get `-` and six or more hexadecimal digits of their key's SHA-256.
+    """
+    plain = {key: slugify(to_unicode(name), max_length=MAX_SLUG_LENGTH) or "untitled" for key, name in names.items()}
+    digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}
+    digests = {key: hashlib.sha256(os.fsencode(key)).hexdigest() for key in names}
+    while True:
+        slugs = {key: f"{slug}-{digests[key][: digits[key]]}".removesuffix("-") for key, slug in plain.items()}
+        uses = Counter(slugs.values())
+        if len(uses) == len(slugs):
+            return slugs
+        digits = {key: digits[key] + (_DIGEST_STEP if uses[slug] > 1 else 0) for key, slug in slugs.items()}
+
+
+def to_unicode(name: str) -> str:
+    """Replace undecodable bytes of a file name, which no table can store."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _clips(photos: Iterable[Photo], source: str, options: ClipOptions, seed: int) -> list[SourceVideo]:
@@ -90,3 +170,66 @@ def _required(path: Path | str | None, source: str) -> str:
         example = f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
         raise ValueError(f"The source '{source}' needs a folder: {example}")
     return str(path)
+
+
+def _category(relative_path: PurePath) -> str | None:
+    return relative_path.parts[0] if len(relative_path.parts) > 1 else None
+
+
+def _group(relative_path: PurePath) -> str:
+    return to_unicode("/".join(relative_path.parts[:2])) if len(relative_path.parts) > 2 else ""
+
+
+def _list_disk(root: Path, remedy: str) -> dict[PurePath, str]:
+    """List the digests of all files below a folder, by relative path."""
+    if not root.is_dir():
+        raise ValueError(f"{root} {'is a file, not a folder' if root.exists() else 'does not exist'}: {remedy}")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise ValueError(f"The folder {root} cannot be read: change its permissions, or {remedy}")
+    if any((parent / STATE_FOLDER).is_dir() for parent in (root.resolve(), *root.resolve().parents)):
+        raise _managed_folder(root, remedy)
+    return {file.relative_to(root): _file_digest(file) for file in _walk(root, frozenset())}
+
+
+def _list_store(root: UPath, remedy: str) -> dict[PurePath, str]:
+    """List the digests of all objects below a folder of an object store, by relative path; 1,000 per request."""
+    objects = root.fs.find(root.path, detail=True)
+    if not objects:
+        raise ValueError(f"The folder {root} does not exist, or is empty: {remedy}")
+    files = {PurePosixPath(name).relative_to(root.path): str(metadata) for name, metadata in objects.items()}
+    if any(STATE_FOLDER in file.parts for file in files):
+        raise _managed_folder(root, remedy)
+    return {
+        file: fingerprint(str(root / file), metadata)
+        for file, metadata in files.items()
+        if not any(part.startswith(".") for part in file.parts)
+    }
+
+
+def _managed_folder(root: StoragePath, remedy: str) -> ValueError:
+    return ValueError(f"{root} is where this project stores its own copies and links: {remedy}")
+
+
+def _walk(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in parents or (folder / STATE_FOLDER).is_dir():
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        logger.warning("%s is skipped: %s", folder, error.strerror)
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, parents | {real})
+        elif entry.is_file() or not entry.exists():  # a broken link is a missing video; a named pipe is no video
+            yield entry
+
+
+def _file_digest(path: Path) -> str:
+    with suppress(OSError):
+        status = path.stat()
+        return fingerprint(str(path), status.st_size, status.st_mtime_ns)
+    return fingerprint(str(path), None)

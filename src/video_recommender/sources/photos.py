@@ -27,7 +27,6 @@ class PhotoLibrary(Protocol):
 
     def fetch(self) -> list[Photo]:
         """Return the photos, after downloading missing ones."""
-        ...
 
 
 def _ascending(span: tuple[float, float]) -> tuple[float, float]:

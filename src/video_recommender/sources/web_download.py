@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from video_recommender.media.video import VideoError, VideoLink
-from video_recommender.sources.folder import UNLABELLED, unique_slugs
+from video_recommender.sources.listing import UNLABELLED, unique_slugs
 from video_recommender.sources.web_errors import OPTION_STATUSES, RETRIED_STATUSES, UNREACHABLE_STATUSES, CircuitBreaker
 from video_recommender.sources.web_options import WebAccess, WebOptions, list_web_sources
 from video_recommender.sources.web_videos import WebDownloader, WebVideo
@@ -19,15 +19,10 @@ MAX_NAME_LENGTH = 32  # of a video in the progress bar, in characters
 def download_categories(
     options: WebOptions, access: WebAccess, states: Mapping[str, PartitionState], seed: int
 ) -> Iterator[Update]:
-    """Download videos until every category reaches its target or its sources are exhausted.
+    """Download videos one by one until every category reaches its target or its sources are exhausted.
 
-    Yields:
-        The outcome of one video: a copy of its file, or why there is none. `states` are those of previous runs.
-
-    Raises:
-        ValueError: if there is no category, or a source is invalid.
-        ConnectionError: if several videos in a row are out of reach; previous downloads are kept.
-        OSError: if the disk is full or may not be written to.
+    An invalid source is a `ValueError`, several videos in a row that are out of reach are a `ConnectionError`, and a
+    full or read-only disk is an `OSError`; previous downloads are kept.
     """
     if not options.categories:
         raise ValueError("No category is named: write some under ingestion.youtube.categories, or use --env=youtube")

@@ -1,17 +1,18 @@
 """Find the videos behind searches, lists, pages and links, and download them one by one."""
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+import av
 from slugify import slugify
 
-from video_recommender.media.decoding import VideoProperties, probe_video
+from video_recommender.media.decoding import VideoProperties, open_video, probe_video
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.sources.metadata import VideoInfo, VideoMetadata, one_line, plain_url, sanitize_metadata, url_key
-from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
 from video_recommender.sources.web_errors import Deadline, RetryPolicy, WebError, classify_error
 from video_recommender.sources.web_options import WebAccess, WebFilters, WebOptions, is_web_url
 from video_recommender.sources.ytdlp_client import YtdlpClient
@@ -19,6 +20,13 @@ from video_recommender.sources.ytdlp_client import YtdlpClient
 MAX_DEPTH: Final = 5  # channels have tabs, which have playlists, which have videos; deeper lists are cycles
 # Fields that describe a link and not the video behind it
 _LINK_FIELDS = {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
+MARGIN_S: Final = 1.0  # files that are longer by less are not truncated: a cut falls between two frames
+MIN_COMPLETE_SHARE: Final = 0.9  # a file with less than this share of its stated duration is incomplete
+# Size at the first check, and factor until the next one: all checks together read only a few times the file
+FIRST_CHECK_BYTES: Final = 100_000
+CHECK_GROWTH: Final = 1.25
+_MP4_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
+_BOXES_BEFORE_INDEX: Final = frozenset({b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid", b"pdin"})
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,43 @@ class DownloadedVideo:
     properties: VideoProperties
 
 
+class EnoughDownloaded(Exception):  # noqa: N818 - ends a transfer without an error
+    """The wanted part of a video has arrived in a partial file; `fields` is its info dictionary."""
+
+    def __init__(self, file: VideoFile, fields: Mapping[str, Any]) -> None:
+        super().__init__(file)
+        self.file = file
+        self.fields = fields
+
+
+class TransferMonitor:
+    """Checks the file of one transfer, of which the first seconds are wanted, while it grows."""
+
+    def __init__(self, seconds: float, max_megabytes: float) -> None:
+        self._seconds = seconds
+        self._max_megabytes = max_megabytes
+        self._next_check: float = FIRST_CHECK_BYTES
+
+    def update(self, progress: Mapping[str, Any]) -> None:
+        """Check the file if it has grown enough (a hook of yt-dlp): raise `EnoughDownloaded` or a `VideoError`."""
+        if progress["status"] != "downloading":
+            return
+        size, limit = progress.get("downloaded_bytes") or 0, self._max_megabytes * 1e6
+        is_too_large = size > limit
+        if size < self._next_check and not is_too_large:
+            return
+        self._next_check = CHECK_GROWTH * size
+        file = VideoFile(Path(progress["tmpfilename"]))
+        try:
+            if is_longer_than(file, self._seconds + MARGIN_S):
+                raise EnoughDownloaded(file, progress["info_dict"])
+        except VideoError:
+            total = progress.get("total_bytes") or progress.get("total_bytes_estimate") or 0
+            is_too_large |= total > limit and not _starts_with_index(file.path)
+        if is_too_large:
+            raise VideoError("too_large", f"it has more than {self._max_megabytes:g} MB")
+
+
 class WebDownloader:
     """Finds and downloads one video after the other; use it as a context manager.
 
@@ -75,10 +120,7 @@ class WebDownloader:
         self._client.close()
 
     def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
-        """Find the videos of a URL or of a search in yt-dlp's notation, except for those that are skipped.
-
-        Videos that cannot be read or do not fulfil the filters have an `error`.
-        """
+        """Find the videos of a URL or a search, except for those that are skipped; unusable ones have an `error`."""
         yield from self._follow(self._link(VideoInfo({}), url_key(source), source), is_skipped, depth=0)
 
     def download(self, video: WebVideo) -> DownloadedVideo:
@@ -207,6 +249,52 @@ class WebDownloader:
         return sanitize_metadata(fields, self._access.redact)
 
 
+def check_complete(video: VideoFile, seconds: float, published_s: float | None = None) -> None:
+    """Raise a `VideoError` (`incomplete`) unless a file contains the first seconds of a video, or all of a shorter one.
+
+    The site publishes the duration `published_s`: the header of a truncated file may state less.
+    """
+    with open_video(video) as opened:
+        stated_s = None if opened.may_be_spliced else opened.stated_duration_s  # only an estimate if spliced
+        length_s, _ = opened.measure()
+    expected_s = min(seconds, max(stated_s or 0.0, published_s or 0.0))
+    if length_s < MIN_COMPLETE_SHARE * expected_s - MARGIN_S / 2:
+        raise VideoError("incomplete", f"It ends after {length_s:.1f} of {expected_s:.1f} s: run again")
+
+
+def is_longer_than(video: VideoFile, seconds: float) -> bool:
+    """Return whether the frames of a file last longer; a `VideoError` if it is partial and its index is at the end."""
+    with open_video(video) as opened:
+        first_s = float("inf")
+        for start_s, end_s in opened.spans():
+            first_s = min(first_s, start_s)
+            if end_s - first_s > seconds:
+                return True
+    return False
+
+
+def truncate_video(video: VideoFile, seconds: float) -> VideoFile:
+    """Copy the first seconds of a video to a new file, without sound and re-encoding; a short video stays as it is."""
+    if not is_longer_than(video, seconds + MARGIN_S):
+        return video
+    target = video.path.with_name(f"{video.path.name}.truncated")
+    with open_video(video) as opened:
+        container = "mp4" if opened.stream.codec_context.name in _MP4_CODECS else "matroska"
+        with av.open(target, "w", format=container) as output:
+            stream = output.add_stream_from_template(opened.stream)
+            first_s: float | None = None
+            for packet in opened.continuous_packets():
+                if packet.dts is None:
+                    continue
+                time_s = float(packet.dts * packet.time_base)
+                first_s = time_s if first_s is None else first_s
+                if time_s - first_s >= seconds:
+                    break
+                packet.stream = stream
+                output.mux(packet)
+    return VideoFile(target)
+
+
 def filter_error(info: VideoInfo, filters: WebFilters) -> WebError | None:
     """Return why a video is excluded, or None; unknown properties exclude no video."""
     if info.is_live:
@@ -249,3 +337,14 @@ def _downloaded_file(fields: Mapping[str, Any]) -> VideoFile:
         if download.get("filepath") and Path(download["filepath"]).exists():
             return VideoFile(Path(download["filepath"]))
     raise VideoError("failed", "nothing was downloaded")
+
+
+def _starts_with_index(file: Path) -> bool:
+    """Return whether the index of a partial MP4 file comes before its frames (ISO/IEC 14496-12, 4.2)."""
+    with file.open("rb") as content:
+        while len(header := content.read(8)) == 8:
+            size, kind = struct.unpack(">I4s", header)
+            if kind not in _BOXES_BEFORE_INDEX:
+                return bool(kind == b"moov")
+            content.seek(max(size, 8) - 8, 1)
+    return False

@@ -25,10 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
-    """yt-dlp without plugins, configuration files and external programs, and with limits on every request.
-
-    `on_progress` is called after each chunk of a transfer.
-    """
+    """yt-dlp without plugins, configuration files and external programs, and with limits on every request."""
 
     def __init__(
         self, options: WebOptions, access: WebAccess, retry: RetryPolicy, on_progress: Callable[[dict[str, Any]], None]

@@ -11,7 +11,6 @@ from web_server import video
 
 from video_recommender.incremental import per_partition
 from video_recommender.incremental.code_digest import clear_cache, code_digest
-from video_recommender.media import clip_rendering
 from video_recommender.media.clip_rendering import render_clip
 from video_recommender.media.video import VideoLink
 from video_recommender.pipelines.ingestion.nodes import (
@@ -106,22 +105,6 @@ def test_a_rendered_clip_has_the_digest_of_its_bytes(folder_of_videos):
 
     assert collected.video.content == (folder_of_videos / f"{clip.video_id}.mp4").read_bytes()
     assert collected.video.digest == collected.properties["sha256"] == sha256(collected.video.content).hexdigest()
-
-
-def test_the_version_of_rendering_counts_for_every_clip_and_for_no_other_video(folder_of_videos, monkeypatch):
-    sources = (
-        IngestionOptions(source="photos", photos={"path": folder_of_videos.parent / "photos"}, clips=TINY_CLIPS),
-        IngestionOptions(source="folder", folder=FolderOptions(path=folder_of_videos)),
-    )
-
-    def digests(options):
-        return {video.digest for video in list_videos(NoDemo(), Partitions(), options, 1).values()}
-
-    clips, files = map(digests, sources)
-    monkeypatch.setattr(clip_rendering, "VERSION", clip_rendering.VERSION + 1)
-
-    assert digests(sources[0]).isdisjoint(clips)
-    assert digests(sources[1]) == files
 
 
 def test_the_code_of_rendering_counts_for_the_clips(monkeypatch):

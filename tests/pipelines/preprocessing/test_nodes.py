@@ -6,8 +6,7 @@ from skimage import data
 
 from video_recommender.incremental import per_partition
 from video_recommender.media.frames import EncodedFrames
-from video_recommender.media.sampling import PreprocessingOptions
-from video_recommender.media.shots import ShotOptions
+from video_recommender.media.sampling import PreprocessingOptions, ShotOptions
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.pipelines.preprocessing.nodes import extract_frames, select_usable_videos, summarise_frames
 from video_recommender.storage.partitions import Partitions

@@ -22,12 +22,7 @@ from video_recommender.sources.web_options import WebAccess, WebOptions
 
 @dataclass(frozen=True)
 class CollectedVideo:
-    """A usable video, and what it is.
-
-    Attributes:
-        video: the file, or a link to it.
-        properties: duration, frame rate, size and digest, as in `VideoProperties`.
-    """
+    """A usable video, and the fields of its `VideoProperties`."""
 
     video: VideoBytes | VideoLink
     properties: Mapping[str, Any]
@@ -36,17 +31,7 @@ class CollectedVideo:
 def download_videos(
     states: Mapping[str, PartitionState], web_access: WebAccess, options: IngestionOptions, seed: int
 ) -> Iterator[Mapping[str, Any]]:
-    """Download videos from the web if that is the source.
-
-    Args:
-        states: the state of every video that was downloaded before, or could not be.
-        web_access: cookies, proxy, and the folder for partial files.
-        options: see `IngestionOptions`.
-        seed: random seed of the pauses between requests.
-
-    Yields:
-        One video at a time, or why it could not be downloaded.
-    """
+    """Download videos from the web, one at a time, if that is the source; `states` are those of previous runs."""
     if options.source == "youtube":
         from video_recommender.sources.web_download import download_categories  # here: it imports all of yt-dlp
 
@@ -76,39 +61,20 @@ def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions)
 def list_videos(
     demo_photos: PhotoLibrary, downloads: Partitions[Video], options: IngestionOptions, seed: int
 ) -> dict[str, SourceVideo]:
-    """List every video of the source, by `video_id`.
-
-    Args:
-        demo_photos: photos of the demo corpus; fetched only if the demo is the source.
-        downloads: videos from the web; read only if the web is the source.
-        options: see `IngestionOptions`.
-        seed: random seed of the rendered clips.
-
-    Raises:
-        ValueError: if the source has no videos.
-    """
-    videos = list_source_videos(options, demo_photos, downloads, seed)
-    return {video.video_id: video for video in videos}
+    """List every video of the source, by `video_id`, or raise a `ValueError` if there is none."""
+    return {video.video_id: video for video in list_source_videos(options, demo_photos, downloads, seed)}
 
 
 @depends_on("av", "opencv-python-headless")
 def collect_video(source_video: SourceVideo) -> CollectedVideo:
-    """Fetch a video from its source and probe it.
-
-    Raises:
-        VideoError: if it is not a usable video.
-    """
+    """Fetch a video from its source and probe it, or raise a `VideoError`."""
     video = source_video.fetch()
     properties = _probe(video)
     return CollectedVideo(replace(video, digest=properties.sha256), vars(properties))
 
 
 def describe_videos(videos: Partitions[Video]) -> DataFrame[VideoManifest]:
-    """Tabulate every video with its properties, and mark files with the same bytes as another one.
-
-    Raises:
-        ValueError: if no video is usable.
-    """
+    """Tabulate every video, and mark files with the same bytes as another one; a `ValueError` if none is usable."""
     columns = list(VideoManifest.to_schema().columns)
     manifest = _mark_duplicates(videos.manifest(columns, key="video_id"))
     if not (manifest["status"] == "ok").any():

