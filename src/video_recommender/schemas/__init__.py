@@ -13,34 +13,16 @@ from .advertising import (
     AdSessionLog,
     OffPolicyReport,
 )
+from .classification import CategoryPredictions, CategoryReport
+from .deduplication import Corpus, FrameHashes, NearDuplicates
+from .detection import ClassEmbeddings, ClassScores, DetectionManifest, Detections, MeanEmbedding
+from .feature_engineering import SpaceMap, VideoFeatures, VideoPoints
 from .ingestion import DownloadReport, VideoManifest
-from .networks import (
-    ClassEmbeddings,
-    ClassScores,
-    DetectionManifest,
-    Detections,
-    MeanEmbedding,
-    SegmentationManifest,
-    Segmentations,
-    SegmentationScores,
-    SkippedImages,
-    TrainingImagePredictions,
-)
 from .preprocessing import FrameManifest
-from .similarity import (
-    CategoryPredictions,
-    CategoryReport,
-    Corpus,
-    FrameHashes,
-    ImportanceReport,
-    NearDuplicates,
-    RecommendationReport,
-    Recommendations,
-    SpaceMap,
-    VideoFeatures,
-    VideoPoints,
-)
+from .recommendation import ImportanceReport, RecommendationReport, Recommendations
+from .segmentation import SegmentationManifest, Segmentations, SegmentationScores
 from .table_models import ROUNDING_LIMIT
+from .transfer_learning import SkippedImages, TrainingImagePredictions
 
 __all__ = [
     "ROUNDING_LIMIT",

@@ -1,0 +1,46 @@
+"""Tables of the segmentation stage."""
+
+from typing import ClassVar
+
+import numpy as np
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from .table_models import StageManifest, Table
+
+
+class SegmentationManifest(StageManifest):
+    """One row per video with frames: status of its segmentation, and the number of segmented frames."""
+
+
+class Segmentations(Table):
+    """One row per object and frame of one video."""
+
+    frame: Series[np.int64] = pa.Field(ge=1, description="number of the frame, from 1")
+    object: Series[np.int64] = pa.Field(ge=1, description="number of the object in the frame, from 1, by confidence")
+    class_name: Series[str] = pa.Field(description="class of the object")
+    confidence: Series[np.float32] = pa.Field(ge=0, le=1, description="score of the detector, 0 to 1")
+    area_pct: Series[np.float32] = pa.Field(
+        ge=0, le=100, description="share of the picture that the mask covers, percent"
+    )
+    x_min: Series[np.int64] = pa.Field(ge=0, description="left edge of the box, pixels")
+    y_min: Series[np.int64] = pa.Field(ge=0, description="top edge of the box, pixels")
+    x_max: Series[np.int64] = pa.Field(ge=1, description="right edge of the box, pixels, exclusive")
+    y_max: Series[np.int64] = pa.Field(ge=1, description="bottom edge of the box, pixels, exclusive")
+
+    class Config:
+        strict = True
+        coerce = True
+        unique: ClassVar = ["frame", "object"]
+
+
+class SegmentationScores(Table):
+    """One row per class detected in one video, objects below the confidence threshold included."""
+
+    class_name: Series[str] = pa.Field(unique=True, description="class of the objects")
+    probability: Series[float] = pa.Field(
+        ge=0, le=1, description="highest score in a frame, averaged over the segmented frames, 0 to 1"
+    )
+    area_pct: Series[float] = pa.Field(
+        ge=0, le=100, description="share of the picture that its objects cover, averaged over the frames, percent"
+    )
