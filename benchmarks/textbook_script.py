@@ -1,7 +1,7 @@
 """Speed of the pipeline relative to a textbook script, on the same videos, from files to recommendations.
 
 The script reads every frame with OpenCV and keeps some, predicts with Keras video by video, and counts objects in
-pandas loops. It uses the same network, frame size and frame rate, and both end with a cross-validated classifier and ten
+pandas loops. It uses the same network, frame size and frame rate; both end with a cross-validated classifier and ten
 neighbours per video. The script loads the network as a Keras file; the pipeline has to convert it:
 
     python benchmarks/textbook_script.py --videos 200   # clips of the demo: `kedro run` has left them in data/
