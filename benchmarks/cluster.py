@@ -25,7 +25,7 @@ import fsspec
 import pandas as pd
 from kedro.io import DataCatalog, MemoryDataset
 
-from video_recommender.incremental import IncrementalRunner, StatefulPartitionedDataset, WorkerOptions
+from video_recommender.incremental import IncrementalRunner, StatefulPartitionedDataset, WorkerOptions, executors
 from video_recommender.incremental.dask_executor import connect
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoLink
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     logging.getLogger("video_recommender").setLevel(logging.WARNING)
+    executors.IDLE_WORKER_TIMEOUT_S = 300  # workers that the first round starts stay for all rounds
     manifest = pd.read_parquet(DATA / "01_raw/video_manifest.parquet").query("status == 'ok'")
     video_ids = manifest["video_id"].head(arguments.videos).tolist()
     classifier = pickle.loads((DATA / "02_intermediate/object_classifier.pickle").read_bytes())
