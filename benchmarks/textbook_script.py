@@ -76,8 +76,6 @@ def stage_videos(arguments: argparse.Namespace, rendered: Path, folder: Path) ->
     folder.mkdir()
     if arguments.films and shutil.which("ffmpeg") is None:
         raise SystemExit("ffmpeg is not installed: it encodes the films.")
-    if arguments.films or arguments.clips:
-        copy_project(rendered)
     if arguments.films:
         publish_clips(render_clips(rendered, arguments.films, FILM_SECONDS), folder)
     elif arguments.clips:
