@@ -256,7 +256,7 @@ def write_block(block: SyntheticVideos, start: int, class_names: Any, data: Path
             "probability": np.minimum(probabilities[ranked].astype(np.float64), 1),
         }
         embeddings = {"value": np.maximum(embedding, 0).astype(np.float32)}
-        hashes = {"frame": hashed.frames, **dict(zip(HASH_COLUMNS, hashed.hashes.T, strict=True))}
+        hashes = {"frame": np.arange(1, frames + 1), **dict(zip(HASH_COLUMNS, hashed.hashes.T, strict=True))}
         for name, columns in zip((*TABLES, HASHES), (detections, class_scores, embeddings, hashes), strict=True):
             path = data / name / f"{video_id}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
