@@ -32,7 +32,9 @@ def main() -> None:
     bootstrap_project(PROJECT)
     with KedroSession.create(PROJECT) as session:
         context = session.load_context()
-        training_set = gather_training_set(context.catalog.load("training_features"))
+        images = context.catalog.load("training_images")
+        properties = {key: state.properties for key, state in images.states.items()}
+        training_set = gather_training_set(context.catalog.load("training_features"), properties)
         points = ObjectSpaceProjection.from_network(context.catalog.load("object_network"))
         options = TransferLearningOptions.model_validate(context.params["transfer_learning"])
     projection = points if options.features == "objects" else None
