@@ -22,17 +22,17 @@ from pandera.typing import DataFrame
 from threadpoolctl import threadpool_limits
 
 from video_recommender.advertising.ads import AdInventory
-from video_recommender.advertising.contextual_bandit import BANDIT, train_contextual_bandit
-from video_recommender.advertising.deep_q_network import AGENT, AgentOptions, train_deep_q_network
+from video_recommender.advertising.baseline_agents import train_contextual_bandit, train_q_table
+from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
+from video_recommender.advertising.environment import SCENARIOS, assignment_ads, example_viewers
 from video_recommender.advertising.evaluation import (
     AdEvaluationOptions,
     evaluate_on_unseen_videos,
     evaluate_policies,
     reference_policies,
 )
-from video_recommender.advertising.example_viewers import SCENARIOS, assignment_ads, draw_inventory, draw_viewers
 from video_recommender.advertising.policies import AdPolicy
-from video_recommender.advertising.tabular_q_learning import Q_TABLE, train_q_table
+from video_recommender.advertising.training import AGENT, BANDIT, Q_TABLE
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.schemas import AdPolicyReport
 
@@ -88,7 +88,20 @@ def draw_case(ads: str, scenario: str, seed: int) -> ViewerModel:
     else:
         inventory = draw_inventory(int(rng.integers(FEWEST_CATEGORIES, MOST_CATEGORIES + 1)), rng)
     categories = len(set(inventory.categories))
-    return draw_viewers(inventory, VIDEOS // categories, SCENARIOS[scenario], rng)
+    return example_viewers(inventory, SCENARIOS[scenario], VIDEOS // categories, rng)
+
+
+def draw_inventory(categories: int, rng: np.random.Generator) -> AdInventory:
+    """Draw a long and a short ad per category, with watch probabilities in [0.1, 0.95] and rewards in [0.5, 4]."""
+    names = [f"category_{number}" for number in range(1, categories + 1)]
+    return AdInventory(
+        ad_ids=tuple(f"{name}_{kind}" for name in names for kind in ("long", "short")),
+        categories=tuple(name for name in names for _ in range(2)),
+        kinds=("long", "short") * categories,
+        seconds=np.tile([30.0, 10.0], categories),
+        watch_probability=rng.uniform(0.1, 0.95, 2 * categories),
+        reward=rng.uniform(0.5, 4, 2 * categories),
+    )
 
 
 def trainers_of(

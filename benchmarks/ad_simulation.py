@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from video_recommender.advertising.ads import AdInventory, generate_ads
-from video_recommender.advertising.environment import AdPlacementVectorEnv
-from video_recommender.advertising.example_viewers import SCENARIOS, draw_viewers
+from video_recommender.advertising.environment import SCENARIOS, AdPlacementVectorEnv, example_viewers
 from video_recommender.advertising.optimum import OptimalPolicy, bracket_optimum
 from video_recommender.advertising.policies import RandomPolicy
 from video_recommender.advertising.simulation import simulate
@@ -42,7 +41,7 @@ def main() -> None:
 def viewers_of(videos: int, options: ViewerOptions, seed: int) -> ViewerModel:
     """Draw a corpus with random recommendations, which make the next video hard to predict."""
     ads, rng = AdInventory.from_table(generate_ads(CATEGORIES, seed)), np.random.default_rng(seed)
-    model = draw_viewers(ads, videos // len(CATEGORIES), options, rng)
+    model = example_viewers(ads, options, videos // len(CATEGORIES), rng)
     count = len(model.video_ids)
     offsets = np.array([rng.choice(np.arange(1, count), NEIGHBOURS, replace=False) for _ in range(count)])
     neighbours = (np.arange(count)[:, np.newaxis] + offsets) % count

@@ -30,9 +30,13 @@ from video_recommender.incremental import WorkerOptions, executors
 from video_recommender.incremental.executors import map_partitions
 from video_recommender.media.frames import FrameFolder, Frames
 from video_recommender.networks.detections import DetectionOptions, classify_frames
-from video_recommender.networks.frame_classifier import FrameClassifier
-from video_recommender.networks.keras_classifier import KerasClassifier, make_keras_classifier
-from video_recommender.networks.litert_classifier import FRAMES_PER_CALL, LiteRTClassifier
+from video_recommender.networks.frame_classifier import (
+    FRAMES_PER_CALL,
+    FrameClassifier,
+    KerasClassifier,
+    LiteRTClassifier,
+    make_keras_classifier,
+)
 from video_recommender.networks.pretrained import build_network
 from video_recommender.pipelines.detection.nodes import prepare_object_classifier
 

@@ -30,8 +30,7 @@ from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.detections import classify_frames, predict_changed_frames
-from video_recommender.networks.frame_classifier import FramePredictions
-from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.frame_classifier import FramePredictions, LiteRTClassifier
 from video_recommender.networks.pretrained import build_network
 
 DEMO = Path(__file__).parents[1] / "data/02_intermediate/frames"

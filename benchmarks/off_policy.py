@@ -14,7 +14,7 @@ import pandas as pd
 
 from video_recommender.advertising import off_policy
 from video_recommender.advertising.ads import FloatArray
-from video_recommender.advertising.example_viewers import SCENARIOS, example_viewers
+from video_recommender.advertising.environment import SCENARIOS, example_viewers
 from video_recommender.advertising.off_policy import evaluate_from_log
 from video_recommender.advertising.optimum import OptimalPolicy
 from video_recommender.advertising.policies import (

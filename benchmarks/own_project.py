@@ -12,7 +12,7 @@ from loky import get_reusable_executor
 
 from video_recommender.datasets import WheelPhotosDataset
 from video_recommender.media.clip_rendering import render_clip
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo
 from video_recommender.sources.photos import ClipOptions, ClipStyle, plan_clips
 
 PROJECT = Path(__file__).parents[1]

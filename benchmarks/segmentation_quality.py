@@ -26,14 +26,12 @@ from numpy.typing import NDArray
 from own_project import PROJECT, demo_photos
 
 from video_recommender.media.clip_rendering import ClipRecipe
-from video_recommender.media.frames import FrameFolder, Picture
-from video_recommender.media.photo import Photo
-from video_recommender.networks.coco_detector import convert_coco_detector
-from video_recommender.networks.object_classes import COCO_THRESHOLDS
-from video_recommender.networks.object_detector import DetectedObjects, ObjectDetector
+from video_recommender.media.frames import FrameFolder, Photo, Picture
+from video_recommender.networks.coco_detector import COCO_THRESHOLDS, convert_coco_detector
+from video_recommender.networks.detected_objects import DetectedObjects, box_iou, hysteresis_threshold
 from video_recommender.networks.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
-from video_recommender.networks.suppression import box_iou, hysteresis_threshold
-from video_recommender.pipelines.segmentation.nodes import CONFIDENCE
+from video_recommender.networks.object_segmenter import ObjectDetector
+from video_recommender.pipelines.segmentation.nodes import DEFAULT_THRESHOLD
 from video_recommender.sources.photos import ClipOptions, plan_clips
 
 LABELS = json.loads(Path(__file__).with_name("labelled_photos.json").read_text())
@@ -86,7 +84,7 @@ def main() -> None:
         f"{confidence}": dict.fromkeys(detector.class_names, confidence) for confidence in CONFIDENCES
     }
     believed["the calibrated confidences"] = {
-        number: COCO_THRESHOLDS.get(name, CONFIDENCE) for number, name in detector.class_names.items()
+        number: COCO_THRESHOLDS.get(name, DEFAULT_THRESHOLD) for number, name in detector.class_names.items()
     }
     for name, limits in believed.items():
         for share in WEAK_SHARES:

@@ -10,15 +10,15 @@ import pytest
 from coloured_films import COLOURS, film
 from sklearn.linear_model import LogisticRegression
 
-from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.environment import example_viewers
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.detections import classify_frames
 from video_recommender.networks.frame_classifier import FramePredictions
-from video_recommender.similarity.importance import evidence_of_probabilities
+from video_recommender.similarity.importance import scores_from_class_scores
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import VideoRecommender
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.storage.partitions import Partitions, PartitionState
 
 PER_CATEGORY = 12
 CATEGORIES = {"fruit": ("tomato", "lime"), "views": ("sky", "lime")}
@@ -30,7 +30,7 @@ class ColourNetwork:
 
     class_names = tuple(COLOURS)
 
-    def describe(self, frames):
+    def predict(self, frames):
         means = frames.reshape(len(frames), -1, 3).mean(axis=1)
         sure = np.exp(means / 40)
         probabilities = (sure / sure.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -48,12 +48,7 @@ class ConstantPolicy:
 
 
 def partitions(contents: dict[str, Any]) -> Partitions[Any]:
-    return Partitions(
-        {
-            video_id: StoredPartition(PartitionRecord(f"made of {video_id}"), lambda content=content: content)
-            for video_id, content in contents.items()
-        }
-    )
+    return Partitions.from_values(contents, {name: PartitionState(digest=f"digest of {name}") for name in contents})
 
 
 def shown_in(category: str, number: int) -> tuple[str, str]:
@@ -80,14 +75,14 @@ def made(films) -> dict[str, Any]:
     named = {video_id: classify_frames(pictures, network) for video_id, pictures in frames.items()}
     ids = pd.Index(sorted(films), name="video_id", dtype=str)
     categories = pd.Series([video_id.split("/")[0] for video_id in ids], ids, dtype="str")
-    evidence = evidence_of_probabilities(
-        pd.concat([one.class_scores.assign(video_id=video_id) for video_id, one in named.items()]),
+    scores = scores_from_class_scores(
+        [one.class_scores.assign(video_id=video_id) for video_id, one in named.items()],
         ids,
         pd.Index(COLOURS),
     )
     embeddings = pd.DataFrame(np.eye(3, dtype=np.float32), pd.Index(COLOURS, name="class_name"), list("abc"))
-    space = ObjectSpace(FeatureOptions()).fit(evidence, embeddings)
-    features = space.importances(evidence)
+    space = ObjectSpace(FeatureOptions()).fit(scores, embeddings)
+    features = space.importances(scores)
     points = space.transform(features)
     recommender = VideoRecommender().fit(points)
     recommendations = recommender.recommend(points, 10)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from video_recommender.media.frames import FrameFolder
-from video_recommender.networks.object_detector import DetectedObjects
+from video_recommender.networks.detected_objects import DetectedObjects
 from video_recommender.networks.object_segmenter import ObjectSegmenter
 
 CLASS_NAMES = {1: "person", 17: "cat", 18: "dog"}

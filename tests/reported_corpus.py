@@ -9,7 +9,7 @@ import pytest
 
 from video_recommender.media.frames import FrameFolder
 from video_recommender.schemas import CategoryPredictions, Corpus, Recommendations
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.storage.partitions import Partitions
 
 VIDEOS = ["cats/a", "cats/b", "cats/c", "dogs/a", "dogs/b", "dogs/c"]
 
@@ -59,11 +59,11 @@ def recommendations() -> pd.DataFrame:
 
 @pytest.fixture
 def frames(tmp_path: Path, corpus: pd.DataFrame) -> Partitions[FrameFolder]:
-    stored = {}
+    folders = {}
     for number, video_id in enumerate(corpus["video_id"]):
         folder = tmp_path / video_id
         folder.mkdir(parents=True)
         for frame in range(1, 4):
             cv2.imwrite(str(folder / f"{frame}.jpg"), np.full((90, 160, 3), 40 * number + frame, np.uint8))
-        stored[video_id] = StoredPartition(PartitionRecord("made"), lambda folder=folder: FrameFolder(folder))
-    return Partitions(stored)
+        folders[video_id] = FrameFolder(folder)
+    return Partitions.from_values(folders)

@@ -29,7 +29,7 @@ ALLOWED = {
 
 KNOWS_KEDRO = {"incremental", "datasets", "pipelines"}
 KEDRO = {"kedro", "kedro_datasets", "kedro_viz", "mlflow"}
-GALLERY_COMMAND = {"command.py", "catalog_data.py"}
+GALLERY_COMMAND = {"command.py"}
 """Of the gallery, what starts it in a Kedro project."""
 
 

@@ -10,10 +10,9 @@ import numpy as np
 from web_server import page, video
 
 from video_recommender.sources.metadata import VideoInfo, sanitize_metadata
-from video_recommender.sources.web_access import WebAccess
 from video_recommender.sources.web_download import download_categories
-from video_recommender.sources.web_options import RateLimits, WebCategory, WebFilters, WebOptions
-from video_recommender.sources.web_search import WebVideo
+from video_recommender.sources.web_options import RateLimits, WebAccess, WebCategory, WebFilters, WebOptions
+from video_recommender.sources.web_videos import WebVideo
 
 FAST = RateLimits(retries=2, sleep_between_videos_s=(0, 0), video_timeout_s=30)
 MEDIA_TYPES = {
@@ -30,7 +29,7 @@ class Downloads:
 
     def __init__(self, folder):
         self.access = WebAccess(folder / "partial")
-        self.records = {}
+        self.states = {}
         self.contents = {}
         self.seed = 1
 
@@ -39,28 +38,28 @@ class Downloads:
         chosen = WebOptions(
             **{"filters": ANY, "rate_limits": FAST, "max_megabytes": 1, **options}, categories=categories
         )
-        for update in download_categories(chosen, self.access, dict(self.records), self.seed):
+        for update in download_categories(chosen, self.access, dict(self.states), self.seed):
             self.keep(update)
         return self
 
     def keep(self, update):
         for video_id, partition in update.items():
             if partition is None:
-                del self.records[video_id]
+                del self.states[video_id]
                 continue
-            self.records[video_id] = partition.record
-            if partition.content:
-                self.contents[video_id] = Path(partition.content.target).read_bytes()
+            self.states[video_id] = partition.state
+            if partition.value:
+                self.contents[video_id] = Path(partition.value.target).read_bytes()
 
     def statuses(self):
-        return [record.status for record in self.records.values()]
+        return [state.status for state in self.states.values()]
 
     def only(self):
-        (record,) = self.records.values()
-        return record
+        (state,) = self.states.values()
+        return state
 
     def titles(self):
-        return [record.details["title"] for record in self.records.values() if record.is_ok]
+        return [state.properties["title"] for state in self.states.values() if state.is_ok]
 
     def partial_files(self):
         return list(self.access.partial_folder.iterdir())

@@ -11,7 +11,7 @@ from web_downloads import Downloads, noise
 from web_server import Web
 
 from video_recommender.media.clip_rendering import render_clip
-from video_recommender.sources import retry, ytdlp_client
+from video_recommender.sources import web_errors, ytdlp_client
 from video_recommender.sources.photos import ClipOptions, ClipStyle, list_photo_folder, plan_clips
 
 BUNDLED = Path(str(files("skimage") / "data"))
@@ -45,8 +45,8 @@ def web() -> Iterator[Web]:
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait no longer than a local server needs."""
-    monkeypatch.setattr(retry, "BACKOFF_S", 0.05)
-    monkeypatch.setattr(retry, "MAX_PAUSE_S", 3.0)
+    monkeypatch.setattr(web_errors, "BACKOFF_S", 0.05)
+    monkeypatch.setattr(web_errors, "MAX_PAUSE_S", 3.0)
     monkeypatch.setattr(ytdlp_client, "SLEEP_BETWEEN_REQUESTS_S", 0.0)
     monkeypatch.setattr(ytdlp_client, "SOCKET_TIMEOUT_S", 1.0)
 

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from video_recommender.console_output import quiet_libraries
 from video_recommender.incremental.stages import parameter_groups, stage_of
-from video_recommender.sources.web_access import strip_credentials
+from video_recommender.sources.web_options import strip_credentials
 
 if TYPE_CHECKING:
     import keras
@@ -111,7 +111,8 @@ class MlflowTracking:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Track a dataset if its catalog entry says so."""
-        if isinstance(self._catalog[dataset_name], MemoryDataset) or data == {}:  # nothing was stored
+        is_empty = isinstance(data, dict) and not data
+        if is_empty or isinstance(self._catalog[dataset_name], MemoryDataset):  # nothing was stored
             return
         if not self._is_running:
             self._start()

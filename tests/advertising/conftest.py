@@ -2,7 +2,7 @@
 
 import pytest
 
-from video_recommender.advertising.example_viewers import SCENARIOS, example_viewers
+from video_recommender.advertising.environment import SCENARIOS, example_viewers
 from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
 
 EVERY_SCENARIO = {

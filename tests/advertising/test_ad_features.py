@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.advertising import ad_features
-from video_recommender.advertising.ad_features import (
+from video_recommender.advertising import viewers
+from video_recommender.advertising.viewers import (
     VideoProjection,
     categories_of_videos,
     category_probabilities,
@@ -49,7 +49,7 @@ def test_the_projection_weighs_less_than_the_category_probabilities() -> None:
 
 
 def test_the_projection_keeps_the_directions_of_largest_variation_also_for_new_videos(monkeypatch) -> None:
-    monkeypatch.setattr(ad_features, "OBSERVED_AXES", 3)
+    monkeypatch.setattr(viewers, "OBSERVED_AXES", 3)
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(50, 3)) @ rng.normal(size=(3, 20))
     table = pd.DataFrame(vectors, pd.Index([f"v/{number}" for number in range(50)], name="video_id"))

@@ -6,17 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.advertising.ad_features import VideoProjection
 from video_recommender.advertising.ad_selection import (
     can_rank_new_video,
     rank_ads,
     rank_ads_for_new_video,
-    recommend_first_ads,
-    tabulate_observations,
 )
 from video_recommender.advertising.optimum import OptimalPolicy
 from video_recommender.advertising.policies import QNetworkPolicy, one_hot
-from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
+from video_recommender.advertising.viewers import VideoProjection, ViewerModel, ViewerOptions
+from video_recommender.pipelines.advertising.nodes import observe_first_ads, recommend_ads
 
 POINTS = pd.DataFrame([[0.6, 0.8]], columns=["a", "b"])
 
@@ -37,7 +35,7 @@ def policy_with_values(viewers: ViewerModel, values: list[float]) -> QNetworkPol
 
 
 def test_each_video_gets_the_ad_that_earns_most_before_it(viewers) -> None:
-    table = recommend_first_ads(viewers, OptimalPolicy.solve(viewers))
+    table = recommend_ads(viewers, OptimalPolicy.solve(viewers))
 
     best = {"cats": ("cats-long", 0.9), "concerts": ("concerts-long", 1.0), "car races": ("car-races-long", 0.8)}
     assert table["video_id"].tolist() == list(viewers.video_ids)
@@ -53,14 +51,14 @@ def test_the_expected_reward_of_an_ad_is_its_mean_over_all_tastes(viewers) -> No
         def action_probabilities(self, model, sessions):
             return one_hot(np.full(len(sessions), model.ads.ad_ids.index("cats-long")), len(model.ads))
 
-    table = recommend_first_ads(with_tastes, CatsLong()).set_index("video_id")["expected_reward"]
+    table = recommend_ads(with_tastes, CatsLong()).set_index("video_id")["expected_reward"]
 
     assert table["cats/30"] == pytest.approx(3 * 0.3 * (1.5 + 0.5 + 0.5) / 3)
 
 
 def test_the_ranking_of_a_video_starts_with_its_recommended_ad_and_has_all_others_by_value(viewers) -> None:
     policy = policy_with_values(viewers, [1, 5, 0, 4, 3, 2])
-    recommended = recommend_first_ads(viewers, policy).set_index("video_id").loc["cats/30"]
+    recommended = recommend_ads(viewers, policy).set_index("video_id").loc["cats/30"]
 
     ranked = rank_ads(viewers, policy, "cats/30")
 
@@ -114,7 +112,7 @@ def test_points_of_another_object_space_cannot_be_ranked(viewers, corpus_viewers
 
 
 def test_the_table_of_observations_has_a_named_column_per_observed_value(viewers) -> None:
-    table = tabulate_observations(viewers)
+    table = observe_first_ads(viewers)
 
     sessions = viewers.start_sessions(90, np.random.default_rng(0), np.arange(90))
     assert np.array_equal(table.to_numpy(), viewers.observe(sessions))

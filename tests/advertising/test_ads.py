@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from video_recommender.advertising.ads import AdInventory, check_ads, generate_ads, require_categories
-from video_recommender.advertising.example_viewers import assignment_ads
+from video_recommender.advertising.environment import assignment_ads
 
 ASSIGNMENT = Path(__file__).parents[2] / "conf/base/assignment_ads.csv"
 

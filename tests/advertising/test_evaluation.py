@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from video_recommender.advertising.baseline_agents import train_q_table
 from video_recommender.advertising.evaluation import (
     AdEvaluationOptions,
-    add_regret,
     evaluate_on_unseen_videos,
     evaluate_policies,
+    plot_choices,
     reference_policies,
     split_videos,
     tabulate_choices,
 )
-from video_recommender.advertising.plots import plot_choices, plot_learning_curve
 from video_recommender.advertising.policies import KindPolicy, MatchedGreedyPolicy, RandomPolicy
-from video_recommender.advertising.tabular_q_learning import train_q_table
+from video_recommender.advertising.training import add_regret, plot_learning_curve
 
 OPTIONS = AdEvaluationOptions(runs=4, sessions=500)
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from pandera.typing import DataFrame
 
-from video_recommender.advertising.example_viewers import SCENARIOS, example_viewers
+from video_recommender.advertising.environment import SCENARIOS, example_viewers
 from video_recommender.advertising.off_policy import (
     LoggedSteps,
     aggregate_states,

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from video_recommender.advertising.ads import generate_ads
-from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.ads import AdInventory, generate_ads
+from video_recommender.advertising.environment import example_viewers
 from video_recommender.advertising.optimum import OptimalPolicy, bracket_optimum
 from video_recommender.advertising.policies import RandomPolicy
 from video_recommender.advertising.simulation import simulate
@@ -17,7 +17,8 @@ from video_recommender.advertising.viewers import ABSENT, ViewerModel, ViewerOpt
 def six_videos() -> ViewerModel:
     """Few enough videos to enumerate all histories of a session; every video recommends all others."""
     asked = ViewerOptions(max_videos=5, annoyance_long=0.4, annoyance_repeat=0.4)
-    model = example_viewers(generate_ads(["cats", "dogs"], seed=3), asked, videos_per_category=3)
+    ads = AdInventory.from_table(generate_ads(["cats", "dogs"], seed=3))
+    model = example_viewers(ads, asked, videos_per_category=3)
     return replace(model, similarity=np.random.default_rng(0).uniform(0.1, 1, model.similarity.shape))
 
 

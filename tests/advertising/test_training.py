@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.advertising.contextual_bandit import train_contextual_bandit
+from video_recommender.advertising.baseline_agents import train_contextual_bandit, train_q_table
 from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
+from video_recommender.advertising.environment import SCENARIOS, example_viewers
 from video_recommender.advertising.evaluation import AdEvaluationOptions, evaluate_policies, reference_policies
-from video_recommender.advertising.example_viewers import SCENARIOS, example_viewers
-from video_recommender.advertising.tabular_q_learning import train_q_table
 from video_recommender.advertising.training import EVALUATIONS, PARALLEL_SESSIONS
 
 FEW_STEPS = EVALUATIONS * PARALLEL_SESSIONS  # one evaluation per round

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from video_recommender.advertising.ads import AdInventory, generate_ads
-from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.environment import example_viewers
 from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel, ViewerOptions
 
 MANY = 40_000

@@ -10,11 +10,11 @@ from object_store import BUCKET, object_store
 
 from video_recommender.datasets import FrameFolderDataset, VideoFileDataset
 from video_recommender.datasets.atomic_catalog import AtomicCatalog
-from video_recommender.incremental.dataset_location import dataset_location
-from video_recommender.incremental.file_digest import path_digest
+from video_recommender.incremental.file_digest import ABSENT, dataset_digest
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoBytes, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
+from video_recommender.storage.partitions import STATE_FOLDER
 from video_recommender.storage.paths import parse_path, require_local_path
 
 ROOT = f"s3://{BUCKET}"
@@ -103,7 +103,7 @@ def test_folder_of_videos_is_listed_by_category_and_a_replaced_one_is_noticed(st
 
 @pytest.mark.parametrize("name", ["nothing", "kept"])
 def test_folder_that_is_no_source_is_refused(store, name):
-    store.pipe_file(f"{BUCKET}/kept/.state/000001-a.jsonl", b"{}")
+    store.pipe_file(f"{BUCKET}/kept/{STATE_FOLDER}/1.jsonl", b"{}")
 
     with pytest.raises(ValueError, match=rf"{ROOT}/{name}.*: name a folder of videos"):
         list_folder(f"{ROOT}/{name}")
@@ -134,18 +134,17 @@ def test_old_content_stays_when_saving_fails(store, kind):
 def test_content_at_the_location_of_a_dataset_has_a_digest(store, entry):
     credentials = {"store": {"key": "anybody", "secret": "not secret"}}
     catalog = AtomicCatalog.from_config({"made": entry}, credentials)
-    filesystem, path = dataset_location(catalog["made"])
-    nothing = path_digest(filesystem, path)
+    nothing = dataset_digest(catalog["made"])
 
     digests = []
     for run in (1, 2, 1):
         catalog.save("made", {"run": run})
-        digests.append(path_digest(filesystem, path))
+        digests.append(dataset_digest(catalog["made"]))
     with pytest.raises(DatasetError):
         catalog.save("made", {"run": lambda: None})
 
     assert json.loads(store.cat_file(f"{BUCKET}/made.json")) == {"run": 1}
-    assert nothing is None
+    assert nothing == ABSENT
     assert digests[0] == digests[2] != digests[1]
 
 

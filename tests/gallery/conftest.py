@@ -13,10 +13,9 @@ from coloured_corpus import films, made
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from video_recommender.gallery.gallery import Gallery, Sampling
-from video_recommender.gallery.new_video import NewVideoAnalyst
+from video_recommender.gallery.gallery import Gallery
+from video_recommender.gallery.new_video import NewVideoAnalyst, UploadLimits
 from video_recommender.gallery.project_data import ProjectData, UnreadableDataError
-from video_recommender.gallery.uploads import UploadLimits
 from video_recommender.gallery.web_app import create_app
 from video_recommender.reporting.thumbnails import ThumbnailCache
 from video_recommender.similarity.recommender import RecommendationOptions
@@ -76,7 +75,7 @@ def gallery(store, thumbnails) -> Gallery:
 
 @pytest.fixture
 def analyst(gallery) -> NewVideoAnalyst:
-    return NewVideoAnalyst(gallery, Sampling(), RecommendationOptions(), UploadLimits(megabytes=1, minutes=1))
+    return NewVideoAnalyst(gallery, RecommendationOptions(), UploadLimits(megabytes=1, minutes=1))
 
 
 @pytest.fixture

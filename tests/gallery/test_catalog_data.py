@@ -13,11 +13,11 @@ from kedro.io import DataCatalog
 
 import video_recommender.gallery
 from video_recommender.cli import cli
-from video_recommender.gallery.catalog_data import CatalogData
+from video_recommender.gallery.command import CatalogData
 from video_recommender.gallery.project_data import CREATED_BY, ProjectData, UnavailableError
 
 PACKAGE = Path(video_recommender.gallery.__file__).parent
-KNOWS_KEDRO = {"catalog_data.py", "command.py"}
+KNOWS_KEDRO = {"command.py"}
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def stored(tmp_path) -> CatalogData:
         "validator": "video_recommender.schemas.Recommendations",
     }
     tables = {
-        "type": "video_recommender.datasets.RecordedPartitionedDataset",
+        "type": "video_recommender.incremental.StatefulPartitionedDataset",
         "path": str(tmp_path / "data" / "detections"),
         "filename_suffix": ".parquet",
         "dataset": "pandas.ParquetDataset",
@@ -66,17 +66,17 @@ def test_a_table_with_other_columns_is_unavailable(stored) -> None:
 
 def test_one_damaged_partition_does_not_harm_the_others(stored) -> None:
     from video_recommender.gallery.project_data import UnreadableDataError
-    from video_recommender.storage.partitions import Partition, PartitionRecord
+    from video_recommender.storage.partitions import Partition, PartitionState
 
     seen = pd.DataFrame({"frame": [1]})
-    stored._catalog.save("detections", {f"pets/{name}": Partition(PartitionRecord("1"), seen) for name in "ab"})
+    stored._catalog.save("detections", {f"pets/{name}": Partition(PartitionState("1"), seen) for name in "ab"})
     (stored.path("detections") / "pets" / "a.parquet").write_bytes(b"no table")
 
     partitions = ProjectData(stored).load("detections")
 
-    assert len(partitions["pets/b"].load()) == 1
+    assert len(partitions["pets/b"]()) == 1
     with pytest.raises(UnreadableDataError):
-        partitions["pets/a"].load()
+        partitions["pets/a"]()
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)

@@ -7,7 +7,7 @@ from coloured_pictures import ColourDetector, segmenter_of
 from sklearn.linear_model import LogisticRegression
 
 from video_recommender.gallery.gallery import Sampling
-from video_recommender.gallery.uploads import UploadRejectedError
+from video_recommender.gallery.new_video import UploadRejectedError
 from video_recommender.media.sampling import sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.object_segmenter import segment_video

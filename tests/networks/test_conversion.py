@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from video_recommender.networks.conversion import convert_pretrained, run_in_subprocess
-from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.frame_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel, last_layer_weights
 
 

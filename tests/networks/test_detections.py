@@ -12,8 +12,7 @@ from video_recommender.networks.detections import (
     mean_absolute_difference,
     predict_changed_frames,
 )
-from video_recommender.networks.frame_classifier import FramePredictions
-from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.frame_classifier import FramePredictions, LiteRTClassifier
 from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 
 

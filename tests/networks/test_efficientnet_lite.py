@@ -12,7 +12,7 @@ from video_recommender.networks.efficientnet_lite import (
     VARIANTS,
     build_efficientnet_lite,
     read_state_dict,
-    read_verified_weights,
+    verify_weights,
 )
 from video_recommender.networks.pretrained import (
     KerasModel,
@@ -71,12 +71,12 @@ def test_a_truncated_or_edited_weights_file_is_reported_by_name(damage, weights_
     damaged.write_bytes(damage(weights_file.read_bytes()))
 
     with pytest.raises(ValueError, match=r"lite0\.pth is damaged"):
-        read_verified_weights(damaged, LITE0.sha256)
+        verify_weights(damaged, LITE0.sha256)
 
 
 def test_a_missing_weights_file_is_reported_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"lite0\.pth is missing: reinstall"):
-        read_verified_weights(tmp_path / "lite0.pth", LITE0.sha256)
+        verify_weights(tmp_path / "lite0.pth", LITE0.sha256)
 
 
 class Malicious:

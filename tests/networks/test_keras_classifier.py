@@ -1,4 +1,5 @@
 import logging
+import os
 import pickle
 import threading
 import time
@@ -8,21 +9,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from video_recommender.incremental.parallel import WorkerOptions, map_videos
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
 
-from video_recommender.media.frames import FrameFolder, Frames
+from video_recommender.incremental import IncrementalRunner, StatefulPartitionedDataset, per_partition
+from video_recommender.media.frames import Frames
 from video_recommender.networks.detections import classify_frames
-from video_recommender.networks.keras_classifier import (
+from video_recommender.networks.frame_classifier import (
     MAX_BATCH_FRAMES,
     BatchingPredictor,
+    FrameClassifier,
     KerasClassifier,
+    LiteRTClassifier,
     Outputs,
     free_gpu_bytes,
     make_keras_classifier,
     max_batch_frames,
-    workers_for,
 )
-from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel
 
 
@@ -72,38 +75,39 @@ def test_frames_of_another_size_are_resized_as_for_litert(
     )
 
 
-def test_threads_share_the_network_and_a_damaged_video_does_not_stop_them(
-    in_keras: KerasClassifier, classifier: LiteRTClassifier, photos: Frames, tmp_path: Path
+def test_threads_share_the_network(in_keras: KerasClassifier, classifier: LiteRTClassifier, photos: Frames) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(lambda photo: classify_frames(np.stack([photo, photo]), in_keras), photos))
+
+    for photo, outcome in zip(photos, outcomes, strict=True):
+        expected = classify_frames(np.stack([photo, photo]), classifier).detections
+        assert outcome.detections["class_name"].tolist() == expected["class_name"].tolist()
+        np.testing.assert_allclose(outcome.detections["confidence"], expected["confidence"], atol=1e-4)
+
+
+def test_workers_are_threads_if_the_network_runs_in_keras(
+    in_keras: KerasClassifier, classifier: LiteRTClassifier, tmp_path: Path
 ) -> None:
-    folders = {f"pets/{name}": FrameFolder(tmp_path / name) for name in ("cat", "coffee", "rocket", "bad")}
-    for photo, folder in zip([*photos, None], folders.values(), strict=True):
-        folder.path.mkdir()
-        for number in (1, 2):
-            file = folder.path / f"{number}.jpg"
-            file.write_bytes(b"no picture") if photo is None else cv2.imwrite(str(file), photo[:, :, ::-1])
-    workers = workers_for(in_keras, WorkerOptions(jobs=4))
+    def find_process(_video: int, _network: FrameClassifier) -> int:
+        return os.getpid()
 
-    outcomes = {
-        outcome.video_id: outcome
-        for outcome in map_videos(lambda folder: classify_frames(folder, in_keras), folders, workers, "Naming objects")
-    }
+    def processes(network: FrameClassifier) -> set[int]:
+        catalog = DataCatalog(
+            {
+                "videos": MemoryDataset({"first": 1, "second": 2}, copy_mode="assign"),
+                "network": MemoryDataset(network, copy_mode="assign"),
+                "process_ids": StatefulPartitionedDataset(
+                    path=f"{tmp_path}/{network.digest}", dataset="json.JSONDataset"
+                ),
+                "params:workers": MemoryDataset({"backend": "loky", "jobs": 2}),
+            }
+        )
+        node = per_partition(find_process, ["videos", "network"], "process_ids", name="find_process")
+        IncrementalRunner().run(Pipeline([node]), catalog)
+        return {load() for load in catalog.load("process_ids").values()}
 
-    assert outcomes.pop("pets/bad").status == "damaged"
-    for video_id, outcome in outcomes.items():
-        assert outcome.result is not None
-        expected = classify_frames(folders[video_id], classifier).detections
-        assert outcome.result.detections["class_name"].tolist() == expected["class_name"].tolist()
-        np.testing.assert_allclose(outcome.result.detections["confidence"], expected["confidence"], atol=1e-4)
-
-
-def test_only_a_keras_classifier_replaces_processes_by_threads(
-    in_keras: KerasClassifier, classifier: LiteRTClassifier
-) -> None:
-    processes, here = WorkerOptions(jobs=3), WorkerOptions(backend="sequential")
-
-    assert workers_for(classifier, processes) == processes
-    assert workers_for(in_keras, processes) == WorkerOptions(backend="threading", jobs=3)
-    assert workers_for(in_keras, here) == here
+    assert processes(in_keras) == {os.getpid()}
+    assert os.getpid() not in processes(classifier)
 
 
 def test_the_batch_size_depends_on_the_free_memory(lite0: KerasModel) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from video_recommender.media.frames import Frames
 from video_recommender.networks.conversion import convert_classifier
-from video_recommender.networks.litert_classifier import FRAMES_PER_CALL, LiteRTClassifier
+from video_recommender.networks.frame_classifier import FRAMES_PER_CALL, LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel, build_network
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from video_recommender.networks.object_detector import DetectedObjects
+from video_recommender.networks.detected_objects import DetectedObjects
 from video_recommender.networks.object_masks import Box, likely_pixels, mask_objects, pixel_boxes
 
 

@@ -4,9 +4,8 @@ import shutil
 import numpy as np
 import pytest
 
-from video_recommender.networks.object_classes import read_label_map
 from video_recommender.networks.object_masks import mask_objects
-from video_recommender.networks.saved_detector import digest_model, find_model, open_saved_detector
+from video_recommender.networks.saved_detector import digest_model, find_model, open_saved_detector, read_label_map
 
 NAMES = {1: "bright", 2: "dark"}
 

@@ -9,24 +9,24 @@ from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.video import VideoError
 from video_recommender.networks.training_images import (
     SelectedFrames,
+    augment,
     balance_classes,
     check_classes,
     group_folders,
-    labelled_corpus,
     list_image_folder,
     select_distinct_frames,
 )
-from video_recommender.storage.partitions import RECORDS
+from video_recommender.storage.partitions import STATE_FOLDER
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    places = ("cats/1.png", "cats/two cats/1.png", "cats/two cats/late/1.png", "dogs/1.png", "dogs/two cats/2.png")
-    for shade, place in enumerate(places):
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    files = ("cats/1.png", "cats/two cats/1.png", "cats/two cats/late/1.png", "dogs/1.png", "dogs/two cats/2.png")
+    for shade, name in enumerate(files):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         picture = np.full((20, 60, 3), 40 * shade, np.uint8)
         picture[:, 20:40] = (0, 0, 255)
-        cv2.imwrite(str(tmp_path / place), picture)
+        cv2.imwrite(str(tmp_path / name), picture)
     return tmp_path
 
 
@@ -61,17 +61,16 @@ def test_an_unreadable_image_is_reported_by_name(folder: Path) -> None:
 
 
 def test_the_projects_own_image_folder_is_rejected(folder: Path) -> None:
-    (folder / RECORDS).mkdir()
+    (folder / STATE_FOLDER).mkdir()
 
     with pytest.raises(ValueError, match="copy its sub-folders into a folder of your own"):
         list_image_folder(folder, size=8)
 
 
 def test_groups_of_videos_have_valid_folder_names() -> None:
-    assert group_folders(["animals/pool-1", "Ana's channel"]) == {
-        "animals/pool-1": "animals-pool-1",
-        "Ana's channel": "ana-s-channel",
-    }
+    corpus = pd.DataFrame({"video_id": ["animals/1", "sports/2"], "group": ["animals/pool-1", "Ana's channel"]})
+
+    assert group_folders(corpus).to_dict() == {"animals/1": "animals-pool-1", "sports/2": "ana-s-channel"}
 
 
 def test_selected_frames_are_copied_byte_by_byte(tmp_path: Path) -> None:
@@ -127,16 +126,22 @@ def test_large_classes_are_limited_by_the_smallest() -> None:
     assert list(kept.values()) == [[2]] * 6
 
 
-def test_only_labelled_videos_of_the_corpus_are_used() -> None:
-    corpus = pd.DataFrame(
-        {
-            "video_id": ["pets/cat", "pets/copy", "unlabelled/1"],
-            "category": ["pets", "pets", None],
-            "group": ["cat", "cat", "1"],
-            "title": "",
-            "repeats": [None, "pets/cat", None],
-            "is_used": [True, False, True],
-        }
-    )
+def test_changes_of_an_image_depend_on_its_content_and_position_and_the_seed() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    twice = np.stack([images[0], images[0]])
 
-    assert labelled_corpus(corpus).index.tolist() == ["pets/cat"]
+    def views(frames: np.ndarray, seed: int = 1) -> list[np.ndarray]:
+        return [view for _, view in augment(frames, seed)]
+
+    assert np.array_equal(views(images)[:2], views(images[:2]))
+    assert not np.array_equal(*views(twice))
+    assert not np.array_equal(views(images), views(images, seed=2))
+    assert all(np.array_equal(image, first) for image, (first, _) in zip(images, augment(images, 1), strict=True))
+
+
+def test_another_image_is_changed_in_another_way() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (1, 16, 16, 3)).astype(np.uint8)
+
+    (_, view), (_, view_of_mirrored) = (next(augment(frames, 1)) for frames in (image, image[:, ::-1]))
+
+    assert not np.array_equal(view[::-1], view_of_mirrored)

@@ -12,21 +12,21 @@ from video_recommender.reporting.contact_sheets import (
     CaptionedPicture,
     SheetRow,
     draw_sheet,
-    rows_of_detections,
+    rows_of_frames,
     rows_of_neighbours,
 )
 from video_recommender.reporting.examples import CategoryOverview
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.storage.partitions import Partitions
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 
 
 def test_frames_are_shown_with_what_the_network_took_them_for(frames: Partitions[FrameFolder]) -> None:
     table = pd.DataFrame({"frame": [1, 2, 3], "class_name": ["tabby", "lynx", "pug"], "confidence": [0.5, 0.25, 0.125]})
-    detections = Partitions({"cats/a": StoredPartition(PartitionRecord("made"), lambda: table)})
+    detections = Partitions.from_values({"cats/a": table})
     cats = CategoryOverview("cats", 2, 2, 6, ("cats/a", "cats/b"))
 
-    (row,) = rows_of_detections([cats], frames, detections)
+    (row,) = rows_of_frames([cats], frames, detections)
 
     assert [shown.caption for shown in row.pictures] == ["lynx\n0.25"]
     assert abs(int(row.pictures[0].picture.mean()) - 2) <= 1  # the grey of the second frame

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_recommender.reporting.model_card import estimate_mean
+from video_recommender.reporting.report import estimate_mean
 
 
 def test_the_interval_is_wider_where_videos_of_a_group_are_similar() -> None:

@@ -13,7 +13,7 @@ from video_recommender.storage.partitions import Partitions
 
 
 def test_a_thumbnail_is_the_middle_frame_scaled_down(frames: Partitions[FrameFolder]) -> None:
-    uri = thumbnail_uri(frames["dogs/c"].load())
+    uri = thumbnail_uri(frames.load("dogs/c"))
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
 
     assert picture.shape == (EMBEDDED_SIDE * 90 // 160, EMBEDDED_SIDE, 3)

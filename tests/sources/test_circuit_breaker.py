@@ -2,7 +2,7 @@ import pytest
 from web_downloads import ANY, FAST, feed
 from web_server import Web, page, refusal, video
 
-from video_recommender.sources.retry import CircuitBreaker
+from video_recommender.sources.web_errors import CircuitBreaker
 from video_recommender.sources.web_options import WebCategory
 
 ONCE = FAST.model_copy(update={"retries": 0})

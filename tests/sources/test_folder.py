@@ -55,14 +55,14 @@ def test_videos_of_one_deeper_folder_are_one_group(tmp_path):
 
 @pytest.mark.parametrize("named", ["videos", "videos/dogs"])
 def test_the_place_where_the_project_keeps_its_videos_is_no_source(tmp_path, named):
-    place(tmp_path, "videos/dogs/a.mp4", "videos/.records/dogs/a.json")
+    place(tmp_path, "videos/dogs/a.mp4", "videos/.state/1.jsonl")
 
     with pytest.raises(ValueError, match="stores its own copies and links"):
         list_folder(tmp_path / named)
 
 
 def test_what_the_project_keeps_within_a_source_is_left_out(tmp_path):
-    place(tmp_path, "dogs/a.mp4", "data/videos/dogs/a.mp4", "data/videos/.records/dogs/a.json")
+    place(tmp_path, "dogs/a.mp4", "data/videos/dogs/a.mp4", "data/videos/.state/1.jsonl")
 
     assert ids(tmp_path) == ["dogs/a"]
 

@@ -9,9 +9,8 @@ from yt_dlp.extractor.common import InfoExtractor
 
 from video_recommender.schemas import VideoManifest
 from video_recommender.sources.metadata import sanitize_metadata
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_download import WebDownloader
-from video_recommender.sources.web_options import WebFilters
+from video_recommender.sources.web_options import WebAccess, WebFilters
+from video_recommender.sources.web_videos import WebDownloader
 
 
 class OddSite(InfoExtractor):
@@ -47,8 +46,8 @@ def odd_site(monkeypatch, web, clips):
 
 def manifest_of(downloads):
     rows = [
-        {**record.details, "video_id": video_id, "status": record.status, "error": record.error, "photos": ""}
-        for video_id, record in downloads.records.items()
+        {**state.properties, "video_id": video_id, "status": state.status, "error": state.error, "photos": ""}
+        for video_id, state in downloads.states.items()
     ]
     return VideoManifest.validate(pd.DataFrame(rows, columns=list(VideoManifest.to_schema().columns)))
 
@@ -114,7 +113,7 @@ def test_numbers_in_text_form_are_parsed(web, downloads, odd_site, monkeypatch):
     downloads.run(web.url("/odd1"))
 
     assert downloads.statuses() == ["ok"]
-    assert downloads.only().details["view_count"] == 42
+    assert downloads.only().properties["view_count"] == 42
 
 
 def test_an_entry_of_a_list_that_is_none_does_not_end_the_list(web, clips, downloads, odd_site, monkeypatch):
@@ -166,7 +165,7 @@ def test_a_cookie_that_a_site_repeats_is_not_revealed(web, clips, downloads):
     downloads.run(web.url("/cat"), web.url("/page"))
 
     assert downloads.statuses()[0] == "ok"
-    assert "s3cret" not in repr(downloads.records)
+    assert "s3cret" not in repr(downloads.states)
 
 
 def test_valid_metadata_is_kept():

@@ -13,7 +13,7 @@ from video_recommender.sources.listing import FolderOptions, IngestionOptions, P
 from video_recommender.sources.metadata import VideoMetadata
 from video_recommender.sources.photos import ClipOptions, list_photo_folder, plan_clips
 from video_recommender.sources.web_options import WebCategory, WebOptions
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.storage.partitions import Partitions, PartitionState
 
 BUNDLED = Path(str(files("skimage") / "data"))
 SHORT_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5))
@@ -164,13 +164,13 @@ def downloaded(status="ok", error="", category="pets", **metadata):
         "source": "https://videos.example/1",
         "group": "Ana",
     }
-    record = PartitionRecord("choice", status, error, {**vars(VideoMetadata("Cat")), **known, **metadata})
-    return StoredPartition(record, lambda: VideoFile(Path("/downloads/pets/cat.mp4")))
+    return PartitionState("options", status, error, properties={**vars(VideoMetadata("Cat")), **known, **metadata})
 
 
 def offer_downloads(**downloads):
     options = IngestionOptions(source="youtube", youtube=WebOptions(categories={"pets": WebCategory()}))
-    stored = Partitions({f"pets/{name}": download for name, download in downloads.items()})
+    states = {f"pets/{name}": state for name, state in downloads.items()}
+    stored = Partitions(states, lambda _: VideoFile(Path("/downloads/pets/cat.mp4")))
     return {video.video_id: video for video in list_source_videos(options, None, stored, seed=1)}
 
 
@@ -186,7 +186,7 @@ def test_failed_downloads_are_listed_with_the_reason():
     gone = offer_downloads(gone=downloaded("unavailable", "It is gone"))["pets/gone"]
 
     with pytest.raises(VideoError, match="It is gone") as raised:
-        pickle.loads(pickle.dumps(gone.fetch))()
+        pickle.loads(pickle.dumps(gone)).fetch()
 
     assert raised.value.status == "unavailable"
 

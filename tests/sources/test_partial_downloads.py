@@ -12,9 +12,8 @@ from web_server import SocksProxy, Web, broken_off, counted, page, refusal, vide
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources.partial_files import TransferMonitor
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_download import WebDownloader
-from video_recommender.sources.web_options import WebOptions
+from video_recommender.sources.web_options import WebAccess, WebOptions
+from video_recommender.sources.web_videos import WebDownloader
 
 ONCE = FAST.model_copy(update={"retries": 0})
 
@@ -231,7 +230,7 @@ def test_no_other_program_is_started_so_that_none_is_given_cookies(web, large_cl
 
     assert downloads.statuses() == ["ok", "unsupported", "live"]
     assert not (tmp_path / "started").exists()
-    assert "s3cret" not in repr(downloads.records)
+    assert "s3cret" not in repr(downloads.states)
 
 
 @pytest.mark.parametrize(

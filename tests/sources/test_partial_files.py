@@ -1,7 +1,7 @@
 import av
 import pytest
 
-from video_recommender.media.probe import probe_video
+from video_recommender.media.decoding import probe_video
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.sources.partial_files import check_complete, is_longer_than, truncate_video
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo
 from video_recommender.media.video import VideoError
 from video_recommender.sources.photos import list_photo_folder, split_into_pools
 

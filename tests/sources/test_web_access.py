@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_options import WebAccess
 
 COOKIES = """\
 # Netscape HTTP Cookie File

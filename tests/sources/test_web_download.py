@@ -12,9 +12,8 @@ from web_server import Web, broken_off, endless, first, page, redirect, refusal,
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources import ytdlp_client
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_download import WebDownloader
-from video_recommender.sources.web_options import WebCategory, WebFilters, WebOptions
+from video_recommender.sources.web_options import WebAccess, WebCategory, WebFilters, WebOptions
+from video_recommender.sources.web_videos import WebDownloader
 
 
 def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
@@ -23,8 +22,8 @@ def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
     downloads.run(web.url("/cat.mp4"))
 
     assert list(downloads.contents.values()) == [clips[0]]
-    assert downloads.only().details["category"] == "pets"
-    assert downloads.only().details["source"] == web.url("/cat.mp4")
+    assert downloads.only().properties["category"] == "pets"
+    assert downloads.only().properties["source"] == web.url("/cat.mp4")
     assert downloads.partial_files() == []
 
 
@@ -71,7 +70,7 @@ def test_the_page_of_a_video_of_a_feed_is_its_own(web, clips, downloads):
 
     downloads.run(web.url("/feed"))
 
-    pages = [record.details["webpage_url"] for record in downloads.records.values()]
+    pages = [state.properties["webpage_url"] for state in downloads.states.values()]
     assert pages == [web.url("/one"), web.url("/two.mp4")]
 
 
@@ -91,7 +90,7 @@ def test_the_metadata_of_a_page_is_stored(web, clips, downloads):
         "/cat.mp4": video(clips[0]),
     }
 
-    details = downloads.run(web.url("/cat")).only().details
+    details = downloads.run(web.url("/cat")).only().properties
 
     assert details["title"] == "Cats"
     assert details["uploader"] == "Ana"
@@ -109,7 +108,7 @@ def test_videos_of_one_uploader_are_one_group(web, clips, downloads):
 
     downloads.run(*(web.url(f"/{n}") for n in range(3)))
 
-    groups = [record.details["group"] for record in downloads.records.values()]
+    groups = [state.properties["group"] for state in downloads.states.values()]
     assert groups[0] == groups[2] != groups[1]
 
 
@@ -417,7 +416,7 @@ def test_each_category_is_filled_with_usable_videos_and_no_more_is_asked_for(web
 
     downloads.run(categories=categories)
 
-    assert [(name.split("-")[0], record.status) for name, record in downloads.records.items()] == [
+    assert [(name.split("-")[0], record.status) for name, record in downloads.states.items()] == [
         ("pets/0", "ok"),
         ("pets/1", "unavailable"),
         ("pets/2", "ok"),
@@ -446,7 +445,7 @@ def test_a_video_that_two_sources_name_is_downloaded_once_for_the_first_category
 
     downloads.run(categories={"pets": wanted, "cats": wanted})
 
-    assert [record.details["category"] for record in downloads.records.values()] == ["pets"]
+    assert [state.properties["category"] for state in downloads.states.values()] == ["pets"]
 
 
 def test_the_same_bytes_at_two_addresses_count_once(web, clips, downloads):
@@ -528,7 +527,7 @@ def test_cookies_are_sent_and_not_revealed(web, clips, downloads, tmp_path, capl
     downloads.run(web.url("/cat"), web.url("/gone.mp4"), seconds=1)
 
     assert "s3cret-cookie" in web.asked[0].headers["Cookie"]
-    assert "s3cret" not in repr(downloads.records)
+    assert "s3cret" not in repr(downloads.states)
     assert "s3cret" not in caplog.text
 
 
@@ -544,7 +543,7 @@ def test_the_proxy_is_used_and_its_password_is_not_revealed(web, clips, download
 
     assert downloads.statuses() == ["ok", "unreachable"]
     assert "Proxy-Authorization" in web.asked[0].headers
-    assert "s3cret" not in repr(downloads.records)
+    assert "s3cret" not in repr(downloads.states)
     assert "s3cret" not in caplog.text
 
 
@@ -561,7 +560,7 @@ def test_a_password_in_a_source_is_not_revealed(web, clips, downloads):
     downloads.run(web.url("/cat.mp4").replace("://", "://me:s3cret@"))
 
     assert downloads.statuses() == ["ok"]
-    assert "s3cret" not in repr(downloads.records)
+    assert "s3cret" not in repr(downloads.states)
 
 
 def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
@@ -571,10 +570,10 @@ def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
     (tmp_path / "home" / "yt-dlp" / "config").write_text("--print 'a configuration was read'")
     start = """
 from pathlib import Path
-from video_recommender.sources.web_download import WebDownloader
+from video_recommender.sources.web_videos import WebDownloader
 from video_recommender.sources.web_options import WebOptions
 from video_recommender.sources import ytdlp_client
-from video_recommender.sources.web_access import WebAccess
+from video_recommender.sources.web_options import WebAccess
 with WebDownloader(WebOptions(), WebAccess(Path("partial")), seed=1):
     print("started")
 """

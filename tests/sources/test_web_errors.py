@@ -10,8 +10,8 @@ from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, ProxyError, 
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError
 
 from video_recommender.media.video import VideoError
-from video_recommender.sources.web_access import WebAccess
 from video_recommender.sources.web_errors import classify_error
+from video_recommender.sources.web_options import WebAccess
 
 PAGE = "https://videos.example/cat"
 OPEN = WebAccess(Path("partial"))

@@ -7,7 +7,7 @@ import yaml
 
 from video_recommender.sources.metadata import VideoInfo
 from video_recommender.sources.web_options import WebCategory, WebFilters, WebOptions, is_web_url, list_web_sources
-from video_recommender.sources.web_search import filter_error
+from video_recommender.sources.web_videos import filter_error
 
 PAGE = "https://videos.example/cat"
 

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
-from video_recommender.advertising.ad_features import combine_features
 from video_recommender.advertising.ads import FloatArray
-from video_recommender.advertising.policies import AdPolicy, QNetworkPolicy
-from video_recommender.advertising.viewers import ABSENT, ViewerModel
-from video_recommender.schemas import AdObservations, AdRecommendations, VideoPoints
+from video_recommender.advertising.policies import QNetworkPolicy
+from video_recommender.advertising.viewers import ABSENT, ViewerModel, combine_features
+from video_recommender.schemas import VideoPoints
 
 
 @dataclass(frozen=True)
@@ -20,10 +18,8 @@ class AdChoice:
     """An ad that can be shown before a video, and what it is expected to earn there.
 
     Attributes:
-        ad_id: name of the ad.
         category: category that the ad is for.
         kind: `long` or `short`.
-        seconds: length of the ad.
         watch_probability: probability that it is watched before this video.
         reward: what it earns if it is watched.
         expected_reward: what it earns on average, watched or not.
@@ -41,14 +37,7 @@ class AdChoice:
 
 
 def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple[AdChoice, ...]:
-    """Rank all ads before a video of the corpus.
-
-    Returns:
-        The selected ad first, then the others by descending `session_value`.
-
-    Raises:
-        ValueError: if the corpus does not have the video.
-    """
+    """Rank all ads before a video of the corpus: the selected ad first, then the others by `session_value`."""
     if video_id not in model.video_ids:
         raise ValueError(f"Video {video_id} has no ad: run `kedro run --pipelines=advertising` again")
     video = model.video_ids.index(video_id)
@@ -60,16 +49,13 @@ def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple
 def rank_ads_for_new_video(
     model: ViewerModel, policy: QNetworkPolicy, points: DataFrame[VideoPoints], categories: Mapping[str, float]
 ) -> tuple[AdChoice, ...]:
-    """Rank all ads before a video that is not in the corpus; see `rank_ads`.
+    """Rank all ads before a video that is not in the corpus, as `rank_ads` does, if `can_rank_new_video`.
 
     Args:
         model: the viewers that the policy was trained with.
-        policy: the trained agent.
+        policy: the agent.
         points: the new video in object space, one row.
         categories: probability of each category; categories without ads are ignored.
-
-    Raises:
-        ValueError: if the object space has changed since the policy was trained; see `can_rank_new_video`.
     """
     if model.projection is None:
         raise ValueError("These viewers have a made-up corpus without object space: use the catalog's `viewer_model`")
@@ -90,29 +76,6 @@ def rank_ads_for_new_video(
 def can_rank_new_video(model: ViewerModel, points: DataFrame[VideoPoints]) -> bool:
     """Check whether points are in the object space that the agent was trained with."""
     return model.projection is not None and model.projection.fits(points)
-
-
-def recommend_first_ads(model: ViewerModel, policy: AdPolicy) -> DataFrame[AdRecommendations]:
-    """Select the first ad for each video, with its expected reward averaged over tastes."""
-    selected = policy.action_probabilities(model, model.start_everywhere()).argmax(axis=1)
-    rewards = model.watch_probability_by_category()[model.video_category] * model.ads.reward
-    table = pd.DataFrame(
-        {
-            "video_id": model.video_ids,
-            "ad_id": [model.ads.ad_ids[ad] for ad in selected],
-            "expected_reward": rewards[np.arange(len(selected)), selected],
-        }
-    )
-    return AdRecommendations.validate(table)
-
-
-def tabulate_observations(model: ViewerModel) -> DataFrame[AdObservations]:
-    """Tabulate what an agent observes before the first ad of a session that starts at each video."""
-    features = [f"feature_{number}" for number in range(1, model.video_features.shape[1] + 1)]
-    counts = [f"{name}_{ad}" for name in ("in_a_row", "shown", "watched") for ad in model.ads.ad_ids]
-    index = pd.Index(model.video_ids, name="video_id")
-    observations = model.observe(model.start_everywhere())
-    return AdObservations.validate(pd.DataFrame(observations, index, [*features, "position", *counts]))
 
 
 def _rank(

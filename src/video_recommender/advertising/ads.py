@@ -1,6 +1,6 @@
 """The ads that can be shown: a long and a short one per category, read from the user's table or generated."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -24,8 +24,6 @@ NUMBERS: Final = {
 }
 """Requirement of each numeric column in words, with its lowest and highest value."""
 
-GENERATED_LONG_S: Final = 30.0
-GENERATED_SHORT_S: Final = 10.0
 MAX_REPORTED_PROBLEMS: Final = 5
 
 
@@ -72,7 +70,7 @@ def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
     missing = [column for column in AD_COLUMNS if column not in ad_table]
     if missing:
         raise ValueError(f"The table of ads has no column {missing[0]}: it needs {', '.join(AD_COLUMNS)}")
-    ads = ad_table[AD_COLUMNS].reset_index(drop=True)
+    ads = ad_table[AD_COLUMNS].set_axis(range(2, len(ad_table) + 2))
     problems = [*_invalid_rows(ads), *_duplicated_rows(ads)] or list(_missing_rows(ads))
     if problems:
         more = f"; and {len(problems) - MAX_REPORTED_PROBLEMS} more" if len(problems) > MAX_REPORTED_PROBLEMS else ""
@@ -81,11 +79,7 @@ def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
 
 
 def require_categories(ads: DataFrame[Ads], categories: Iterable[str]) -> None:
-    """Check that every category has ads.
-
-    Raises:
-        ValueError: if categories have none; the message names them.
-    """
+    """Check that every category has ads; raise a ValueError that names those without."""
     without = sorted(set(categories) - set(ads["category"]))
     if without:
         raise ValueError(
@@ -107,39 +101,33 @@ def _generate(category: str, seed: int) -> Iterator[tuple[str, str, str, float, 
     rng = np.random.default_rng(int(fingerprint(seed, category), 16))
     short = rng.uniform(0.6, 0.9)
     long = short * rng.uniform(0.35, 0.75)
-    yield f"{category}-long", category, "long", GENERATED_LONG_S, round(long, 2), round(rng.uniform(1.5, 3.0), 1)
-    yield f"{category}-short", category, "short", GENERATED_SHORT_S, round(short, 2), 1.0
+    yield f"{category}-long", category, "long", 30.0, round(long, 2), round(rng.uniform(1.5, 3.0), 1)
+    yield f"{category}-short", category, "short", 10.0, round(short, 2), 1.0
 
 
 def _invalid_rows(ads: pd.DataFrame) -> Iterator[str]:
     for name in ("ad_id", "category"):
         empty = ads[name].isna() | (ads[name].astype("str").str.strip() == "")
-        yield from (f"row {_row(index)} has no {name}: name one" for index in ads.index[empty])
+        yield from (f"row {row} has no {name}: name one" for row in ads.index[empty])
     unknown = ads["kind"][~ads["kind"].isin(KINDS)]
-    yield from (f"row {_row(index)} has the kind {kind!r}: choose long or short" for index, kind in unknown.items())
+    yield from (f"row {row} has the kind {kind!r}: choose long or short" for row, kind in unknown.items())
     for name, (required, lowest, highest) in NUMBERS.items():
         invalid = ads[name][~pd.to_numeric(ads[name], errors="coerce").between(lowest, highest)]
-        yield from (
-            f"row {_row(index)} has the {name} {value!r}: it must be {required}" for index, value in invalid.items()
-        )
+        yield from (f"row {row} has the {name} {value!r}: it must be {required}" for row, value in invalid.items())
 
 
 def _duplicated_rows(ads: pd.DataFrame) -> Iterator[str]:
     for names in (["ad_id"], ["category", "kind"]):
         first = ads.groupby(names, dropna=False)["ad_id"].transform(lambda group: group.index[0])
         yield from (
-            f"row {_row(index)} has the same {' and '.join(names)} as row {_row(first[index])}: remove one of them"
-            for index in ads.index[ads.duplicated(names)]
+            f"row {row} has the same {' and '.join(names)} as row {first[row]}: remove one of them"
+            for row in ads.index[ads.duplicated(names)]
         )
 
 
 def _missing_rows(ads: pd.DataFrame) -> Iterator[str]:
     for category, kinds in ads.groupby("category")["kind"]:
         for kind in set(KINDS) - set(kinds):
-            yield f"{category} has only a {kinds.iloc[0]} ad (row {_row(kinds.index[0])}): add a {kind} one"
+            yield f"{category} has only a {kinds.iloc[0]} ad (row {kinds.index[0]}): add a {kind} one"
     if ads.empty:
         yield "it has no rows: add a long and a short ad per category, or remove the table to use generated ads"
-
-
-def _row(index: Hashable) -> int:
-    return int(str(index)) + 2

@@ -14,14 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from video_recommender.advertising.ads import IntArray
 from video_recommender.advertising.policies import QNetworkPolicy
-from video_recommender.advertising.training import PARALLEL_SESSIONS, CurveCallback, LearningCurve, TrainedPolicy
+from video_recommender.advertising.training import (
+    AGENT,
+    PARALLEL_SESSIONS,
+    CurveCallback,
+    LearningCurve,
+    TrainedPolicy,
+)
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.console_output import suppress_stderr
 
 if TYPE_CHECKING:
     import keras
-
-AGENT = "deep_q_network"
 
 FIRST_EPSILON, LAST_EPSILON = 1.0, 0.3
 """Exploration rate. It stays high because many ads are nearly as good as the best and take many trials to separate."""
@@ -48,22 +52,18 @@ class AgentOptions(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedAgent(TrainedPolicy[QNetworkPolicy]):
+class TrainedAgent(TrainedPolicy):
     """The trained agent; `network` is the policy as a Keras model, from observations to action values."""
 
+    policy: QNetworkPolicy
     network: "keras.Model"
 
 
 @dataclass(frozen=True, eq=False)
 class Transitions:
-    """Transitions of the Markov decision process. The first axis of every array is the transition.
+    """Transitions of the Markov decision process; `continues` is 1 if the session continues, else 0.
 
-    Attributes:
-        observations: before the action, float32, shape (n, observed).
-        actions: index of the ad, int64, shape (n,).
-        rewards: float32, shape (n,).
-        continues: 1 if the session continues, else 0; float32, shape (n,).
-        next_observations: float32, shape (n, observed).
+    Observations have the shape (n, observed), all others (n,).
     """
 
     observations: NDArray[np.float32]
@@ -106,13 +106,9 @@ class ReplayBuffer:
 def train_deep_q_network(
     model: ViewerModel, options: AgentOptions, seed: int, on_evaluation: CurveCallback | None = None
 ) -> TrainedAgent:
-    """Train the agent on simulated viewers.
+    """Train the agent on simulated viewers, of which it uses the observations and the highest reward of an ad.
 
-    Args:
-        model: the viewers, of which the agent uses the observations and the highest reward of an ad.
-        options: see `AgentOptions`.
-        seed: random seed; the same seed and viewers give the same agent on the same machine.
-        on_evaluation: see `CurveCallback`.
+    The same seed and viewers give the same agent on the same machine.
     """
     with suppress_stderr():
         import keras
@@ -129,10 +125,7 @@ def train_deep_q_network(
         [
             keras.Input(mean.shape, name="observed"),
             keras.layers.Normalization(mean=mean, variance=deviation**2, name="normalise"),
-            *(
-                keras.layers.Dense(units, "relu", name=f"hidden_{number}")
-                for number, units in enumerate(options.hidden_units, start=1)
-            ),
+            *(keras.layers.Dense(units, "relu", name=f"hidden_{n}") for n, units in enumerate(options.hidden_units, 1)),
             keras.layers.Dense(ads, name="values"),
         ],
         name="ad_network",  # explicit names: Keras would number layers by what else was built in this process

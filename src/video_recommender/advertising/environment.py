@@ -1,4 +1,4 @@
-"""The simulated viewers as Gymnasium environments, for training agents of other libraries.
+"""Simulated viewers as Gymnasium environments, to train agents of other libraries; and viewers of a made-up corpus.
 
 >>> import gymnasium
 >>> import video_recommender.advertising.environment
@@ -6,22 +6,81 @@
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, SupportsFloat, TypeAlias, cast
+from typing import Any, ClassVar, Final, Literal, SupportsFloat, TypeAlias, cast
 
 import gymnasium
 import numpy as np
+import pandas as pd
 from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
+from pandera.typing import DataFrame
 
-from video_recommender.advertising.ads import IntArray
-from video_recommender.advertising.example_viewers import example_viewers
-from video_recommender.advertising.viewers import Sessions, StepResult, ViewerModel
+from video_recommender.advertising.ads import AD_COLUMNS, AdInventory, IntArray, check_ads
+from video_recommender.advertising.viewers import Sessions, StepResult, ViewerModel, ViewerOptions
+from video_recommender.schemas import Ads
 
 ENV_ID = "video_recommender/AdPlacement-v0"
 Observation: TypeAlias = NDArray[np.float32]
 Info: TypeAlias = dict[str, Any]
+
+SCENARIOS: Final[Mapping[str, ViewerOptions]] = {
+    "assignment": ViewerOptions(),
+    "annoyance": ViewerOptions(annoyance_long=0.2, annoyance_repeat=0.3),
+    "tastes": ViewerOptions(tastes=True),
+}
+"""`assignment`: an ad affects only its own reward. `annoyance`: long and repeated ads make viewers leave. `tastes`:
+each viewer has a favourite category that the agent cannot observe."""
+
+NEIGHBOURS, AXES = 10, 32
+SPREAD = 0.6
+"""Distance of videos from the centre of their category, which is at distance 1 from the origin."""
+
+
+def assignment_ads() -> DataFrame[Ads]:
+    """Return the ads of the assignment's example; before a car race both ads earn 0.8 on average."""
+    rows = [
+        ("cats-long", "cats", "long", 30, 0.3, 3),
+        ("cats-short", "cats", "short", 10, 0.7, 1),
+        ("car-races-long", "car races", "long", 30, 0.4, 2),
+        ("car-races-short", "car races", "short", 10, 0.8, 1),
+        ("concerts-long", "concerts", "long", 30, 0.5, 2),
+        ("concerts-short", "concerts", "short", 10, 0.9, 1),
+    ]
+    return check_ads(pd.DataFrame(rows, columns=AD_COLUMNS))
+
+
+def example_viewers(
+    ads: AdInventory | None = None,
+    options: ViewerOptions | None = None,
+    videos_per_category: int = 30,
+    seed: int | np.random.Generator = 0,
+) -> ViewerModel:
+    """Draw viewers of a made-up corpus, by default for `assignment_ads` and with default options.
+
+    The ads' categories are clusters, and each video recommends its nearest neighbours.
+    """
+    ads, rng = ads or AdInventory.from_table(assignment_ads()), np.random.default_rng(seed)
+    names = ads.category_names
+    category = np.repeat(np.arange(len(names)), videos_per_category)
+    centres = rng.normal(size=(len(names), AXES))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    points = centres[category] + rng.normal(scale=SPREAD / np.sqrt(AXES), size=(len(category), AXES))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    cosines = points @ points.T
+    np.fill_diagonal(cosines, -np.inf)
+    neighbours = np.argsort(-cosines, axis=1, kind="stable")[:, : min(NEIGHBOURS, len(category) - 1)]
+    return ViewerModel(
+        video_ids=tuple(f"{names[kind]}/{number}" for number, kind in enumerate(category)),
+        video_category=category,
+        category_names=names,
+        video_features=points.astype(np.float32),
+        neighbours=neighbours,
+        similarity=np.take_along_axis(cosines, neighbours, axis=1).clip(min=0),
+        ads=ads,
+        options=options or ViewerOptions(),
+    )
 
 
 class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
@@ -49,11 +108,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         self._lines: list[str] = []
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, Info]:
-        """Start a session at `options["video"]`, or at a random video.
-
-        Raises:
-            ValueError: if the first video is unknown.
-        """
+        """Start a session at `options["video"]`, which must be in the corpus, or at a random video."""
         super().reset(seed=seed)
         first = (options or {}).get("video")
         if first is not None and first not in self.model.video_ids:
@@ -64,12 +119,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         return self.model.observe(self._sessions)[0], {"video": self._video(self._sessions)}
 
     def step(self, action: np.int64) -> tuple[Observation, SupportsFloat, bool, bool, Info]:
-        """Show an ad.
-
-        Raises:
-            ValueError: if the action is not the index of an ad.
-            gymnasium.error.ResetNeeded: if no session was started.
-        """
+        """Show the ad with this index."""
         if self._sessions is None:
             raise gymnasium.error.ResetNeeded("No session was started: call reset() first")
         if not self.action_space.contains(action):
@@ -77,11 +127,8 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         result = self.model.show_ads(self._sessions, np.array([action], np.int64), self.np_random)
         self._lines.append(self._describe(int(action), result))
         self._sessions = result.sessions
-        info = {
-            "video": self._video(result.sessions),
-            "ad": self.model.ads.ad_ids[int(action)],
-            "watched": bool(result.watched[0]),
-        }
+        ad, watched = self.model.ads.ad_ids[int(action)], bool(result.watched[0])
+        info = {"video": self._video(result.sessions), "ad": ad, "watched": watched}
         observation = self.model.observe(result.sessions)[0]
         return observation, float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0]), info
 
@@ -129,11 +176,7 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Observation, Info]:
-        """Start all sessions.
-
-        Raises:
-            TypeError: if there is a seed per session.
-        """
+        """Start all sessions, which share one random generator."""
         if isinstance(seed, list):
             raise TypeError("All sessions share one random generator: pass one seed instead of a list")
         super().reset(seed=seed)
@@ -141,12 +184,7 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
         return self.model.observe(self._sessions), {}
 
     def step(self, actions: IntArray) -> tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
-        """Show one ad in each session.
-
-        Raises:
-            ValueError: if the actions are not one valid ad index per session.
-            gymnasium.error.ResetNeeded: if no sessions were started.
-        """
+        """Show the ad with this index in each session."""
         if self._sessions is None:
             raise gymnasium.error.ResetNeeded("No sessions were started: call reset() first")
         ads = np.asarray(actions, np.int64)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import t as student
@@ -16,7 +17,7 @@ from video_recommender.advertising.optimum import OptimalPolicy, bracket_optimum
 from video_recommender.advertising.policies import AdPolicy, KindPolicy, MatchedGreedyPolicy, RandomPolicy
 from video_recommender.advertising.simulation import SessionTotals, simulate
 from video_recommender.advertising.viewers import ViewerModel
-from video_recommender.schemas import AdChoices, AdLearningCurve, AdPolicyReport
+from video_recommender.schemas import AdChoices, AdPolicyReport
 
 OPTIMUM = "optimum"
 CONFIDENCE = 0.95
@@ -25,8 +26,7 @@ FOLDS = 3
 """One of three folds of the videos is held out to evaluate agents on unseen videos."""
 
 BOUND_SESSIONS_SHARE = 0.4
-"""Sessions for the upper bound of the optimum, relative to those of one run: its error is smaller, because watching and
-leaving are not drawn."""
+"""Sessions for the bound, relative to those of a run: its error is smaller, as watching and leaving are not drawn."""
 
 TrainPolicies: TypeAlias = Callable[[ViewerModel], Mapping[str, AdPolicy]]
 """Trains policies on viewers; returns them by name."""
@@ -58,13 +58,13 @@ def evaluate_policies(
     seed: int,
     videos: Literal["all", "unseen"] = "all",
 ) -> DataFrame[AdPolicyReport]:
-    """Estimate revenue per session and share of the optimum of each policy.
+    """Estimate revenue per session and share of the optimum of each policy, in sessions over `videos`.
 
     All policies and the optimum meet the same viewers in the same runs, so shares are more precise than revenues.
     Intervals are Student's over runs. If viewers have tastes, the optimum knows them and is an upper bound.
 
     Returns:
-        A row per policy and one for `OPTIMUM`, highest revenue first; `videos` is the value of the column of that name.
+        A row per policy and one for `OPTIMUM`, highest revenue first.
     """
     optimal = OptimalPolicy.solve(model)
     bound_sessions = round(BOUND_SESSIONS_SHARE * options.sessions)
@@ -101,25 +101,17 @@ def evaluate_policies(
 def evaluate_on_unseen_videos(
     model: ViewerModel, groups: pd.Series, train: TrainPolicies, options: AdEvaluationOptions, seed: int
 ) -> DataFrame[AdPolicyReport]:
-    """Train policies on two thirds of the videos and evaluate them in sessions over the others.
-
-    See `split_videos` and `evaluate_policies`.
-    """
+    """Train policies on two thirds of the videos and evaluate them in sessions over the others."""
     seen, unseen = split_videos(model, groups, seed)
     policies = train(model.restrict_to(seen))
     return evaluate_policies(model.restrict_to(unseen), policies, options, seed, videos="unseen")
 
 
 def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntArray, IntArray]:
-    """Hold out a third of the videos. Groups are never split across folds, which prevents data leakage.
+    """Return the indices of the training videos, and of the third of the videos that is held out, both ascending.
 
-    Folds are stratified by category if a category has enough videos. `groups` has the group by `video_id`.
-
-    Returns:
-        Indices of the training videos and of the held-out videos, int64, ascending.
-
-    Raises:
-        ValueError: if there are fewer than three groups.
+    Groups are never split across folds, which prevents data leakage; `groups` has the group by `video_id`. Folds are
+    stratified by category if a category has enough videos.
     """
     group = groups.loc[list(model.video_ids)].to_numpy()
     if len(set(group)) < FOLDS:
@@ -138,13 +130,16 @@ def tabulate_choices(
 ) -> DataFrame[AdChoices]:
     """Tabulate which ads a policy shows before videos of each category, and how often they are watched.
 
-    Returns:
-        By category, the most frequent ad first; ads with a share below 0.5 %, of the policy and of the optimum, are
-        omitted.
+    Ads with a share below 0.5 %, of the policy and of the optimum, are omitted.
     """
-    shown, watched = _counts(_simulate_runs(model, policy, options, seed))
-    optimal_shown, _ = _counts(_simulate_runs(model, OptimalPolicy.solve(model), options, seed))
-    share, optimal_share = _shares(shown), _shares(optimal_shown)
+    runs = _simulate_runs(model, policy, options, seed)
+    shown = np.sum([run.shown_by_category for run in runs], axis=0)
+    watched = np.sum([run.watched_by_category for run in runs], axis=0)
+    optimal_runs = _simulate_runs(model, OptimalPolicy.solve(model), options, seed)
+    optimal_shown = np.sum([run.shown_by_category for run in optimal_runs], axis=0)
+    share, optimal_share = (
+        counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) for counts in (shown, optimal_shown)
+    )
     category, ad = np.nonzero(np.maximum(share, optimal_share) >= MIN_CHOICE_SHARE)
     times = shown[category, ad]
     watch_rate = np.divide(watched[category, ad], times, out=np.full(len(ad), np.nan), where=times > 0)
@@ -163,9 +158,25 @@ def tabulate_choices(
     )
 
 
-def add_regret(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> DataFrame[AdLearningCurve]:
-    """Add the regret: how much more the optimum, with this revenue per session, earns in as many sessions."""
-    return AdLearningCurve.validate(curve.assign(regret=curve["sessions"] * optimal_revenue - curve["earned"]))
+def plot_choices(choices: DataFrame[AdChoices]) -> go.Figure:
+    """Plot the share of each ad before videos of each category as a heat map: a row per category, a column per ad."""
+    shares = choices.pivot_table(index="category", columns="ad_id", values="share", fill_value=0.0).round(4)
+    heat_map = go.Heatmap(
+        x=shares.columns.tolist(),
+        y=shares.index.tolist(),
+        z=shares.to_numpy().tolist(),  # lists: plotly would write arrays as base64, which older readers do not support
+        zmin=0,
+        zmax=1,
+        colorscale="Blues",
+        texttemplate="%{z:.0%}",
+        colorbar={"tickformat": ".0%"},
+    )
+    return go.Figure(heat_map).update_layout(
+        template="plotly_white",
+        title="Share of the ads that the agent shows before videos of each category",
+        xaxis={"title": "ad"},
+        yaxis={"title": "category of the video", "autorange": "reversed"},
+    )
 
 
 def _interval(values: FloatArray, name: str) -> dict[str, float]:
@@ -185,14 +196,3 @@ def _simulate_runs(
 
 def _revenues(runs: list[SessionTotals]) -> FloatArray:
     return np.array([run.revenue.mean() for run in runs])
-
-
-def _counts(runs: list[SessionTotals]) -> tuple[IntArray, IntArray]:
-    """How often each ad was shown and watched before videos of each category, both of shape (categories, ads)."""
-    shown = np.sum([run.shown_by_category for run in runs], axis=0)
-    watched = np.sum([run.watched_by_category for run in runs], axis=0)
-    return shown, watched
-
-
-def _shares(shown: IntArray) -> FloatArray:
-    return np.asarray(shown / np.maximum(shown.sum(axis=1, keepdims=True), 1))

@@ -10,8 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,9 +26,6 @@ from video_recommender.schemas import ROUNDING_LIMIT, AdSessionLog, OffPolicyRep
 
 logger = logging.getLogger(__name__)
 
-Estimator = Literal["ips", "snips", "doubly_robust"]
-Consequences = Literal["none", "session", "state"]
-
 FOLDS = 5
 MIN_STEPS_PER_STATE = 25
 MAX_STATES_PER_AD = 64
@@ -39,10 +35,8 @@ PRIOR_STEPS = 1.0
 NORMAL_QUANTILE: Final = 1.959964
 """97.5 % quantile, for 95 % intervals."""
 
-MIN_EFFECTIVE_SESSIONS: Final[Mapping[Consequences, float]] = MappingProxyType(
-    {"none": 100.0, "session": 1000.0, "state": 1000.0}
-)
-"""With fewer, intervals cover less than they should (benchmarks/off_policy.py)."""
+MIN_EFFECTIVE_SESSIONS: Final = {"none": 100.0, "session": 1000.0, "state": 1000.0}
+"""By `consequences`. With fewer, intervals cover less than they should (benchmarks/off_policy.py)."""
 
 MAX_IMBALANCE: Final = 2.0
 """Above, the policy reaches states that the log hardly covers, where the Markov chain extrapolates."""
@@ -53,11 +47,11 @@ class LoggedSteps:
     """Whole sessions of a log, a step per ad shown, ordered by session and step.
 
     Attributes:
-        session: number of the session, int64, shape (steps,), ascending.
-        ads: the ad that was shown, int64, shape (steps,).
-        propensity: probability that the logged policy showed it, float64, shape (steps,).
-        reward: what it earned, float64, shape (steps,).
-        observations: before the ad, float32, shape (steps, observed).
+        session: number of the session, shape (steps,), ascending.
+        ads: the ad that was shown, shape (steps,).
+        propensity: probability that the logged policy showed it, shape (steps,).
+        reward: what it earned, shape (steps,).
+        observations: before the ad, shape (steps, observed).
 
     Raises:
         ValueError: if a propensity is not in (0, 1], steps are out of order, or there are too few sessions.
@@ -111,30 +105,28 @@ class LoggedSteps:
         return np.bincount(self.row, amounts, self.sessions).astype(np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class AggregatedStates:
+class AggregatedStates(NamedTuple):
     """State-action pairs grouped by trees that were fitted without the sessions of one fold.
 
     Attributes:
-        is_held_out: whether the step belongs to that fold, bool, shape (steps,).
-        of_ads: group of each ad in each step, int64, shape (steps, ads); different ads have different groups.
-        count: number of groups.
+        is_held_out: whether the step belongs to that fold, shape (steps,).
+        of_ads: group of each ad in each step, shape (steps, ads); different ads have different groups.
+        groups: number of groups.
     """
 
     is_held_out: NDArray[np.bool_]
     of_ads: IntArray
-    count: int
+    groups: int
 
 
-@dataclass(frozen=True, eq=False)
-class ChainEstimates:
+class ChainEstimates(NamedTuple):
     """Cross-fitted estimates of the Markov chain under a target policy.
 
     Attributes:
-        reward: immediate reward of each ad, float64, shape (steps, ads).
-        value: reward of each ad and, under the target policy, of the rest of the session, float64, shape (steps, ads).
+        reward: immediate reward of each ad, shape (steps, ads).
+        value: reward of each ad and, under the target policy, of the rest of the session, shape (steps, ads).
         density_ratio: frequency of the state and the logged ad under the target policy, divided by that in the log,
-            float64, shape (steps,).
+            shape (steps,).
         imbalance: how far weighted observations before and after a step disagree, relative to their size: 0 if the
             chain is right, above 1 if the policy reaches states that the log hardly covers.
     """
@@ -143,39 +135,6 @@ class ChainEstimates:
     value: FloatArray
     density_ratio: FloatArray
     imbalance: float
-
-
-@dataclass(frozen=True, eq=False)
-class ImportanceWeights:
-    """Frequency of each state, and of state and ad, under the target policy divided by that in the log; (steps,)."""
-
-    state: FloatArray
-    state_and_ad: FloatArray
-
-    @property
-    def effective_share(self) -> float:
-        """Effective sample size (Kish 1965) as a share of the log; 0 if all weights are 0."""
-        squares = float((self.state_and_ad**2).mean())
-        return float(self.state_and_ad.mean()) ** 2 / squares if squares else 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Estimate:
-    """Revenue per session of a policy by one estimator.
-
-    Attributes:
-        estimator: see `estimate_value`.
-        consequences: assumption about the effect of ads on the rest of their session, see `estimate_value`.
-        weights: the importance weights used.
-        by_session: independent terms, float64, shape (sessions,), whose mean is the value.
-        imbalance: see `ChainEstimates`; 0 for estimators that are right without the chain.
-    """
-
-    estimator: Estimator
-    consequences: Consequences
-    weights: ImportanceWeights
-    by_session: FloatArray
-    imbalance: float = 0.0
 
 
 def evaluate_from_log(
@@ -229,28 +188,64 @@ def estimate_value(
         folds: see `aggregate_states`; the same for all policies.
         target: action probabilities of the policy in each logged step, shape (steps, ads); rows sum to 1.
         policy: name of the policy in the report.
-
-    Raises:
-        ValueError: if `target` does not have one row per step that sums to 1.
     """
     if len(target) != len(steps.ads) or not np.allclose(target.sum(axis=1), 1):
         raise ValueError(f"Policy {policy} must give one row of probabilities that sum to 1 per logged step")
     ratio = steps.at_logged_ads(target) / steps.propensity
     chain = solve_chain(steps, folds, target)
-    products = _cumulative_products(steps, ratio)
-    step = ImportanceWeights(np.ones(len(ratio)), ratio)
-    session = _shift_within_sessions(steps, products[steps.row, steps.position])
-    state = _shift_within_sessions(steps, chain.density_ratio)
-    estimates = [
-        Estimate("ips", "none", step, _ips(steps, step)),
-        Estimate("snips", "none", step, _snips_of_steps(steps, ratio)),
-        Estimate("doubly_robust", "none", step, _doubly_robust(steps, target, chain.reward, step)),
-        Estimate("ips", "session", session, _ips(steps, session)),
-        Estimate("snips", "session", session, _snips_of_sessions(steps, products)),
-        Estimate("doubly_robust", "session", session, _doubly_robust(steps, target, chain.value, session)),
-        Estimate("doubly_robust", "state", state, _doubly_robust(steps, target, chain.value, state), chain.imbalance),
-    ]
-    return _report(steps, policy, estimates)
+    # Products of the ratios up to each step, shape (sessions, most steps); the last one is repeated.
+    products = np.ones((steps.sessions, steps.position.max() + 1))
+    products[steps.row, steps.position] = ratio
+    products = products.cumprod(axis=1)
+    # Frequency of each state and logged ad under the target policy, divided by that in the log.
+    weights = {"none": ratio, "session": products[steps.row, steps.position], "state": chain.density_ratio}
+    # The same for states alone: each has the weight of the step before it, and first states have 1.
+    state_weights = {name: np.where(steps.is_first, 1, np.roll(weight, 1)) for name, weight in weights.items()}
+    state_weights["none"] = np.ones(len(ratio))
+
+    def doubly_robust(consequences: str, predicted: FloatArray) -> FloatArray:
+        """Prediction of the chain plus its weighted error on the logged ads."""
+        errors = weights[consequences] * (steps.reward - steps.at_logged_ads(predicted))
+        return steps.sum_by_session(state_weights[consequences] * (target * predicted).sum(axis=1) + errors)
+
+    estimates = {
+        ("ips", "none"): steps.sum_by_session(ratio * steps.reward),
+        ("snips", "none"): _snips_of_steps(steps, ratio),
+        ("doubly_robust", "none"): doubly_robust("none", chain.reward),
+        ("ips", "session"): steps.sum_by_session(weights["session"] * steps.reward),
+        ("snips", "session"): _snips_of_sessions(steps, products),
+        ("doubly_robust", "session"): doubly_robust("session", chain.value),
+        ("doubly_robust", "state"): doubly_robust("state", chain.value),
+    }
+    is_covered = {"none": True, "session": True, "state": chain.imbalance <= MAX_IMBALANCE}
+    logged = steps.sum_by_session(steps.reward)
+    rows = []
+    for (estimator, consequences), by_session in estimates.items():
+        effective_sessions = _effective_share(weights[consequences]) * steps.sessions
+        rows.append(
+            {
+                "policy": policy,
+                "estimator": estimator,
+                "consequences": consequences,
+                **_mean_with_interval("value", by_session),
+                **_mean_with_interval("gain", by_session - logged),
+                "sessions": steps.sessions,
+                "effective_sessions": effective_sessions,
+                "is_reliable": is_covered[consequences] and effective_sessions >= MIN_EFFECTIVE_SESSIONS[consequences],
+            }
+        )
+    table = pd.DataFrame(rows)
+    for assumption, unreliable in table[~table["is_reliable"]].groupby("consequences"):
+        logger.warning(
+            "The log is too small to evaluate %s with consequences `%s`: its %d sessions are worth %.0f%s. Log more "
+            "sessions, or evaluate a policy that is closer to the logged one",
+            policy,
+            assumption,
+            steps.sessions,
+            unreliable["effective_sessions"].iloc[0],
+            "" if is_covered[str(assumption)] else ", and the policy reaches states that the log hardly covers",
+        )
+    return OffPolicyReport.validate(table)
 
 
 def aggregate_states(steps: LoggedSteps, ads: int) -> tuple[AggregatedStates, ...]:
@@ -272,7 +267,7 @@ def solve_chain(steps: LoggedSteps, folds: tuple[AggregatedStates, ...], target:
 
 
 def _fit_trees(is_held_out: NDArray[np.bool_], steps: LoggedSteps, outcomes: FloatArray, ads: int) -> AggregatedStates:
-    of_ads, count = np.empty((len(is_held_out), ads), np.int64), 0
+    of_ads, groups = np.empty((len(is_held_out), ads), np.int64), 0
     for ad in range(ads):
         rows = ~is_held_out & (steps.ads == ad)
         leaves = np.zeros(len(is_held_out), np.int64)  # an ad that was never shown has one group
@@ -282,8 +277,8 @@ def _fit_trees(is_held_out: NDArray[np.bool_], steps: LoggedSteps, outcomes: Flo
             ).fit(steps.observations[rows], outcomes[rows])
             leaves = tree.apply(steps.observations)
         names, numbers = np.unique(leaves, return_inverse=True)
-        of_ads[:, ad], count = count + numbers, count + len(names)
-    return AggregatedStates(is_held_out, of_ads, count)
+        of_ads[:, ad], groups = groups + numbers, groups + len(names)
+    return AggregatedStates(is_held_out, of_ads, groups)
 
 
 def _solve(
@@ -293,14 +288,14 @@ def _solve(
     used = ~states.is_held_out
     moving, starting = np.flatnonzero(used & steps.continues), np.flatnonzero(used & steps.is_first)
     state = steps.at_logged_ads(states.of_ads).astype(np.int64)
-    size = np.bincount(state[used], minlength=states.count) + PRIOR_STEPS
-    starts = np.bincount(states.of_ads[starting].ravel(), target[starting].ravel(), states.count)
+    size = np.bincount(state[used], minlength=states.groups) + PRIOR_STEPS
+    starts = np.bincount(states.of_ads[starting].ravel(), target[starting].ravel(), states.groups)
 
-    rewards = np.bincount(state[used], steps.reward[used], states.count) + PRIOR_STEPS * steps.reward[used].mean()
-    moves = np.tile(PRIOR_STEPS * steps.continues[used].mean() * starts / starts.sum(), (states.count, 1))
+    rewards = np.bincount(state[used], steps.reward[used], states.groups) + PRIOR_STEPS * steps.reward[used].mean()
+    moves = np.tile(PRIOR_STEPS * steps.continues[used].mean() * starts / starts.sum(), (states.groups, 1))
     np.add.at(moves, (state[moving, np.newaxis], states.of_ads[moving + 1]), target[moving + 1])
 
-    equations = np.eye(states.count) - moves / size[:, np.newaxis]
+    equations = np.eye(states.groups) - moves / size[:, np.newaxis]
     value = np.linalg.solve(equations, rewards / size)
     visits = np.linalg.solve(equations.T, starts)
     return rewards / size, value, visits / size
@@ -312,22 +307,6 @@ def _imbalance(steps: LoggedSteps, density_ratio: FloatArray) -> float:
     moved = density_ratio[:-1][steps.continues[:-1]] @ observations[1:][steps.continues[:-1]]
     size = np.maximum(density_ratio @ np.abs(observations), np.finfo(float).eps)
     return float((np.abs(observations[steps.is_first].sum(axis=0) + moved - weighted) / size).max(initial=0))
-
-
-def _cumulative_products(steps: LoggedSteps, ratio: FloatArray) -> FloatArray:
-    """Products of the ratios up to each step, shape (sessions, most steps); the last one is repeated."""
-    ratios = np.ones((steps.sessions, steps.position.max() + 1))
-    ratios[steps.row, steps.position] = ratio
-    return np.asarray(ratios.cumprod(axis=1))
-
-
-def _shift_within_sessions(steps: LoggedSteps, state_and_ad: FloatArray) -> ImportanceWeights:
-    """Weight each state like the step before it, and first states by 1."""
-    return ImportanceWeights(np.where(steps.is_first, 1, np.roll(state_and_ad, 1)), state_and_ad)
-
-
-def _ips(steps: LoggedSteps, weights: ImportanceWeights) -> FloatArray:
-    return steps.sum_by_session(weights.state_and_ad * steps.reward)
 
 
 def _snips_of_steps(steps: LoggedSteps, ratio: FloatArray) -> FloatArray:
@@ -348,47 +327,13 @@ def _snips_of_sessions(steps: LoggedSteps, products: FloatArray) -> FloatArray:
     return np.asarray((products / products.mean(axis=0) * (rewards - means) + means).sum(axis=1))
 
 
-def _doubly_robust(
-    steps: LoggedSteps, target: FloatArray, predicted: FloatArray, weights: ImportanceWeights
-) -> FloatArray:
-    """Prediction of the model plus its weighted error on the logged ads."""
-    errors = weights.state_and_ad * (steps.reward - steps.at_logged_ads(predicted))
-    return steps.sum_by_session(weights.state * (target * predicted).sum(axis=1) + errors)
+def _effective_share(weights: FloatArray) -> float:
+    """Effective sample size (Kish 1965) as a share of the log; 0 if all weights are 0."""
+    squares = float((weights**2).mean())
+    return float(weights.mean()) ** 2 / squares if squares else 0.0
 
 
-def _report(steps: LoggedSteps, policy: str, estimates: list[Estimate]) -> DataFrame[OffPolicyReport]:
-    logged = steps.sum_by_session(steps.reward)
-    table = pd.DataFrame(
-        {
-            "policy": policy,
-            "estimator": [estimate.estimator for estimate in estimates],
-            "consequences": [estimate.consequences for estimate in estimates],
-            "value": [estimate.by_session.mean() for estimate in estimates],
-            "value_margin": [_margin(estimate.by_session) for estimate in estimates],
-            "gain": [(estimate.by_session - logged).mean() for estimate in estimates],
-            "gain_margin": [_margin(estimate.by_session - logged) for estimate in estimates],
-            "sessions": steps.sessions,
-            "effective_sessions": [estimate.weights.effective_share * steps.sessions for estimate in estimates],
-        }
-    )
-    for name in ("value", "gain"):
-        margin = table.pop(f"{name}_margin")
-        table[f"{name}_low"], table[f"{name}_high"] = table[name] - margin, table[name] + margin
-    is_covered = np.array([estimate.imbalance <= MAX_IMBALANCE for estimate in estimates])
-    is_enough = table["effective_sessions"] >= table["consequences"].map(MIN_EFFECTIVE_SESSIONS)
-    table["is_reliable"] = is_enough & is_covered
-    for consequences, rows in table[~table["is_reliable"]].groupby("consequences"):
-        logger.warning(
-            "The log is too small to evaluate %s with consequences `%s`: its %d sessions are worth %.0f%s. Log more "
-            "sessions, or evaluate a policy that is closer to the logged one",
-            policy,
-            consequences,
-            steps.sessions,
-            rows["effective_sessions"].iloc[0],
-            "" if is_covered[rows.index].all() else ", and the policy reaches states that the log hardly covers",
-        )
-    return OffPolicyReport.validate(table)
-
-
-def _margin(by_session: FloatArray) -> float:
-    return float(NORMAL_QUANTILE * by_session.std(ddof=1) / np.sqrt(len(by_session)))
+def _mean_with_interval(name: str, by_session: FloatArray) -> dict[str, float]:
+    mean = float(by_session.mean())
+    margin = float(NORMAL_QUANTILE * by_session.std(ddof=1) / np.sqrt(len(by_session)))
+    return {name: mean, f"{name}_low": mean - margin, f"{name}_high": mean + margin}

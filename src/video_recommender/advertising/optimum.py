@@ -32,9 +32,9 @@ class OptimalPolicy:
     """Optimal if ads do not annoy, else close to the optimum (see `bracket_optimum`).
 
     Attributes:
-        values: revenue from each position to the end of the session if videos could repeat, float64, shape (tastes,
-            positions + 1, videos, ads, streaks), by the viewer's taste (one if viewers have none), the previous ad and
-            its streak (from 1). Empty if ads do not annoy.
+        values: revenue from each position to the end of the session if videos could repeat, shape (tastes, positions +
+            1, videos, ads, streaks), by the viewer's taste (one if viewers have none), the previous ad and its streak
+            (from 1). Empty if ads do not annoy.
     """
 
     values: FloatArray
@@ -45,9 +45,11 @@ class OptimalPolicy:
 
         Takes a second for 400 videos and 8 ads, and 8 bytes × tastes × `max_videos`² × videos × ads of memory.
         """
-        if not _ads_annoy(model):
+        options = model.options
+        if options.annoyance_long == options.annoyance_repeat == 0:
             return cls(np.empty(0))
-        return cls(np.stack([_values(model, taste) for taste in _tastes(model)]))
+        tastes = range(len(model.category_names)) if options.tastes else [ABSENT]
+        return cls(np.stack([_values(model, taste) for taste in tastes]))
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
         """See `AdPolicy`."""
@@ -99,14 +101,6 @@ def bracket_optimum(
     return OptimumBracket(float(reached.mean()), errors[0], float(bound.mean()), errors[1], errors[2])
 
 
-def _ads_annoy(model: ViewerModel) -> bool:
-    return model.options.annoyance_long > 0 or model.options.annoyance_repeat > 0
-
-
-def _tastes(model: ViewerModel) -> IntArray:
-    return np.arange(len(model.category_names)) if model.options.tastes else np.array([ABSENT])
-
-
 def _taste_index(model: ViewerModel, taste: IntArray) -> IntArray:
     return taste if model.options.tastes else np.zeros_like(taste)
 
@@ -115,9 +109,13 @@ def _values(model: ViewerModel, taste: int) -> FloatArray:
     """The values of one taste, shape (positions + 1, videos, ads, streaks)."""
     videos, ads, positions = len(model.video_ids), len(model.ads), model.options.max_videos
     stays = _stay_probability(model)
-    everywhere = model.start_everywhere()
-    earned = model.expected_reward(replace(everywhere, taste=np.full(videos, taste)))
-    transitions = _transitions(model, everywhere)
+    everywhere = replace(model.start_everywhere(), taste=np.full(videos, taste))
+    earned = model.expected_reward(everywhere)
+    # Probability of each next video by the current one if the viewer stays, shape (videos, videos).
+    probabilities = model.next_video_probability(everywhere)
+    row, column = np.nonzero(probabilities)
+    cells = (row, model.neighbours[row, column])
+    transitions = csr_array((probabilities[row, column], cells), shape=(videos, videos))
     values = np.zeros((positions + 1, videos, ads, stays.shape[1]))
     for position in range(positions - 1, 0, -1):
         next_values = (transitions @ values[position + 1].reshape(videos, -1)).reshape(values.shape[1:])
@@ -134,19 +132,10 @@ def _stay_probability(model: ViewerModel) -> FloatArray:
     return 1 - leaves.reshape(ads, streaks)
 
 
-def _transitions(model: ViewerModel, sessions: Sessions) -> csr_array:
-    """Probability of each next video by the current one if the viewer stays, shape (videos, videos)."""
-    probabilities = model.next_video_probability(sessions)
-    row, column = np.nonzero(probabilities)
-    videos = len(model.video_ids)
-    return csr_array((probabilities[row, column], (row, model.neighbours[row, column])), shape=(videos, videos))
-
-
 def _best(earned: FloatArray) -> FloatArray:
-    """Maximise over the next ad.
+    """Maximise over the next ad: from action values by the ad and the streak that it then has to state values.
 
-    From action values by the ad and the streak that it then has, compute state values by the previous ad and its
-    streak; both of shape (…, ads, streaks).
+    State values are by the previous ad and its streak. Both have the shape (…, ads, streaks).
     """
     first_time = earned[..., 0]
     ranked = np.argsort(first_time, axis=-1)
@@ -170,13 +159,8 @@ def _at(model: ViewerModel, paths: Sessions, position: int) -> Sessions:
     """The sessions at a position, without ads; the video is -1 if the session ended before."""
     fresh = model.start_sessions(len(paths), np.random.default_rng(0), paths.visited[:, 0].astype(np.int64))
     visited = np.where(np.arange(model.options.max_videos) <= position, paths.visited, ABSENT)
-    return replace(
-        fresh,
-        video=paths.visited[:, position].astype(np.int64),
-        position=np.full(len(paths), position),
-        visited=visited,
-        taste=paths.taste,
-    )
+    video = paths.visited[:, position].astype(np.int64)
+    return replace(fresh, video=video, position=np.full(len(paths), position), visited=visited, taste=paths.taste)
 
 
 def _reached(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:

@@ -18,7 +18,7 @@ class AdPolicy(Protocol):
     """
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
-        """Return the probability that each ad is shown next, float64, shape (sessions, ads); rows sum to 1."""
+        """Return the probability that each ad is shown next, shape (sessions, ads); rows sum to 1."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ class QNetworkPolicy:
     """Shows the ad with the highest action value, computed by a Q-network in NumPy.
 
     Attributes:
-        weights: of each dense layer, float32, shape (inputs, outputs); a ReLU follows all but the last.
-        biases: of each dense layer, float32, shape (outputs,).
+        weights: of each dense layer, shape (inputs, outputs); a ReLU follows all but the last.
+        biases: of each dense layer, shape (outputs,).
     """
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
 
     def action_values(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Estimate the revenue from each ad to the end of the session, float32, shape (sessions, ads)."""
+        """Estimate the revenue from each ad to the end of the session, shape (sessions, ads)."""
         hidden = observations
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = np.maximum(hidden @ weights + bias, 0)

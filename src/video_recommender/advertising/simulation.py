@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
 from video_recommender.advertising.ads import FloatArray, IntArray
@@ -18,12 +17,7 @@ from video_recommender.schemas import AdSessionLog
 class SimulationStep:
     """The n-th ad of every session that has one.
 
-    Attributes:
-        session: number of each session, int64, shape (sessions,), ascending.
-        before: the states before the ad.
-        probabilities: action probabilities of the policy, float64, shape (sessions, ads).
-        ads: the ad that was shown, int64, shape (sessions,).
-        result: what the ad earned, and the next states.
+    `session` has the number of each session, ascending, and `probabilities` the policy's, of shape (sessions, ads).
     """
 
     session: IntArray
@@ -35,14 +29,11 @@ class SimulationStep:
 
 @dataclass(frozen=True, eq=False)
 class SessionTotals:
-    """Totals of simulated sessions.
+    """Totals of simulated sessions: revenue, videos (also the number of ads shown) and ads watched of each session.
 
     Attributes:
-        revenue: of each session, float64, shape (sessions,).
-        videos: number of videos, which is also the number of ads shown, int64, shape (sessions,).
-        watched: number of ads watched, int64, shape (sessions,).
-        shown_by_category: how often each ad was shown before videos of each category, int64, shape (categories, ads).
-        watched_by_category: how often it was watched there, int64, shape (categories, ads).
+        shown_by_category: how often each ad was shown before videos of each category, shape (categories, ads).
+        watched_by_category: how often it was watched there, shape (categories, ads).
     """
 
     revenue: FloatArray
@@ -90,9 +81,25 @@ def log_sessions(
     Raises:
         ValueError: if the policy never shows an ad in some state.
     """
-    steps = [_rows(model, step, number) for number, step in enumerate(simulate_steps(model, policy, sessions, rng), 1)]
-    log = pd.concat(steps).sort_values(["session", "step"], ignore_index=True)
-    return AdSessionLog.validate(log)
+    tables = []
+    for number, step in enumerate(simulate_steps(model, policy, sessions, rng), 1):
+        never = (step.probabilities <= 0).any(axis=0)
+        if never.any():
+            raise ValueError(
+                f"The policy would sometimes never show ad {model.ads.ad_ids[int(never.argmax())]}, so that the log "
+                "has no information about it: add exploration, for example EpsilonMixedPolicy(policy, epsilon=0.1)"
+            )
+        columns = {
+            "session": step.session + 1,
+            "step": number,
+            "video_id": np.array(model.video_ids)[step.before.video],
+            "ad_id": np.array(model.ads.ad_ids)[step.ads],
+            "propensity": step.probabilities[np.arange(len(step.ads)), step.ads],
+            "watched": step.result.watched,
+            "reward": step.result.reward,
+        }
+        tables.append(pd.DataFrame(columns))
+    return AdSessionLog.validate(pd.concat(tables).sort_values(["session", "step"], ignore_index=True))
 
 
 def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Sessions:
@@ -112,6 +119,8 @@ def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Session
     starts_streak = is_first | (ad != np.roll(ad, 1))
     streak = rows - np.maximum.accumulate(np.where(starts_streak, rows, 0)) + 1
     shown = np.eye(len(model.ads), dtype=np.int64)[ad]
+    watched = shown * ordered["watched"].to_numpy(np.int64)[:, np.newaxis]
+    shown_before, watched_before = (counts.cumsum(axis=0) - counts for counts in (shown, watched))
     columns = np.arange(model.options.max_videos)
     visited = video[np.minimum(first_row[:, np.newaxis] + columns, len(ordered) - 1)]
     return Sessions(
@@ -119,19 +128,15 @@ def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Session
         position=position,
         last_ad=np.where(is_first, ABSENT, np.roll(ad, 1)),
         streak=np.where(is_first, 0, np.roll(streak, 1)),
-        shown=_earlier_in_session(shown, first_row),
-        watched=_earlier_in_session(shown * ordered["watched"].to_numpy(np.int64)[:, np.newaxis], first_row),
+        shown=shown_before - shown_before[first_row],
+        watched=watched_before - watched_before[first_row],
         visited=np.where(columns <= position[:, np.newaxis], visited, ABSENT).astype(np.int32),
         taste=np.full(len(ordered), ABSENT),
     )
 
 
 def indices_of(names: "pd.Series[str]", known: tuple[str, ...]) -> IntArray:
-    """Look up the index of each `video_id` or `ad_id` of a log, int64, shape (names,).
-
-    Raises:
-        ValueError: if a name is unknown.
-    """
+    """Look up the index of each `video_id` or `ad_id` of a log; raise a ValueError if one is unknown."""
     indices = pd.Index(known).get_indexer(pd.Index(names)).astype(np.int64)
     if (indices < 0).any():
         unknown = names.iloc[int((indices < 0).argmax())]
@@ -140,30 +145,6 @@ def indices_of(names: "pd.Series[str]", known: tuple[str, ...]) -> IntArray:
             "advertising again"
         )
     return indices
-
-
-def _rows(model: ViewerModel, step: SimulationStep, number: int) -> pd.DataFrame:
-    _require_positive(step.probabilities, model)
-    return pd.DataFrame(
-        {
-            "session": step.session + 1,
-            "step": number,
-            "video_id": np.array(model.video_ids)[step.before.video],
-            "ad_id": np.array(model.ads.ad_ids)[step.ads],
-            "propensity": step.probabilities[np.arange(len(step.ads)), step.ads],
-            "watched": step.result.watched,
-            "reward": step.result.reward,
-        }
-    )
-
-
-def _require_positive(probabilities: FloatArray, model: ViewerModel) -> None:
-    never = (probabilities <= 0).any(axis=0)
-    if never.any():
-        raise ValueError(
-            f"The policy would sometimes never show ad {model.ads.ad_ids[int(never.argmax())]}, so that the log has no "
-            "information about it: add exploration, for example EpsilonMixedPolicy(policy, epsilon=0.1)"
-        )
 
 
 def _in_order(log: DataFrame[AdSessionLog], model: ViewerModel) -> pd.DataFrame:
@@ -181,8 +162,3 @@ def _in_order(log: DataFrame[AdSessionLog], model: ViewerModel) -> pd.DataFrame:
             "raise advertising.viewer.max_videos and run advertising again"
         )
     return ordered
-
-
-def _earlier_in_session(counts: NDArray[np.int64], first_row: IntArray) -> IntArray:
-    before = counts.cumsum(axis=0) - counts
-    return np.asarray(before - before[first_row])

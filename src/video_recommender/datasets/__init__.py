@@ -1,11 +1,8 @@
 """The project's own Kedro datasets."""
 
-from .frame_folder import FrameFolderDataset
-from .image import PreviewImageDataset
-from .keras_model import KerasModelDataset
+from .files import FrameFolderDataset, KerasModelDataset, VideoFileDataset
 from .optional import OptionalDataset
-from .parquet_table import ParquetTableDataset
-from .video_file import VideoFileDataset
+from .previews import ParquetTableDataset, PreviewImageDataset
 from .web_access import WebAccessDataset
 from .wheel_photos import WheelPhotosDataset
 

@@ -37,9 +37,8 @@ class AtomicCatalog(DataCatalog):
 def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDataset[Any, Any]]:
     """Stage a save: what is saved within the block replaces the previous content at its end, unless it raises.
 
-    Args:
-        dataset: any dataset. Those with a `filepath` are staged, also inside a wrapper such as `CachedDataset`.
-            Versioned ones, which never overwrite, and those without a file are not.
+    Datasets with a `filepath` are staged, also inside a wrapper such as `CachedDataset`. Versioned ones, which never
+    overwrite, and those without a file are not.
 
     Yields:
         The dataset to save to: on a local disk, a copy of it with a temporary path. An object store makes objects

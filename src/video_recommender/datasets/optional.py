@@ -6,7 +6,7 @@ from kedro.io import AbstractDataset
 
 
 class OptionalDataset(AbstractDataset[Any, Any]):
-    """Wraps the dataset of an optional pipeline: loads None if it was never saved.
+    """Wraps the dataset of an optional pipeline, defined as in the catalog: loads None if it was never saved.
 
     Examples:
         ```yaml
@@ -27,12 +27,6 @@ class OptionalDataset(AbstractDataset[Any, Any]):
     """
 
     def __init__(self, *, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        """Create the dataset.
-
-        Args:
-            dataset: definition of the wrapped dataset, as in the catalog.
-            metadata: for other tools, such as kedro-viz.
-        """
         self._config = dataset
         self._wrapped: AbstractDataset[Any, Any] = AbstractDataset.from_config("optional", dataset)
         self.metadata = metadata

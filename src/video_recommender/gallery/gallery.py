@@ -12,7 +12,7 @@ import pandas as pd
 
 from video_recommender.advertising.ad_selection import AdChoice, rank_ads
 from video_recommender.gallery.project_data import Notice, ProjectData, UnavailableError, UnreadableDataError
-from video_recommender.gallery.timeline import FrameTimes, Timeline, build_timeline
+from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.gallery.video_index import VideoCard, VideoIndex
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoError, VideoFile
@@ -42,12 +42,7 @@ PRELOADED: Final = (
 
 @dataclass(frozen=True)
 class Sampling:
-    """How frames were sampled from the corpus.
-
-    Attributes:
-        preprocessing: options of frame extraction.
-        every_nth_frame: step of the segmenter.
-    """
+    """How frames were sampled from the corpus: options of frame extraction, and the step of the segmenter."""
 
     preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
     every_nth_frame: int = 1
@@ -63,12 +58,9 @@ class Section(Generic[T]):
 
 @dataclass(frozen=True)
 class CategorySection:
-    """The categories of a video.
+    """The categories of a video by the final classifier, most probable first.
 
-    Attributes:
-        probabilities: of each category by the final classifier, most probable first.
-        held_out: the prediction of a classifier that was not trained on the video; None if there is none.
-        true_category: empty if the video has none.
+    `held_out` is the prediction of a classifier that was not trained on the video, if there is one.
     """
 
     probabilities: tuple[CategoryProbability, ...]
@@ -97,27 +89,17 @@ class VideoDetails:
 
 
 class Gallery:
-    """Answers the queries of the web pages. Thread-safe.
-
-    Args:
-        project: the results of the project's runs.
-        thumbnails: cache of thumbnails.
-        sampling: how frames were sampled from the corpus.
-    """
+    """Answers the queries of the web pages. Thread-safe."""
 
     def __init__(self, project: ProjectData, thumbnails: ThumbnailCache, sampling: Sampling | None = None) -> None:
         self.project = project
         self._thumbnails = thumbnails
-        self._sampling = sampling or Sampling()
+        self.sampling = sampling or Sampling()
         self._index: tuple[Hashable, VideoIndex] | None = None
         self._lock = Lock()
 
     def index(self) -> VideoIndex:
-        """Return the current index of all videos.
-
-        Raises:
-            UnavailableError: if there are none.
-        """
+        """Return the current index of all videos; raise an `UnavailableError` if there are none."""
         with self._lock:
             names = ("video_manifest", "video_features", "videos", "frames")
             version = tuple(self.project.version(name) for name in names)
@@ -183,11 +165,7 @@ class Gallery:
         return Notice(message, self.project.command_for_all)
 
     def neighbour_cards(self, ranked: pd.DataFrame) -> tuple[NeighbourCard, ...]:
-        """Look up the cards of neighbours.
-
-        Args:
-            ranked: `recommended_video_id`, `similarity` and `shared_objects`, nearest first.
-        """
+        """Look up the cards of neighbours: `recommended_video_id`, `similarity`, `shared_objects`, nearest first."""
         index = self.index()
         return tuple(
             NeighbourCard(card, float(row["similarity"]), str(row["shared_objects"]))
@@ -219,9 +197,14 @@ class Gallery:
         if card.video_id in manifest.index:
             row = manifest.loc[card.video_id]
             times, frames = str(row["times_s"]), int(row["frames"])
-        frame_times = FrameTimes.parse(self._sampling.preprocessing.frames_per_second, times)
-        step = self._sampling.every_nth_frame if name == "segmentations" else 1
-        return build_timeline(detections, frames, frame_times, card.duration_s, step)
+        return build_timeline(
+            detections,
+            frames,
+            card.duration_s,
+            rate=self.sampling.preprocessing.frames_per_second,
+            times_s=[float(time) for time in times.split(",")] if times else (),
+            every_nth=self.sampling.every_nth_frame if name == "segmentations" else 1,
+        )
 
     def _partition(self, name: str, card: VideoCard) -> pd.DataFrame:
         partitions: Partitions[pd.DataFrame] = self.project.load(name)

@@ -41,11 +41,7 @@ class Notice:
 
 
 class UnavailableError(Exception):
-    """A dataset is missing or unreadable.
-
-    Attributes:
-        notice: to show in its place.
-    """
+    """A dataset is missing or unreadable; `notice` is to be shown in its place."""
 
     def __init__(self, notice: Notice) -> None:
         super().__init__(notice.message)
@@ -61,24 +57,13 @@ class DataSource(Protocol):
 
     def path(self, name: str) -> Path:
         """Return the file or folder of a dataset, whether it exists or not."""
-        ...
 
     def load(self, name: str) -> Any:
-        """Read a dataset.
-
-        Raises:
-            UnreadableDataError: if it exists, but cannot be read.
-        """
-        ...
+        """Read a dataset; raise an `UnreadableDataError` if it exists, but cannot be read."""
 
 
 class ProjectData:
-    """Cache of a project's datasets, each valid until its file changes. Thread-safe.
-
-    Args:
-        source: reads the datasets.
-        environment: Kedro environment for the commands; empty for the default one.
-    """
+    """Cache of a project's datasets, each valid until its file changes; thread-safe."""
 
     def __init__(self, source: DataSource, environment: str = "") -> None:
         self._source = source
@@ -87,11 +72,7 @@ class ProjectData:
         self._lock = RLock()
 
     def load(self, name: str) -> Any:
-        """Read a dataset, or return it from the cache.
-
-        Raises:
-            UnavailableError: if it does not exist or cannot be read.
-        """
+        """Read a dataset, or return it from the cache; raise an `UnavailableError` if it is missing or unreadable."""
         with self._lock:
             version = self.version(name)
             if version is None:
@@ -101,11 +82,7 @@ class ProjectData:
             return self._cache[name][1]
 
     def load_if_exists(self, name: str) -> Any:
-        """Read a dataset; None if it does not exist.
-
-        Raises:
-            UnavailableError: if it cannot be read.
-        """
+        """Read a dataset as `load` does; None if it does not exist."""
         return None if self.version(name) is None else self.load(name)
 
     def version(self, name: str) -> Hashable:

@@ -1,12 +1,11 @@
 """Timeline of a video: which objects are visible when, as few spans to draw and click."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 MAX_OBJECTS: Final = 8
 MAX_SPANS: Final = 120
@@ -16,13 +15,7 @@ TOLERANCE_S: Final = 1e-6
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time in which an object is visible.
-
-    Attributes:
-        start_s: start, in seconds.
-        end_s: end, in seconds.
-        confidence: highest confidence of the frames in it.
-    """
+    """A stretch of time in which an object is visible, with the highest confidence of the frames in it."""
 
     start_s: float
     end_s: float
@@ -40,57 +33,35 @@ class ObjectTrack:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The most frequent objects of a video.
-
-    Attributes:
-        duration_s: length of the video, in seconds.
-        objects: most frames first.
-        others: number of further objects.
-    """
+    """The most frequent objects of a video, most frames first, and the number of further objects."""
 
     duration_s: float
     objects: tuple[ObjectTrack, ...]
     others: int
 
 
-@dataclass(frozen=True)
-class FrameTimes:
-    """The times of the frames of a video.
-
-    Attributes:
-        rate: frames per second, if they were sampled at a fixed rate.
-        times_s: the time of each frame, if they were sampled by shots; else empty.
-    """
-
-    rate: float
-    times_s: tuple[float, ...] = ()
-
-    @classmethod
-    def parse(cls, rate: float, times_s: str) -> "FrameTimes":
-        """Parse the times of a manifest: comma-separated seconds, empty for a fixed rate."""
-        return cls(rate, tuple(float(time) for time in times_s.split(",")) if times_s else ())
-
-    def starts(self, frames: int) -> NDArray[np.float64]:
-        """Compute the time of each of the first `frames` frames, in seconds."""
-        if self.times_s:
-            return np.array(self.times_s[:frames])
-        return np.arange(frames) / self.rate
-
-
 def build_timeline(
-    detections: pd.DataFrame, frames: int, times: FrameTimes, duration_s: float | None, every_nth: int = 1
+    detections: pd.DataFrame,
+    frames: int,
+    duration_s: float | None,
+    *,
+    rate: float,
+    times_s: Sequence[float] = (),
+    every_nth: int = 1,
 ) -> Timeline:
     """Build the timeline of a video.
 
     Args:
         detections: `frame` (from 1), `class_name` and `confidence`; several rows per frame are possible.
         frames: number of frames.
-        times: their times.
-        duration_s: length of the video; None if it is unknown.
+        duration_s: length of the video, in seconds; None if it is unknown.
+        rate: frames per second, if they were sampled at a fixed rate.
+        times_s: the time of each frame, if they were sampled by shots; else empty.
         every_nth: step of the detector; an object is taken to stay visible until the next frame that was searched.
     """
-    starts = times.starts(max(frames, int(detections["frame"].max()) if len(detections) else 0))
-    last_frame_s = 0.0 if times.times_s else 1 / times.rate
+    frames = max(frames, int(detections["frame"].max()) if len(detections) else 0)
+    starts = np.array(times_s[:frames]) if times_s else np.arange(frames) / rate
+    last_frame_s = 0.0 if times_s else 1 / rate
     end_s = max(duration_s or 0.0, float(starts[-1]) + last_frame_s if len(starts) else 0.0)
     ends = np.append(starts[1:], end_s)
     detections = detections[detections["frame"] <= len(starts)]

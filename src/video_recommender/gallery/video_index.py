@@ -24,7 +24,6 @@ class VideoCard:
     """A video in the grid.
 
     Attributes:
-        video_id: its id.
         title: of the video; its id if it has none.
         category: empty if it has none.
         duration_s: None if it is unknown.
@@ -67,14 +66,7 @@ class Query:
 
 @dataclass(frozen=True)
 class ResultPage:
-    """A page of results.
-
-    Attributes:
-        cards: the videos on this page.
-        videos: number of videos on all pages.
-        page: from 1.
-        pages: at least 1.
-    """
+    """A page of results: its videos, the number of videos on all pages, the page from 1, and the number of pages."""
 
     cards: tuple[VideoCard, ...]
     videos: int
@@ -83,13 +75,7 @@ class ResultPage:
 
 
 class VideoIndex:
-    """All videos in alphabetical order.
-
-    Args:
-        manifest: all videos.
-        features: importances; None if they are not computed yet.
-        thumbnails: version of each thumbnail by `video_id`.
-    """
+    """All videos in alphabetical order, with their thumbnails' versions by `video_id`; `features` may be missing."""
 
     def __init__(
         self,

@@ -1,30 +1,42 @@
-"""The web pages of the gallery."""
+"""The web pages of the gallery, protected against other web sites."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from video_recommender.gallery import video_index
 from video_recommender.gallery.gallery import Gallery
-from video_recommender.gallery.loopback_guard import LOOPBACK, LoopbackGuard
-from video_recommender.gallery.new_video import NewVideoAnalyst
+from video_recommender.gallery.new_video import NewVideoAnalyst, UploadRejectedError, received_file
 from video_recommender.gallery.project_data import UnavailableError
-from video_recommender.gallery.uploads import UploadRejectedError, received_file
 from video_recommender.gallery.video_index import VideoCard
 
 PACKAGE: Final = Path(__file__).parent
 CACHE_FOREVER: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 REVALIDATE: Final = {"Cache-Control": "private, no-cache"}
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 SIGNATURES: Final = {
     (4, b"ftyp"): "video/mp4",
     (0, b"\x1aE\xdf\xa3"): "video/webm",
@@ -35,19 +47,46 @@ SIGNATURES: Final = {
 """Media type by the bytes at an offset: the corpus names all files .mp4."""
 
 
-def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str] | None = LOOPBACK) -> FastAPI:
-    """Create the web application.
+class LoopbackGuard:
+    """ASGI middleware that rejects requests for other hosts (DNS rebinding), and unsafe ones from other origins.
 
     Args:
-        gallery: the corpus.
-        analyst: analyses uploads.
-        hosts: see `LoopbackGuard`.
+        app: the application to protect.
+        hosts: allowed host names, without a port; None allows any, for a server that is open to a network on purpose.
     """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = LOOPBACK) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward a request, or answer it with 400 or 403."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if self._hosts is not None and _host_name(headers.get("host", "")) not in self._hosts:
+            await PlainTextResponse("This server answers to its own address only.", 400)(scope, receive, send)
+            return
+        if scope["method"] not in SAFE_METHODS and not _is_same_origin(headers):
+            await PlainTextResponse("Only the gallery's own pages may send this.", 403)(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str] | None = LOOPBACK) -> FastAPI:
+    """Create the web application; `hosts` as in `LoopbackGuard`."""
     app = FastAPI(title="Video gallery", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(LoopbackGuard, hosts=hosts)
     app.mount("/static", StaticFiles(directory=PACKAGE / "static"), name="static")
     pages = Jinja2Templates(directory=PACKAGE / "templates")
-    pages.env.filters.update(FILTERS)
+    pages.env.filters.update(amount=format_amount, clock=format_clock, percent=format_percent)
     pages.env.globals["NO_CATEGORY"] = video_index.NO_CATEGORY
 
     @app.get("/", response_class=HTMLResponse)
@@ -95,7 +134,7 @@ def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str]
 
     @app.post("/new", response_class=HTMLResponse)
     async def analyse_upload(request: Request) -> Response:
-        with _reserved(analyst):
+        with analyst.reserved():
             async with received_file(_chunks(request), analyst.limits) as path:
                 details = await run_in_threadpool(analyst.analyse, path)
         return pages.TemplateResponse(request, "new_answer.html", {"details": details})
@@ -158,31 +197,12 @@ def format_amount(number: float) -> str:
     return f"{round(number, 2) + 0.0:.2f}"
 
 
-FILTERS: Final[dict[str, Callable[..., Any]]] = {
-    "amount": format_amount,
-    "clock": format_clock,
-    "percent": format_percent,
-}
-
-
 def _find_card(gallery: Gallery, video_id: str) -> VideoCard:
     """Look up a video by its id, so that nothing else becomes part of a path."""
     card = gallery.index().get(video_id)
     if card is None:
         raise HTTPException(404, "There is no such video in the corpus.")
     return card
-
-
-@contextmanager
-def _reserved(analyst: NewVideoAnalyst) -> Iterator[None]:
-    notice = analyst.missing_models()
-    if notice is not None:
-        raise UnavailableError(notice)
-    analyst.begin()
-    try:
-        yield
-    finally:
-        analyst.end()
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
@@ -196,3 +216,20 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
 def _notice_template(request: Request) -> str:
     """A whole page, or only the part that the script of the upload page inserts."""
     return "unavailable_part.html" if request.method == "POST" else "unavailable.html"
+
+
+def _host_name(host: str) -> str:
+    """Return the host name without the port; empty if the header is malformed or contains a user."""
+    try:
+        parts = urlsplit(f"//{host}")
+    except ValueError:
+        return ""
+    return "" if "@" in host else parts.hostname or ""
+
+
+def _is_same_origin(headers: Headers) -> bool:
+    """Check `Sec-Fetch-Site` and `Origin`, which browsers always send with unsafe requests."""
+    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2] == headers.get("host", "")

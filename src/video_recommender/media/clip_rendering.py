@@ -11,40 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from video_recommender.media.frames import Picture
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo, Picture
 from video_recommender.storage.digests import fingerprint
 
-VERSION: Final = 1
-"""Increase it when the same recipe would give another clip."""
-
+VERSION: Final = 1  # increase it when the same recipe would give another clip
+# Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing
 OVERSAMPLING: Final = 1.5
-"""Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing."""
-
+# Pixels. Noise is drawn once per clip, larger than a frame by this margin; each frame shows another window of it.
 NOISE_MARGIN: Final = 64
-"""Pixels. Noise is drawn once per clip, larger than a frame by this margin; each frame shows another window of it."""
-
+# Luma Y, and chroma U and V at half the size, uint8 (ITU-R BT.601)
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
-"""Luma Y, and chroma U and V at half the size, uint8 (ITU-R BT.601)."""
-
 _ZERO_LEVELS: Final = (16, 128, 128)
 _INTERPOLATION: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 class Framing(BaseModel, extra="forbid", frozen=True):
-    """What the camera frames at one moment.
+    """What the camera frames at one moment."""
 
-    Attributes:
-        zoom: size of the crop; 1 is the largest crop with the clip's aspect ratio.
-        right: offset of its centre from the photo's focus, in widths of the crop.
-        down: offset of its centre from the photo's focus, in heights of the crop.
-        roll: degrees.
-    """
-
-    zoom: float
-    right: float
-    down: float
-    roll: float
+    zoom: float  # size of the crop; 1 is the largest crop with the clip's aspect ratio
+    right: float  # offset of its centre from the photo's focus, in widths of the crop
+    down: float  # the same in heights of the crop
+    roll: float  # degrees
 
 
 class PhotoShot(BaseModel, extra="forbid", frozen=True):
@@ -58,27 +45,19 @@ class PhotoShot(BaseModel, extra="forbid", frozen=True):
 
 
 class ClipRecipe(BaseModel, extra="forbid", frozen=True):
-    """Everything that determines the bytes of a clip.
-
-    Attributes:
-        pool: number of the photo pool that it draws from.
-        seed: of the noise.
-        brightness: gain at the start and at the end.
-        noise: standard deviation, grey levels of 255.
-        crf: constant rate factor of x264.
-    """
+    """Everything that determines the bytes of a clip."""
 
     video_id: str
     category: str
-    pool: int
-    seed: int
+    pool: int  # number of the photo pool that it draws from
+    seed: int  # of the noise
     width: int
     height: int
     fps: Fraction
     shots: tuple[PhotoShot, ...]
-    brightness: tuple[float, float]
-    noise: float
-    crf: int
+    brightness: tuple[float, float]  # gain at the start and at the end
+    noise: float  # standard deviation, grey levels of 255
+    crf: int  # constant rate factor of x264
 
     @property
     def frames(self) -> int:
@@ -108,10 +87,9 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
 
 def render_clip(recipe: ClipRecipe) -> bytes:
-    """Render a clip as an MP4 file: H.264, yuv420p, no sound; on one thread, so that the bytes are reproducible.
+    """Render a clip as an MP4 file, or raise a `VideoError` (`unreadable`) if a photo cannot be read.
 
-    Raises:
-        VideoError: `unreadable`, if a photo cannot be read.
+    It is H.264, yuv420p, without sound, and encoded on one thread, so that the bytes are reproducible.
     """
     file = BytesIO()
     with av.open(file, "w", format="mp4") as container:

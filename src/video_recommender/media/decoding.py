@@ -1,5 +1,6 @@
-"""Open video files and decode their frames, also from damaged files (FFmpeg through PyAV)."""
+"""Open, probe and decode video files, also damaged ones (FFmpeg through PyAV)."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,21 +14,15 @@ from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from video_recommender.media.video import VideoError, VideoFile
+from video_recommender.media.video import Video, VideoError, VideoFile
 
 T = TypeVar("T")
-
-Packet: TypeAlias = "av.Packet[VideoStream]"
-"""A compressed frame."""
+Packet: TypeAlias = "av.Packet[VideoStream]"  # a compressed frame
 PacketFilter: TypeAlias = Callable[[Packet], bool]
 Packets: TypeAlias = "Iterator[Packet | None]"
-
+# Longer jumps of the time stamps in a broadcast stream are splices, not pauses (FFmpeg's own limit)
 DISCONTINUITY_S: Final = 10.0
-"""Longer jumps of the time stamps in a broadcast stream are splices, not pauses (FFmpeg's own limit)."""
-
-ASSUMED_FRAME_DURATION_S: Final = 1 / 25
-"""Used where a file states no rate, as FFmpeg's readers of raw streams do."""
-
+ASSUMED_FRAME_DURATION_S: Final = 1 / 25  # used where a file states no rate, as FFmpeg's readers of raw streams do
 _REMEDY = "replace it or remove it from the source"
 _LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a playlist named like a video must not open network connections
 
@@ -51,6 +46,11 @@ class OpenVideo:
         return bool(self.container.format.flags & cast(int, Flags.ts_discont.value))
 
     @property
+    def rate(self) -> Fraction | None:
+        """Mean number of frames per second; None if it is unknown."""
+        return self.stream.average_rate or self.stream.guessed_rate
+
+    @property
     def stated_duration_s(self) -> float | None:
         """Duration in seconds according to the file's header; None if it states none."""
         if self.stream.duration and self.stream.time_base:
@@ -60,14 +60,11 @@ class OpenVideo:
     def decode(
         self, is_skippable: PacketFilter | None = None, drop_packets: Callable[[Packets], Packets] | None = None
     ) -> Iterator[av.VideoFrame]:
-        """Decode the frames in order of time; damaged frames are skipped.
+        """Decode the frames in order of time and in the file's own pixel format; damaged frames are skipped.
 
         Args:
             is_skippable: selects packets that are not decoded if no other frame refers to them.
             drop_packets: removes packets to which no wanted frame refers.
-
-        Yields:
-            Frames in the file's own pixel format.
 
         Raises:
             VideoError: `unreadable`, if no frame can be decoded.
@@ -92,6 +89,34 @@ class OpenVideo:
             yield from self.container.demux(self.stream)
         except av.FFmpegError:
             yield None  # the end of the file is damaged: flush the decoder
+
+    def continuous_packets(self) -> Iterator[Packet]:
+        """Read the packets; in a broadcast, without jumps of the time stamps (by 10 s forwards or 1 s back)."""
+        offset, expected = 0, None
+        for packet in self.packets():
+            if packet is None or not packet.time_base:
+                continue
+            if self.may_be_spliced and packet.dts is not None:
+                jump_s = 0.0 if expected is None else float((packet.dts + offset - expected) * packet.time_base)
+                if expected is not None and not -1 <= jump_s <= DISCONTINUITY_S:
+                    offset = expected - packet.dts
+                expected = packet.dts + offset + (packet.duration or 0)
+                packet.dts += offset
+                packet.pts = None if packet.pts is None else packet.pts + offset
+            yield packet
+
+    def spans(self) -> Iterator[tuple[float, float]]:
+        """Yield start and end of each frame in seconds, in decoding order, without decoding it."""
+        for packet in self.continuous_packets():
+            if packet.pts is not None:
+                start, end = packet.pts, packet.pts + (packet.duration or 0)
+                yield float(start * packet.time_base), float(end * packet.time_base)
+
+    def measure(self) -> tuple[float, int]:
+        """Measure the duration in seconds, and count the frames, from all time stamps."""
+        spans = list(self.spans())
+        first_s, last_s = min((start for start, _ in spans), default=0.0), max((end for _, end in spans), default=0.0)
+        return last_s - first_s, len(spans)
 
 
 @dataclass(frozen=True)
@@ -149,6 +174,35 @@ def _main_stream(container: InputContainer, video: VideoFile) -> VideoStream:
 
 
 @dataclass(frozen=True)
+class VideoProperties:
+    """Properties of a file: size as displayed (upright, with square pixels), and mean frame rate `fps`."""
+
+    duration_s: float
+    fps: float
+    width: int
+    height: int
+    sha256: str
+
+
+def probe_video(video: Video) -> VideoProperties:
+    """Read the properties of a video and decode its first frame; raise the errors of `open_video` and of `decode`."""
+    with video.as_local_file() as file:
+        with open_video(file) as opened:
+            first = next(opened.decode())
+            width, height = max(1, round(first.width * opened.pixel_aspect)), max(1, first.height)
+            if Orientation.of(first).transposed:
+                width, height = height, width
+            duration_s, fps = max(0.0, opened.stated_duration_s or 0.0), float(opened.rate or 0)
+        if not duration_s or not fps:  # WebM files recorded by a browser do not state them
+            with open_video(file) as opened:
+                measured_s, frames = opened.measure()
+            duration_s = duration_s or measured_s
+            fps = fps or (frames / measured_s if measured_s else 0.0)
+        with file.path.open("rb") as content:
+            return VideoProperties(duration_s, fps, width, height, hashlib.file_digest(content, "sha256").hexdigest())
+
+
+@dataclass(frozen=True)
 class TimedFrame(Generic[T]):
     """A frame with the interval in which it is displayed, unless the next frame replaces it earlier."""
 
@@ -161,8 +215,7 @@ class FrameTimer:
     """Assigns display times to consecutive frames, also where time stamps are missing or not monotonic."""
 
     def __init__(self, opened: OpenVideo) -> None:
-        rate = opened.stream.average_rate or opened.stream.guessed_rate
-        self._frame_duration_s = float(1 / rate) if rate else ASSUMED_FRAME_DURATION_S
+        self._frame_duration_s = float(1 / opened.rate) if opened.rate else ASSUMED_FRAME_DURATION_S
         self._may_be_spliced = opened.may_be_spliced
         self._offset_s = 0.0
         self._previous: TimedFrame[av.VideoFrame] | None = None
@@ -171,9 +224,8 @@ class FrameTimer:
         """Return the next frame with its display interval."""
         start_s = self._start_s(frame)
         duration_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
-        self._previous = TimedFrame(
-            start_s, start_s + (duration_s if duration_s > 0 else self._frame_duration_s), frame
-        )
+        end_s = start_s + (duration_s if duration_s > 0 else self._frame_duration_s)
+        self._previous = TimedFrame(start_s, end_s, frame)
         return self._previous
 
     def _start_s(self, frame: av.VideoFrame) -> float:

@@ -6,14 +6,11 @@ from typing import Final
 
 from video_recommender.media.decoding import OpenVideo, Packet, Packets
 
+# Containers round time stamps, Matroska to milliseconds: a frame that is this late is on time
 TOLERANCE_S: Final = 0.001
-"""Containers round time stamps, Matroska to milliseconds: a frame that is this late is on time."""
-
+# Packets kept until the next group of pictures begins; longer groups are decoded completely
 MAX_BUFFERED_PACKETS: Final = 1000
-"""Packets kept until the next group of pictures begins; longer groups are decoded completely."""
-
-_IDR_SLICE: Final = 5
-"""NAL unit type of a picture that no later picture refers across (ITU-T H.264, table 7-1)."""
+_IDR_SLICE: Final = 5  # NAL unit type of a picture that no later picture refers across (ITU-T H.264, table 7-1)
 _START_CODE: Final = b"\x00\x00\x01"
 
 

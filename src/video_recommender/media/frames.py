@@ -1,21 +1,23 @@
-"""Frames of one video: encoded in memory before they are saved, a folder of JPEG files afterwards."""
+"""Pictures: frames of one video (encoded in memory, then a folder of JPEG files), and photos by reference."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import cv2
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from upath import UPath
 
 from video_recommender.media.video import VideoError
 from video_recommender.storage.paths import StoragePath
 
-Picture = NDArray[np.uint8]
-"""An image: uint8 RGB, shape (height, width, 3)."""
-
-Frames = NDArray[np.uint8]
-"""Images in order of time: uint8 RGB, shape (n, height, width, 3)."""
+Picture = NDArray[np.uint8]  # an image: uint8 RGB, shape (height, width, 3)
+Frames = NDArray[np.uint8]  # images in order of time: uint8 RGB, shape (n, height, width, 3)
+_SCALES = (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_COLOR)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,50 @@ class FrameFolder:
         if not pictures:
             raise VideoError("damaged", f"{self.path} holds no frames: delete it and run preprocessing again")
         return np.stack(pictures)
+
+
+class Photo(BaseModel, extra="forbid", frozen=True):
+    """A photo by reference: a file, or a member of a zip file such as a wheel."""
+
+    category: str
+    name: str
+    scene: str  # common to photos of the same room, table or animal
+    digest: str  # of the content
+    path: Path  # of the photo, or of the zip file that contains it as `member`
+    member: str = ""
+
+    def read(self) -> bytes:
+        """Read the encoded photo, or raise a `VideoError` (`unreadable`)."""
+        try:
+            if not self.member:
+                return self.path.read_bytes()
+            with ZipFile(self.path) as archive:
+                return archive.read(self.member)
+        except (OSError, KeyError, BadZipFile) as error:
+            raise VideoError("unreadable", f"Photo {self.name} cannot be read from {self.path}: {error}") from error
+
+    def decode(self, width: int, height: int) -> Picture:
+        """Decode the photo at the smallest scale (1/8, 1/4, 1/2 or 1) that covers a size in pixels."""
+        encoded = np.frombuffer(self.read(), np.uint8)
+        picture = None
+        for scale in _SCALES if encoded.size else ():
+            picture = cv2.imdecode(encoded, scale)
+            if picture is None or (picture.shape[1] >= width and picture.shape[0] >= height):
+                break
+        if picture is None:
+            raise VideoError("unreadable", f"Photo {self.name} is not a readable picture: remove {self.path}")
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def build_manifest(states: pd.DataFrame, frame_manifest: pd.DataFrame) -> pd.DataFrame:
+    """Build the manifest of a stage that works on frames; a video without frames keeps the reason why.
+
+    Args:
+        states: a row per video that the stage has processed, with the columns of its manifest.
+        frame_manifest: a row per video with its frames' status.
+    """
+    failed = frame_manifest.loc[frame_manifest["status"] != "ok", states.columns]
+    return pd.concat([states.fillna({"frames": 0}), failed]).sort_values("video_id", ignore_index=True)
 
 
 def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:

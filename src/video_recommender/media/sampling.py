@@ -55,12 +55,9 @@ class SampledFrames:
 
 
 def sample_frames(video: Video, options: PreprocessingOptions) -> SampledFrames:
-    """Take square JPEG frames from a video.
+    """Take square JPEG frames from a video, or raise a `VideoError`.
 
     Rotation and pixel aspect ratio are applied; damaged parts are skipped.
-
-    Raises:
-        VideoError: `missing`, `empty`, `audio_only` or `unreadable`.
     """
     with video.as_local_file() as file:
         return _sample_shots(file, options) if options.sampling == "shots" else _sample_at_rate(file, options)
@@ -90,12 +87,7 @@ def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFra
 
 
 def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) -> Iterator[T]:
-    """Select the frame on screen at each time; after the end, the last one.
-
-    Args:
-        timed: at least one frame.
-        times_s: ascending, in seconds after the first frame.
-    """
+    """Select the frame on screen at each time (ascending, seconds after the first frame); at the end, the last."""
     frames = iter(timed)
     current = next(frames)
     first_s, following = current.start_s, next(frames, None)
@@ -106,11 +98,7 @@ def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) ->
 
 
 def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tuple[T, int]]:
-    """Select the frames on screen at 0, 1/rate, 2/rate, … seconds after the first one.
-
-    Yields:
-        Each frame that at least one sample shows, and the number of samples that show it.
-    """
+    """Select the frames on screen at 0, 1/rate, 2/rate, … seconds after the first, with their number of samples."""
     first_s, taken, previous = 0.0, 0, None
     for current in timed:
         if previous is None:

@@ -15,16 +15,10 @@ from video_recommender.media.frames import Picture
 if TYPE_CHECKING:
     from scenedetect import SceneDetector
 
-DETECTION_WIDTH: Final = 128
-"""Cuts are as visible in frames of this width, in pixels, and cost far less to find."""
-
-ADAPTIVE_THRESHOLD: Final = 3.0
-CONTENT_THRESHOLD: Final = 27.0
-"""PySceneDetect's own defaults."""
-
+DETECTION_WIDTH: Final = 128  # cuts are as visible in frames of this width, in pixels, and cost far less to find
+DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # those of PySceneDetect itself
+# Frames per second where the file states none; the detectors go by time stamps, not by it
 ASSUMED_RATE: Final = Fraction(25)
-"""Frames per second where the file states none; the detectors go by time stamps, not by it."""
-
 _TICK: Final = Fraction(1, 1_000_000)
 
 
@@ -55,12 +49,7 @@ def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
     """Find the shots of a video (https://www.scenedetect.com/docs/latest/api/detectors.html).
 
     The frames come from this package's decoder, so that damaged files and variable rates are handled as everywhere.
-
-    Returns:
-        At least one shot; together they cover the video without gaps.
-
-    Raises:
-        VideoError: `unreadable`, if no frame can be decoded.
+    There is at least one shot; together they cover the video without gaps.
     """
     from scenedetect import FrameTimecode  # imported here because sampling at a fixed rate does not need it
     from scenedetect.common import Timecode
@@ -90,8 +79,5 @@ def _small_frames(opened: OpenVideo) -> Iterator[tuple[TimedFrame[av.VideoFrame]
 def _detector(options: ShotOptions) -> "SceneDetector":
     from scenedetect import AdaptiveDetector, ContentDetector
 
-    match options.detector:
-        case "adaptive":
-            return AdaptiveDetector(options.threshold or ADAPTIVE_THRESHOLD, min_scene_len=options.min_seconds)
-        case "content":
-            return ContentDetector(options.threshold or CONTENT_THRESHOLD, min_scene_len=options.min_seconds)
+    detector = AdaptiveDetector if options.detector == "adaptive" else ContentDetector
+    return detector(options.threshold or DEFAULT_THRESHOLDS[options.detector], min_scene_len=options.min_seconds)

@@ -11,8 +11,8 @@ from upath import UPath
 
 from video_recommender.storage.paths import StoragePath
 
+# A file may be restored or replaced without a change of its fingerprint, so the next run tries again
 TRANSIENT_STATUSES: Final = frozenset({"damaged", "missing"})
-"""A file may be restored or replaced without a change of its fingerprint, so the next run tries again."""
 
 
 class VideoError(Exception):
@@ -37,8 +37,7 @@ class VideoFile:
     """A video file on a disk that every worker can read; it is never modified."""
 
     path: Path
-    origin: str = ""
-    """URL of the object that this file is a temporary copy of, if it is one."""
+    origin: str = ""  # URL of the object that this file is a temporary copy of, if it is one
 
     @property
     def name(self) -> str:
@@ -59,19 +58,14 @@ class VideoObject:
 
     @contextmanager
     def as_local_file(self) -> Iterator[VideoFile]:
-        """Download the object to a temporary file, which is deleted on exit.
-
-        Raises:
-            VideoError: `missing`, if the store does not hold it.
-        """
+        """Download the object to a temporary file, deleted on exit, or raise a `VideoError` (`missing`)."""
         with tempfile.TemporaryDirectory(prefix="video-") as folder:
             copy = Path(folder, self.path.name)
             try:
                 self.path.fs.get_file(self.path.path, str(copy))
             except FileNotFoundError as error:
-                raise VideoError(
-                    "missing", f"{self.path} cannot be found: restore it or remove it from the source"
-                ) from error
+                message = f"{self.path} cannot be found: restore it or remove it from the source"
+                raise VideoError("missing", message) from error
             yield VideoFile(copy, origin=str(self.path))
 
 
@@ -93,7 +87,7 @@ class VideoBytes:
 
 @dataclass(frozen=True)
 class VideoLink:
-    """An existing video, which is never modified, to store as a symbolic link or a copy; `digest` as in `VideoBytes`."""
+    """An existing video, which is never modified, to store as a link or a copy; `digest` as in `VideoBytes`."""
 
     target: StoragePath
     copy: bool = False

@@ -1,7 +1,6 @@
 """A classification head on a frozen network: its weights, its predictions, and the Keras model that ends in it."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -11,12 +10,9 @@ from scipy.special import softmax
 from sklearn.preprocessing import normalize
 
 from video_recommender.console_output import suppress_stderr
-from video_recommender.networks.augmentation import Embeddings
-from video_recommender.networks.detections import VideoDetections, summarize_predictions
-from video_recommender.networks.frame_classifier import FramePredictions
+from video_recommender.networks.frame_classifier import Embeddings, FramePredictions
 from video_recommender.networks.pretrained import KerasModel, class_embeddings, embedding_model, last_layer_weights
 from video_recommender.schemas import ClassEmbeddings
-from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -93,12 +89,6 @@ class ClassificationHead:
         adds_other = self.rejection_threshold > 0 and OTHER not in self.class_names
         return (*self.class_names, OTHER) if adds_other else self.class_names
 
-    @cached_property
-    def digest(self) -> str:
-        """Digest of everything that affects predictions."""
-        weights = fingerprint_bytes(self.weights.tobytes() + self.bias.tobytes())
-        return fingerprint(weights, list(self.class_names), self.rejection_threshold, self.projection is not None)
-
     def with_temperature(self, temperature: float) -> "ClassificationHead":
         """Return the same head with its logits divided by a temperature."""
         scale = np.float32(1 / temperature)
@@ -110,18 +100,16 @@ class ClassificationHead:
         return np.asarray(inputs @ self.weights + self.bias, dtype=np.float32)
 
     def predict(self, embeddings: Embeddings) -> FramePredictions:
-        """Predict the probability of each output, as the network that ends in this head does.
+        """Predict the probability of each output for embeddings of shape (n, features), as a network does.
 
-        Args:
-            embeddings: float32, shape (n, features).
-
-        Returns:
-            Probabilities, float32, shape (n, outputs), and the embeddings themselves.
+        The probability of `other` is 0 or 1.
         """
         probabilities = softmax(self.logits(embeddings), axis=1)
-        if self.rejection_threshold > 0:
-            probabilities = self._reject(probabilities)
-        return FramePredictions(probabilities, embeddings)
+        outputs = np.zeros((len(probabilities), len(self.output_names)), np.float32)
+        outputs[:, : len(self.class_names)] = probabilities
+        is_other = probabilities.max(axis=1) < np.float32(self.rejection_threshold)
+        outputs[is_other] = np.array(self.output_names) == OTHER
+        return FramePredictions(outputs, embeddings)
 
     def class_embeddings(self) -> DataFrame[ClassEmbeddings]:
         """Tabulate the weights of each output; the row of an added `other` is zero."""
@@ -129,33 +117,13 @@ class ClassificationHead:
         rows[: len(self.class_names)] = self.weights.T
         return class_embeddings(rows, self.output_names)
 
-    def _reject(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        is_other = probabilities.max(axis=1) < np.float32(self.rejection_threshold)
-        outputs = np.zeros((len(probabilities), len(self.output_names)), np.float32)
-        outputs[:, : len(self.class_names)] = probabilities
-        outputs[is_other] = 0
-        outputs[is_other, self.output_names.index(OTHER)] = 1
-        return outputs
-
-
-def classify_embeddings(embeddings: Embeddings, head: ClassificationHead, video_id: str) -> VideoDetections:
-    """Classify the frames of one video from their embeddings, shape (frames, features).
-
-    Raises:
-        VideoError: if there is no frame.
-    """
-    return summarize_predictions([head.predict(embeddings)], head.output_names, video_id)
-
 
 def attach_head(network: KerasModel, head: ClassificationHead) -> KerasModel:
-    """Replace a network's last layer by a head.
-
-    Args:
-        network: as from `build_network`, on which the head was trained; the result shares its layers.
-        head: trained and calibrated.
+    """Replace the last layer of a network, as from `build_network`, by a head that was trained on it.
 
     Returns:
         A model from RGB, 0 to 255, shape (n, height, width, 3), to the probabilities of `head.output_names`, float32.
+        It shares its layers with `network`.
     """
     with suppress_stderr():
         import keras
@@ -172,7 +140,7 @@ def attach_head(network: KerasModel, head: ClassificationHead) -> KerasModel:
 
 
 def _reject(probabilities: "keras.KerasTensor", head: ClassificationHead) -> "keras.KerasTensor":
-    """The same as `ClassificationHead` does: the probability of `other` is 0 or 1."""
+    """Reject images as `ClassificationHead.predict` does."""
     from keras import ops
 
     greatest = ops.max(probabilities, axis=-1, keepdims=True)

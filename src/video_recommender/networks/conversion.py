@@ -4,14 +4,13 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.console_output import suppress_stderr
-from video_recommender.networks.frame_classifier import output_names
-from video_recommender.networks.litert_classifier import LiteRTClassifier
+from video_recommender.networks.frame_classifier import LiteRTClassifier, output_names
 from video_recommender.networks.pretrained import (
     KerasModel,
     Network,
@@ -22,21 +21,14 @@ from video_recommender.networks.pretrained import (
 )
 from video_recommender.storage.digests import fingerprint
 
-VERSION: Final = 1
-"""Increment when the same network would give other probabilities than before."""
-
 R = TypeVar("R")
 
 
 def run_in_subprocess(function: Callable[..., R], *args: object) -> R:
     """Call a function in a new Python process, so that this process does not import TensorFlow, which takes 1 GB.
 
-    Args:
-        function: picklable, as are its arguments, its result and its exceptions, which are raised here.
-        args: positional arguments.
-
     Raises:
-        RuntimeError: if the process is killed.
+        RuntimeError: if the process is killed; other exceptions are those of the function.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as executor:
@@ -51,11 +43,7 @@ def run_in_subprocess(function: Callable[..., R], *args: object) -> R:
 def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.float32]]:
     """Build a pre-trained network and convert it; to be called by `run_in_subprocess`.
 
-    Returns:
-        The classifier, and the last layer's weights: float32, shape (classes, features).
-
-    Raises:
-        ValueError: see `build_network`.
+    The second result is the weights of the last layer, shape (classes, features).
     """
     model = build_network(network)
     return convert_classifier(model, network), last_layer_weights(model)[0].T
@@ -64,25 +52,11 @@ def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.f
 def convert_classifier(
     model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
 ) -> LiteRTClassifier:
-    """Convert a network in float32: quantised weights are no faster on current x86 processors.
-
-    Args:
-        model: as from `build_network`.
-        network: its name.
-        class_names: in the order of the outputs; ImageNet's if not given.
-
-    Raises:
-        ValueError: if the number of names is not the number of outputs.
-    """
+    """Convert a network, as from `build_network`, in float32: quantised weights are no faster on current x86 CPUs."""
     names = output_names(model, network, class_names)
     _batch, height, width, _channels = model.input_shape
-    return LiteRTClassifier(
-        network=network,
-        class_names=names,
-        digest=fingerprint(VERSION, network, digest_weights(model), list(names)),
-        input_size=(height, width),
-        flatbuffer=_convert(append_embedding(model)),
-    )
+    digest = fingerprint(network, digest_weights(model), list(names))
+    return LiteRTClassifier(network, names, digest, (height, width), _convert(append_embedding(model)))
 
 
 def import_tensorflow() -> ModuleType:

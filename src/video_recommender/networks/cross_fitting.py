@@ -13,12 +13,11 @@ from pandera.typing import DataFrame
 from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
-from video_recommender.networks.augmentation import Embeddings
 from video_recommender.networks.classification_head import ClassificationHead, Logits, ObjectSpaceProjection
+from video_recommender.networks.frame_classifier import Embeddings
 from video_recommender.networks.head_training import (
     FittedHead,
     HeadHyperparameters,
-    LabelledInputs,
     expected_calibration_error,
     find_rejection_threshold,
     fit_temperature,
@@ -50,7 +49,7 @@ class TrainingSet:
     Attributes:
         images: a row per image: `image` (`<class>/<group>/<name>/<number>.jpg`), `source` (its video or photo),
             `class_name` and `group`.
-        embeddings: float32, shape (images, views, features); the first view is the image itself.
+        embeddings: shape (images, views, features); the first view is the image itself.
     """
 
     images: pd.DataFrame
@@ -64,13 +63,7 @@ class TrainingSet:
     @property
     def labels(self) -> NDArray[np.int64]:
         """Index of each image's class in `class_names`, shape (images,)."""
-        codes = pd.Categorical(self.images["class_name"], categories=list(self.class_names)).codes
-        return codes.astype(np.int64)
-
-    @property
-    def groups(self) -> NDArray[np.str_]:
-        """Group of each image, shape (images,)."""
-        return self.images["group"].to_numpy(dtype=str)
+        return np.searchsorted(self.class_names, self.images["class_name"].to_numpy(dtype=str))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,17 +109,15 @@ def gather_training_set(
 
     Args:
         training_features: loads the embeddings of one video or photo, by key.
-        properties: source, class and group of each, by key.
+        properties: `source`, `class_name` and `group` of each, by key.
     """
     columns = ["source", "class_name", "group"]
-    parts, rows = [], []
+    parts, rows = [np.empty((0, 1, 0), np.float32)], []
     for key, load in training_features.items():
-        part = load()
-        details = {column: properties[key][column] for column in columns}
-        rows += [{"image": f"{key}/{number}.jpg", **details} for number in range(1, len(part) + 1)]
-        parts.append(part)
-    embeddings = np.concatenate(parts) if parts else np.empty((0, 1, 0), np.float32)  # no image could be read
-    return TrainingSet(pd.DataFrame(rows, columns=["image", *columns]), embeddings)
+        parts.append(load())
+        known = {column: properties[key][column] for column in columns}
+        rows += [{"image": f"{key}/{number}.jpg", **known} for number in range(1, len(parts[-1]) + 1)]
+    return TrainingSet(pd.DataFrame(rows, columns=["image", *columns]), np.concatenate(parts[1:] or parts))
 
 
 def cross_fit(
@@ -141,18 +132,12 @@ def cross_fit(
     number of epochs. The final head is trained for the median of these. The temperature and rejection threshold of a
     head come from the out-of-fold logits of the other folds, since the validation groups are too few.
 
-    Args:
-        training_set: the images.
-        options: see `TransferLearningOptions`.
-        seed: of folds and training.
-        projection: maps embeddings to the head's inputs; None: embeddings are the inputs.
-
-    Returns:
-        If nothing can be held out, only the final head, not calibrated.
+    If nothing can be held out, there is only the final head, not calibrated. Without a projection, embeddings are the
+    inputs of the head.
     """
     labels, names = training_set.labels, training_set.class_names
+    groups = training_set.images["group"].to_numpy(dtype=str)
     inputs = projection.project(training_set.embeddings) if projection else training_set.embeddings
-    labelled = LabelledInputs(inputs, labels)
     decay = OBJECTS_WEIGHT_DECAY if projection else EMBEDDING_WEIGHT_DECAY
     hyperparameters = HeadHyperparameters(options.epochs, options.learning_rate, decay, seed)
 
@@ -164,32 +149,30 @@ def cross_fit(
     fitted_by_fold: dict[int, FittedHead] = {}
     for fold in (int(number) for number in np.unique(folds) if number):
         is_held_out = folds == fold
-        validation = select_validation(labels, training_set.groups, ~is_held_out, seed)
-        fitted_by_fold[fold] = _fit(labelled, ~is_held_out, validation, len(names), hyperparameters)
+        validation = select_validation(labels, groups, ~is_held_out, seed)
+        fitted_by_fold[fold] = _fit(inputs, labels, ~is_held_out, validation, hyperparameters)
         logits[is_held_out] = head(fitted_by_fold[fold]).logits(training_set.embeddings[is_held_out, 0])
     if fitted_by_fold:
         median = float(np.median([fitted.best_epoch for fitted in fitted_by_fold.values()]))
         hyperparameters = replace(hyperparameters, epochs=round(median))
-    final = head(train_head(labelled, None, len(names), hyperparameters))
-
-    def calibrate(uncalibrated: ClassificationHead, fold: int) -> tuple[ClassificationHead, float]:
+    no_image = np.zeros(len(labels), bool)
+    heads = {0: head(train_head(inputs, labels, ~no_image, no_image, hyperparameters))}
+    heads |= {fold: head(fitted) for fold, fitted in fitted_by_fold.items()}
+    temperatures: dict[int, float] = {}
+    for fold, uncalibrated in heads.items():
         others = (folds > 0) & (folds != fold)
-        temperature = fit_temperature(logits[others], labels[others])
-        threshold = find_rejection_threshold(options.rejection_rate, logits[others] / temperature)
-        return replace(uncalibrated.with_temperature(temperature), rejection_threshold=threshold), temperature
-
-    heads = {fold: calibrate(head(fitted), fold) for fold, fitted in fitted_by_fold.items()}
-    final, temperature = calibrate(final, 0)
+        temperatures[fold] = fit_temperature(logits[others], labels[others])
+        threshold = find_rejection_threshold(options.rejection_rate, logits[others] / temperatures[fold])
+        heads[fold] = replace(uncalibrated.with_temperature(temperatures[fold]), rejection_threshold=threshold)
+    final = heads.pop(0)
     histories = [fitted.history.assign(fold=fold) for fold, fitted in fitted_by_fold.items()]
     return CrossFittedHeads(
         final=final,
-        by_fold={fold: calibrated for fold, (calibrated, _) in heads.items()},
-        images=training_set.images.assign(
-            fold=folds, temperature=[heads[fold][1] if fold else temperature for fold in folds]
-        ),
+        by_fold=heads,
+        images=training_set.images.assign(fold=folds, temperature=[temperatures[fold] for fold in folds]),
         logits=logits,
         history=pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(),
-        temperature=temperature,
+        temperature=temperatures[0],
     )
 
 
@@ -206,17 +189,16 @@ def measure_heads(heads: CrossFittedHeads) -> dict[str, float]:
         return {"temperature": heads.temperature}
     images = heads.images[is_held_out]
     names = list(heads.final.class_names)
-    labels = pd.Categorical(images["class_name"], categories=names).codes.astype(np.int64)
+    labels = np.searchsorted(names, images["class_name"].to_numpy(dtype=str))
     probabilities = heads.probabilities()[is_held_out]
+    uncalibrated = heads.probabilities(is_calibrated=False)[is_held_out]
     by_source = pd.DataFrame(probabilities, columns=names).groupby(images["source"].to_numpy())
     class_of_source = images.groupby("source")["class_name"].first()
     return {
         "image_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
         "source_accuracy": float((by_source.mean().idxmax(axis=1) == class_of_source).mean()),
         "calibration_error": expected_calibration_error(probabilities, labels),
-        "calibration_error_before": expected_calibration_error(
-            heads.probabilities(is_calibrated=False)[is_held_out], labels
-        ),
+        "calibration_error_before": expected_calibration_error(uncalibrated, labels),
         "temperature": heads.temperature,
     }
 
@@ -244,16 +226,9 @@ def assign_image_folds(images: pd.DataFrame, n_folds: int, seed: int) -> Folds:
 def select_validation(
     labels: NDArray[np.int64], groups: NDArray[np.str_], available: Selection, seed: int
 ) -> Selection:
-    """Select whole groups of every class for early stopping.
+    """Select whole groups of every class, among the available images, for early stopping.
 
-    Args:
-        labels: int64, shape (images,).
-        groups: str, shape (images,).
-        available: images to select from.
-        seed: of the split.
-
-    Returns:
-        No image if a class has only one group, which is needed for training.
+    No image is selected if a class has only one group, which is needed for training.
     """
     selected = np.zeros(len(labels), bool)
     rows = np.flatnonzero(available)
@@ -273,15 +248,16 @@ def select_validation(
 
 
 def _fit(
-    labelled: LabelledInputs,
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
     available: Selection,
     validation: Selection,
-    n_classes: int,
     hyperparameters: HeadHyperparameters,
 ) -> FittedHead:
     """Find the best number of epochs, then train on training and validation images together."""
+    fitted = train_head(inputs, labels, available & ~validation, validation, hyperparameters)
     if not validation.any():
-        return train_head(labelled[available], None, n_classes, hyperparameters)
-    fitted = train_head(labelled[available & ~validation], labelled[validation], n_classes, hyperparameters)
-    again = train_head(labelled[available], None, n_classes, replace(hyperparameters, epochs=fitted.best_epoch))
+        return fitted
+    best = replace(hyperparameters, epochs=fitted.best_epoch)
+    again = train_head(inputs, labels, available, np.zeros_like(validation), best)
     return replace(fitted, weights=again.weights, bias=again.bias)

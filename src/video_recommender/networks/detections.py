@@ -8,7 +8,6 @@ from typing import Final, Literal, cast
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
@@ -37,18 +36,19 @@ class DetectionOptions(BaseModel):
 
 @dataclass(frozen=True)
 class VideoDetections:
-    """The classification of one video.
+    """The most probable class of each frame of one video, and means over its frames.
 
-    Attributes:
-        detections: the most probable class of each frame.
-        class_scores: mean probability of each class over the frames, highest first; classes below `PROBABILITY_FLOOR`
-            are dropped.
-        embedding: mean embedding over the frames.
+    The class scores are sorted, highest first; classes below `PROBABILITY_FLOOR` are dropped.
     """
 
     detections: DataFrame[Detections]
     class_scores: DataFrame[ClassScores]
     embedding: DataFrame[MeanEmbedding]
+
+    @property
+    def properties(self) -> dict[str, int]:
+        """What the state row of the video stores."""
+        return {"frames": len(self.detections)}
 
 
 def classify_frames(
@@ -65,13 +65,10 @@ def classify_frames(
     Raises:
         VideoError: if there is no frame or a frame is not a readable picture.
     """
-    pictures = iter(frames) if isinstance(frames, np.ndarray) else frames.pictures()
-    batches = batch_pictures(pictures)
-    predictions = (
-        map(classifier.predict, batches)
-        if reuse_below is None
-        else predict_changed_frames(batches, classifier, reuse_below)
-    )
+    batches = batch_pictures(iter(frames) if isinstance(frames, np.ndarray) else frames.pictures())
+    predictions: Iterable[FramePredictions] = map(classifier.predict, batches)
+    if reuse_below is not None:
+        predictions = predict_changed_frames(batches, classifier, reuse_below)
     name = str(frames.path) if isinstance(frames, FrameFolder) else "The video"
     return summarize_predictions(predictions, classifier.class_names, name)
 
@@ -79,16 +76,7 @@ def classify_frames(
 def summarize_predictions(
     predictions: Iterable[FramePredictions], class_names: Sequence[str], name: str
 ) -> VideoDetections:
-    """Summarize the predictions for the frames of one video.
-
-    Args:
-        predictions: batches of frames, in order of time.
-        class_names: in the order of the probabilities.
-        name: of the video, for error messages.
-
-    Raises:
-        VideoError: if there is no frame.
-    """
+    """Summarize the predictions for the frames of one video, or raise a `VideoError` with its name if it has none."""
     best: list[int] = []
     confidences: list[float] = []
     probabilities, embeddings = np.zeros(1), np.zeros(1)
@@ -107,12 +95,18 @@ def summarize_predictions(
             "confidence": np.array(confidences, dtype=np.float32),
         }
     )
+    means = probabilities / len(best)
+    kept = np.flatnonzero(means >= PROBABILITY_FLOOR)
+    ranked = kept[np.lexsort((names[kept], -means[kept]))]
+    class_scores = pd.DataFrame(
+        {"class_name": pd.Series(names[ranked], dtype="str"), "probability": means[ranked].clip(max=1)}
+    )
     embedding = pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})
     # Schemas are checked on saving; checking here too would take as long as classifying a frame.
     return VideoDetections(
-        detections=cast("DataFrame[Detections]", detections),
-        class_scores=cast("DataFrame[ClassScores]", _rank_classes(names, probabilities / len(best))),
-        embedding=cast("DataFrame[MeanEmbedding]", embedding),
+        cast("DataFrame[Detections]", detections),
+        cast("DataFrame[ClassScores]", class_scores),
+        cast("DataFrame[MeanEmbedding]", embedding),
     )
 
 
@@ -124,7 +118,7 @@ def predict_changed_frames(
     The reference is the last classified frame, not the previous frame, so that slow changes accumulate.
 
     Args:
-        batches: the frames of one video in order of time, each uint8 RGB, shape (n, height, width, 3).
+        batches: the frames of one video in order of time.
         classifier: the network.
         threshold: least mean absolute difference for a frame to be classified, grey levels (0 to 255).
 
@@ -141,10 +135,10 @@ def predict_changed_frames(
         rows = np.cumsum(is_changed) - (last is None)
         if is_changed.any():
             new = classifier.predict(batch[is_changed])
-            last = new if last is None else _concatenate(last, new)
+            last = new if last is None else last.append(new)
         assert last is not None  # the first frame of a video is always classified
-        yield _select(last, rows)
-        last = _select(last, rows[-1:])
+        yield last.select(rows)
+        last = last.select(rows[-1:])
 
 
 def batch_pictures(pictures: Iterator[Picture]) -> Iterator[Frames]:
@@ -156,21 +150,3 @@ def batch_pictures(pictures: Iterator[Picture]) -> Iterator[Frames]:
 def mean_absolute_difference(frame: Picture, other: Picture) -> float:
     """Compute the mean absolute difference over pixels and channels, grey levels (0 to 255)."""
     return cv2.norm(frame, other, cv2.NORM_L1) / frame.size
-
-
-def _rank_classes(names: NDArray[np.object_], means: NDArray[np.float64]) -> pd.DataFrame:
-    kept = means >= PROBABILITY_FLOOR
-    names, means = names[kept], means[kept].clip(max=1)
-    ranked = np.lexsort((names, -means))
-    return pd.DataFrame({"class_name": pd.Series(names[ranked], dtype="str"), "probability": means[ranked]})
-
-
-def _concatenate(first: FramePredictions, second: FramePredictions) -> FramePredictions:
-    return FramePredictions(
-        np.concatenate([first.probabilities, second.probabilities]),
-        np.concatenate([first.embeddings, second.embeddings]),
-    )
-
-
-def _select(predictions: FramePredictions, rows: NDArray[np.int64]) -> FramePredictions:
-    return FramePredictions(predictions.probabilities[rows], predictions.embeddings[rows])

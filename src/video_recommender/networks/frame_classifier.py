@@ -1,46 +1,181 @@
-"""The interface of every network that classifies frames, independent of what runs it."""
+"""Networks that classify frames: for LiteRT on the CPU, without TensorFlow, or for Keras on a GPU."""
 
-from dataclasses import dataclass
-from typing import Protocol
+import logging
+import math
+import os
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import ClassVar, Final, TypeAlias
 
 import cv2
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Frames
-from video_recommender.networks.pretrained import KerasModel, Network, imagenet_class_names
+from video_recommender.networks.pretrained import (
+    KerasModel,
+    Network,
+    append_embedding,
+    digest_weights,
+    imagenet_class_names,
+)
+from video_recommender.storage.digests import fingerprint
+
+FRAMES_PER_CALL: Final = 2
+"""Of LiteRT: two frames per call are 3 to 5 % faster than one, four are no faster, eight are 7 % slower."""
+
+THREADS: Final = 1
+"""Of LiteRT, per process: there are as many worker processes as cores."""
+
+MAX_BATCH_FRAMES: Final = 256
+CPU_BATCH_FRAMES: Final = 32
+
+TENSORS_PER_FRAME: Final = 4
+"""Memory that one frame needs, in tensors as large as the network's largest: a layer's input, output and workspace."""
+
+Embeddings = NDArray[np.float32]
+"""Output of the penultimate layer: float32, shape (…, features)."""
+
+Outputs = NDArray[np.float32]
+"""A row per frame: float32, shape (n, outputs)."""
+
+# Otherwise TensorFlow allocates all GPU memory at its first use, which may be in another node of this process.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FramePredictions:
-    """What a network predicts for frames.
-
-    Attributes:
-        probabilities: float32, shape (n, classes); each row sums to 1.
-        embeddings: output of the penultimate layer: float32, shape (n, features).
-    """
+    """What a network predicts for n frames: probabilities of shape (n, classes), embeddings of shape (n, features)."""
 
     probabilities: NDArray[np.float32]
-    embeddings: NDArray[np.float32]
+    embeddings: Embeddings
+
+    def select(self, rows: NDArray[np.int64]) -> "FramePredictions":
+        """Select or repeat frames."""
+        return FramePredictions(self.probabilities[rows], self.embeddings[rows])
+
+    def append(self, other: "FramePredictions") -> "FramePredictions":
+        """Return the predictions for these and other frames."""
+        return FramePredictions(
+            np.concatenate([self.probabilities, other.probabilities]),
+            np.concatenate([self.embeddings, other.embeddings]),
+        )
 
 
-class FrameClassifier(Protocol):
-    """A network with the names of its classes; it can be pickled."""
+@dataclass(frozen=True)
+class LiteRTClassifier:
+    """A classifier for LiteRT; it can be pickled and sent to worker processes. Equality compares digests.
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """In the order of the outputs."""
+    Attributes:
+        digest: of the network's name, weights and class names; converting again gives the same.
+        input_size: height and width of its input, pixels.
+        flatbuffer: the converted network, uint8; an array, so that joblib maps one copy into all processes.
+    """
 
-    @property
-    def digest(self) -> str:
-        """Digest of everything that affects predictions."""
+    network: Network = field(compare=False)
+    class_names: tuple[str, ...] = field(compare=False, repr=False)
+    digest: str
+    input_size: tuple[int, int] = field(compare=False)
+    flatbuffer: NDArray[np.uint8] = field(compare=False, repr=False)
 
     def predict(self, frames: Frames) -> FramePredictions:
         """Predict class probabilities and embeddings.
 
         Args:
-            frames: uint8 RGB, shape (n, height, width, 3), at least one; resized if the network has another input size.
+            frames: uint8 RGB, shape (n, height, width, 3), at least one, of any size.
         """
+        interpreter = load_interpreter(self.digest, self.flatbuffer)
+        (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+        allocated, resized = source["shape"][0], resize_frames(frames, self.input_size)
+        outputs = np.empty((len(frames), target["shape"][-1]), np.float32)
+        for start in range(0, len(frames), FRAMES_PER_CALL):
+            batch = resized[start : start + FRAMES_PER_CALL]
+            if len(batch) != allocated:  # allocating takes 0.1 ms
+                allocated = len(batch)
+                interpreter.resize_tensor_input(source["index"], [allocated, *source["shape"][1:]])
+                interpreter.allocate_tensors()
+            # No reference to the tensor's memory may outlive the line.
+            interpreter.tensor(source["index"])()[:] = batch
+            interpreter.invoke()
+            outputs[start : start + allocated] = interpreter.tensor(target["index"])()
+        return FramePredictions(*np.split(outputs, [len(self.class_names)], axis=1))
+
+
+@dataclass(frozen=True)
+class KerasClassifier:
+    """A classifier for Keras; threads may share it, and it can be pickled. Equality compares digests.
+
+    Attributes:
+        stays_in_process: workers are threads, because processes would compete for the memory of one GPU.
+        digest: of the network's name, weights and class names; not equal to LiteRT's, whose results differ slightly.
+        model: the network, with the embedding appended to the probabilities.
+    """
+
+    stays_in_process: ClassVar[bool] = True
+
+    network: Network = field(compare=False)
+    class_names: tuple[str, ...] = field(compare=False, repr=False)
+    digest: str
+    model: KerasModel = field(compare=False, repr=False)
+
+    def predict(self, frames: Frames) -> FramePredictions:
+        """Predict class probabilities and embeddings; see `LiteRTClassifier.predict`."""
+        _batch, height, width, _channels = self.model.input_shape
+        outputs = self._predictor(resize_frames(frames, (height, width)))
+        return FramePredictions(*np.split(outputs, [len(self.class_names)], axis=1))
+
+    def __getstate__(self) -> Mapping[str, object]:
+        """Omit the cached predictor, which each process builds itself."""
+        return {attribute.name: getattr(self, attribute.name) for attribute in fields(self)}
+
+    @cached_property
+    def _predictor(self) -> "BatchingPredictor":
+        import tensorflow as tf
+
+        pictures = tf.TensorSpec([None, *self.model.input_shape[1:]], tf.uint8, name="rgb")
+        run = tf.function(lambda rgb: self.model(tf.cast(rgb, tf.float32), training=False), input_signature=[pictures])
+
+        def predict(frames: Frames) -> Outputs:
+            outputs: Outputs = run(frames).numpy()
+            return outputs
+
+        if tf.config.list_physical_devices("GPU"):
+            batch_frames = max_batch_frames(self.model, free_gpu_bytes())
+            logger.info("%s runs on the GPU, at most %d frames per batch", self.network, batch_frames)
+        else:
+            batch_frames = CPU_BATCH_FRAMES
+            logger.warning("TensorFlow finds no GPU: %s runs on the CPU, where LiteRT is faster", self.network)
+        return BatchingPredictor(predict, batch_frames, tf.errors.ResourceExhaustedError)
+
+
+FrameClassifier: TypeAlias = LiteRTClassifier | KerasClassifier
+"""The classes themselves, not a protocol, so that an edit of one makes the results of nodes that use it stale."""
+
+
+def make_keras_classifier(
+    model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
+) -> KerasClassifier:
+    """Prepare a network, as from `build_network`, for Keras; see `output_names`."""
+    names = output_names(model, network, class_names)
+    digest = fingerprint("keras", network, digest_weights(model), list(names))
+    return KerasClassifier(network, names, digest, append_embedding(model))
+
+
+def output_names(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return ImageNet's names if `class_names` is None; raise a `ValueError` if there are not as many as outputs."""
+    names = class_names or imagenet_class_names()
+    if model.output_shape[-1] != len(names):
+        raise ValueError(f"{network} has {model.output_shape[-1]} outputs, but {len(names)} class names were given")
+    return names
 
 
 def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
@@ -56,13 +191,101 @@ def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
     return resized
 
 
-def output_names(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the names of a network's outputs: ImageNet's if `class_names` is None.
+class _InterpreterCache(threading.local):
+    """The last interpreter of each thread: building one takes as long as several frames."""
 
-    Raises:
-        ValueError: if the number of names is not the number of outputs.
+    digest: str | None = None
+    interpreter: Interpreter | None = None
+
+
+_cache = _InterpreterCache()
+
+
+def load_interpreter(digest: str, flatbuffer: NDArray[np.uint8]) -> Interpreter:
+    """Return an interpreter of this thread that is ready to run a converted network; the last one is cached."""
+    if _cache.interpreter is None or _cache.digest != digest:
+        with suppress_stderr():  # XNNPACK logs to stderr in every process
+            _cache.interpreter = Interpreter(model_content=flatbuffer.tobytes(), num_threads=THREADS)
+            _cache.interpreter.allocate_tensors()
+        _cache.digest = digest
+    return _cache.interpreter
+
+
+def max_batch_frames(model: KerasModel, free_bytes: int | None) -> int:
+    """Estimate how many frames fit into half of the free memory of a GPU; `MAX_BATCH_FRAMES` if it is unknown."""
+    if free_bytes is None:
+        return MAX_BATCH_FRAMES
+    bytes_per_frame = TENSORS_PER_FRAME * np.dtype(np.float32).itemsize * _largest_tensor(model)
+    return int(np.clip(free_bytes // 2 // bytes_per_frame, 1, MAX_BATCH_FRAMES))
+
+
+def _largest_tensor(model: KerasModel) -> int:
+    """Number of elements per frame; a network of `keras.applications` is nested in the model."""
+    import keras
+
+    return max(
+        _largest_tensor(layer) if isinstance(layer, keras.Model) else math.prod(layer.output.shape[1:])
+        for layer in model.layers
+    )
+
+
+def free_gpu_bytes() -> int | None:
+    """Ask `nvidia-smi` for the free bytes of the GPU that has least; None if it is missing or gives no number."""
+    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        return min(int(mebibytes) for mebibytes in answer.stdout.split()) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+class BatchingPredictor:
+    """Runs one network for many threads, in batches that contain the frames of all threads that wait.
+
+    It starts with batches of `max_frames` and halves them when `predict` raises `out_of_memory`. Threads never call
+    `predict` at the same time.
     """
-    names = class_names or imagenet_class_names()
-    if model.output_shape[-1] != len(names):
-        raise ValueError(f"{network} has {model.output_shape[-1]} outputs, but {len(names)} class names were given")
-    return names
+
+    def __init__(self, predict: Callable[[Frames], Outputs], max_frames: int, out_of_memory: type[Exception]) -> None:
+        self._predict = predict
+        self._max_frames = max_frames
+        self._out_of_memory = out_of_memory
+        self._waiting: deque[tuple[Frames, Future[Outputs]]] = deque()
+        self._lock = threading.Lock()
+
+    def __call__(self, frames: Frames) -> Outputs:
+        """Run the network over frames of shape (n, height, width, 3), at least one; of one size for all callers."""
+        result: Future[Outputs] = Future()
+        self._waiting.append((frames, result))
+        with self._lock:
+            if not result.done():
+                self._run([self._waiting.popleft() for _ in range(len(self._waiting))])
+        return result.result()
+
+    def _run(self, requests: list[tuple[Frames, "Future[Outputs]"]]) -> None:
+        try:
+            outputs = self._predict_in_batches(np.concatenate([frames for frames, _ in requests]))
+        except BaseException as error:  # noqa: BLE001 - raised again in every thread that waits
+            for _, result in requests:
+                result.set_exception(error)
+            return
+        ends = np.cumsum([len(frames) for frames, _ in requests])
+        for (_, result), rows in zip(requests, np.split(outputs, ends[:-1]), strict=True):
+            result.set_result(rows)
+
+    def _predict_in_batches(self, frames: Frames) -> Outputs:
+        outputs: list[Outputs] = []
+        start = 0
+        while start < len(frames):
+            # Powers of two only: a GPU is tuned for each new batch size, which takes seconds.
+            size = 1 << (min(self._max_frames, len(frames) - start).bit_length() - 1)
+            try:
+                outputs.append(self._predict(frames[start : start + size]))
+            except self._out_of_memory:
+                if size == 1:
+                    raise
+                self._max_frames = size // 2
+                logger.warning("A batch of %d frames exceeds the memory: at most %d from now on", size, size // 2)
+            else:
+                start += size
+        return np.concatenate(outputs)

@@ -39,22 +39,6 @@ LINES: Final = {
 """By column of the history: number of the plot, legend, colour."""
 
 
-@dataclass(frozen=True, eq=False)
-class LabelledInputs:
-    """Inputs of a head with their labels.
-
-    Attributes:
-        inputs: float32, shape (n, views, inputs); the first view is the image itself.
-        labels: int64, shape (n,).
-    """
-
-    inputs: NDArray[np.float32]
-    labels: NDArray[np.int64]
-
-    def __getitem__(self, selected: NDArray[np.bool_]) -> "LabelledInputs":
-        return LabelledInputs(self.inputs[selected], self.labels[selected])
-
-
 @dataclass(frozen=True)
 class HeadHyperparameters:
     """How a head is trained.
@@ -74,11 +58,9 @@ class HeadHyperparameters:
 
 @dataclass(frozen=True, eq=False)
 class FittedHead:
-    """A trained layer.
+    """A trained layer; see `ClassificationHead`.
 
     Attributes:
-        weights: float32, shape (inputs, classes).
-        bias: float32, shape (classes,).
         history: a row per epoch: `epoch` (from 1), `loss`, `accuracy`, `validation_loss`, `validation_accuracy`; the
             last two are empty without validation images.
         best_epoch: the epoch whose weights were kept.
@@ -91,14 +73,19 @@ class FittedHead:
 
 
 def train_head(
-    training: LabelledInputs, validation: LabelledInputs | None, n_classes: int, hyperparameters: HeadHyperparameters
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    training: NDArray[np.bool_],
+    validation: NDArray[np.bool_],
+    hyperparameters: HeadHyperparameters,
 ) -> FittedHead:
     """Train a dense layer on all views, with class weights.
 
     Args:
-        training: training images.
-        validation: images for early stopping; None trains all epochs.
-        n_classes: number of classes.
+        inputs: shape (images, views, inputs); the first view is the image itself.
+        labels: of the images, from 0.
+        training: selects the training images.
+        validation: selects images for early stopping; without any, all epochs are trained.
         hyperparameters: see `HeadHyperparameters`.
 
     Returns:
@@ -108,12 +95,13 @@ def train_head(
         import keras
 
     keras.utils.set_random_seed(hyperparameters.seed)
-    images, views, width = training.inputs.shape
+    decay = hyperparameters.weight_decay
+    images, (_, views, width) = np.count_nonzero(training), inputs.shape
     model = keras.Sequential(
         [
             keras.Input((width,)),
             keras.layers.Dropout(DROPOUT),
-            keras.layers.Dense(n_classes, kernel_regularizer=keras.regularizers.L2(hyperparameters.weight_decay)),
+            keras.layers.Dense(int(labels.max()) + 1, kernel_regularizer=keras.regularizers.L2(decay)),
         ]
     )
     batch = max(MIN_BATCH, min(MAX_BATCH, images * views // MIN_STEPS_PER_EPOCH))
@@ -127,17 +115,26 @@ def train_head(
     )
     early_stopping = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
     fitted = model.fit(
-        training.inputs.reshape(images * views, width),
-        np.repeat(training.labels, views),
-        validation_data=None if validation is None else (validation.inputs[:, 0], validation.labels),
-        class_weight=balanced_class_weights(training.labels),
+        inputs[training].reshape(images * views, width),
+        np.repeat(labels[training], views),
+        validation_data=(inputs[validation, 0], labels[validation]) if validation.any() else None,
+        class_weight=balanced_class_weights(labels[training]),
         epochs=hyperparameters.epochs,
         batch_size=batch,
-        callbacks=[] if validation is None else [early_stopping],
+        callbacks=[early_stopping] if validation.any() else [],
         verbose=0,
     )
     weights, bias = (variable.value.numpy() for variable in model.layers[-1].weights)
-    history, best_epoch = _tabulate_history(fitted.history)
+    history = pd.DataFrame(
+        {
+            "epoch": np.arange(1, len(fitted.epoch) + 1),
+            "loss": fitted.history["loss"],
+            "accuracy": fitted.history["accuracy"],
+            "validation_loss": fitted.history.get("val_loss", np.nan),
+            "validation_accuracy": fitted.history.get("val_accuracy", np.nan),
+        }
+    )
+    best_epoch = int(history["validation_loss"].argmin()) + 1 if validation.any() else len(history)
     return FittedHead(weights, bias, history, best_epoch)
 
 
@@ -151,12 +148,7 @@ def balanced_class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """Find the temperature that minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
 
-    Args:
-        logits: shape (n, classes), of images that the head was not trained on.
-        labels: int64, shape (n,).
-
-    Returns:
-        The divisor of the logits; 1 without images.
+    It is the divisor of the logits, shape (n, classes); 1 without images.
     """
     if not len(labels):
         return 1.0
@@ -173,10 +165,7 @@ def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]
 
     Args:
         rejection_rate: share of the images to reject, 0 to 1.
-        logits: calibrated, shape (n, classes), of images that the head was not trained on.
-
-    Returns:
-        0 to 1; 0 if nothing is to be rejected or there are no images.
+        logits: of held-out images, calibrated, shape (n, classes); without images, the threshold is 0.
     """
     if not (rejection_rate and len(logits)):
         return 0.0
@@ -184,15 +173,7 @@ def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]
 
 
 def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
-    """Compute the mean gap between confidence and accuracy over bins of confidence (Naeini et al. 2015).
-
-    Args:
-        probabilities: shape (n, classes).
-        labels: int64, shape (n,).
-
-    Returns:
-        0 to 1; 0 is perfectly calibrated.
-    """
+    """Compute the mean gap between confidence and accuracy over bins of confidence, 0 to 1 (Naeini et al. 2015)."""
     confidences = probabilities.max(axis=1)
     gaps = (probabilities.argmax(axis=1) == labels) - confidences
     bins = np.minimum((confidences * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
@@ -200,14 +181,7 @@ def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDAr
 
 
 def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
-    """Draw loss and accuracy by epoch: a thin line per fold, a thick one for their mean until the first fold stops.
-
-    Args:
-        history: a row per fold and epoch: `fold` and the columns of `FittedHead.history`.
-
-    Returns:
-        Two plots side by side; empty if there is no fold.
-    """
+    """Draw loss and accuracy by epoch: a thin line per fold, a thick one for their mean until the first fold stops."""
     figure = make_subplots(cols=2, subplot_titles=["Loss", "Accuracy"], horizontal_spacing=0.1)
     for name, (column, legend, colour) in LINES.items() if len(history) else ():
         for _fold, epochs in history.groupby("fold"):
@@ -235,18 +209,3 @@ def _add_line(figure: go.Figure, column: int, values: pd.Series, **options: obje
     # Plain lists: plotly writes arrays as base64, which older readers of the file do not support.
     rounded = [None if pd.isna(value) else round(float(value), 4) for value in values]
     figure.add_trace(go.Scatter(x=list(values.index), y=rounded, mode="lines", **options), row=1, col=column)
-
-
-def _tabulate_history(history: dict[str, list[float]]) -> tuple[pd.DataFrame, int]:
-    """Return `FittedHead.history` and the best epoch, which is the last one without validation."""
-    table = pd.DataFrame(
-        {
-            "epoch": np.arange(1, len(history["loss"]) + 1),
-            "loss": history["loss"],
-            "accuracy": history["accuracy"],
-            "validation_loss": history.get("val_loss", np.nan),
-            "validation_accuracy": history.get("val_accuracy", np.nan),
-        }
-    )
-    losses = history.get("val_loss")
-    return table, int(np.argmin(losses)) + 1 if losses else len(table)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from video_recommender.media.frames import Picture
-from video_recommender.networks.object_detector import DetectedObjects
+from video_recommender.networks.detected_objects import DetectedObjects
 
 Masks = NDArray[np.bool_]
 """Shape (objects, height, width)."""
@@ -60,16 +60,7 @@ class Box(NamedTuple):
 
 
 def mask_objects(picture: Picture, objects: DetectedObjects, kind: MaskKind) -> Masks:
-    """Compute the mask of each object: the network's own if it gives masks.
-
-    Args:
-        picture: uint8 RGB, shape (height, width, 3).
-        objects: those to mask.
-        kind: see `MaskKind`.
-
-    Returns:
-        bool, shape (objects, height, width).
-    """
+    """Compute the mask of each object: the detector's own if it gives masks, otherwise of the selected kind."""
     height, width = picture.shape[:2]
     if objects.masks is not None and objects.masks.shape[1:] == (height, width):
         return objects.masks >= MASK_THRESHOLD
@@ -90,13 +81,6 @@ def likely_pixels(picture: Picture, box: Box) -> NDArray[np.bool_]:
     expected inside and outside, as in Possegger, Mauthner and Bischof, "In Defense of Color-based Model-free Tracking"
     (CVPR 2015). On a reduced picture this takes less than a millisecond, a thousandth of GrabCut, which loses more
     objects.
-
-    Args:
-        picture: uint8 RGB, shape (height, width, 3).
-        box: the object's box.
-
-    Returns:
-        bool, shape (bottom - top, right - left).
     """
     around = _add_margin(box, picture)
     scale = min(1.0, WORKING_SIDE / max(box.bottom - box.top, box.right - box.left))

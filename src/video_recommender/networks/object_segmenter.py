@@ -1,29 +1,33 @@
 """Detect the objects in a video's frames, and measure the area of each."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from sklearn.preprocessing import normalize
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
 from video_recommender.media.video import VideoError
-from video_recommender.networks.object_detector import DetectedObjects, ObjectDetector
+from video_recommender.networks.coco_detector import LiteRTDetector
+from video_recommender.networks.detected_objects import DetectedObjects, hysteresis_threshold, non_maximum_suppression
 from video_recommender.networks.object_masks import Box, MaskKind, Masks, mask_objects, pixel_boxes
-from video_recommender.networks.suppression import hysteresis_threshold, non_maximum_suppression
-from video_recommender.schemas import Segmentations, SegmentationScores
+from video_recommender.networks.pretrained import class_embeddings
+from video_recommender.networks.saved_detector import SavedDetector
+from video_recommender.schemas import ClassEmbeddings, Segmentations, SegmentationScores
 from video_recommender.storage.digests import fingerprint
-
-VERSION: Final = 2
-"""Increment when the same frames and detector would give other tables than before."""
 
 GROUP_MAX_IOU: Final = 0.6
 """For non-maximum suppression among the classes of one group."""
+
+ObjectDetector: TypeAlias = LiteRTDetector | SavedDetector
+"""The classes themselves, not a protocol, so that an edit of one makes the results of nodes that use it stale."""
 
 
 class SegmentationOptions(BaseModel):
@@ -56,11 +60,8 @@ class SegmentedFrame:
 
     Attributes:
         number: of the frame, from 1.
-        picture: uint8 RGB, shape (height, width, 3).
-        objects: accepted and rejected ones.
-        class_names: of each object.
-        masks: bool, shape (objects, height, width).
-        is_accepted: bool, shape (objects,): see `hysteresis_threshold`.
+        objects: accepted and rejected ones; the other attributes have a row for each.
+        is_accepted: see `hysteresis_threshold`.
     """
 
     number: int
@@ -75,16 +76,11 @@ class SegmentedFrame:
         """Share of the picture that each object covers, percent: float32, shape (objects,)."""
         return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
 
-    def accepted(self) -> Self:
+    def accepted(self) -> "SegmentedFrame":
         """Return the same frame with only its accepted objects."""
         rows = self.is_accepted
-        return replace(
-            self,
-            objects=self.objects.select(rows),
-            class_names=self.class_names[rows],
-            masks=self.masks[rows],
-            is_accepted=rows[rows],
-        )
+        objects = self.objects.select(rows)
+        return SegmentedFrame(self.number, self.picture, objects, self.class_names[rows], self.masks[rows], rows[rows])
 
 
 @dataclass(frozen=True)
@@ -92,11 +88,9 @@ class ObjectSegmenter:
     """A detector and its postprocessing; it can be pickled and sent to worker processes.
 
     Attributes:
-        detector: detects objects in a picture.
+        detector: detects objects in a picture, also those of low confidence.
         class_names: names by the detector's class number; classes may share a name.
         thresholds: confidence threshold by class number; classes without one are never accepted.
-        every_nth_frame: step between the frames that are segmented.
-        masks: see `MaskKind`.
     """
 
     detector: ObjectDetector
@@ -108,20 +102,13 @@ class ObjectSegmenter:
     @property
     def digest(self) -> str:
         """Digest of everything that affects its results."""
-        names, thresholds = (
-            {str(number): value for number, value in by_class.items()}
-            for by_class in (self.class_names, self.thresholds)
-        )
-        return fingerprint(VERSION, self.detector.digest, names, thresholds, self.every_nth_frame, self.masks)
+        by_class = [str(sorted(values.items())) for values in (self.class_names, self.thresholds)]
+        return fingerprint(self.detector.digest, by_class, self.every_nth_frame, self.masks)
 
     def segment(self, frames: FrameFolder | EncodedFrames) -> Iterator[SegmentedFrame]:
-        """Detect the objects of a video, decide which to accept, and compute their masks.
+        """Detect the objects in every n-th frame of a video, decide which to accept, and compute their masks.
 
-        Args:
-            frames: in order of time; decoded twice, so that they are never all in memory.
-
-        Yields:
-            Every n-th frame, also those without objects.
+        Frames are decoded twice, so that they are never all in memory.
 
         Raises:
             VideoError: if there is no frame or a frame is not a readable picture.
@@ -151,13 +138,7 @@ class ObjectSegmenter:
 
 @dataclass(frozen=True)
 class VideoSegmentation:
-    """The objects in one video.
-
-    Attributes:
-        objects: accepted objects, a row per object and frame.
-        segmentation_scores: mean score and area of each class, rejected objects included.
-        frames: number of frames that were segmented.
-    """
+    """The accepted objects in one video, the scores of its classes, and the number of frames that were segmented."""
 
     objects: DataFrame[Segmentations]
     segmentation_scores: DataFrame[SegmentationScores]
@@ -165,15 +146,7 @@ class VideoSegmentation:
 
 
 def segment_video(frames: FrameFolder | EncodedFrames, segmenter: ObjectSegmenter) -> VideoSegmentation:
-    """Detect and measure the objects in one video.
-
-    Args:
-        frames: in order of time.
-        segmenter: detector and postprocessing.
-
-    Raises:
-        VideoError: if there is no frame or a frame is not a readable picture.
-    """
+    """Detect and measure the objects in one video; see `ObjectSegmenter.segment`."""
     tables = [_tabulate(frame) for frame in segmenter.segment(frames)]
     detected = pd.concat(tables, ignore_index=True)
     columns = list(Segmentations.to_schema().columns)
@@ -184,6 +157,46 @@ def segment_video(frames: FrameFolder | EncodedFrames, segmenter: ObjectSegmente
         segmentation_scores=_score_classes(detected, len(tables)),
         frames=len(tables),
     )
+
+
+def group_classes(
+    class_names: Mapping[int, str], groups: Mapping[str, tuple[str, ...]], *, keep_others: bool
+) -> Mapping[int, str]:
+    """Replace the names of a detector's classes by the names of their groups.
+
+    Args:
+        class_names: the detector's names by number.
+        groups: the detector's names by group name.
+        keep_others: whether classes in no group keep their name; otherwise they are dropped.
+
+    Raises:
+        ValueError: if a group contains an unknown class, or a class is in two groups.
+    """
+    members = Counter(name for names in groups.values() for name in names)
+    unknown = sorted(members.keys() - set(class_names.values()))
+    if unknown:
+        raise ValueError(f"segmentation.groups contains {', '.join(unknown)}, which the model does not know")
+    repeated = sorted(name for name, count in members.items() if count > 1)
+    if repeated:
+        raise ValueError(f"segmentation.groups contains {', '.join(repeated)} more than once")
+    renamed = {name: group for group, names in groups.items() for name in names}
+    return {number: renamed.get(name, name) for number, name in class_names.items() if keep_others or name in renamed}
+
+
+def group_embeddings(
+    detector_names: Mapping[int, str], embeddings: NDArray[np.float32], class_names: Mapping[int, str]
+) -> DataFrame[ClassEmbeddings]:
+    """Average the normalised class embeddings of each group.
+
+    Args:
+        detector_names: the detector's names by number.
+        embeddings: shape (classes, features), in the same order.
+        class_names: the names to use by number, as from `group_classes`.
+    """
+    names = pd.Series(detector_names).index.map(class_names.get)
+    rows = pd.DataFrame(normalize(embeddings), index=names)
+    means = rows[rows.index.notna()].groupby(level=0, sort=False).mean()
+    return class_embeddings(means.to_numpy(np.float32), list(means.index))
 
 
 def _tabulate(frame: SegmentedFrame) -> pd.DataFrame:

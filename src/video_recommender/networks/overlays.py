@@ -29,15 +29,7 @@ Colour = tuple[int, int, int]
 
 
 def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> Picture:
-    """Draw a frame's objects into its picture, highest score on top.
-
-    Args:
-        frame: see `SegmentedFrame`.
-        height: of the result, pixels.
-
-    Returns:
-        uint8 RGB, shape (height, width, 3).
-    """
+    """Draw a frame's objects into its picture, enlarged to this height in pixels, highest score on top."""
     scale = height / frame.picture.shape[0]
     enlarged = cv2.resize(frame.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     drawn = enlarged.astype(np.uint8, copy=False)
@@ -55,22 +47,14 @@ def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> Picture:
 
 
 def draw_strip(frames: Iterable[SegmentedFrame]) -> Picture:
-    """Draw the accepted objects of a video's first frames side by side.
-
-    Returns:
-        uint8 RGB, `FRAME_SIDE` pixels high.
-    """
+    """Draw the accepted objects of a video's first frames side by side, `FRAME_SIDE` pixels high."""
     drawn = [draw_objects(frame.accepted()) for frame in islice(frames, FRAMES_PER_STRIP)]
     gap = np.full((FRAME_SIDE, GAP, 3), 255, np.uint8)
     return np.concatenate([part for picture in drawn for part in (picture, gap)][:-1], axis=1)
 
 
 def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
-    """Draw a strip of frames per video.
-
-    Args:
-        videos: frames in order of time, by `video_id`.
-    """
+    """Draw a strip of frames per video, by `video_id`."""
     strips = {video_id: draw_strip(frames) for video_id, frames in videos.items()}
     if not strips:
         return go.Figure(layout={"title": {"text": "No video shows an object"}})

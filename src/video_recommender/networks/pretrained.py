@@ -36,20 +36,13 @@ Network: TypeAlias = str
 
 @functools.cache
 def imagenet_class_names() -> tuple[str, ...]:
-    """Read the names of the 1000 classes of ILSVRC 2012 (Russakovsky et al. 2015).
-
-    Returns:
-        English names, singular, unique, without commas, in the order of the networks' outputs.
-    """
+    """Read the unique names of the 1000 classes of ILSVRC 2012 (Russakovsky et al. 2015), in order of the outputs."""
     lines = files(__package__).joinpath("imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
     return tuple(line for line in lines if not line.startswith("#"))
 
 
 def build_network(name: Network) -> KerasModel:
-    """Build a network with its ImageNet weights and its own preprocessing inside.
-
-    Args:
-        name: see `Network`. Keras downloads the weights of its applications the first time.
+    """Build a network with its ImageNet weights, which Keras downloads for its applications, and its preprocessing.
 
     Returns:
         A model named `name`: RGB, 0 to 255, shape (n, height, width, 3), to probabilities, float32, shape (n, 1000).
@@ -75,12 +68,7 @@ def last_layer_weights(network: KerasModel) -> tuple[NDArray[np.float32], NDArra
 def class_embeddings(class_weights: NDArray[np.float32], class_names: Sequence[str]) -> DataFrame[ClassEmbeddings]:
     """Tabulate the last layer's weights of each class, which point in similar directions for similar classes.
 
-    Args:
-        class_weights: float32, shape (classes, features).
-        class_names: in the same order.
-
-    Returns:
-        A float32 column per feature (1280 for EfficientNet-Lite); not centred, not normalised.
+    They have the shape (classes, features) and are not centred or normalised.
     """
     columns = [f"feature_{number}" for number in range(1, class_weights.shape[1] + 1)]
     index = pd.Index(class_names, name="class_name")
@@ -88,11 +76,7 @@ def class_embeddings(class_weights: NDArray[np.float32], class_names: Sequence[s
 
 
 def embedding_model(network: KerasModel) -> KerasModel:
-    """Remove the last layer, so that the output is the embedding.
-
-    Returns:
-        A model from RGB, 0 to 255, to float32, shape (n, features). It shares its layers with `network`.
-    """
+    """Remove the last layer, so that the output is the embedding: float32, shape (n, features). Layers are shared."""
     import keras
 
     inner = _innermost(network)
@@ -103,11 +87,7 @@ def embedding_model(network: KerasModel) -> KerasModel:
 
 
 def append_embedding(network: KerasModel) -> KerasModel:
-    """Concatenate the embedding to the output.
-
-    Returns:
-        The same network with the output probabilities, then embedding: float32, shape (n, classes + features).
-    """
+    """Append the embedding to the output: float32, shape (n, classes + features). Layers are shared."""
     import keras
 
     inner = _innermost(network)

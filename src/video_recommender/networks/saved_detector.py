@@ -22,14 +22,10 @@ from video_recommender.console_output import suppress_stderr
 from video_recommender.media.frames import Picture
 from video_recommender.networks.coco_detector import MIN_SCORE
 from video_recommender.networks.conversion import import_tensorflow
-from video_recommender.networks.object_detector import DetectedObjects
-from video_recommender.networks.suppression import Boxes
+from video_recommender.networks.detected_objects import Boxes, DetectedObjects
 from video_recommender.storage.digests import fingerprint, fingerprint_file
 
 logger = logging.getLogger(__name__)
-
-VERSION: Final = 1
-"""Increment when the same model would give other objects than before."""
 
 _SAVED_MODEL: Final = "saved_model.pb"
 _REQUIRED: Final = ("detection_boxes", "detection_classes", "detection_scores")
@@ -37,19 +33,19 @@ _MASKS: Final = "detection_masks"
 
 _KAGGLE_HANDLE: Final = re.compile(r"[\w-]+/[\w-]+/[\w-]+/[\w.-]+(/\d+)?")
 
+_COMMENT: Final = re.compile(r"^\s*#.*$", re.MULTILINE)
+_ITEM: Final = re.compile(r"item\s*:?\s*\{(.*?)\}", re.DOTALL)
+_NUMBER: Final = re.compile(r"\bid\s*:\s*(\d+)")
+_DISPLAY_NAME: Final = re.compile(r"\bdisplay_name\s*:\s*([\"'])(.*?)\1")
+_NAME: Final = re.compile(r"\bname\s*:\s*([\"'])(.*?)\1")
+
 Outputs = Mapping[str, NDArray[Any]]
 Run = Callable[[Picture], Outputs]
 
 
 @dataclass(frozen=True)
 class SavedDetector:
-    """A SavedModel or a frozen graph; each process that uses it imports TensorFlow and loads the model once.
-
-    Attributes:
-        path: folder of the SavedModel, or file of the frozen graph.
-        digest: of its files and class names.
-        class_names: by number.
-    """
+    """A SavedModel (a folder) or a frozen graph (a file); each process imports TensorFlow and loads the model once."""
 
     path: Path
     digest: str
@@ -61,11 +57,7 @@ class SavedDetector:
         return np.eye(len(self.class_names), dtype=np.float32)
 
     def detect(self, picture: Picture) -> DetectedObjects:
-        """Detect objects, with masks if the model gives them; see `ObjectDetector.detect`.
-
-        Raises:
-            ValueError: if the model does not follow the contract.
-        """
+        """Detect objects, with masks if the model gives them; see `LiteRTDetector.detect`."""
         outputs = _load(self.path, self.digest)(picture)
         scores, boxes = (np.asarray(outputs[f"detection_{name}"][0], np.float32) for name in ("scores", "boxes"))
         masks = outputs.get(_MASKS)
@@ -83,12 +75,8 @@ class SavedDetector:
 def find_model(name: str) -> Path:
     """Locate a model by its path, or download it by its handle.
 
-    Args:
-        name: a path, or a handle of kaggle.com/models, which hosts the models of TensorFlow Hub, such as
-            `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`.
-
-    Raises:
-        ValueError: if the model of a handle cannot be downloaded.
+    Handles are those of kaggle.com/models, which hosts the models of TensorFlow Hub, such as
+    `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`; a failed download raises a `ValueError`.
     """
     path = Path(name).expanduser()
     if path.name == _SAVED_MODEL:
@@ -109,11 +97,7 @@ def find_model(name: str) -> Path:
 
 
 def digest_model(path: Path) -> str:
-    """Digest a model's files.
-
-    Raises:
-        ValueError: if there is no model.
-    """
+    """Digest a model's files, or raise a `ValueError` if there is none."""
     if path.is_file():
         return fingerprint_file(path)
     if not (path / _SAVED_MODEL).is_file():
@@ -124,18 +108,27 @@ def digest_model(path: Path) -> str:
     return fingerprint([fingerprint_file(file) for file in sorted(path.rglob("*")) if file.is_file()])
 
 
-def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDetector:
-    """Open a model and check on a black picture that it follows the contract.
+def read_label_map(file: Path) -> Mapping[int, str]:
+    """Read a label map of the TensorFlow Object Detection API (`*.pbtxt`): items such as `item {id: 1 name: 'cat'}`.
 
-    Args:
-        path: folder of a SavedModel, or file of a frozen graph (`*.pb`).
-        class_names: by number, as in training.
-
-    Raises:
-        ValueError: if there is no model, or it fails.
+    A `display_name` takes precedence over a `name`. A file without classes raises a `ValueError`.
     """
+    try:
+        text = file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"The label map {file} cannot be read ({error}): give the path of a .pbtxt file") from error
+    items = _ITEM.findall(_COMMENT.sub("", text))
+    parsed = [(_NUMBER.search(item), _DISPLAY_NAME.search(item) or _NAME.search(item)) for item in items]
+    names = {int(number[1]): name[2] for number, name in parsed if number and name}
+    if not names:
+        raise ValueError(f"The label map {file} contains no class: add items such as item {{ id: 1 name: 'cat' }}")
+    return names
+
+
+def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDetector:
+    """Open a model and check on a black picture that it follows the contract; raise a `ValueError` if it does not."""
     names = {str(number): name for number, name in class_names.items()}
-    detector = SavedDetector(path.absolute(), fingerprint(VERSION, digest_model(path), names), class_names)
+    detector = SavedDetector(path.absolute(), fingerprint(digest_model(path), names), class_names)
     try:
         detector.detect(np.zeros((64, 64, 3), np.uint8))
     except ValueError:
@@ -167,16 +160,12 @@ def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, picture: Picture) -> N
 def _load(path: Path, _digest: str) -> Run:
     tf = import_tensorflow()
     with suppress_stderr():
-        _limit_resources(tf)
+        # One core and only the GPU memory that is needed: there are as many processes as cores.
+        with contextlib.suppress(RuntimeError):  # TensorFlow is initialised in this process already
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            for gpu in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(gpu, True)
         return _load_saved_model(tf, path) if path.is_dir() else _load_frozen_graph(tf, path)
-
-
-def _limit_resources(tf: ModuleType) -> None:
-    """Use one core and only the GPU memory that is needed: there are as many processes as cores."""
-    with contextlib.suppress(RuntimeError):  # TensorFlow is initialised in this process already
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _load_saved_model(tf: ModuleType, path: Path) -> Run:

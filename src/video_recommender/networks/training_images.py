@@ -1,9 +1,10 @@
-"""Training images for a classification head: a user's photos, or distinct frames of videos with weak labels."""
+"""Training images for a classification head: a user's photos, or distinct frames of videos, and augmented views."""
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal
 
 import cv2
 import numpy as np
@@ -12,8 +13,7 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Photo, Picture
 from video_recommender.media.video import VideoError
 from video_recommender.schemas import Corpus
 from video_recommender.sources.folder import unique_slugs
@@ -28,6 +28,15 @@ NEAR_DUPLICATE_BITS: Final = 10
 
 MAX_CLASS_IMBALANCE: Final = 3
 """Greatest number of images of a class relative to the smallest class; class weights balance the rest."""
+
+AUGMENTED_VIEWS: Final = 1
+"""Per image, besides the image itself: each costs as much inference time as the image."""
+
+MIN_CROP_AREA: Final = 0.6
+"""Least share of the picture's area that a view shows."""
+
+COLOUR_JITTER: Final = 0.25
+"""Greatest relative change of contrast; brightness changes by as much of 128."""
 
 
 class TransferLearningOptions(BaseModel):
@@ -47,22 +56,13 @@ class TransferLearningOptions(BaseModel):
 
 @dataclass(frozen=True)
 class SelectedFrames:
-    """Frames of one video that become training images.
-
-    Attributes:
-        folder: all frames of the video.
-        numbers: the selected ones, from 1, in order of time.
-    """
+    """Frames of one video that become training images, by their numbers from 1, in order of time."""
 
     folder: FrameFolder
     numbers: tuple[int, ...]
 
     def read(self) -> EncodedFrames:
-        """Read the JPEG files as they are, after checking that each can be decoded.
-
-        Raises:
-            VideoError: if one is missing or not a readable picture.
-        """
+        """Read the JPEG files as they are, or raise a `VideoError` if one is missing or cannot be decoded."""
         files = {int(file.stem): file for file in self.folder.files}
         missing = [number for number in self.numbers if number not in files]
         if missing:
@@ -74,28 +74,23 @@ class SelectedFrames:
 
 @dataclass(frozen=True)
 class CroppedPhoto:
-    """A user's photo that becomes a training image, cropped to the central square as frames are.
-
-    Attributes:
-        photo: the file.
-        size: height and width of the training image, pixels.
-    """
+    """A user's photo that becomes a training image of `size` × `size` pixels: the central square, as of frames."""
 
     photo: Photo
     size: int
 
     def read(self) -> EncodedFrames:
-        """Read and crop the photo.
-
-        Raises:
-            VideoError: if it is not a readable picture.
-        """
-        square = cv2.cvtColor(_central_square(self.photo.decode(self.size, self.size), self.size), cv2.COLOR_RGB2BGR)
-        _, jpeg = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        """Read and crop the photo, or raise a `VideoError` if it is not a readable picture."""
+        picture = self.photo.decode(self.size, self.size)
+        height, width, _ = picture.shape
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = picture[top : top + side, left : left + side]
+        method = cv2.INTER_AREA if side >= self.size else cv2.INTER_LINEAR
+        resized = cv2.resize(square, (self.size, self.size), interpolation=method)
+        bgr = cv2.cvtColor(resized, cv2.COLOR_RGB2BGR)
+        _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         return EncodedFrames((jpeg.tobytes(),))
-
-
-ImageReader: TypeAlias = SelectedFrames | CroppedPhoto
 
 
 @dataclass(frozen=True)
@@ -104,12 +99,10 @@ class ImageSource:
 
     Attributes:
         key: `<class>/<group>/<name>`, a valid path on every system.
-        class_name: its label.
         group: images of one group stay in one fold.
         source: the `video_id`, or the photo's path.
         digest: of its content and its label.
         images: number of images.
-        reader: reads them.
     """
 
     key: str
@@ -118,7 +111,7 @@ class ImageSource:
     source: str
     digest: str
     images: int
-    reader: ImageReader
+    reader: SelectedFrames | CroppedPhoto
 
     @property
     def properties(self) -> dict[str, str | int]:
@@ -127,17 +120,10 @@ class ImageSource:
 
 
 def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
-    """List the images of a folder that has one sub-folder per class.
+    """List the images of a folder, `<class>/<image>` and `<class>/<group>/<image>`, by class and path.
 
-    Images in a sub-folder of a class form a group, together with those in sub-folders of the same name in other
-    classes. Each other image is a group of its own.
-
-    Args:
-        folder: contains `<class>/<image>` and `<class>/<group>/<image>`.
-        size: height and width of the training images, pixels.
-
-    Returns:
-        A source per image, by class and path.
+    Images in sub-folders of the same name form a group, also if their classes differ. Each other image is a group of
+    its own.
 
     Raises:
         ValueError: if the folder is missing, contains no image, or is the project's own, or if an image is in two
@@ -153,10 +139,11 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
     classes = unique_slugs({photo.category: photo.category for photo in photos})
     groups = {photo.path: _group(photo, root) for photo in photos}
     folders = unique_slugs({group: group for group in groups.values()})
-    names = unique_slugs({str(photo.path): _name(photo, root) for photo in photos})
+    names = {str(photo.path): " ".join(photo.path.relative_to(root).with_suffix("").parts[-2:]) for photo in photos}
+    slugs = unique_slugs(names)
     return [
         ImageSource(
-            key=f"{classes[photo.category]}/{folders[groups[photo.path]]}/{names[str(photo.path)]}",
+            key=f"{classes[photo.category]}/{folders[groups[photo.path]]}/{slugs[str(photo.path)]}",
             class_name=photo.category,
             group=folders[groups[photo.path]],
             source=str(photo.path),
@@ -168,24 +155,21 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
     ]
 
 
-def group_folders(groups: Sequence[str]) -> dict[str, str]:
-    """Name a folder for every group of videos.
+def group_folders(corpus: DataFrame[Corpus]) -> pd.Series:
+    """Name the folder of each video's group (index `video_id`).
 
     The key of a training image contains this folder, so that a corrected copy of the training images has the same
     groups.
     """
-    return unique_slugs({group: group for group in sorted(set(groups))})
+    groups = corpus.set_index("video_id")["group"]
+    return groups.map(unique_slugs({group: group for group in sorted(set(groups))}))
 
 
 def check_classes(class_names: pd.Series, min_images: int) -> None:
-    """Check that there are at least two classes with enough images.
-
-    Args:
-        class_names: the class of each image.
-        min_images: required number of images per class.
+    """Check the class of each image: there must be at least two classes, each with `min_images`.
 
     Raises:
-        ValueError: if there are fewer than two classes, or one has too few images.
+        ValueError: if there are fewer classes or images.
     """
     images = class_names.value_counts()
     if len(images) < 2:
@@ -207,8 +191,8 @@ def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64]
     the middle frame, until only near-duplicates remain.
 
     Args:
-        frames: frame numbers, int64, shape (n,).
-        hashes: their perceptual hashes, uint64, shape (n,).
+        frames: frame numbers.
+        hashes: their perceptual hashes.
         max_frames: greatest number of frames.
 
     Returns:
@@ -227,11 +211,8 @@ def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64]
 def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Series) -> dict[str, list[int]]:
     """Drop frames of large classes, to `MAX_CLASS_IMBALANCE` times the images of the smallest class.
 
-    Every video of a class keeps its first frame before any keeps its second, and so on.
-
-    Args:
-        selected: the frames of each video, in order of selection.
-        class_names: the class of each video (index `video_id`).
+    Every video of a class keeps the first frame of its selection before any keeps its second, and so on. The class
+    names have the index `video_id`.
 
     Returns:
         The remaining frames in order of time; videos without any are dropped.
@@ -246,10 +227,17 @@ def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Serie
     return {str(video_id): sorted(frames["frame"].tolist()) for video_id, frames in kept.groupby("video_id")}
 
 
-def labelled_corpus(corpus: DataFrame[Corpus]) -> pd.DataFrame:
-    """Return `class_name` and `group` (index `video_id`) of the corpus's videos that have a category."""
-    labelled = corpus[corpus["is_used"] & corpus["category"].notna()].set_index("video_id")
-    return labelled[["category", "group"]].rename(columns={"category": "class_name"})
+def augment(images: Frames, seed: int) -> Iterator[Frames]:
+    """Flip and crop images and change their contrast and brightness at random.
+
+    Changes depend on the seed and on an image's content and position, not on the number of images.
+
+    Yields:
+        For each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.
+    """
+    for number, image in enumerate(images):
+        random = np.random.default_rng([seed, number, zlib.crc32(image.tobytes())])
+        yield np.stack([image, *(_random_view(image, random) for _ in range(AUGMENTED_VIEWS))])
 
 
 def _group(photo: Photo, root: Path) -> str:
@@ -257,14 +245,14 @@ def _group(photo: Photo, root: Path) -> str:
     return folders[0] if folders else f"{photo.category} {name}"
 
 
-def _name(photo: Photo, root: Path) -> str:
-    return " ".join(photo.path.relative_to(root).with_suffix("").parts[-2:])
-
-
-def _central_square(picture: Picture, size: int) -> Picture:
-    height, width, _ = picture.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = picture[top : top + side, left : left + side]
-    method = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
-    return cv2.resize(square, (size, size), interpolation=method).astype(picture.dtype, copy=False)
+def _random_view(image: Picture, random: np.random.Generator) -> Picture:
+    height, width, _ = image.shape
+    scale = np.sqrt(random.uniform(MIN_CROP_AREA, 1))
+    crop_height, crop_width = round(height * scale), round(width * scale)
+    top, left = random.integers(height - crop_height + 1), random.integers(width - crop_width + 1)
+    crop = image[top : top + crop_height, left : left + crop_width]
+    view = cv2.resize(crop, (width, height), interpolation=cv2.INTER_LINEAR)
+    flipped = view[:, ::-1] if random.random() < 0.5 else view
+    contrast = 1 + random.uniform(-COLOUR_JITTER, COLOUR_JITTER)
+    brightness = 128 * random.uniform(-COLOUR_JITTER, COLOUR_JITTER)
+    return (flipped * contrast + brightness).clip(0, 255).astype(np.uint8)

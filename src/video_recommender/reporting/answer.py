@@ -30,37 +30,33 @@ NEW_VIDEO = "new/video"
 LISTED_OBJECTS = 5
 
 
-class InferenceOptions(BaseModel):
-    """Which videos to answer for (parameters_inference.yml)."""
-
+class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InferenceOptions(_Model):
+    """Which videos to answer for (parameters_inference.yml)."""
 
     videos: str | None = None
 
 
-class DetectedObject(BaseModel):
+class DetectedObject(_Model):
     """An object of the video: its importance, and the number of frames that show it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     importance: float
     frames: int
 
 
-class CategoryProbability(BaseModel):
+class CategoryProbability(_Model):
     """The probability that the video belongs to a category."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     category: str
     probability: float
 
 
-class Neighbour(BaseModel):
+class Neighbour(_Model):
     """A similar video of the corpus, with the cosine similarity and the objects that both show, comma-separated."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rank: int
     video_id: str
@@ -68,7 +64,7 @@ class Neighbour(BaseModel):
     shared_objects: str
 
 
-class VideoAnswer(BaseModel):
+class VideoAnswer(_Model):
     """Objects, category, neighbours and ad of one video.
 
     Attributes:
@@ -80,8 +76,6 @@ class VideoAnswer(BaseModel):
         neighbours: nearest first.
         ad: the ad to show first; None if advertising has not run for this object space.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     video: str
     status: str = "ok"
@@ -113,15 +107,7 @@ class VideoAnswer(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class CorpusModels:
-    """What was fitted on the corpus and answers for new videos.
-
-    Attributes:
-        network: the classifier or segmenter that described the corpus.
-        object_space: fitted object space.
-        video_features: importances of the corpus.
-        category_classifier: fitted classifier of points.
-        recommender: fitted recommender.
-    """
+    """What was fitted on the corpus and answers for new videos; `network` is the one that described the corpus."""
 
     network: FrameClassifier | ObjectSegmenter
     object_space: ObjectSpace
@@ -140,13 +126,7 @@ class AdModels:
 
 @dataclass(frozen=True, eq=False)
 class VideoDescription:
-    """The objects of one video and its point in object space.
-
-    Attributes:
-        objects: a row per detected object and frame.
-        features: importances, one row.
-        points: one row.
-    """
+    """The objects of one video, a row per object and frame; their importance and the point of the video, in one row."""
 
     objects: DataFrame[Detections] | DataFrame[Segmentations]
     features: DataFrame[VideoFeatures]
@@ -154,21 +134,19 @@ class VideoDescription:
 
 
 def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
-    """List the videos to answer for: one file, or all videos below a folder.
-
-    Returns:
-        The videos by path, in alphabetical order.
+    """List the videos to answer for, by path: one file, or all videos below a folder in alphabetical order.
 
     Raises:
         ValueError: if no file or folder is named, or it does not exist, or the folder has no videos.
     """
-    usage = "kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder"
+    usage = "run `kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder`"
     if options.videos is None:
         raise ValueError(f"No video is named: {usage}")
     path = parse_path(options.videos)
     if not path.exists():
         raise ValueError(f"{path} cannot be found: {usage}")
-    links = [video.fetch() for video in list_folder(options.videos)] if path.is_dir() else [VideoLink(path)]
+    listed = list_folder(options.videos, remedy=usage) if path.is_dir() else []
+    links = [video.fetch() for video in listed] or [VideoLink(path)]
     files = [link.target for link in links if isinstance(link, VideoLink)]
     return {to_unicode(str(file)): video_from_path(file) for file in sorted(files, key=str)}
 
@@ -181,10 +159,7 @@ def answer_for_file(
     preprocessing: PreprocessingOptions,
     recommendation: RecommendationOptions,
 ) -> VideoAnswer:
-    """Answer for one file, whatever it contains; an error becomes the status of the answer.
-
-    Unexpected exceptions are logged with their traceback.
-    """
+    """Answer for one file, whatever it contains; an error becomes the status of the answer, and a bug is logged."""
     try:
         description = describe_video(sample_frames(video, preprocessing).frames, models)
         return answer_for_video(name, description, models, ads, recommendation)
@@ -218,11 +193,7 @@ def answer_for_video(
     ads: AdModels | None,
     options: RecommendationOptions,
 ) -> VideoAnswer:
-    """Answer for one video from its description.
-
-    Raises:
-        ValueError: if the models were fitted on different object spaces.
-    """
+    """Answer for one video from its description; raise a ValueError if the models have different object spaces."""
     categories = rank_categories(models.category_classifier, description.points)
     choices = rank_new_video_ads(ads, description.points, categories)
     if ads is not None and not choices:

@@ -32,13 +32,7 @@ BORDER_POINTS: Final = 3
 
 @dataclass(frozen=True)
 class CaptionedPicture:
-    """One picture of a sheet.
-
-    Attributes:
-        picture: uint8 RGB, shape (height, width, 3).
-        caption: at most two short lines.
-        colour: Matplotlib colour of the border; empty for no border.
-    """
+    """One picture of a sheet: a caption of at most two lines, and the Matplotlib colour of its border if it has one."""
 
     picture: Picture
     caption: str = ""
@@ -53,34 +47,26 @@ class SheetRow:
     pictures: tuple[CaptionedPicture, ...]
 
 
-def rows_of_frames(categories: Iterable[CategoryOverview], frames: Partitions[FrameFolder]) -> list[SheetRow]:
-    """Build a row per category with the middle frame of each example."""
-    return [
-        SheetRow(
-            category.name,
-            tuple(CaptionedPicture(middle_picture(frames.load(video)), _slug(video)) for video in category.examples),
-        )
-        for category in categories
-    ]
-
-
-def rows_of_detections(
+def rows_of_frames(
     categories: Iterable[CategoryOverview],
     frames: Partitions[FrameFolder],
-    detections: Partitions[DataFrame[Detections]],
+    detections: Partitions[DataFrame[Detections]] | None = None,
 ) -> list[SheetRow]:
-    """Build a row per category with the middle frame of each example that has detections, and its detection."""
-    return [
-        SheetRow(
-            category.name,
-            tuple(
-                CaptionedPicture(middle_picture(frames.load(video)), _middle_detection(detections.load(video)))
-                for video in category.examples
-                if video in detections
-            ),
-        )
-        for category in categories
-    ]
+    """Build a row per category with the middle frame of each example: of each that has detections, if these are given.
+
+    The caption is the name of the video, or the detection.
+    """
+    rows = []
+    for category in categories:
+        pictures = []
+        for video in category.examples:
+            if detections is None:
+                pictures.append(CaptionedPicture(middle_picture(frames.load(video)), _slug(video)))
+            elif video in detections:
+                caption = _middle_detection(detections.load(video))
+                pictures.append(CaptionedPicture(middle_picture(frames.load(video)), caption))
+        rows.append(SheetRow(category.name, tuple(pictures)))
+    return rows
 
 
 def rows_of_neighbours(

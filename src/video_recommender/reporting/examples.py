@@ -16,7 +16,6 @@ class CategoryOverview:
         name: empty for videos without a category.
         videos: number of videos in the source.
         usable: number of videos with frames.
-        frames: number of frames.
         examples: `video_id` of usable videos.
     """
 
@@ -29,14 +28,7 @@ class CategoryOverview:
 
 @dataclass(frozen=True)
 class ClassifiedVideo:
-    """A held-out video with its predicted category.
-
-    Attributes:
-        video_id: the video.
-        category: true category.
-        predicted_category: most probable category.
-        probability: of the predicted category.
-    """
+    """A held-out video with its true category, and the predicted one with its probability."""
 
     video_id: str
     category: str
@@ -51,14 +43,7 @@ class ClassifiedVideo:
 
 @dataclass(frozen=True)
 class JudgedNeighbour:
-    """A recommended video.
-
-    Attributes:
-        video_id: the recommended video.
-        similarity: cosine similarity in object space, -1 to 1.
-        shared_objects: comma-separated; may be empty.
-        is_right: whether it has the category of the query.
-    """
+    """A recommended video: its cosine similarity, the shared objects, and whether it has the category of the query."""
 
     video_id: str
     similarity: float
@@ -123,14 +108,9 @@ def summarise_categories(
 def extreme_categories(
     category_predictions: DataFrame[CategoryPredictions], corpus: DataFrame[Corpus], count: int
 ) -> Extremes:
-    """Select the most confident right and wrong predictions.
+    """Select the most confident right and wrong predictions, at most `count` of each.
 
     Only held-out predictions (those with a fold) count, and one video per group.
-
-    Args:
-        category_predictions: a row per video.
-        corpus: the group of each video.
-        count: maximum number of right and of wrong predictions.
     """
     held_out = category_predictions[category_predictions["fold"].notna()]
     ranked = held_out.merge(corpus[["video_id", "group"]], on="video_id").sort_values(
@@ -144,14 +124,10 @@ def extreme_categories(
 def extreme_recommendations(
     recommendations: DataFrame[Recommendations], corpus: DataFrame[Corpus], count: int
 ) -> Extremes:
-    """Select the videos with the most, and the fewest, recommendations of their own category.
+    """Select the videos with the most and with the fewest recommendations of their own category, `count` of each.
 
-    No list is in both, and a list without a mistake is never among the worst.
-
-    Args:
-        recommendations: the nearest videos of each.
-        corpus: category and group of each video; only videos with a category count, one per group.
-        count: maximum number of best and of worst lists.
+    Only videos with a category count, one per group. No list is in both, and a list without a mistake is never among
+    the worst.
     """
     described = corpus.set_index("video_id")
     category = described["category"]

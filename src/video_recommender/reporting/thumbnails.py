@@ -41,11 +41,7 @@ def middle_picture(folder: FrameFolder) -> Picture:
 
 
 def first_picture(video: VideoFile) -> Picture:
-    """Decode the first frame of a video from which no frames were extracted yet.
-
-    Raises:
-        VideoError: if the file is not a usable video.
-    """
+    """Decode the first frame of a video; raise a `VideoError` if the file is not a usable video."""
     return next(sample_frames(video, PreprocessingOptions(max_frames=1)).frames.pictures())
 
 
@@ -65,11 +61,7 @@ def picture_uri(picture: Picture) -> str:
 
 
 def thumbnail_uri(folder: FrameFolder) -> str:
-    """Encode a thumbnail of a video as a `data:` URI (RFC 2397).
-
-    Raises:
-        VideoError: if the folder is empty or the middle frame is not a readable image.
-    """
+    """Encode a thumbnail of the middle frame of a video as a `data:` URI; see `middle_picture`."""
     return picture_uri(middle_picture(folder))
 
 
@@ -86,9 +78,6 @@ class ThumbnailCache:
             video_id: hashed, so that it never becomes part of a path.
             version: identifies the content of the video; thumbnails of other versions are deleted.
             make: returns the picture if the cache has none.
-
-        Raises:
-            VideoError: if `make` raises it.
         """
         name = fingerprint(video_id)
         file = self._folder / f"{name}-{fingerprint(version)}.jpg"

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Final
 
@@ -25,37 +25,26 @@ VIDEO_SUFFIXES: Final = frozenset(
 )
 """Files with other suffixes are ignored."""
 
-UNLABELLED: Final = "unlabelled"
-"""Category part of the `video_id` of a video without a category."""
-
-MAX_SLUG_LENGTH: Final = 80
-"""Characters, without a digest."""
-
+UNLABELLED: Final = "unlabelled"  # category part of the `video_id` of a video without a category
+MAX_SLUG_LENGTH: Final = 80  # characters, without a digest
 _DIGEST_STEP: Final = 6
 _RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # file names that Windows does not allow
-_REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=…"
+REMEDY: Final = "name a folder of videos with --params=ingestion.folder.path=…"
 
 logger = logging.getLogger(__name__)
 
 
-def list_folder(folder: Path | str, copy_files: bool = False) -> list[SourceVideo]:
-    """List the videos of a folder, sorted by `video_id`.
+def list_folder(folder: Path | str, copy_files: bool = False, remedy: str = REMEDY) -> list[SourceVideo]:
+    """List the videos of a folder, on a disk or in an object store, sorted by `video_id`.
 
     Videos in deeper folders belong to the category at the top; those of one deeper folder are a group. Hidden files are
-    ignored; symbolic links are followed.
-
-    Args:
-        folder: path, or URL in an object store.
-        copy_files: whether to store copies instead of links.
-
-    Raises:
-        ValueError: if it does not exist, cannot be read, contains no video, or is managed by this project itself.
+    ignored; symbolic links are followed. A `ValueError` says why the folder cannot be used, and the remedy.
     """
     root = parse_path(str(folder))
-    digests = _list_store(root) if isinstance(root, UPath) else _list_disk(root := root.absolute())
+    digests = _list_store(root, remedy) if isinstance(root, UPath) else _list_disk(root := root.absolute(), remedy)
     videos = [file for file in digests if file.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
-        raise ValueError(f"The folder {root} contains no video ({len(digests)} other files): {_REMEDY}")
+        raise ValueError(f"The folder {root} contains no video ({len(digests)} other files): {remedy}")
     logger.info("%s contains %d videos; %d other files are ignored", root, len(videos), len(digests) - len(videos))
     identifiers = video_ids(videos)
     listed = [
@@ -66,7 +55,7 @@ def list_folder(folder: Path | str, copy_files: bool = False) -> list[SourceVide
             metadata=VideoMetadata(to_unicode(file.stem)),
             source=to_unicode(str(root / file)),
             group=_group(file) or identifiers[file],
-            fetch=partial(VideoLink, root / file, copy_files),
+            content=VideoLink(root / file, copy_files),
         )
         for file in videos
     ]
@@ -98,16 +87,13 @@ def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset(
     """
     plain = {key: slugify(to_unicode(name), max_length=MAX_SLUG_LENGTH) or "untitled" for key, name in names.items()}
     digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}
+    digests = {key: hashlib.sha256(os.fsencode(key)).hexdigest() for key in names}
     while True:
-        slugs = {key: _with_digest(slug, key, digits[key]) for key, slug in plain.items()}
+        slugs = {key: f"{slug}-{digests[key][: digits[key]]}".removesuffix("-") for key, slug in plain.items()}
         uses = Counter(slugs.values())
         if len(uses) == len(slugs):
             return slugs
         digits = {key: digits[key] + (_DIGEST_STEP if uses[slug] > 1 else 0) for key, slug in slugs.items()}
-
-
-def _with_digest(slug: str, key: str, digits: int) -> str:
-    return f"{slug}-{hashlib.sha256(os.fsencode(key)).hexdigest()[:digits]}" if digits else slug
 
 
 def to_unicode(name: str) -> str:
@@ -123,27 +109,25 @@ def _group(relative_path: PurePath) -> str:
     return to_unicode("/".join(relative_path.parts[:2])) if len(relative_path.parts) > 2 else ""
 
 
-def _list_disk(root: Path) -> dict[PurePath, str]:
+def _list_disk(root: Path, remedy: str) -> dict[PurePath, str]:
     """List the digests of all files below a folder, by relative path."""
-    if not root.exists():
-        raise ValueError(f"The folder {root} does not exist: {_REMEDY}")
     if not root.is_dir():
-        raise ValueError(f"{root} is a file, not a folder: {_REMEDY}")
+        raise ValueError(f"{root} {'is a file, not a folder' if root.exists() else 'does not exist'}: {remedy}")
     if not os.access(root, os.R_OK | os.X_OK):
-        raise ValueError(f"The folder {root} cannot be read: change its permissions, or {_REMEDY}")
+        raise ValueError(f"The folder {root} cannot be read: change its permissions, or {remedy}")
     if any((parent / STATE_FOLDER).is_dir() for parent in (root.resolve(), *root.resolve().parents)):
-        raise _managed_folder(root)
+        raise _managed_folder(root, remedy)
     return {file.relative_to(root): _file_digest(file) for file in _walk(root, frozenset())}
 
 
-def _list_store(root: UPath) -> dict[PurePath, str]:
+def _list_store(root: UPath, remedy: str) -> dict[PurePath, str]:
     """List the digests of all objects below a folder of an object store, by relative path; 1,000 per request."""
     objects = root.fs.find(root.path, detail=True)
     if not objects:
-        raise ValueError(f"The folder {root} does not exist, or is empty: {_REMEDY}")
+        raise ValueError(f"The folder {root} does not exist, or is empty: {remedy}")
     files = {PurePosixPath(name).relative_to(root.path): str(metadata) for name, metadata in objects.items()}
     if any(STATE_FOLDER in file.parts for file in files):
-        raise _managed_folder(root)
+        raise _managed_folder(root, remedy)
     return {
         file: fingerprint(str(root / file), metadata)
         for file, metadata in files.items()
@@ -151,8 +135,8 @@ def _list_store(root: UPath) -> dict[PurePath, str]:
     }
 
 
-def _managed_folder(root: StoragePath) -> ValueError:
-    return ValueError(f"{root} is where this project stores its own copies and links: {_REMEDY}")
+def _managed_folder(root: StoragePath, remedy: str) -> ValueError:
+    return ValueError(f"{root} is where this project stores its own copies and links: {remedy}")
 
 
 def _walk(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
@@ -174,8 +158,7 @@ def _walk(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
 
 
 def _file_digest(path: Path) -> str:
-    try:
+    with suppress(OSError):
         status = path.stat()
-    except OSError:
-        return fingerprint(str(path), None)
-    return fingerprint(str(path), status.st_size, status.st_mtime_ns)
+        return fingerprint(str(path), status.st_size, status.st_mtime_ns)
+    return fingerprint(str(path), None)

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from video_recommender.media.clip_rendering import ClipRecipe, render_clip
-from video_recommender.media.photo import Photo
-from video_recommender.media.video import Video, VideoBytes, VideoError, VideoLink
+from video_recommender.media.frames import Photo
+from video_recommender.media.video import Video, VideoError, VideoLink
 from video_recommender.sources.folder import list_folder
 from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.sources.photos import ClipOptions, PhotoLibrary, list_photo_folder, plan_clips
@@ -45,13 +43,7 @@ class IngestionOptions(BaseModel, extra="forbid", frozen=True):
 def list_source_videos(
     options: IngestionOptions, demo_photos: PhotoLibrary, downloads: Partitions[Video], seed: int
 ) -> list[SourceVideo]:
-    """List all videos of the configured source.
-
-    Args:
-        options: names the source.
-        demo_photos: photos of the source `demo`; downloaded only for it.
-        downloads: videos of the source `youtube`.
-        seed: of the rendered clips.
+    """List all videos of the configured source; the photos of the demo are downloaded only for it.
 
     Raises:
         ValueError: if the source has no path or no videos, or the seed is invalid.
@@ -78,45 +70,23 @@ def list_source_videos(
 def _clips(photos: Iterable[Photo], source: str, options: ClipOptions, seed: int) -> list[SourceVideo]:
     return [
         SourceVideo(
-            video_id=recipe.video_id,
-            category=recipe.category,
-            digest=recipe.digest,
-            metadata=VideoMetadata(recipe.title),
-            source=source,
-            group=recipe.group,
-            photos=recipe.photos,
-            fetch=partial(_render, recipe),
+            clip.video_id, clip.category, clip.digest, VideoMetadata(clip.title), source, clip.group, clip, clip.photos
         )
-        for recipe in plan_clips(photos, options, seed)
+        for clip in plan_clips(photos, options, seed)
     ]
 
 
 def _downloaded_video(video_id: str, state: PartitionState, downloads: Partitions[Video]) -> SourceVideo:
+    known: dict[str, Any] = dict(state.properties)
     file = downloads.load(video_id) if state.is_ok else None
-    metadata: dict[str, Any] = {field.name: state.properties[field.name] for field in fields(VideoMetadata)}
-    return SourceVideo(
-        video_id=video_id,
-        category=str(state.properties["category"]),
-        digest=fingerprint(state.status, state.error, dict(state.properties), str(file and file.path)),
-        metadata=VideoMetadata(**metadata),
-        source=str(state.properties["source"]),
-        group=str(state.properties["group"]),
-        fetch=partial(VideoLink, file.path) if file else partial(_fail, state.status, state.error),
-    )
-
-
-def _fail(status: str, error: str) -> NoReturn:
-    raise VideoError(status, error)
-
-
-def _render(recipe: ClipRecipe) -> VideoBytes:
-    return VideoBytes(render_clip(recipe))
+    digest = fingerprint(state.status, state.error, known, str(file and file.path))
+    metadata = VideoMetadata(**{field.name: known[field.name] for field in fields(VideoMetadata)})
+    content = VideoLink(file.path) if file else VideoError(state.status, state.error)
+    return SourceVideo(video_id, known["category"], digest, metadata, known["source"], known["group"], content)
 
 
 def _required(path: Path | str | None, source: str) -> str:
     if path is None:
-        raise ValueError(
-            f"The source '{source}' needs a folder: "
-            f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
-        )
+        example = f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
+        raise ValueError(f"The source '{source}' needs a folder: {example}")
     return str(path)

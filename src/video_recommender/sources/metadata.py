@@ -4,33 +4,30 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from video_recommender.media.video import VideoBytes, VideoLink
-from video_recommender.sources.web_access import strip_credentials
-from video_recommender.sources.web_options import parse_url
+from video_recommender.media.clip_rendering import ClipRecipe, render_clip
+from video_recommender.media.video import VideoBytes, VideoError, VideoLink
+from video_recommender.sources.web_options import parse_url, strip_credentials
 from video_recommender.storage.digests import fingerprint
 
-MAX_TEXT_LENGTH: Final = 500
-"""Characters kept of one field."""
-
-EARLIEST_DATE: Final = date(1990, 1, 1)
-"""The web did not exist earlier: older dates are errors."""
-
+MAX_TEXT_LENGTH: Final = 500  # characters kept of one field
+EARLIEST_DATE: Final = date(1990, 1, 1)  # the web did not exist earlier: older dates are errors
 _MAX_INTEGER: Final = 2**62
 _SPACES_AND_CONTROLS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 _TEXTS: Final = ("title", "uploader", "uploader_id", "channel", "channel_id", "license", "webpage_url", "thumbnail")
 _FORMAT_FIELDS: Final = ("format_id", "protocol", "ext", "vcodec", "width", "height", "filesize")
+# Extractors whose identifier is the file name, which two videos may share
 _SITES_WITHOUT_IDS: Final = frozenset({"generic", "html5mediaembed"})
-"""Extractors whose identifier is the file name, which two videos may share."""
 _LIST_TYPES: Final = frozenset({"playlist", "multi_video"})
 _LINK_TYPES: Final = frozenset({"url", "url_transparent"})
+# yt-dlp would call ffmpeg to cut such a section out, see `YtdlpClient`
 _SECTION_FIELDS: Final = frozenset({"section_start", "section_end"})
-"""yt-dlp would call ffmpeg to cut such a section out, see `YtdlpClient`."""
 
 
 @dataclass(frozen=True)
@@ -49,32 +46,32 @@ class VideoMetadata:
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video that a source provides; see `VideoManifest` for the columns that it fills.
-
-    Attributes:
-        digest: changes whenever the source would provide other bytes.
-        fetch: picklable, called in a worker; provides the video or raises a `VideoError`.
-    """
+    """A video that a source provides; see `VideoManifest` for the columns that it fills."""
 
     video_id: str
     category: str | None
-    digest: str
+    digest: str  # changes whenever the source would provide other bytes
     metadata: VideoMetadata
     source: str
     group: str
-    fetch: Callable[[], VideoBytes | VideoLink]
+    content: VideoLink | ClipRecipe | VideoError  # the file, what to render it from, or why there is none
     photos: str = ""
 
     @property
     def properties(self) -> dict[str, str | int | None]:
         """Columns of `VideoManifest` that are known before the video is fetched."""
-        return {
-            "category": self.category,
-            "source": self.source,
-            "group": self.group,
-            "photos": self.photos,
-            **vars(self.metadata),
-        }
+        known = {"category": self.category, "source": self.source, "group": self.group, "photos": self.photos}
+        return {**known, **vars(self.metadata)}
+
+    def fetch(self) -> VideoBytes | VideoLink:
+        """Return the video, or raise a `VideoError`."""
+        match self.content:
+            case VideoError():
+                raise self.content
+            case ClipRecipe():
+                return VideoBytes(render_clip(self.content))
+            case _:
+                return self.content
 
 
 @dataclass(frozen=True)
@@ -102,16 +99,6 @@ class VideoInfo:
     def is_live(self) -> bool:
         """Whether the video is being broadcast, or will be."""
         return bool(self.fields.get("is_live")) or self.fields.get("live_status") in {"is_live", "is_upcoming"}
-
-    @property
-    def url(self) -> str:
-        """URL of a link or of a media file; empty if there is none."""
-        return str(self.fields.get("url") or "")
-
-    @property
-    def duration_s(self) -> float | None:
-        """Stated duration in seconds."""
-        return self.fields.get("duration")
 
     @property
     def upload_date(self) -> date | None:
@@ -165,21 +152,16 @@ class VideoInfo:
 
 
 def sanitize_metadata(fields: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
-    """Remove fields with invalid types or values from an info dictionary.
+    """Remove fields with invalid types or values, and secrets, which a site may repeat, from an info dictionary.
 
-    Args:
-        fields: as a site's extractor gives them.
-        redact: removes secrets from a text; a site may repeat a cookie anywhere.
-
-    Returns:
-        The other fields. Each format, or the video itself if it has none, also gets its `smaller_side` in pixels and a
-        `format_digest` that distinguishes formats of one video.
+    Each format, or the video itself if it has none, also gets its `smaller_side` in pixels and a `format_digest` that
+    distinguishes formats of one video.
     """
     parsers: dict[str, Callable[[Any], Any]] = {
         **dict.fromkeys(_TEXTS, lambda text: redact(plain_url(text)) if isinstance(text, str) else None),
         "tags": lambda tags: [redact(tag) for tag in tags if isinstance(tag, str)] if _is_sequence(tags) else None,
-        "formats": lambda formats: (
-            [_with_size(one) for one in formats if isinstance(one, Mapping)] if _is_sequence(formats) else None
+        "formats": lambda forms: (
+            [_with_size(form) for form in forms if isinstance(form, Mapping)] if _is_sequence(forms) else None
         ),
         "duration": _number,
         "view_count": _integer,
@@ -229,11 +211,9 @@ def _is_sequence(value: object) -> bool:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+    with suppress(ValueError, OverflowError):
+        return number if math.isfinite(number := float(value)) and number >= 0 else None
+    return None
 
 
 def _integer(value: object) -> int | None:
@@ -242,19 +222,17 @@ def _integer(value: object) -> int | None:
 
 
 def _date(value: object) -> str | None:
-    try:
+    with suppress(ValueError):
         moment = datetime.strptime(str(value), "%Y%m%d").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return f"{moment:%Y%m%d}" if _is_plausible(moment) else None
+        return f"{moment:%Y%m%d}" if _is_plausible(moment) else None
+    return None
 
 
 def _timestamp(value: object) -> int | None:
     seconds = _integer(value)
-    try:
+    with suppress(ValueError, OverflowError, OSError):
         return seconds if seconds is not None and _is_plausible(datetime.fromtimestamp(seconds, UTC)) else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    return None
 
 
 def _is_plausible(moment: datetime) -> bool:
@@ -262,7 +240,6 @@ def _is_plausible(moment: datetime) -> bool:
 
 
 def _with_size(fields: Mapping[str, Any]) -> dict[str, Any]:
-    sizes = {name: _integer(fields[name]) for name in ("width", "height") if fields.get(name) is not None}
-    sized = {**fields, **sizes}
+    sized = {**fields, **{name: _integer(fields[name]) for name in ("width", "height") if name in fields}}
     identity = [str(sized.get(name)) for name in _FORMAT_FIELDS]
     return {**sized, "smaller_side": smaller_side(sized), "format_digest": fingerprint(identity)[:16]}

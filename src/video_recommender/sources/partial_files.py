@@ -1,24 +1,20 @@
 """Partial video files: end a transfer when enough has arrived, check completeness, and truncate."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import av
 
-from video_recommender.media.decoding import DISCONTINUITY_S, OpenVideo, Packet, open_video
+from video_recommender.media.decoding import open_video
 from video_recommender.media.video import VideoError, VideoFile
 
-MARGIN_S: Final = 1.0
-"""Files that are longer by less are not truncated: a cut falls between two frames."""
-
-MIN_COMPLETE_SHARE: Final = 0.9
-"""A file with less than this share of its stated duration is incomplete."""
-
+MARGIN_S: Final = 1.0  # files that are longer by less are not truncated: a cut falls between two frames
+MIN_COMPLETE_SHARE: Final = 0.9  # a file with less than this share of its stated duration is incomplete
+# Size at the first check, and factor until the next one: all checks together read only a few times the file
 FIRST_CHECK_BYTES: Final = 100_000
 CHECK_GROWTH: Final = 1.25
-"""Size at the first check, and factor until the next one: all checks together read only a few times the file."""
 
 _MP4_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 _BOXES_BEFORE_INDEX: Final = frozenset({b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid", b"pdin"})
@@ -42,12 +38,7 @@ class TransferMonitor:
         self._next_check: float = FIRST_CHECK_BYTES
 
     def update(self, progress: Mapping[str, Any]) -> None:
-        """Check the file if it has grown enough; a progress hook of yt-dlp.
-
-        Raises:
-            EnoughDownloaded: if the rest is not needed.
-            VideoError: `too_large` if the wanted part exceeds the limit.
-        """
+        """Check the file if it has grown enough (a hook of yt-dlp): raise `EnoughDownloaded` or a `VideoError`."""
         if progress["status"] != "downloading":
             return
         size, limit = progress.get("downloaded_bytes") or 0, self._max_megabytes * 1e6
@@ -60,39 +51,30 @@ class TransferMonitor:
             if is_longer_than(file, self._seconds + MARGIN_S):
                 raise EnoughDownloaded(file, progress["info_dict"])
         except VideoError:
-            is_too_large |= _total_bytes(progress) > limit and not _starts_with_index(file.path)
+            total = progress.get("total_bytes") or progress.get("total_bytes_estimate") or 0
+            is_too_large |= total > limit and not _starts_with_index(file.path)
         if is_too_large:
             raise VideoError("too_large", f"it has more than {self._max_megabytes:g} MB")
 
 
 def check_complete(video: VideoFile, seconds: float, published_s: float | None = None) -> None:
-    """Check that a file contains the first seconds of a video, or all of a shorter one.
+    """Raise a `VideoError` (`incomplete`) unless a file contains the first seconds of a video, or all of a shorter one.
 
-    Args:
-        video: the file.
-        seconds: wanted duration.
-        published_s: duration according to the site, in seconds. The header of a truncated file may state less.
-
-    Raises:
-        VideoError: `incomplete`, or one of `open_video`.
+    The site publishes the duration `published_s`: the header of a truncated file may state less.
     """
     with open_video(video) as opened:
         stated_s = None if opened.may_be_spliced else opened.stated_duration_s  # only an estimate if spliced
-        length_s = _measured_s(opened)
+        length_s, _ = opened.measure()
     expected_s = min(seconds, max(stated_s or 0.0, published_s or 0.0))
     if length_s < MIN_COMPLETE_SHARE * expected_s - MARGIN_S / 2:
         raise VideoError("incomplete", f"It ends after {length_s:.1f} of {expected_s:.1f} s: run again")
 
 
 def is_longer_than(video: VideoFile, seconds: float) -> bool:
-    """Return whether the frames of a file, which may be partial, last longer.
-
-    Raises:
-        VideoError: if it cannot be read, such as a partial MP4 file with its index at the end.
-    """
+    """Return whether the frames of a file last longer; a `VideoError` if it is partial and its index is at the end."""
     with open_video(video) as opened:
         first_s = float("inf")
-        for start_s, end_s in _spans(opened):
+        for start_s, end_s in opened.spans():
             first_s = min(first_s, start_s)
             if end_s - first_s > seconds:
                 return True
@@ -100,71 +82,29 @@ def is_longer_than(video: VideoFile, seconds: float) -> bool:
 
 
 def truncate_video(video: VideoFile, seconds: float) -> VideoFile:
-    """Copy the first seconds of a video, without sound and without encoding it again.
+    """Copy the first seconds of a video to a new file, without sound and without encoding it again.
 
-    Returns:
-        A new file next to the given one; the given file itself if it is short enough.
-
-    Raises:
-        VideoError: if it is no video.
+    The result is the given file itself if it is short enough.
     """
     with open_video(video) as opened:
-        if _measured_s(opened) <= seconds + MARGIN_S:
+        if opened.measure()[0] <= seconds + MARGIN_S:
             return video
     target = video.path.with_name(f"{video.path.name}.truncated")
     with open_video(video) as opened:
-        _copy_packets(opened, target, seconds)
+        container = "mp4" if opened.stream.codec_context.name in _MP4_CODECS else "matroska"
+        with av.open(target, "w", format=container) as output:
+            stream = output.add_stream_from_template(opened.stream)
+            first_s: float | None = None
+            for packet in opened.continuous_packets():
+                if packet.dts is None:
+                    continue
+                time_s = float(packet.dts * packet.time_base)
+                first_s = time_s if first_s is None else first_s
+                if time_s - first_s >= seconds:
+                    break
+                packet.stream = stream
+                output.mux(packet)
     return VideoFile(target)
-
-
-def _copy_packets(opened: OpenVideo, target: Path, seconds: float) -> None:
-    container = "mp4" if opened.stream.codec_context.name in _MP4_CODECS else "matroska"
-    with av.open(target, "w", format=container) as output:
-        stream = output.add_stream_from_template(opened.stream)
-        first_s: float | None = None
-        for packet in _continuous_packets(opened):
-            if packet.dts is None:
-                continue
-            time_s = float(packet.dts * packet.time_base)
-            first_s = time_s if first_s is None else first_s
-            if time_s - first_s >= seconds:
-                break
-            packet.stream = stream
-            output.mux(packet)
-
-
-def _measured_s(opened: OpenVideo) -> float:
-    """Measure the duration of the frames that are in the file."""
-    spans = list(_spans(opened))
-    return max((end_s for _, end_s in spans), default=0.0) - min((start_s for start_s, _ in spans), default=0.0)
-
-
-def _spans(opened: OpenVideo) -> Iterator[tuple[float, float]]:
-    """Yield start and end of each frame in seconds, in decoding order."""
-    for packet in _continuous_packets(opened):
-        if packet.pts is not None:
-            yield float(packet.pts * packet.time_base), float((packet.pts + (packet.duration or 0)) * packet.time_base)
-
-
-def _continuous_packets(opened: OpenVideo) -> Iterator[Packet]:
-    """Read the packets, with jumps in the time stamps of a broadcast removed."""
-    offset, expected = 0, None
-    for packet in opened.packets():
-        if packet is None or not packet.time_base:
-            continue
-        if opened.may_be_spliced and packet.dts is not None:
-            jump_s = 0.0 if expected is None else float((packet.dts + offset - expected) * packet.time_base)
-            if expected is not None and not -MARGIN_S <= jump_s <= DISCONTINUITY_S:
-                offset = expected - packet.dts
-            expected = packet.dts + offset + (packet.duration or 0)
-            packet.dts += offset
-            packet.pts = None if packet.pts is None else packet.pts + offset
-        yield packet
-
-
-def _total_bytes(progress: Mapping[str, Any]) -> float:
-    """Return the size of the whole file; 0 if it is unknown."""
-    return float(progress.get("total_bytes") or progress.get("total_bytes_estimate") or 0)
 
 
 def _starts_with_index(file: Path) -> bool:

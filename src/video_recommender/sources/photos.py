@@ -12,16 +12,14 @@ from pydantic import AfterValidator, BaseModel, PositiveFloat, PositiveInt
 from slugify import slugify
 
 from video_recommender.media.clip_rendering import ClipRecipe, Framing, PhotoShot
-from video_recommender.media.photo import Photo
+from video_recommender.media.frames import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 
 PHOTO_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-
+# Largest offset of a shot from the photo's focus, in crops: enough to pan while the subject stays in view
 MAX_OFFSET: Final = 0.2
-"""Largest offset of a shot from the photo's focus, in crops: enough to pan while the subject stays in view."""
-
+# Largest rotation of a shot, as of a hand-held camera; more would show wide reflections beyond the photo's edge
 MAX_ROLL_DEGREES: Final = 4
-"""Largest rotation of a shot, as of a hand-held camera; more would show wide reflections beyond the photo's edge."""
 
 
 class PhotoLibrary(Protocol):
@@ -47,23 +45,17 @@ class ClipOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class ClipStyle:
-    """Ranges that clips are drawn from; the defaults are as varied as the videos of a video site.
+    """Ranges that clips are drawn from; the defaults are as varied as the videos of a video site."""
 
-    Attributes:
-        pools: number of disjoint pools that a category's photos are split into; a clip draws from one.
-        sizes: width and height, pixels, even.
-        noise: standard deviation of the sensor noise, grey levels of 255.
-        crf: constant rate factor of x264; 18 looks lossless, 40 shows heavy artefacts.
-    """
-
-    pools: int = 5
+    pools: int = 5  # disjoint pools that a category's photos are split into; a clip draws from one
+    # Width and height, pixels, even
     sizes: tuple[tuple[int, int], ...] = ((320, 240), (426, 240), (240, 426), (360, 360), (480, 270), (640, 360))
     frame_rates: tuple[Fraction, ...] = tuple(Fraction(rate) for rate in ("12", "15", "24", "25", "30000/1001", "30"))
     shots: tuple[int, int] = (1, 4)
     zoom: tuple[float, float] = (0.6, 1.0)
     brightness: tuple[float, float] = (0.6, 1.3)
-    noise: tuple[float, float] = (0.0, 6.0)
-    crf: tuple[int, int] = (24, 40)
+    noise: tuple[float, float] = (0.0, 6.0)  # standard deviation of the sensor noise, grey levels of 255
+    crf: tuple[int, int] = (24, 40)  # constant rate factor of x264; 18 looks lossless, 40 shows heavy artefacts
 
 
 DEFAULT_STYLE: Final = ClipStyle()
@@ -72,10 +64,8 @@ DEFAULT_STYLE: Final = ClipStyle()
 def list_photo_folder(folder: Path) -> list[Photo]:
     """List the photos in `<category>/<photo>` and `<category>/<scene>/<photo>`, sorted by path.
 
-    A photo without a scene folder is a scene of its own. Byte-identical photos of a category are listed once.
-
-    Raises:
-        ValueError: if the folder does not exist or has no photos, or a photo is in two categories.
+    A photo without a scene folder is a scene of its own. Byte-identical photos of a category are listed once; in two
+    categories, they are a `ValueError`.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder of photos {folder}: create it, with one sub-folder per category")
@@ -95,19 +85,14 @@ def list_photo_folder(folder: Path) -> list[Photo]:
 def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generator) -> list[list[Photo]]:
     """Split one category's photos into disjoint pools of similar size, without splitting a scene.
 
-    With fewer scenes than `pools`, there is a pool per scene.
-
-    Raises:
-        ValueError: if there are fewer than two scenes.
+    With fewer scenes than `pools`, there is a pool per scene. Fewer than two scenes are a `ValueError`.
     """
     by_scene = sorted(photos, key=lambda photo: (photo.scene, photo.name, photo.digest))
     scenes = [tuple(scene) for _, scene in groupby(by_scene, key=lambda photo: photo.scene)]
     category = by_scene[0].category if by_scene else ""
     if len(scenes) < 2:
-        raise ValueError(
-            f"Category {category!r} has photos of {len(scenes)} scene, but at least 2 are needed "
-            "for clips that share no photo: add photos or remove the category"
-        )
+        need = "but at least 2 are needed for clips that share no photo: add photos or remove the category"
+        raise ValueError(f"Category {category!r} has photos of {len(scenes)} scene, {need}")
     split: list[list[Photo]] = [[] for _ in range(min(pools, len(scenes)))]
     shuffled = [scenes[index] for index in rng.permutation(len(scenes))]
     for scene in sorted(shuffled, key=len, reverse=True):
@@ -121,10 +106,7 @@ def plan_clips(
     """Draw the recipes of all clips, without reading a photo.
 
     A clip depends only on the seed, its number and the photos of its category. Consecutive clips draw from different
-    pools.
-
-    Raises:
-        ValueError: if a category has fewer than two scenes, or two categories have the same slug.
+    pools. Categories with fewer than two scenes or equal slugs are a `ValueError`.
     """
     recipes: dict[str, ClipRecipe] = {}
     by_category = sorted(photos, key=lambda photo: photo.category)
@@ -192,10 +174,5 @@ def _rng(*parts: str | int) -> np.random.Generator:
 
 def _photo(folder: Path, file: Path) -> Photo:
     category, *scene, name = file.relative_to(folder).parts
-    return Photo(
-        category=category,
-        name=name,
-        scene="/".join(scene) or file.stem,
-        digest=fingerprint_bytes(file.read_bytes()),
-        path=file,
-    )
+    digest = fingerprint_bytes(file.read_bytes())
+    return Photo(category=category, name=name, scene="/".join(scene) or file.stem, digest=digest, path=file)

@@ -1,132 +1,19 @@
 """Download videos until each category has as many usable ones as its target."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from video_recommender.media.probe import VideoProperties, probe_video
-from video_recommender.media.video import VideoError, VideoFile, VideoLink
+from video_recommender.media.video import VideoError, VideoLink
 from video_recommender.sources.folder import UNLABELLED, unique_slugs
-from video_recommender.sources.metadata import VideoInfo, VideoMetadata, one_line, plain_url, sanitize_metadata
-from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
-from video_recommender.sources.retry import CircuitBreaker, RetryPolicy
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_errors import OPTION_STATUSES, RETRIED_STATUSES, UNREACHABLE_STATUSES, WebError
-from video_recommender.sources.web_options import WebOptions, list_web_sources
-from video_recommender.sources.web_search import VideoFilter, WebSearch, WebVideo
-from video_recommender.sources.ytdlp_client import Deadline, YtdlpClient
+from video_recommender.sources.web_errors import OPTION_STATUSES, RETRIED_STATUSES, UNREACHABLE_STATUSES, CircuitBreaker
+from video_recommender.sources.web_options import WebAccess, WebOptions, list_web_sources
+from video_recommender.sources.web_videos import WebDownloader, WebVideo
 from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import Partition, PartitionState, Update
 
-MAX_NAME_LENGTH: Final = 32
-"""Characters of a video's name in the progress bar."""
-
-
-@dataclass(frozen=True)
-class DownloadedVideo:
-    """A downloaded video in the folder of partial files, with its published and its measured properties."""
-
-    file: VideoFile
-    group: str
-    metadata: VideoMetadata
-    properties: VideoProperties
-
-
-class WebDownloader:
-    """Finds and downloads one video after the other; use it as a context manager."""
-
-    def __init__(self, options: WebOptions, access: WebAccess, seed: int) -> None:
-        self._options = options
-        self._access = access
-        self._deadline = Deadline(options.rate_limits.video_timeout_s)
-        self._retry = RetryPolicy(options.rate_limits.retries, access, self._deadline, seed)
-
-    def __enter__(self) -> Self:
-        self._access.partial_folder.mkdir(parents=True, exist_ok=True)
-        self._client = YtdlpClient(
-            self._options,
-            self._access,
-            self._deadline,
-            on_progress=self._on_progress,
-            extractor_backoff_s=self._retry.backoff_s,
-            fragment_backoff_s=lambda n: self._retry.fragment_backoff_s(self._client.http_error, n),
-        )
-        self._search = WebSearch(self._client, self._deadline, self._retry, self._options.filters, self._access)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-
-    def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
-        """Find videos, see `WebSearch.find`."""
-        return self._search.find(source, is_skipped)
-
-    def download(self, video: WebVideo) -> DownloadedVideo:
-        """Download the first seconds of a video; call `delete_partial_files` when its file is no longer needed.
-
-        Raises:
-            VideoError: with a status of `web_errors` or of `probe_video`.
-            OSError: if the disk is full or may not be written to.
-        """
-        try:
-            if video.error:
-                raise video.error
-            self._deadline.start(video.remaining_s)
-            return self._retry.call(lambda previous: self._attempt(video, previous))
-        except WebError as error:
-            if not error.retry:
-                self.delete_partial_files(video)
-            raise error.to_video_error(self.public_url(video.url)) from error
-
-    def delete_partial_files(self, video: WebVideo) -> None:
-        """Delete the files of one video."""
-        for file in self._access.partial_folder.glob(f"{video.key}*"):
-            file.unlink()
-
-    def delete_other_partial_files(self, keys: Iterable[str]) -> None:
-        """Delete the files of all videos, also of previous runs, except for those with the given keys."""
-        kept = set(keys)
-        for file in self._access.partial_folder.iterdir():
-            if file.name.split("-")[0] not in kept:
-                file.unlink()
-
-    def public_url(self, url: str) -> str:
-        """Remove secrets from a URL."""
-        return one_line(self._access.redact(plain_url(url)))
-
-    def _on_progress(self, progress: dict[str, Any]) -> None:
-        self._monitor.update(progress)
-
-    def _attempt(self, video: WebVideo, previous: WebError | None) -> DownloadedVideo:
-        if previous and previous.status == "failed":
-            video = self._search.refresh(video)
-        self._monitor = TransferMonitor(self._options.seconds, self._options.max_megabytes)
-        request = {**deepcopy(dict(video.info.fields)), "partial_name": video.key}
-        try:
-            fields = self._client.process_ie_result(request, download=True)
-            file = _downloaded_file(fields)
-        except EnoughDownloaded as enough:
-            fields, file = enough.fields, enough.file
-        try:
-            truncated = truncate_video(file, self._options.seconds)
-            check_complete(truncated, self._options.seconds, video.info.duration_s)
-        except VideoError:
-            self.delete_partial_files(video)  # otherwise yt-dlp would take it for a finished download
-            raise
-        info = VideoInfo(sanitize_metadata(fields, self._access.redact))
-        return DownloadedVideo(truncated, info.group or video.key, info.metadata, probe_video(truncated))
-
-
-def _downloaded_file(fields: Mapping[str, Any]) -> VideoFile:
-    for download in fields.get("requested_downloads") or ():
-        if download.get("filepath") and Path(download["filepath"]).exists():
-            return VideoFile(Path(download["filepath"]))
-    raise VideoError("failed", "nothing was downloaded")
+MAX_NAME_LENGTH = 32  # of a video in the progress bar, in characters
 
 
 def download_categories(
@@ -134,14 +21,8 @@ def download_categories(
 ) -> Iterator[Update]:
     """Download videos until every category reaches its target or its sources are exhausted.
 
-    Args:
-        options: categories, formats, filters and rate limits.
-        access: secrets, and the folder of partial files.
-        states: outcomes of previous runs, by `video_id`.
-        seed: of the pauses between retries.
-
     Yields:
-        The outcome of one video: a copy of its file, or why there is none.
+        The outcome of one video: a copy of its file, or why there is none. `states` are those of previous runs.
 
     Raises:
         ValueError: if there is no category, or a source is invalid.
@@ -180,8 +61,8 @@ class _Archive:
 
     def __init__(self, options: WebOptions, states: Mapping[str, PartitionState]) -> None:
         self._options = options
+        # What `OPTION_STATUSES` depend on
         self.options_digest = fingerprint(options.filters, options.max_height, options.max_megabytes)
-        """Digest of the options that `OPTION_STATUSES` depend on."""
         self.usable: Counter[str] = Counter()
         self._states: dict[str, PartitionState] = {}
         self._ids: dict[str, str] = {}
@@ -197,7 +78,6 @@ class _Archive:
         return state.is_ok or (is_current and not self._options.ask_again)
 
     def is_below_target(self, category: str) -> bool:
-        """Return whether the category needs more videos."""
         return self.usable[category] < self._options.target_of(category)
 
     def find_duplicate(self, sha256: str) -> str:
@@ -205,14 +85,12 @@ class _Archive:
         return self._ids.get(f"sha256 {sha256}", "")
 
     def keys_to_retry(self) -> list[str]:
-        """Return the keys of the videos whose partial files are still useful."""
         return [str(state.properties["key"]) for state in self._states.values() if state.status in RETRIED_STATUSES]
 
     def add(self, video_id: str, outcome: Partition[VideoLink], lists: Sequence[str]) -> Update:
         """Add an outcome and return the updates to save.
 
-        Previous records of the same video under another name, and of the lists that contain it, are deleted: those
-        lists could not be read then.
+        Records of the same video under another name, and of lists that could not be read before, are deleted.
         """
         same = {self._ids.get(key) for key in (str(outcome.state.properties["requested_key"]), *lists)}
         outdated = [previous for previous in same if previous in self._states and previous != video_id]
@@ -248,13 +126,10 @@ def _download(category: str, video: WebVideo, downloader: WebDownloader, archive
 
 
 def _connection_message(state: PartitionState, kept: int) -> str:
-    remedy = (
-        "the site wants fewer requests: wait an hour, then run again"
-        if state.status == "rate_limited"
-        else "check the connection, then run again"
-    )
+    is_limited = state.status == "rate_limited"
+    remedy = "the site wants fewer requests: wait an hour" if is_limited else "check the connection"
     reason = state.error.split("; ")[0]
-    return f"No site can be reached any more ({reason}); {remedy}. {kept} downloaded videos are kept"
+    return f"No site can be reached any more ({reason}); {remedy}, then run again. {kept} downloaded videos are kept"
 
 
 def _progress() -> Progress:

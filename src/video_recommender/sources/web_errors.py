@@ -1,33 +1,32 @@
-"""Classify errors of yt-dlp: status, reason, and whether to try again."""
+"""Classify errors of yt-dlp, retry transient ones with exponential backoff, and stop requests to unreachable sites."""
 
 import errno
 import logging
+import random
 import re
+import time
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, TransportError
 from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedError, UnsupportedError, YoutubeDLError
 
 from video_recommender.media.video import VideoError
 from video_recommender.sources.metadata import one_line
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import EXCLUDED_STATUSES
+from video_recommender.sources.web_options import EXCLUDED_STATUSES, WebAccess, is_search, site_of
 
+# Problems of the network or the site, not of the video
 UNREACHABLE_STATUSES: Final = frozenset({"unreachable", "rate_limited"})
-"""Problems of the network or the site, not of the video."""
-
+# Problems that may be transient: such videos are requested again in the next run
 RETRIED_STATUSES: Final = UNREACHABLE_STATUSES | {"incomplete", "timed_out", "failed", "crashed", "live"}
-"""Problems that may be transient: such videos are requested again in the next run."""
-
+# Problems that depend on the options: such videos are requested again when the options change
 OPTION_STATUSES: Final = frozenset({"filtered", "no_format", "too_large"})
-"""Problems that depend on the options: such videos are requested again when the options change."""
-
+# Problems that are found without a request, and so say nothing about the network
 OFFLINE_STATUSES: Final = EXCLUDED_STATUSES | {"invalid_url"}
-"""Problems that are found without a request, and so say nothing about the network."""
 
 REMEDIES: Final = {
     "filtered": "change ingestion.youtube.filters if you want it",
@@ -63,13 +62,20 @@ _STATUS_OF_TEXT: Final = (
 )
 _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caused by .*", re.DOTALL)
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-_PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})
+_PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})  # a firewall has the same, without a file name
+
+BACKOFF_S: Final = 2.0  # first pause in seconds; it doubles with each attempt, with a jitter of 50 %
+MAX_PAUSE_S: Final = 300.0  # a video whose server requests a longer pause is left to the next run
+# Single videos are out of reach for reasons of their own; three in a row mean that the site or the network is
+MAX_CONSECUTIVE_FAILURES: Final = 3
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
 class WebError(Exception):
-    """A video that could not be downloaded: status in one word, reason without secrets, and Retry-After in seconds."""
+    """A video that could not be downloaded; `reason` has no secrets, `retry_after_s` is what the server requests."""
 
     def __init__(self, status: str, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(status, reason, retry_after_s)
@@ -84,24 +90,17 @@ class WebError(Exception):
 
     def to_video_error(self, url: str) -> VideoError:
         """Add the URL and what to do."""
-        remedy = (
-            "it is requested again in the next run"
-            if self.retry
-            else "it is requested again only with --params=ingestion.youtube.ask_again=true"
-        )
-        reason = _REASONS.get(self.status, self.reason)
-        return VideoError(self.status, f"{url}: {reason}; {REMEDIES.get(self.status, remedy)}")
+        again = "in the next run" if self.retry else "only with --params=ingestion.youtube.ask_again=true"
+        remedy = REMEDIES.get(self.status, f"it is requested again {again}")
+        return VideoError(self.status, f"{url}: {_REASONS.get(self.status, self.reason)}; {remedy}")
 
 
 def classify_error(error: Exception, access: WebAccess) -> WebError:
-    """Classify and log an error that was raised by yt-dlp or while the downloaded file was checked.
-
-    Raises:
-        OSError: if the disk is full or may not be written to, which is no problem of the video.
-    """
+    """Classify and log an error of yt-dlp or of a downloaded file; raise it if the disk is full or read-only."""
     chain = list(_chain(error))
     for cause in chain:
-        if isinstance(cause, OSError) and _is_disk_error(cause):
+        is_denied = isinstance(cause, OSError) and cause.errno in _PERMISSION_ERRORS and cause.filename is not None
+        if is_denied or (isinstance(cause, OSError) and cause.errno in _DISK_ERRORS):
             raise cause
     is_expected = any(isinstance(cause, VideoError | YoutubeDLError) for cause in chain)
     text = access.redact("".join(traceback.format_exception(error)))
@@ -109,11 +108,6 @@ def classify_error(error: Exception, access: WebAccess) -> WebError:
     status = _status(chain)
     waits = (_retry_after_s(cause) for cause in chain if isinstance(cause, HTTPError))
     return WebError(status, access.redact(_reason(chain, status)), next(waits, None))
-
-
-def _is_disk_error(error: OSError) -> bool:
-    """A firewall denies connections with the same code, but without a file name."""
-    return error.errno in _DISK_ERRORS or (error.errno in _PERMISSION_ERRORS and error.filename is not None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -131,13 +125,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(chain: list[BaseException]) -> str:
-    if known := next(filter(None, map(_status_of, chain)), ""):
-        return known
     text = " ".join(map(str, chain))
-    for pattern, status in _STATUS_OF_TEXT:
-        if pattern.search(text):
-            return status
-    return "unavailable" if any(getattr(error, "expected", False) for error in chain) else "failed"
+    by_type = filter(None, map(_status_of, chain))
+    by_text = (status for pattern, status in _STATUS_OF_TEXT if pattern.search(text))
+    otherwise = "unavailable" if any(getattr(error, "expected", False) for error in chain) else "failed"
+    return next(by_type, "") or next(by_text, otherwise)
 
 
 def _status_of(error: BaseException) -> str:
@@ -149,10 +141,8 @@ def _status_of(error: BaseException) -> str:
 
 
 def _reason(chain: list[BaseException], status: str) -> str:
-    main = next(
-        (error for error in chain if isinstance(error, VideoError | ExtractorError | TransportError | HTTPError)),
-        chain[0],
-    )
+    kinds = VideoError | ExtractorError | TransportError | HTTPError
+    main = next((error for error in chain if isinstance(error, kinds)), chain[0])
     name, reason = type(main).__name__, next(filter(None, map(_text, (main, *chain))), "")
     if isinstance(main, VideoError) or status not in {"unsupported", "failed"}:
         return reason or name
@@ -175,3 +165,111 @@ def _retry_after_s(error: HTTPError) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+class Deadline:
+    """Time limit of one video in seconds, over all requests, retries and pauses."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._end_s = float("inf")
+
+    @property
+    def remaining_s(self) -> float:
+        """Remaining time in seconds."""
+        return self._end_s - time.monotonic()
+
+    def start(self, remaining_s: float | None = None) -> None:
+        """Start the time limit of the next video, or resume one with its remaining seconds."""
+        self._end_s = time.monotonic() + (self._limit_s if remaining_s is None else remaining_s)
+
+    def check(self) -> None:
+        """Raise a `VideoError` with status `timed_out` if no time remains."""
+        if self.remaining_s <= 0:
+            raise self.exceeded()
+
+    def exceeded(self) -> VideoError:
+        """Return the error for an exceeded limit."""
+        return VideoError("timed_out", f"it took more than {self._limit_s:g} s")
+
+
+class RetryPolicy:
+    """Retries with exponential backoff and jitter within the deadline of a video; honours Retry-After."""
+
+    def __init__(self, retries: int, access: WebAccess, deadline: Deadline, seed: int) -> None:
+        self._retries = retries
+        self._access = access
+        self.deadline = deadline
+        self._random = random.Random(seed)
+
+    def call(self, action: Callable[[WebError | None], T]) -> T:
+        """Call a function with the error of the previous attempt until it succeeds; raise the last `WebError`."""
+        previous: WebError | None = None
+        attempt = 0
+        while True:
+            try:
+                return action(previous)
+            except Exception as error:  # noqa: BLE001 - extractors raise any exception on an unexpected page
+                previous = classify_error(error, self._access)
+            pause_s = previous.retry_after_s or self.backoff_s(attempt)
+            if not previous.retry or not self._may_wait(attempt, pause_s):
+                raise previous
+            logger.info("%s: retry in %.0f s", previous.reason, pause_s)
+            time.sleep(pause_s)
+            attempt += 1
+
+    def backoff_s(self, n: int) -> float:
+        """Draw the pause after attempt `n`, counted from 0, in seconds; yt-dlp passes `n` by name."""
+        return min(MAX_PAUSE_S, BACKOFF_S * 2.0**n * self._random.uniform(0.5, 1.5))
+
+    def fragment_backoff_s(self, error: Exception | None, attempt: int) -> float:
+        """Compute the pause after an attempt to fetch a fragment of a stream, in seconds.
+
+        Without a further attempt, raise the error: yt-dlp itself would only report its text.
+        """
+        requested_s = classify_error(error, self._access).retry_after_s if error else None
+        pause_s = requested_s or self.backoff_s(attempt)
+        if error and not self._may_wait(attempt, pause_s):
+            raise error
+        return pause_s
+
+    def _may_wait(self, attempt: int, pause_s: float) -> bool:
+        return attempt < self._retries and pause_s <= min(MAX_PAUSE_S, self.deadline.remaining_s)
+
+
+class CircuitBreaker:
+    """Stops requests to a site, or to all sites, after consecutive failures."""
+
+    def __init__(self) -> None:
+        self._failures: Counter[str] = Counter()
+        self._failed_sites: list[str] = []
+        self._site_of_search: dict[str, str] = {}
+
+    def is_open(self, url: str) -> bool:
+        """Return whether the site of a URL or search gets no more requests."""
+        return self._failures[self._site(url)] >= MAX_CONSECUTIVE_FAILURES
+
+    def record(self, url: str, source: str, status: str) -> None:
+        """Record the status of a video that was found by a source (search or URL)."""
+        if is_search(source) and not is_search(url):
+            self._site_of_search[site_of(source)] = site_of(url)
+        if status in OFFLINE_STATUSES:
+            return
+        site = self._site(url)
+        if status not in UNREACHABLE_STATUSES:
+            self._failed_sites.clear()
+            del self._failures[site]
+            return
+        self._failures[site] += 1
+        self._failed_sites.append(site)
+        if self.is_open(url):
+            self._failed_sites = [other for other in self._failed_sites if other != site]
+            logger.warning("No more requests to %s in this run: %d failures in a row", site, self._failures[site])
+
+    def is_open_for_all(self, sources: Iterable[str]) -> bool:
+        """Return whether several sites failed in a row, or no remaining source may be requested."""
+        return len(self._failed_sites) >= MAX_CONSECUTIVE_FAILURES or all(self.is_open(source) for source in sources)
+
+    def _site(self, url: str) -> str:
+        site = site_of(url)
+        return self._site_of_search.get(site, site)

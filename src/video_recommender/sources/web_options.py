@@ -1,25 +1,33 @@
-"""Options of the web source: categories, filters and rate limits."""
+"""Options of the web source (categories, filters, rate limits), and its secrets (cookies, proxy)."""
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from video_recommender.sources.web_access import strip_credentials
-
-PROTOCOLS: Final = ("http", "https")
-"""Other protocols could read local files, or bypass proxy, cookies and limits."""
-
+PROTOCOLS: Final = ("http", "https")  # other protocols could read local files, or bypass proxy, cookies and limits
+# Statuses of videos that are excluded before they are downloaded; they are no part of the corpus
 EXCLUDED_STATUSES: Final = frozenset({"filtered", "live"})
-"""Statuses of videos that are excluded before they are downloaded; they are no part of the corpus."""
-
+# A search in yt-dlp's notation, such as `ytsearch50:cats`
 _SEARCH: Final = re.compile(r"(?P<site>[a-z0-9]+search(date)?)(?P<count>[0-9]*|all):(?P<words>.*\S.*)")
-"""A search in yt-dlp's notation, such as `ytsearch50:cats`."""
+
+REDACTED: Final = "[hidden]"
+# Shorter cookie values, such as `1` and `en`, are no secrets, and redacting them would garble messages. Shorter users
+# and passwords are redacted only where they stand together or before an @.
+MIN_SECRET_LENGTH: Final = 6
+_COOKIE_HEADER: Final = re.compile("#( Netscape)? HTTP Cookie File")
+# Domain, whether it has sub-domains, path, whether HTTPS only, expiry in seconds, name, value
+_COOKIE: Final = re.compile(
+    r"(#HttpOnly_)?(\.[^\t]*\tTRUE|[^.\t][^\t]*\tFALSE)\t[^\t]*\t[^\t]*\t([0-9]+(\.[0-9]+)?)?\t[^\t]*\t[^\t]*"
+)
+_USER_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def _parse_date(value: object) -> object:
@@ -73,11 +81,7 @@ class WebOptions(BaseModel, extra="forbid", frozen=True):
 
 
 def list_web_sources(name: str, category: WebCategory) -> list[str]:
-    """List the distinct sources of a category: URLs, and searches in yt-dlp's notation.
-
-    Raises:
-        ValueError: if there are none, the file cannot be read, or a source is neither a search nor an HTTP URL.
-    """
+    """List the distinct sources of a category: URLs, and searches in yt-dlp's notation; others are a `ValueError`."""
     sources = [*category.sources, *(_read_sources(name, category.urls_file) if category.urls_file else ())]
     if not sources:
         raise ValueError(f"The category {name} has no source: name some under ingestion.youtube.categories")
@@ -138,3 +142,62 @@ def _read_sources(category: str, file: Path) -> Iterator[str]:
             "name a text file with a URL per line"
         ) from error
     return (line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+@dataclass(frozen=True)
+class WebAccess:
+    """How the web is accessed: folder of incomplete downloads, text of a Netscape cookie file, and URL of a proxy.
+
+    Cookies in another format are a `ValueError`: yt-dlp would print the lines that it cannot read.
+    """
+
+    partial_folder: Path
+    cookies: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        lines = self.cookies.splitlines()
+        if lines and not _COOKIE_HEADER.match(lines[0]):
+            raise ValueError("its first line is not '# Netscape HTTP Cookie File'")
+        for number, line in enumerate(lines, start=1):
+            is_comment = not line.strip() or (line.startswith("#") and not line.startswith("#HttpOnly_"))
+            if not is_comment and not _COOKIE.fullmatch(line):
+                raise ValueError(f"line {number} does not have the seven fields of a cookie, separated by tabs")
+
+    def cookie_file(self) -> StringIO | None:
+        """Return the cookies as a file in memory, so that updates never reach the user's file."""
+        return StringIO(self.cookies) if self.cookies else None
+
+    def redact(self, text: str) -> str:
+        """Remove the proxy, the cookies, and users and passwords in URLs from a text."""
+        return strip_credentials(self._secrets.sub(REDACTED, text))
+
+    @cached_property
+    def _secrets(self) -> re.Pattern[str]:
+        secrets = {*_proxy_secrets(self.proxy), *map(re.escape, _cookie_values(self.cookies))}
+        return re.compile("|".join(sorted(secrets, key=len, reverse=True)) or r"(?!)")
+
+
+def strip_credentials(text: str) -> str:
+    """Remove users and passwords from the URLs in a text."""
+    return _USER_IN_URL.sub("", text)
+
+
+def _proxy_secrets(proxy: str) -> Iterator[str]:
+    if not proxy:
+        return
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    user, password = parts.username or "", parts.password or ""
+    yield from map(re.escape, (proxy, parts.netloc))
+    for name, word in ((user, password), (unquote(user), unquote(password))):
+        if word:
+            yield re.escape(f"{name}:{word}")
+        if name:
+            yield rf"(?<!\w){re.escape(name)}(?=@)"
+        yield from (rf"(?<!\w){re.escape(one)}(?!\w)" for one in (name, word) if len(one) >= MIN_SECRET_LENGTH)
+
+
+def _cookie_values(cookies: str) -> Iterator[str]:
+    rows = (line.split("\t") for line in cookies.splitlines())
+    for value in (row[6] for row in rows if len(row) == 7 and len(row[6]) >= MIN_SECRET_LENGTH):
+        yield from (value, quote(value, safe=""), unquote(value))

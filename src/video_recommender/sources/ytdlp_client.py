@@ -1,10 +1,9 @@
 """A yt-dlp client with limits: on time, on the size of pages, and on the protocols that it follows."""
 
 import logging
-import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from functools import partial
-from queue import Empty, Queue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any, Final
 
@@ -14,74 +13,28 @@ from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import HTTPError
 
 from video_recommender.media.video import VideoError
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import PROTOCOLS, WebOptions, is_web_url
+from video_recommender.sources.web_errors import Deadline, RetryPolicy
+from video_recommender.sources.web_options import PROTOCOLS, WebAccess, WebOptions, is_web_url
 
-MAX_PAGE_BYTES: Final = 30_000_000
-"""Pages and playlists of video sites have a few megabytes at most."""
-
+MAX_PAGE_BYTES: Final = 30_000_000  # pages and playlists of video sites have a few megabytes at most
 CHUNK_BYTES: Final = 1 << 16
-
-SOCKET_TIMEOUT_S: Final = 20.0
-"""Longest silence of a server; yt-dlp's own default."""
-
-SLEEP_BETWEEN_REQUESTS_S: Final = 0.75
-"""As recommended by yt-dlp's maintainers (its preset `sleep`)."""
+SOCKET_TIMEOUT_S: Final = 20.0  # longest silence of a server; yt-dlp's own default
+SLEEP_BETWEEN_REQUESTS_S: Final = 0.75  # as recommended by yt-dlp's maintainers (its preset `sleep`)
 
 logger = logging.getLogger(__name__)
-
-
-class Deadline:
-    """Time limit of one video in seconds, over all requests, retries and pauses."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._end_s = float("inf")
-
-    @property
-    def remaining_s(self) -> float:
-        """Remaining time in seconds."""
-        return self._end_s - time.monotonic()
-
-    def start(self, remaining_s: float | None = None) -> None:
-        """Start the time limit of the next video, or resume one with its remaining seconds."""
-        self._end_s = time.monotonic() + (self._limit_s if remaining_s is None else remaining_s)
-
-    def check(self) -> None:
-        """Raise a `VideoError` with status `timed_out` if no time remains."""
-        if self.remaining_s <= 0:
-            raise self.exceeded()
-
-    def exceeded(self) -> VideoError:
-        """Return the error for an exceeded limit."""
-        return VideoError("timed_out", f"it took more than {self._limit_s:g} s")
 
 
 class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
     """yt-dlp without plugins, configuration files and external programs, and with limits on every request.
 
-    Args:
-        options: formats and rate limits.
-        access: secrets, and the folder of partial files.
-        deadline: checked during every request.
-        on_progress: called after each chunk of a transfer.
-        extractor_backoff_s: pause after attempt `n` at a page, in seconds.
-        fragment_backoff_s: pause after attempt `n` at a fragment of a stream, in seconds.
+    `on_progress` is called after each chunk of a transfer.
     """
 
     def __init__(
-        self,
-        options: WebOptions,
-        access: WebAccess,
-        deadline: Deadline,
-        *,
-        on_progress: Callable[[dict[str, Any]], None],
-        extractor_backoff_s: Callable[..., float],
-        fragment_backoff_s: Callable[..., float],
+        self, options: WebOptions, access: WebAccess, retry: RetryPolicy, on_progress: Callable[[dict[str, Any]], None]
     ) -> None:
-        self._deadline = deadline
-        self.http_error: HTTPError | None = None
-        """Error of the latest request, if the server refused it."""
+        self._deadline = retry.deadline
+        self.http_error: HTTPError | None = None  # of the latest request, if the server refused it
         plugin_dirs.value = []
         limits = options.rate_limits
         protocols = "|".join((*PROTOCOLS, "m3u8", "m3u8_native", "http_dash_segments"))
@@ -93,15 +46,10 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "progress_hooks": [on_progress],
                 "paths": {"home": str(access.partial_folder)},
                 "outtmpl": {"default": "%(partial_name)s-%(format_digest)s.video"},
-                "restrictfilenames": True,
                 "cookiefile": access.cookie_file(),
                 "proxy": access.proxy,
-                "cachedir": False,
-                "enable_file_urls": False,
-                "usenetrc": False,
                 "postprocessors": [],
                 "fixup": "never",
-                "hls_prefer_native": True,
                 # A missing file: ffmpeg would ignore proxy, cookies and limits.
                 "ffmpeg_location": str(access.partial_folder / "ffmpeg"),
                 "socket_timeout": SOCKET_TIMEOUT_S,
@@ -112,23 +60,20 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "retries": 0,  # `RetryPolicy` retries pages and files
                 "extractor_retries": 1,  # only extractors know which pages deserve another attempt
                 "fragment_retries": float("inf"),  # `fragment_backoff_s` ends them
+                "retry_sleep_functions": {
+                    "extractor": retry.backoff_s,
+                    "fragment": lambda n: retry.fragment_backoff_s(self.http_error, n),
+                },
                 "skip_unavailable_fragments": False,
-                "retry_sleep_functions": {"fragment": fragment_backoff_s, "extractor": extractor_backoff_s},
-                "updatetime": False,
-                "quiet": True,
-                "noprogress": True,
+                **dict.fromkeys(("restrictfilenames", "hls_prefer_native", "quiet", "noprogress"), True),
+                **dict.fromkeys(("cachedir", "enable_file_urls", "usenetrc", "updatetime"), False),
                 "color": {"stderr": "never", "stdout": "never"},
                 "logger": _RedactingLog(access),
             }
         )
 
     def urlopen(self, req: Any) -> Response:
-        """Send a request, as `YoutubeDL.urlopen` does.
-
-        Raises:
-            VideoError: `invalid_url` if the URL, or one that it redirects to, is not HTTP; `timed_out`.
-            HTTPError: if the server refuses the request.
-        """
+        """Send a request; raise a `VideoError` if it takes too long or leads to another protocol than HTTP."""
         request = Request(req) if isinstance(req, str) else req
         _check_url(request.url)
         self._deadline.check()
@@ -162,22 +107,19 @@ def _check_url(url: str) -> None:
 
 def _run_until(deadline: Deadline, send: Callable[[], Response]) -> Response:
     """Wait for the head of a response in a thread: a slow server can delay each byte; the thread is then abandoned."""
-    results: Queue[Response | Exception] = Queue()
+    response: Future[Response] = Future()
 
     def run() -> None:
         try:
-            results.put(send())
+            response.set_result(send())
         except Exception as error:  # noqa: BLE001 - the caller raises it
-            results.put(error)
+            response.set_exception(error)
 
     Thread(target=run, daemon=True).start()
-    try:
-        result = results.get(timeout=min(max(deadline.remaining_s, 0.0), TIMEOUT_MAX))
-    except Empty:
-        raise deadline.exceeded() from None
-    if isinstance(result, Exception):
-        raise result
-    return result
+    wait([response], timeout=min(max(deadline.remaining_s, 0.0), TIMEOUT_MAX))
+    if not response.done():
+        raise deadline.exceeded()
+    return response.result()
 
 
 class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
@@ -191,11 +133,7 @@ class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
             response.fp = _Unbuffered(response.fp)
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read so many bytes, or a whole page.
-
-        Raises:
-            VideoError: `timed_out`; `unsupported` if a page is too large.
-        """
+        """Read so many bytes, or a whole page; raise a `VideoError` if it takes too long or is too large."""
         content = bytearray()
         while amt is None or len(content) < amt:
             self._deadline.check()
@@ -214,9 +152,8 @@ class _Unbuffered:
     def __init__(self, file: Any) -> None:
         self._file = file
 
-    def read(self, size: int, **options: Any) -> bytes:
-        content: bytes = self._file.read1(size, **options)
-        return content
+    def read(self, size: int, **options: Any) -> Any:
+        return self._file.read1(size, **options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 from video_recommender.networks.detections import DetectionOptions
-from video_recommender.networks.keras_classifier import make_keras_classifier
+from video_recommender.networks.frame_classifier import make_keras_classifier
 from video_recommender.networks.pretrained import build_network, imagenet_class_names
 from video_recommender.pipelines.detection.nodes import prepare_object_classifier
 

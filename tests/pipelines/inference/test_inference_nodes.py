@@ -9,7 +9,7 @@ from coloured_corpus import ColourNetwork
 from coloured_films import film
 from pydantic import ValidationError
 
-from video_recommender.advertising.ad_features import VideoProjection
+from video_recommender.advertising.viewers import VideoProjection
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.pipelines.inference.nodes import answer_for_new_videos
 from video_recommender.reporting.answer import InferenceOptions
@@ -40,11 +40,11 @@ def answers_for(made):
 
 
 class SkyFails(ColourNetwork):
-    def describe(self, frames):
-        described = super().describe(frames)
-        if described.probabilities.mean(axis=0).argmax() == self.class_names.index("sky"):
+    def predict(self, frames):
+        predicted = super().predict(frames)
+        if predicted.probabilities.mean(axis=0).argmax() == self.class_names.index("sky"):
             raise RuntimeError("no sky, please")
-        return described
+        return predicted
 
 
 def test_the_ad_with_the_highest_value_is_shown_if_the_agent_knows_the_object_space(answers_for, made, films) -> None:
@@ -108,6 +108,13 @@ def test_without_a_video_the_command_to_type_is_named(answers_for) -> None:
 def test_a_path_that_does_not_exist_is_named(answers_for, tmp_path) -> None:
     with pytest.raises(ValueError, match=r"gone\.mp4 cannot be found"):
         answers_for(tmp_path / "gone.mp4")
+
+
+def test_a_folder_without_videos_is_named_with_the_parameter_to_change(answers_for, tmp_path) -> None:
+    (tmp_path / "notes.txt").write_text("no video")
+
+    with pytest.raises(ValueError, match=r"contains no video .*--params=inference\.videos="):
+        answers_for(tmp_path)
 
 
 def test_without_the_network_of_the_corpus_the_stage_to_run_is_named(answers_for, films) -> None:

@@ -1,30 +1,34 @@
+import ast
 from fractions import Fraction
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from shutil import copy
 
 import pandas as pd
 import pytest
-from video_recommender.incremental.parallel import WorkerOptions
 from web_server import video
 
+from video_recommender.incremental import per_partition
+from video_recommender.incremental.code_digest import clear_cache, code_digest
+from video_recommender.media import clip_rendering
 from video_recommender.media.clip_rendering import render_clip
 from video_recommender.media.video import VideoLink
 from video_recommender.pipelines.ingestion.nodes import (
-    collect_videos,
+    collect_video,
     describe_videos,
     download_videos,
+    list_videos,
     summarise_downloads,
 )
 from video_recommender.schemas import VideoManifest
 from video_recommender.sources.listing import FolderOptions, IngestionOptions
+from video_recommender.sources.metadata import SourceVideo, VideoMetadata
 from video_recommender.sources.photos import ClipOptions, ClipStyle, list_photo_folder, plan_clips
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import RateLimits, WebCategory, WebFilters, WebOptions
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.sources.web_options import RateLimits, WebAccess, WebCategory, WebFilters, WebOptions
+from video_recommender.storage.partitions import Partitions, PartitionState
 
 BUNDLED = Path(str(files("skimage") / "data"))
-HERE = WorkerOptions(backend="sequential")
 TINY_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5))
 TINY_STYLE = ClipStyle(sizes=((64, 48),), frame_rates=(Fraction(10),))
 KNOWN = {"category": "pets", "source": "/videos/pets", "title": "Pets", "group": "pets", "photos": ""}
@@ -50,62 +54,96 @@ def folder_of_videos(tmp_path):
     return tmp_path / "videos"
 
 
-def collect(folder, stored):
+def collect(folder):
+    """Collect the videos of a folder, with what becomes of each."""
     options = IngestionOptions(source="folder", folder=FolderOptions(path=folder))
-    deletions, *updates = collect_videos(NoDemo(), Partitions(), stored, options, 1, HERE)
-    return deletions, {video_id: partition for update in updates for video_id, partition in update.items()}
+    node = per_partition(collect_video, inputs="source_videos", outputs="videos", name="collect_video")
+    return loaded(node.func(list_videos(NoDemo(), Partitions(), options, 1)))
 
 
-def as_stored(collected):
-    return Partitions({video_id: StoredPartition(new.record, str) for video_id, new in collected.items()})
+def loaded(updates):
+    """Return what the catalog gives after updates."""
+    saved = {key: partition for update in updates for key, partition in update.items()}
+    states = {key: partition.state for key, partition in saved.items()}
+    return Partitions.from_values({key: partition.value for key, partition in saved.items()}, states)
 
 
 def described(**videos):
-    records = {
-        f"pets/{name}": PartitionRecord(name, video.pop("status", "ok"), video.pop("error", ""), {**KNOWN, **video})
+    states = {
+        f"pets/{name}": PartitionState(
+            name, video.pop("status", "ok"), video.pop("error", ""), properties={**KNOWN, **video}
+        )
         for name, video in videos.items()
     }
-    stored = Partitions({video_id: StoredPartition(record, str) for video_id, record in records.items()})
-    return describe_videos(stored).set_index("video_id")
+    return describe_videos(Partitions(states)).set_index("video_id")
 
 
-def test_every_video_of_the_source_is_collected_and_looked_into(folder_of_videos):
-    deletions, collected = collect(folder_of_videos, Partitions())
+def test_every_video_of_the_source_is_collected_and_probed(folder_of_videos):
+    collected = collect(folder_of_videos)
 
-    clip = collected["things/clip-001"]
-    assert deletions == {}
-    assert clip.content == VideoLink(folder_of_videos / "things/clip-001.mp4")
-    assert clip.record.details["category"] == "things"
-    assert (clip.record.details["width"], clip.record.details["height"]) == (64, 48)
-    assert clip.record.details["duration_s"] == pytest.approx(0.5)
-
-
-def test_a_file_that_is_no_video_is_kept_in_mind_with_the_reason_and_without_content(folder_of_videos):
-    _, collected = collect(folder_of_videos, Partitions())
-
-    diary = collected["things/diary"]
-    assert diary.content is None
-    assert diary.record.status == "unreadable"
-    assert "diary.mp4" in diary.record.error
-    assert diary.record.details["category"] == "things"
+    properties = collected.states["things/clip-001"].properties
+    link = collected.load("things/clip-001")
+    assert link == VideoLink(folder_of_videos / "things/clip-001.mp4", digest=properties["sha256"])
+    assert properties["category"] == "things"
+    assert (properties["width"], properties["height"]) == (64, 48)
+    assert properties["duration_s"] == pytest.approx(0.5)
 
 
-def test_only_what_is_new_or_replaced_is_collected_again_and_what_is_gone_is_deleted(folder_of_videos):
-    _, collected = collect(folder_of_videos, Partitions())
-    (folder_of_videos / "things/clip-001.mp4").unlink()
-    copy(folder_of_videos / "things/clip-002.mp4", folder_of_videos / "things/diary.mp4")
+def test_a_file_that_is_no_video_has_the_reason_and_its_known_properties(folder_of_videos):
+    diary = collect(folder_of_videos).states["things/diary"]
 
-    deletions, again = collect(folder_of_videos, as_stored(collected))
+    assert diary.status == "unreadable"
+    assert "diary.mp4" in diary.error
+    assert diary.properties["category"] == "things"
 
-    assert deletions == {"things/clip-001": None}
-    assert again.keys() == {"things/diary"}
-    assert again["things/diary"].record.is_ok
+
+def test_a_rendered_clip_has_the_digest_of_its_bytes(folder_of_videos):
+    photos = list_photo_folder(folder_of_videos.parent / "photos")
+    (clip,) = plan_clips(photos, TINY_CLIPS.model_copy(update={"clips_per_category": 1}), seed=1, style=TINY_STYLE)
+    metadata = VideoMetadata(clip.title)
+
+    collected = collect_video(SourceVideo(clip.video_id, "things", clip.digest, metadata, "photos", clip.group, clip))
+
+    assert collected.video.content == (folder_of_videos / f"{clip.video_id}.mp4").read_bytes()
+    assert collected.video.digest == collected.properties["sha256"] == sha256(collected.video.content).hexdigest()
+
+
+def test_the_version_of_rendering_counts_for_every_clip_and_for_no_other_video(folder_of_videos, monkeypatch):
+    sources = (
+        IngestionOptions(source="photos", photos={"path": folder_of_videos.parent / "photos"}, clips=TINY_CLIPS),
+        IngestionOptions(source="folder", folder=FolderOptions(path=folder_of_videos)),
+    )
+
+    def digests(options):
+        return {video.digest for video in list_videos(NoDemo(), Partitions(), options, 1).values()}
+
+    clips, files = map(digests, sources)
+    monkeypatch.setattr(clip_rendering, "VERSION", clip_rendering.VERSION + 1)
+
+    assert digests(sources[0]).isdisjoint(clips)
+    assert digests(sources[1]) == files
+
+
+def test_the_code_of_rendering_counts_for_the_clips(monkeypatch):
+    parse = ast.parse
+
+    def parse_edited(source, *arguments, **options):
+        edited = source.replace(b"cv2.INTER_AREA", b"cv2.INTER_CUBIC") if isinstance(source, bytes) else source
+        return parse(edited, *arguments, **options)
+
+    before = code_digest(collect_video), code_digest(describe_videos)
+    with monkeypatch.context() as edit:
+        edit.setattr(ast, "parse", parse_edited)
+        clear_cache()
+        after = code_digest(collect_video), code_digest(describe_videos)
+    clear_cache()
+
+    assert after[0] != before[0]
+    assert after[1] == before[1]
 
 
 def test_what_was_collected_can_be_described(folder_of_videos):
-    _, collected = collect(folder_of_videos, Partitions())
-
-    manifest = describe_videos(as_stored(collected)).set_index("video_id")
+    manifest = describe_videos(collect(folder_of_videos)).set_index("video_id")
 
     assert manifest["status"].to_dict() == {
         "things/clip-001": "ok",
@@ -160,9 +198,9 @@ def test_published_metadata_is_in_the_manifest():
 def test_nothing_is_downloaded_unless_the_web_is_the_source(tmp_path):
     access = WebAccess(tmp_path / "partial")
 
-    assert list(download_videos(access, Partitions(), IngestionOptions(), 1)) == [{}]
+    assert list(download_videos({}, access, IngestionOptions(), 1)) == []
     assert not access.partial_folder.exists()
-    assert summarise_downloads(as_stored({}), IngestionOptions()).empty
+    assert summarise_downloads(Partitions(), IngestionOptions()).empty
 
 
 def test_web_videos_are_downloaded_and_reported(web, clips, tmp_path, short_pauses):
@@ -172,10 +210,27 @@ def test_web_videos_are_downloaded_and_reported(web, clips, tmp_path, short_paus
     youtube = WebOptions(categories={"pets": wanted}, rate_limits=fast, filters=WebFilters(min_seconds=0, min_height=1))
     options = IngestionOptions(source="youtube", youtube=youtube)
 
-    updates = list(download_videos(WebAccess(tmp_path / "partial"), Partitions(), options, 1))
-    made = as_stored({video_id: partition for update in updates for video_id, partition in update.items()})
+    made = loaded(download_videos({}, WebAccess(tmp_path / "partial"), options, 1))
 
-    assert [stored.record.status for stored in made.values()] == ["ok", "unavailable"]
+    assert sorted(state.status for state in made.states.values()) == ["ok", "unavailable"]
     assert summarise_downloads(made, options).to_dict("records") == [
         {"category": "pets", "target": 2, "usable": 1, "result": "sources exhausted", "not_usable": "1 unavailable"}
     ]
+
+
+def test_each_category_has_its_target_and_its_unusable_videos():
+    statuses = [("pets", status) for status in ("ok", "filtered", "unavailable", "filtered")]
+    outcomes = enumerate([*statuses, ("cars", "ok"), ("boats", "ok")])
+    downloads = Partitions(
+        {str(n): PartitionState(status=st, properties={"category": name}) for n, (name, st) in outcomes}
+    )
+    categories = {"pets": WebCategory(), "cars": WebCategory(target=1), "music": WebCategory()}
+    options = IngestionOptions(source="youtube", youtube=WebOptions(categories=categories, target=2))
+
+    report = summarise_downloads(downloads, options).set_index("category")
+
+    assert report["usable"].to_dict() == {"pets": 1, "cars": 1, "music": 0}
+    assert report["target"].to_dict() == {"pets": 2, "cars": 1, "music": 2}
+    assert report["result"].tolist() == ["sources exhausted", "target reached", "sources exhausted"]
+    assert report["not_usable"].tolist() == ["2 filtered, 1 unavailable", "", ""]
+    assert summarise_downloads(downloads, IngestionOptions(source="youtube")).empty

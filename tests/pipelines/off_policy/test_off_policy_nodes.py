@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaError
 
-from video_recommender.advertising.example_viewers import example_viewers
+from video_recommender.advertising.environment import example_viewers
 from video_recommender.advertising.policies import QNetworkPolicy, RandomPolicy
 from video_recommender.advertising.simulation import log_sessions
 from video_recommender.advertising.viewers import ViewerModel

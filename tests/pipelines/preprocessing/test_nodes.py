@@ -3,16 +3,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from skimage import data
-from video_recommender.incremental.parallel import WorkerOptions
 
+from video_recommender.incremental import per_partition
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.shots import ShotOptions
-from video_recommender.media.video import VideoFile
-from video_recommender.pipelines.preprocessing.nodes import extract_frames, summarise_frames
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.media.video import VideoError, VideoFile
+from video_recommender.pipelines.preprocessing.nodes import extract_frames, select_usable_videos, summarise_frames
+from video_recommender.storage.partitions import Partitions
 
-HERE = WorkerOptions(backend="sequential")
 OPTIONS = PreprocessingOptions(size=32)
 PICTURE = np.ascontiguousarray(data.coffee()[:48, :64])
 
@@ -28,13 +27,8 @@ def videos(tmp_path):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(PICTURE, format="rgb24")))
             container.mux(stream.encode())
     (tmp_path / "text.mp4").write_text("no video")
-    return Partitions(
-        {
-            f"pets/{name}": StoredPartition(
-                PartitionRecord(name), lambda name=name: VideoFile(tmp_path / f"{name}.mp4")
-            )
-            for name in ("cat", "dog", "text")
-        }
+    return Partitions.from_values(
+        {f"pets/{name}": VideoFile(tmp_path / f"{name}.mp4") for name in ("cat", "dog", "text")}
     )
 
 
@@ -45,60 +39,37 @@ def listed(**status):
     )
 
 
-def cut(videos, manifest, stored=None, options=OPTIONS):
-    deletions, *updates = extract_frames(videos, manifest, stored or Partitions(), options, HERE)
-    return deletions, {video_id: partition for update in updates for video_id, partition in update.items()}
+def sample(videos, options=OPTIONS):
+    """Return the frames of each video as the catalog gives them."""
+    node = per_partition(extract_frames, inputs=["videos", "options"], outputs="frames", name="extract_frames")
+    saved = {key: partition for update in node.func(videos, options) for key, partition in update.items()}
+    states = {key: partition.state._replace(digest=key) for key, partition in saved.items()}
+    return Partitions.from_values({key: partition.value for key, partition in saved.items()}, states)
 
 
-def kept(made):
-    return Partitions({video_id: StoredPartition(new.record, str) for video_id, new in made.items()})
+def test_a_video_is_cut_into_frames(videos):
+    extracted = extract_frames(videos.load("pets/cat"), OPTIONS)
+
+    assert isinstance(extracted.frames, EncodedFrames)
+    assert extracted.frames.decode().shape == (3, 32, 32, 3)
+    assert extracted.properties == {"frames": 3, "frames_per_second": 3.0}
 
 
-def test_each_usable_video_is_cut_into_frames(videos):
-    deletions, made = cut(videos, listed(cat="ok", dog="ok"))
+def test_only_videos_that_are_usable_and_no_duplicate_are_selected(videos):
+    selected = select_usable_videos(videos, listed(cat="ok", dog="duplicate", text="unreadable"))
 
-    assert deletions == {}
-    assert made.keys() == {"pets/cat", "pets/dog"}
-    assert isinstance(made["pets/cat"].content, EncodedFrames)
-    assert made["pets/cat"].content.decode().shape == (3, 32, 32, 3)
-    assert made["pets/cat"].record.details == {"frames": 3, "frames_per_second": 3.0}
+    assert list(selected) == ["pets/cat"]
 
 
-def test_a_video_that_is_of_no_use_is_not_cut_and_its_frames_are_deleted(videos):
-    _, made = cut(videos, listed(cat="ok", dog="ok"))
+def test_a_file_that_is_no_video_is_unreadable(videos):
+    with pytest.raises(VideoError, match=r"text\.mp4") as raised:
+        extract_frames(videos.load("pets/text"), OPTIONS)
 
-    deletions, again = cut(videos, listed(cat="ok", dog="duplicate"), kept(made))
-
-    assert deletions == {"pets/dog": None}
-    assert again == {}
+    assert raised.value.status == "unreadable"
 
 
-def test_frames_are_cut_again_when_the_options_change_and_not_otherwise(videos):
-    manifest = listed(cat="ok")
-    _, made = cut(videos, manifest)
-
-    assert cut(videos, manifest, kept(made))[1] == {}
-    assert cut(videos, manifest, kept(made), PreprocessingOptions(size=48))[1].keys() == {"pets/cat"}
-
-
-def test_a_renamed_video_of_the_same_bytes_gives_the_same_fingerprint(videos):
-    _, made = cut(videos, listed(cat="ok", dog="ok").assign(sha256="the same"))
-
-    assert made["pets/cat"].record.fingerprint == made["pets/dog"].record.fingerprint
-
-
-def test_a_video_that_cannot_be_cut_has_its_reason_and_does_not_stop_the_others(videos):
-    _, made = cut(videos, listed(cat="ok", text="ok"))
-
-    assert made["pets/cat"].record.is_ok
-    assert made["pets/text"].content is None
-    assert made["pets/text"].record.status == "unreadable"
-
-
-def test_the_manifest_tells_what_became_of_each_video(videos):
-    _, made = cut(videos, listed(cat="ok", text="ok"))
-
-    manifest = summarise_frames(kept(made)).set_index("video_id")
+def test_the_manifest_has_what_became_of_each_video(videos):
+    manifest = summarise_frames(sample(videos.restrict(["pets/cat", "pets/text"]))).set_index("video_id")
 
     assert manifest["status"].to_dict() == {"pets/cat": "ok", "pets/text": "unreadable"}
     assert manifest["frames"].to_dict() == {"pets/cat": 3, "pets/text": 0}
@@ -106,11 +77,10 @@ def test_the_manifest_tells_what_became_of_each_video(videos):
     assert manifest["fingerprint"].nunique() == 2
 
 
-def test_the_manifest_tells_the_shot_and_the_time_of_each_frame_that_was_taken_from_a_shot(videos):
+def test_the_manifest_has_shot_and_time_of_each_frame_of_a_shot(videos):
     options = PreprocessingOptions(size=32, sampling="shots", shots=ShotOptions(frames_per_shot=2))
-    _, made = cut(videos, listed(cat="ok", text="ok"), options=options)
 
-    manifest = summarise_frames(kept(made)).set_index("video_id")
+    manifest = summarise_frames(sample(videos, options)).set_index("video_id")
 
     assert manifest.loc["pets/cat", ["frames", "shots", "shot_numbers", "times_s"]].tolist() == [
         2,
@@ -123,5 +93,4 @@ def test_the_manifest_tells_the_shot_and_the_time_of_each_frame_that_was_taken_f
 
 
 def test_no_videos_give_an_empty_manifest():
-    assert cut(Partitions(), listed()) == ({}, {})
     assert summarise_frames(Partitions()).empty

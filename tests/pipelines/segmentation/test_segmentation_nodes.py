@@ -1,8 +1,9 @@
 import pandas as pd
 import pytest
-from coloured_pictures import picture_of, segmenter_of
-from video_recommender.incremental.parallel import WorkerOptions
+from coloured_pictures import picture_of
 
+from video_recommender.incremental.per_partition import split_result
+from video_recommender.media.video import VideoError
 from video_recommender.networks.object_segmenter import SegmentationOptions
 from video_recommender.pipelines.segmentation.nodes import (
     build_object_segmenter,
@@ -13,64 +14,57 @@ from video_recommender.pipelines.segmentation.nodes import (
     summarise_segmentations,
 )
 from video_recommender.schemas import FrameManifest, Segmentations, SegmentationScores
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
-
-HERE = WorkerOptions(backend="sequential")
-NOTHING = Partitions()
+from video_recommender.storage.partitions import Partitions, PartitionState
 
 
 @pytest.fixture
 def frames(folder_of):
-    """A cat, a dog, and a folder whose frame is no picture."""
-    folders = {
-        "pets/rex": folder_of(picture_of(dog=250), picture_of(dog=240), name="rex"),
-        "pets/tom": folder_of(picture_of(cat=250), name="tom"),
-        "pets/torn": folder_of(picture_of(), name="torn"),
-    }
-    folders["pets/torn"].files[0].write_bytes(b"no picture")
-    return Partitions(
+    """Videos of a cat and of a dog."""
+    return Partitions.from_values(
         {
-            video_id: StoredPartition(PartitionRecord(video_id), lambda folder=folder: folder)
-            for video_id, folder in folders.items()
+            "pets/rex": folder_of(picture_of(dog=250), picture_of(dog=240), name="rex"),
+            "pets/tom": folder_of(picture_of(cat=250), name="tom"),
         }
     )
 
 
-def segmented(frames, segmenter, stored=(NOTHING, NOTHING, NOTHING)):
-    deletions, *updates = segment_objects(frames, *stored, segmenter, HERE)
-    return [{name: new for update in updates for name, new in update[part].items()} for part in range(3)], deletions
+@pytest.fixture
+def segmentations(frames, segmenter):
+    """Both videos segmented; a third has failed."""
+    videos = {video_id: segment_objects(load(), segmenter) for video_id, load in frames.items()}
+    states = {video_id: PartitionState(properties=video.properties) for video_id, video in videos.items()}
+    failed = PartitionState(status="damaged", error="1.jpg is not a readable picture")
+    return Partitions.from_values(
+        {video_id: video.segmentations for video_id, video in videos.items()}, {**states, "pets/torn": failed}
+    )
 
 
-def kept(made):
-    return Partitions({name: StoredPartition(new.record, lambda new=new: new.content) for name, new in made.items()})
+def test_a_video_has_its_table_twice_its_scores_and_its_properties(frames, segmenter):
+    (table, table_for_csv, scores), properties = split_result(segment_objects(frames.load("pets/rex"), segmenter), 3)
+
+    assert Segmentations.validate(table)["class_name"].tolist() == ["dog", "dog"]
+    assert table_for_csv.equals(table)
+    assert SegmentationScores.validate(scores)["class_name"].tolist() == ["dog"]
+    assert properties == {"frames": 2, "expected_objects": pytest.approx(0.96, abs=0.01)}
 
 
-def test_each_video_has_its_tables_and_a_damaged_one_its_reason(frames, segmenter):
-    (tables, texts, seen), _ = segmented(frames, segmenter)
+def test_a_damaged_frame_is_a_problem_of_its_video(folder_of, segmenter):
+    video = folder_of(picture_of())
+    video.files[0].write_bytes(b"no picture")
 
-    assert Segmentations.validate(tables["pets/rex"].content)["class_name"].tolist() == ["dog", "dog"]
-    assert texts == tables
-    assert SegmentationScores.validate(seen["pets/tom"].content)["class_name"].tolist() == ["cat"]
-    assert tables["pets/rex"].record.details["frames"] == 2
-    assert tables["pets/torn"].record.status == "damaged"
-    assert tables["pets/torn"].content is None
+    with pytest.raises(VideoError, match="is not a readable picture") as raised:
+        segment_objects(video, segmenter)
 
-
-def test_what_was_segmented_is_not_segmented_again_unless_something_has_changed(frames, segmenter):
-    stored = tuple(kept(part) for part in segmented(frames, segmenter)[0])
-
-    assert segmented(frames, segmenter, stored)[0][0].keys() == {"pets/torn"}, "what failed may pass"
-    assert segmented(frames, segmenter_of(masks="likely"), stored)[0][0].keys() == frames.keys()
+    assert raised.value.status == "damaged"
 
 
-def test_the_manifest_has_every_video(frames, segmenter):
-    (tables, *_), _ = segmented(frames, segmenter)
+def test_the_manifest_has_every_video(segmentations):
     rows = [
         {"video_id": "pets/gone", "status": "unreadable", "error": "It is no video", "frames": 0, "fingerprint": "1"}
     ]
     failed = pd.DataFrame(rows, columns=list(FrameManifest.to_schema().columns)).assign(shot_numbers="", times_s="")
 
-    manifest = summarise_segmentations(kept(tables), FrameManifest.validate(failed)).set_index("video_id")
+    manifest = summarise_segmentations(segmentations, FrameManifest.validate(failed)).set_index("video_id")
 
     assert manifest["status"].to_dict() == {
         "pets/gone": "unreadable",
@@ -81,20 +75,18 @@ def test_the_manifest_has_every_video(frames, segmenter):
     assert manifest["frames"].to_dict()["pets/rex"] == 2
 
 
-def test_the_video_that_shows_most_is_drawn_or_the_one_that_is_named(frames, segmenter):
-    stored = kept(segmented(frames, segmenter)[0][0])
-
+def test_the_video_with_most_objects_is_drawn_unless_videos_are_selected(frames, segmentations, segmenter):
     def drawn(*overlays):
-        figure = draw_segmentation_overlays(frames, stored, segmenter, SegmentationOptions(overlays=overlays))
+        figure = draw_segmentation_overlays(frames, segmentations, segmenter, SegmentationOptions(overlays=overlays))
         return [note.text for note in figure.layout.annotations]
 
     assert drawn() == ["pets/tom"], "the more certain of the two"
     assert drawn("pets/tom", "pets/rex") == ["pets/tom", "pets/rex"]
-    with pytest.raises(ValueError, match="names pets/torn, which was not segmented"):
+    with pytest.raises(ValueError, match="contains pets/torn, which has no segmentation"):
         drawn("pets/torn")
 
 
-def test_a_new_list_of_classes_is_told_and_embedded(coco_detector, monkeypatch):
+def test_grouped_classes_are_listed_and_embedded(coco_detector, monkeypatch):
     monkeypatch.setattr(
         "video_recommender.pipelines.segmentation.nodes.run_in_subprocess", lambda _convert: coco_detector
     )
@@ -105,11 +97,11 @@ def test_a_new_list_of_classes_is_told_and_embedded(coco_detector, monkeypatch):
     assert segmenter.class_names == {17: "pet", 18: "pet"}
     assert segmenter.thresholds == {17: 0.2, 18: 0.2}
     assert read_segmented_classes(segmenter).index.tolist() == ["pet"]
-    with pytest.raises(ValueError, match="class_confidence names hamster"):
+    with pytest.raises(ValueError, match="class_confidence contains hamster"):
         build_object_segmenter({}, SegmentationOptions(class_confidence={"hamster": 0.2}))
 
 
-def test_each_class_has_the_confidence_that_was_chosen_for_it_or_measured(coco_detector, monkeypatch):
+def test_each_class_has_the_selected_threshold_or_the_measured_one(coco_detector, monkeypatch):
     monkeypatch.setattr(
         "video_recommender.pipelines.segmentation.nodes.run_in_subprocess", lambda _convert: coco_detector
     )
@@ -126,21 +118,21 @@ def test_each_class_has_the_confidence_that_was_chosen_for_it_or_measured(coco_d
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("options", "message"),
     [({"labels": "labels.pbtxt"}, "set segmentation.model too"), ({"keep_others": False}, "leaves no class")],
 )
-def test_options_that_make_no_sense_are_told(options, why):
-    with pytest.raises(ValueError, match=why):
+def test_contradictory_options_are_rejected(options, message):
+    with pytest.raises(ValueError, match=message):
         SegmentationOptions(**options)
 
 
-def test_only_a_model_of_ones_own_has_files_that_may_change(tmp_path):
+def test_only_a_users_model_has_files_that_may_change(tmp_path):
     (tmp_path / "graph.pb").write_bytes(b"weights")
 
     assert identify_segmentation_model(SegmentationOptions()) == {}
     assert identify_segmentation_model(SegmentationOptions(model=str(tmp_path / "graph.pb"))).keys() == {"model"}
 
 
-def test_a_model_of_ones_own_is_named_by_its_path(tmp_path):
+def test_a_folder_without_a_model_is_rejected(tmp_path):
     with pytest.raises(ValueError, match="is no model"):
         build_object_segmenter({}, SegmentationOptions(model=str(tmp_path)))

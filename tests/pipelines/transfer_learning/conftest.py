@@ -1,4 +1,4 @@
-"""A data set whose categories are not what the 1,000-class network was taught to tell apart."""
+"""A data set whose categories the 1,000-class network was not trained to distinguish."""
 
 from pathlib import Path
 
@@ -9,9 +9,8 @@ import pytest
 import skimage
 
 from video_recommender.media.frames import FrameFolder, Picture
-from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
-from video_recommender.similarity.perceptual_hash import hash_pictures
-from video_recommender.storage.partitions import PartitionRecord, Partitions, StoredPartition
+from video_recommender.pipelines.deduplication.nodes import hash_frames
+from video_recommender.storage.partitions import Partitions
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 SUBJECTS = [
@@ -27,25 +26,25 @@ SIZE = 224
 
 
 def drawn(photo: Picture) -> Picture:
-    """As if with a pencil."""
+    """Like a pencil drawing."""
     edges = cv2.Canny(cv2.GaussianBlur(photo, (5, 5), 0), 60, 120)
     return np.repeat(255 - edges[..., np.newaxis], 3, axis=2)
 
 
-def by_night(photo: Picture) -> Picture:
-    """Dark, and with the noise of a camera that sees little."""
+def at_night(photo: Picture) -> Picture:
+    """Dark and noisy."""
     noise = np.random.default_rng(5).normal(scale=12, size=photo.shape)
     return (photo * (0.3, 0.35, 0.6) + noise).clip(0, 255).astype(np.uint8)
 
 
-STYLES = {"days": lambda photo: photo, "drawings": drawn, "nights": by_night}
+STYLES = {"days": lambda photo: photo, "drawings": drawn, "nights": at_night}
 
 
 @pytest.fixture(scope="session")
 def styles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Partitions, Partitions, pd.DataFrame]:
-    """Videos of the same photos, as they are, drawn and by night: frames, their hashes and the corpus.
+    """Videos of the same photos, unchanged, as drawings and at night: frames, their hashes and the corpus.
 
-    All videos of a photo are of one group, so that a new one is always of something that was not learnt.
+    All videos of a photo are one group, so that a held-out video shows a subject that the head was not trained on.
     """
     root = tmp_path_factory.mktemp("frames")
     frames, hashes, rows = {}, {}, []
@@ -59,13 +58,11 @@ def styles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Partitions, Partit
                 folder.mkdir(parents=True)
                 for frame, picture in enumerate(pictures, start=1):
                     cv2.imwrite(str(folder / f"{frame}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-                hashed = hash_pictures(pictures, np.arange(2.0))
-                columns = {column: hashed.hashes[:, zoom] for zoom, column in enumerate(HASH_COLUMNS)}
                 frames[video_id] = FrameFolder(folder)
-                hashes[video_id] = pd.DataFrame({"frame": hashed.frames, "time_s": hashed.times_s, **columns})
+                hashes[video_id] = hash_frames(frames[video_id])
                 rows.append({"video_id": video_id, "category": style, "group": subject})
     corpus = pd.DataFrame(rows).assign(title="", repeats=None, is_used=True).sort_values("video_id", ignore_index=True)
-    return _stored(frames), _stored(hashes), corpus
+    return Partitions.from_values(frames), Partitions.from_values(hashes), corpus
 
 
 def _part(photo: Picture, number: int, frame: int) -> Picture:
@@ -73,12 +70,3 @@ def _part(photo: Picture, number: int, frame: int) -> Picture:
     side = int(min(height, width) * (0.9 - 0.25 * number))
     left, top = (width - side) * (1 + frame) // 3, (height - side) * (2 - frame) // 3
     return cv2.resize(photo[top : top + side, left : left + side], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-
-
-def _stored(contents: dict) -> Partitions:
-    return Partitions(
-        {
-            video_id: StoredPartition(PartitionRecord(video_id), lambda content=content: content)
-            for video_id, content in contents.items()
-        }
-    )

@@ -4,35 +4,41 @@ import logging
 from collections.abc import Mapping
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
 
-from video_recommender.advertising.ad_features import (
-    VideoProjection,
-    categories_of_videos,
-    category_probabilities,
-    combine_features,
-)
-from video_recommender.advertising.ad_selection import recommend_first_ads, tabulate_observations
 from video_recommender.advertising.ads import AdInventory, check_ads, generate_ads, require_categories
-from video_recommender.advertising.contextual_bandit import BANDIT, train_contextual_bandit
-from video_recommender.advertising.deep_q_network import AGENT, AgentOptions, train_deep_q_network
+from video_recommender.advertising.baseline_agents import train_contextual_bandit, train_q_table
+from video_recommender.advertising.deep_q_network import AgentOptions, train_deep_q_network
 from video_recommender.advertising.evaluation import (
     FOLDS,
     OPTIMUM,
     AdEvaluationOptions,
-    add_regret,
     evaluate_on_unseen_videos,
     evaluate_policies,
+    plot_choices,
     reference_policies,
     tabulate_choices,
 )
-from video_recommender.advertising.plots import plot_choices, plot_learning_curve
 from video_recommender.advertising.policies import AdPolicy, QNetworkPolicy
-from video_recommender.advertising.tabular_q_learning import Q_TABLE, train_q_table
-from video_recommender.advertising.training import TrainedPolicy
-from video_recommender.advertising.viewers import ViewerModel, ViewerOptions
+from video_recommender.advertising.training import (
+    AGENT,
+    BANDIT,
+    Q_TABLE,
+    TrainedPolicy,
+    add_regret,
+    plot_learning_curve,
+)
+from video_recommender.advertising.viewers import (
+    VideoProjection,
+    ViewerModel,
+    ViewerOptions,
+    categories_of_videos,
+    category_probabilities,
+    combine_features,
+)
 from video_recommender.networks.pretrained import KerasModel
 from video_recommender.schemas import (
     AdChoices,
@@ -49,7 +55,7 @@ from video_recommender.schemas import (
 
 logger = logging.getLogger(__name__)
 
-TrainedAgents: TypeAlias = Mapping[str, TrainedPolicy[AdPolicy]]
+TrainedAgents: TypeAlias = Mapping[str, TrainedPolicy]
 """Trained policies with their learning curves, by name of the agent."""
 
 TABLE_STEPS_RATIO = 2.5
@@ -101,8 +107,12 @@ def model_viewers(
 
 
 def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:
-    """Tabulate what the agent observes before the first ad of a session, for each video."""
-    return tabulate_observations(viewer_model)
+    """Tabulate what an agent observes before the first ad of a session that starts at each video."""
+    features = [f"feature_{number}" for number in range(1, viewer_model.video_features.shape[1] + 1)]
+    counts = [f"{name}_{ad}" for name in ("in_a_row", "shown", "watched") for ad in viewer_model.ads.ad_ids]
+    index = pd.Index(viewer_model.video_ids, name="video_id")
+    observations = viewer_model.observe(viewer_model.start_everywhere())
+    return AdObservations.validate(pd.DataFrame(observations, index, [*features, "position", *counts]))
 
 
 def train_ad_agents(
@@ -170,9 +180,18 @@ def report_ad_choices(
     return choices, plot_choices(choices)
 
 
-def recommend_ads(viewer_model: ViewerModel, ad_policy: QNetworkPolicy) -> DataFrame[AdRecommendations]:
-    """Select the first ad for each video, with its expected reward."""
-    return recommend_first_ads(viewer_model, ad_policy)
+def recommend_ads(viewer_model: ViewerModel, ad_policy: AdPolicy) -> DataFrame[AdRecommendations]:
+    """Select the first ad for each video, with its expected reward averaged over tastes."""
+    selected = ad_policy.action_probabilities(viewer_model, viewer_model.start_everywhere()).argmax(axis=1)
+    rewards = viewer_model.watch_probability_by_category()[viewer_model.video_category] * viewer_model.ads.reward
+    table = pd.DataFrame(
+        {
+            "video_id": viewer_model.video_ids,
+            "ad_id": [viewer_model.ads.ad_ids[ad] for ad in selected],
+            "expected_reward": rewards[np.arange(len(selected)), selected],
+        }
+    )
+    return AdRecommendations.validate(table)
 
 
 def summarise_advertising(ad_policy_report: DataFrame[AdPolicyReport]) -> dict[str, float]:

@@ -1,66 +1,41 @@
-"""Name the object in each frame of each video."""
+"""Classify every frame of each video."""
 
 from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, depends_on
-from video_recommender.media.frames import FrameFolder
-from video_recommender.media.manifests import build_manifest
+from video_recommender.media.frames import FrameFolder, build_manifest
 from video_recommender.networks.conversion import convert_pretrained, run_in_subprocess
 from video_recommender.networks.detections import DetectionOptions, VideoDetections, classify_frames
-from video_recommender.networks.frame_classifier import FrameClassifier
-from video_recommender.networks.keras_classifier import make_keras_classifier
+from video_recommender.networks.frame_classifier import FrameClassifier, make_keras_classifier
 from video_recommender.networks.pretrained import (
     build_network,
     class_embeddings,
     imagenet_class_names,
     last_layer_weights,
 )
-from video_recommender.schemas import (
-    ClassEmbeddings,
-    DetectionManifest,
-    Detections,
-    FrameManifest,
-)
+from video_recommender.schemas import ClassEmbeddings, DetectionManifest, Detections, FrameManifest
 
 
 def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifier, DataFrame[ClassEmbeddings]]:
-    """Prepare the pre-trained network for inference.
-
-    Args:
-        options: see `DetectionOptions`.
-
-    Returns:
-        The network, and the class embeddings of its last layer.
-    """
+    """Prepare the pre-trained network for inference, and read the class embeddings from its last layer."""
+    classifier: FrameClassifier
     if options.engine == "litert":
         classifier, class_weights = run_in_subprocess(convert_pretrained, options.network)
-        return classifier, class_embeddings(class_weights, imagenet_class_names())
-    network = build_network(options.network)
-    class_weights = last_layer_weights(network)[0].T
-    return make_keras_classifier(network, options.network), class_embeddings(class_weights, imagenet_class_names())
+    else:
+        network = build_network(options.network)
+        classifier, class_weights = make_keras_classifier(network, options.network), last_layer_weights(network)[0].T
+    return classifier, class_embeddings(class_weights, imagenet_class_names())
 
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def detect_objects(frames: FrameFolder, classifier: FrameClassifier, options: DetectionOptions) -> VideoDetections:
-    """Classify every frame of a video.
-
-    Args:
-        frames: in order of time.
-        classifier: the network, ready to run.
-        options: see `DetectionOptions`.
-
-    Returns:
-        The most probable class of each frame; the mean class scores and the mean embedding of the video.
-
-    Raises:
-        VideoError: if a frame cannot be read.
-    """
+    """Classify every frame of one video, or raise a `VideoError`."""
     return classify_frames(frames, classifier, options.reuse_below)
 
 
 def summarise_detections(
     detections: Partitions[DataFrame[Detections]], frame_manifest: DataFrame[FrameManifest]
 ) -> DataFrame[DetectionManifest]:
-    """Tell what became of each video's detections; a video whose frames failed keeps the reason why."""
+    """Tabulate the status of each video's detections; a video without frames keeps its error."""
     columns = list(DetectionManifest.to_schema().columns)
     return DetectionManifest.validate(build_manifest(detections.manifest(columns, key="video_id"), frame_manifest))

@@ -4,15 +4,11 @@ from kedro.pipeline import Node, Pipeline
 
 from video_recommender.incremental import per_partition
 
-from .nodes import (
-    detect_objects,
-    prepare_object_classifier,
-    summarise_detections,
-)
+from .nodes import detect_objects, prepare_object_classifier, summarise_detections
 
 
 def create_pipeline() -> Pipeline:
-    """Frames in; the object in each frame, each video's mean class probabilities, and a manifest out."""
+    """Classify frames, with each video's class scores and embedding, and a manifest."""
     return Pipeline(
         [
             Node(

@@ -27,9 +27,10 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs="new_video_answers",
                 name="answer_for_new_videos",
+                tags="always_run",
             ),
         ],
         namespace="inference",
         prefix_datasets_with_namespace=False,
-        tags=["inference", "on_demand"],
+        tags="inference",
     )

@@ -1,6 +1,7 @@
 """Collect the videos of the source and describe each one."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,15 +11,13 @@ import pandas as pd
 from pandera.typing import DataFrame
 
 from video_recommender.incremental import Partitions, PartitionState, depends_on
-from video_recommender.media.probe import VideoProperties, probe_video
+from video_recommender.media.decoding import VideoProperties, probe_video
 from video_recommender.media.video import Video, VideoBytes, VideoFile, VideoLink, video_from_path
 from video_recommender.schemas import DownloadReport, VideoManifest
-from video_recommender.sources.download_report import report_downloads
 from video_recommender.sources.listing import IngestionOptions, list_source_videos
 from video_recommender.sources.metadata import SourceVideo
 from video_recommender.sources.photos import PhotoLibrary
-from video_recommender.sources.web_access import WebAccess
-from video_recommender.sources.web_options import WebOptions
+from video_recommender.sources.web_options import WebAccess, WebOptions
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,23 @@ def download_videos(
 
 
 def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions) -> DataFrame[DownloadReport]:
-    """Count the downloads of each category; no rows if the source is not the web."""
-    asked = options.youtube if options.source == "youtube" else WebOptions()
-    return report_downloads(downloads.states, asked)
+    """Count usable and unusable downloads of each category; no rows if the source is not the web."""
+    youtube = options.youtube if options.source == "youtube" else WebOptions()
+    outcomes = Counter((state.properties.get("category"), state.status) for state in downloads.states.values())
+    rows = []
+    for category in youtube.categories:
+        counts = {status: count for (name, status), count in sorted(outcomes.items(), key=str) if name == category}
+        usable, target = counts.pop("ok", 0), youtube.target_of(category)
+        rows.append(
+            {
+                "category": category,
+                "target": target,
+                "usable": usable,
+                "result": "target reached" if usable >= target else "sources exhausted",
+                "not_usable": ", ".join(f"{count} {status}" for status, count in counts.items()),
+            }
+        )
+    return DownloadReport.validate(pd.DataFrame(rows, columns=list(DownloadReport.to_schema().columns)))
 
 
 def list_videos(
@@ -78,7 +91,7 @@ def list_videos(
     return {video.video_id: video for video in videos}
 
 
-@depends_on("av")
+@depends_on("av", "opencv-python-headless")
 def collect_video(source_video: SourceVideo) -> CollectedVideo:
     """Fetch a video from its source and probe it.
 

@@ -6,10 +6,10 @@ import numpy as np
 from pandera.typing import DataFrame
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from video_recommender.advertising.deep_q_network import AGENT
 from video_recommender.advertising.off_policy import evaluate_from_log
 from video_recommender.advertising.policies import AdPolicy, EpsilonMixedPolicy, KindPolicy, QNetworkPolicy
 from video_recommender.advertising.simulation import log_sessions
+from video_recommender.advertising.training import AGENT
 from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.schemas import AdSessionLog, OffPolicyReport
 

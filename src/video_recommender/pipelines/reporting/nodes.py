@@ -12,13 +12,11 @@ from video_recommender.media.frames import FrameFolder
 from video_recommender.networks.detections import DetectionOptions
 from video_recommender.reporting.contact_sheets import (
     draw_sheet,
-    rows_of_detections,
     rows_of_frames,
     rows_of_neighbours,
 )
 from video_recommender.reporting.examples import extreme_categories, extreme_recommendations, summarise_categories
-from video_recommender.reporting.model_card import ModelCard, estimate_mean, render_model_card
-from video_recommender.reporting.report import Report, render_report
+from video_recommender.reporting.report import ModelCard, Report, estimate_mean, render_model_card, render_report
 from video_recommender.reporting.thumbnails import thumbnail_uri
 from video_recommender.schemas import (
     AdChoices,
@@ -148,7 +146,7 @@ def draw_detection_sheet(
 ) -> Image:
     """Draw a frame of some videos of each category with its detection, a row per category."""
     categories = summarise_categories(video_manifest, frame_manifest, EXAMPLES)
-    return draw_sheet(rows_of_detections(categories, frames, detections))
+    return draw_sheet(rows_of_frames(categories, frames, detections))
 
 
 def draw_neighbour_sheet(

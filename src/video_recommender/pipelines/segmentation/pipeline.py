@@ -15,7 +15,7 @@ from .nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Frames in; every object with its area, a manifest and pictures of it out."""
+    """Segment the objects in frames, with a manifest and overlays."""
     return Pipeline(
         [
             Node(
@@ -27,15 +27,12 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 build_object_segmenter,
-                inputs=["segmentation_model", "params:segmentation"],
-                outputs="object_segmenter",
+                ["segmentation_model", "params:segmentation"],
+                "object_segmenter",
                 name="build_object_segmenter",
             ),
             Node(
-                read_segmented_classes,
-                inputs="object_segmenter",
-                outputs="segmented_class_embeddings",
-                name="read_segmented_classes",
+                read_segmented_classes, "object_segmenter", "segmented_class_embeddings", name="read_segmented_classes"
             ),
             per_partition(
                 segment_objects,
@@ -45,8 +42,8 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 summarise_segmentations,
-                inputs=["segmentations", "frame_manifest"],
-                outputs="segmentation_manifest",
+                ["segmentations", "frame_manifest"],
+                "segmentation_manifest",
                 name="summarise_segmentations",
             ),
             Node(

@@ -1,9 +1,8 @@
 """Train a classification head for a user's classes, evaluate it on held-out videos, and classify frames with it."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,28 +12,22 @@ from pandera.typing import DataFrame
 from video_recommender.incremental import Partitions, depends_on
 from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.sampling import PreprocessingOptions
-from video_recommender.networks.augmentation import Embeddings, embed_frames, embed_views
-from video_recommender.networks.classification_head import (
-    OTHER,
-    ObjectSpaceProjection,
-    attach_head,
-    classify_embeddings,
-)
+from video_recommender.media.video import VideoError
+from video_recommender.networks.classification_head import OTHER, ObjectSpaceProjection, attach_head
 from video_recommender.networks.conversion import convert_classifier
 from video_recommender.networks.cross_fitting import CrossFittedHeads, cross_fit, gather_training_set, measure_heads
-from video_recommender.networks.detections import DetectionOptions
-from video_recommender.networks.frame_classifier import FrameClassifier
+from video_recommender.networks.detections import DetectionOptions, batch_pictures, summarize_predictions
+from video_recommender.networks.frame_classifier import Embeddings, FrameClassifier, LiteRTClassifier
 from video_recommender.networks.head_training import learning_curve_figure
-from video_recommender.networks.litert_classifier import LiteRTClassifier
 from video_recommender.networks.pretrained import KerasModel, build_network
 from video_recommender.networks.training_images import (
     ImageSource,
     SelectedFrames,
     TransferLearningOptions,
+    augment,
     balance_classes,
     check_classes,
     group_folders,
-    labelled_corpus,
     list_image_folder,
     select_distinct_frames,
 )
@@ -60,14 +53,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HeldOutVideo:
-    """A video, and the head that classifies it.
-
-    Attributes:
-        video_id: the video.
-        fold: of the head; 0 is the final one.
-        load_features: loads the embeddings of its frames: float32, shape (frames, features).
-        digest: of the embeddings and the head.
-    """
+    """A video, the fold whose head classifies it (0 is the final head), and the embeddings of its frames."""
 
     video_id: str
     fold: int
@@ -77,11 +63,11 @@ class HeldOutVideo:
 
 @dataclass(frozen=True)
 class FinetunedDetections:
-    """What a head has seen in a video; `properties` are the number of frames and the fold of the head."""
+    """What a head detects in a video; `properties` are the number of frames and the fold of the head."""
 
     detections: DataFrame[Detections]
     class_scores: DataFrame[ClassScores]
-    properties: Mapping[str, Any]
+    properties: dict[str, int]
 
 
 def list_training_sources(
@@ -101,19 +87,46 @@ def list_training_sources(
     if options.images is not None:
         sources = list_image_folder(options.images, preprocessing.size)
     else:
-        sources = _list_video_frames(frames, frame_hashes, corpus, options)
+        sources = _list_video_frames(frames, frame_hashes, corpus, options.frames_per_video)
     labels = pd.Series([source.class_name for source in sources for _ in range(source.images)])
     check_classes(labels, options.min_images)
     return {source.key: source for source in sources}
 
 
+def _list_video_frames(
+    frames: Partitions[FrameFolder],
+    frame_hashes: Partitions[DataFrame[FrameHashes]],
+    corpus: DataFrame[Corpus],
+    frames_per_video: int,
+) -> list[ImageSource]:
+    labels = corpus[corpus["is_used"]].set_index("video_id")["category"].dropna()
+    folders = group_folders(corpus)
+    selected: dict[str, list[int]] = {}
+    for video_id in labels.index.intersection(list(frames)).intersection(list(frame_hashes)):
+        hashes = frame_hashes.load(video_id)
+        selected[video_id] = select_distinct_frames(
+            hashes["frame"].to_numpy(np.int64), hashes["zoom_100"].to_numpy(np.uint64), frames_per_video
+        )
+    sources = []
+    for video_id, numbers in balance_classes(selected, labels).items():
+        category, slug = video_id.split("/")
+        sources.append(
+            ImageSource(
+                key=f"{category}/{folders[video_id]}/{slug}",
+                class_name=str(labels[video_id]),
+                group=str(folders[video_id]),
+                source=video_id,
+                digest=fingerprint(frames.states[video_id].digest, numbers, str(labels[video_id])),
+                images=len(numbers),
+                reader=SelectedFrames(frames.load(video_id), tuple(numbers)),
+            )
+        )
+    return sources
+
+
 @depends_on("opencv-python-headless")
 def read_training_images(source: ImageSource) -> EncodedFrames:
-    """Read the images of a video or photo.
-
-    Raises:
-        VideoError: if one cannot be read.
-    """
+    """Read the images of a video or photo, or raise a `VideoError`."""
     return source.reader.read()
 
 
@@ -131,28 +144,17 @@ def list_skipped_images(training_images: Partitions[FrameFolder]) -> DataFrame[S
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed: int) -> Embeddings:
-    """Embed the training images of a video or photo, and augmented views of them, with the frozen network.
-
-    Returns:
-        float32, shape (images, views, features).
-
-    Raises:
-        VideoError: if an image cannot be read.
-    """
-    return embed_views(images, classifier, seed)
+    """Embed the training images of a video or photo and augmented views of them: shape (images, views, features)."""
+    return np.stack([classifier.predict(views).embeddings for views in augment(images.decode(), seed)])
 
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embeddings:
-    """Embed the frames of a video with the frozen network, so that a new head classifies them without running it again.
-
-    Returns:
-        float32, shape (frames, features).
-
-    Raises:
-        VideoError: if a frame cannot be read.
-    """
-    return embed_frames(frames, classifier)
+    """Embed the frames of a video, shape (frames, features), so that the network runs once for all heads."""
+    embeddings = [classifier.predict(batch).embeddings for batch in batch_pictures(frames.pictures())]
+    if not embeddings:
+        raise VideoError("damaged", f"{frames.path} contains no frames: delete it and run preprocessing again")
+    return np.concatenate(embeddings)
 
 
 def build_object_network(detection_options: DetectionOptions) -> KerasModel:
@@ -172,9 +174,8 @@ def train_heads(
     Raises:
         ValueError: if too few images could be read.
     """
-    training_set = gather_training_set(
-        training_features, {key: state.properties for key, state in training_images.states.items()}
-    )
+    properties = {key: state.properties for key, state in training_images.states.items()}
+    training_set = gather_training_set(training_features, properties)
     check_classes(training_set.images["class_name"], options.min_images)
     projection = ObjectSpaceProjection.from_network(object_network) if options.features == "objects" else None
     return cross_fit(training_set, options, seed, projection)
@@ -222,26 +223,20 @@ def list_held_out_videos(
 
     The final head classifies videos on which no head was trained.
     """
-    folds = finetuned_heads.folds_of(_group_folders_of_videos(corpus))
-    return {
-        video_id: HeldOutVideo(
-            video_id=video_id,
-            fold=int(folds.get(video_id, 0)),
-            load_features=load,
-            digest=fingerprint(
-                frame_features.states[video_id].digest, finetuned_heads.head_of(int(folds.get(video_id, 0))).digest
-            ),
-        )
-        for video_id, load in frame_features.items()
-    }
+    folds = finetuned_heads.folds_of(group_folders(corpus))
+    videos = {}
+    for video_id, load in frame_features.items():
+        fold = int(folds.get(video_id, 0))
+        digest = fingerprint(frame_features.states[video_id].digest, fold)
+        videos[video_id] = HeldOutVideo(video_id, fold, load, digest)
+    return videos
 
 
 def detect_finetuned_objects(video: HeldOutVideo, heads: CrossFittedHeads) -> FinetunedDetections:
     """Classify the frames of a video with the head that was held out from it."""
-    classified = classify_embeddings(video.load_features(), heads.head_of(video.fold), video.video_id)
-    return FinetunedDetections(
-        classified.detections, classified.class_scores, {"frames": len(classified.detections), "fold": video.fold}
-    )
+    head = heads.head_of(video.fold)
+    found = summarize_predictions([head.predict(video.load_features())], head.output_names, video.video_id)
+    return FinetunedDetections(found.detections, found.class_scores, {**found.properties, "fold": video.fold})
 
 
 def measure_transfer_learning(
@@ -299,40 +294,3 @@ def draw_finetuned_confusion_matrix(training_image_predictions: DataFrame[Traini
     )
     columns = list(CategoryPredictions.to_schema().columns)
     return plot_confusion_matrix(CategoryPredictions.validate(renamed[columns]), items="images", label="class")
-
-
-def _list_video_frames(
-    frames: Partitions[FrameFolder],
-    frame_hashes: Partitions[DataFrame[FrameHashes]],
-    corpus: DataFrame[Corpus],
-    options: TransferLearningOptions,
-) -> list[ImageSource]:
-    labelled = labelled_corpus(corpus)
-    folders = _group_folders_of_videos(corpus)
-    selected: dict[str, list[int]] = {}
-    for video_id in labelled.index.intersection(list(frames)):
-        if video_id in frame_hashes:
-            table = frame_hashes.load(video_id)
-            selected[video_id] = select_distinct_frames(
-                table["frame"].to_numpy(np.int64), table["zoom_100"].to_numpy(np.uint64), options.frames_per_video
-            )
-    sources = []
-    for video_id, numbers in balance_classes(selected, labelled["class_name"]).items():
-        category, slug = video_id.split("/")
-        sources.append(
-            ImageSource(
-                key=f"{category}/{folders[video_id]}/{slug}",
-                class_name=str(labelled.loc[video_id, "class_name"]),
-                group=str(folders[video_id]),
-                source=video_id,
-                digest=fingerprint(frames.states[video_id].digest, numbers, str(labelled.loc[video_id, "class_name"])),
-                images=len(numbers),
-                reader=SelectedFrames(frames.load(video_id), tuple(numbers)),
-            )
-        )
-    return sources
-
-
-def _group_folders_of_videos(corpus: DataFrame[Corpus]) -> pd.Series:
-    groups = corpus.set_index("video_id")["group"]
-    return groups.map(group_folders(groups.tolist()))

@@ -4,25 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from video_recommender.incremental import per_partition
 
-from .nodes import (
-    build_finetuned_network,
-    build_object_network,
-    convert_finetuned_classifier,
-    detect_finetuned_objects,
-    draw_finetuned_confusion_matrix,
-    draw_learning_curves,
-    embed_training_images,
-    embed_video_frames,
-    extract_finetuned_class_embeddings,
-    list_finetuned_classes,
-    list_held_out_videos,
-    list_image_predictions,
-    list_skipped_images,
-    list_training_sources,
-    measure_transfer_learning,
-    read_training_images,
-    train_heads,
-)
+from . import nodes
 
 
 def create_pipeline() -> Pipeline:
@@ -30,30 +12,30 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                list_training_sources,
+                nodes.list_training_sources,
                 inputs=["frames", "frame_hashes", "corpus", "params:transfer_learning", "params:preprocessing"],
                 outputs="training_sources",
                 name="list_training_sources",
             ),
             per_partition(
-                read_training_images, inputs="training_sources", outputs="training_images", name="read_training_images"
+                nodes.read_training_images,
+                inputs="training_sources",
+                outputs="training_images",
+                name="read_training_images",
             ),
-            Node(list_skipped_images, "training_images", "skipped_images", name="list_skipped_images"),
+            Node(nodes.list_skipped_images, "training_images", "skipped_images", name="list_skipped_images"),
             per_partition(
-                embed_training_images,
+                nodes.embed_training_images,
                 inputs=["training_images", "object_classifier", "params:seed"],
                 outputs="training_features",
                 name="embed_training_images",
             ),
             per_partition(
-                embed_video_frames,
-                inputs=["frames", "object_classifier"],
-                outputs="frame_features",
-                name="embed_video_frames",
+                nodes.embed_video_frames, ["frames", "object_classifier"], "frame_features", name="embed_video_frames"
             ),
-            Node(build_object_network, "params:detection", "object_network", name="build_object_network"),
+            Node(nodes.build_object_network, "params:detection", "object_network", name="build_object_network"),
             Node(
-                train_heads,
+                nodes.train_heads,
                 inputs=[
                     "training_images",
                     "training_features",
@@ -65,44 +47,44 @@ def create_pipeline() -> Pipeline:
                 name="train_heads",
             ),
             Node(
-                list_image_predictions,
-                inputs="finetuned_heads",
-                outputs="training_image_predictions",
+                nodes.list_image_predictions,
+                "finetuned_heads",
+                "training_image_predictions",
                 name="list_image_predictions",
             ),
             Node(
-                build_finetuned_network,
+                nodes.build_finetuned_network,
                 inputs=["object_network", "finetuned_heads"],
                 outputs="finetuned_network",
                 name="build_finetuned_network",
             ),
             Node(
-                convert_finetuned_classifier,
+                nodes.convert_finetuned_classifier,
                 inputs=["finetuned_network", "finetuned_heads"],
                 outputs="finetuned_classifier",
                 name="convert_finetuned_classifier",
             ),
-            Node(list_finetuned_classes, "finetuned_heads", "finetuned_classes", name="list_finetuned_classes"),
+            Node(nodes.list_finetuned_classes, "finetuned_heads", "finetuned_classes", name="list_finetuned_classes"),
             Node(
-                extract_finetuned_class_embeddings,
+                nodes.extract_finetuned_class_embeddings,
                 inputs="finetuned_heads",
                 outputs="finetuned_class_embeddings",
                 name="extract_finetuned_class_embeddings",
             ),
             Node(
-                list_held_out_videos,
+                nodes.list_held_out_videos,
                 inputs=["frame_features", "corpus", "finetuned_heads"],
                 outputs="held_out_videos",
                 name="list_held_out_videos",
             ),
             per_partition(
-                detect_finetuned_objects,
+                nodes.detect_finetuned_objects,
                 inputs=["held_out_videos", "finetuned_heads"],
                 outputs=["finetuned_detections", "finetuned_class_scores"],
                 name="detect_finetuned_objects",
             ),
             Node(
-                measure_transfer_learning,
+                nodes.measure_transfer_learning,
                 inputs=[
                     "finetuned_heads",
                     "detections",
@@ -120,9 +102,9 @@ def create_pipeline() -> Pipeline:
                 outputs="transfer_learning_metrics",
                 name="measure_transfer_learning",
             ),
-            Node(draw_learning_curves, "finetuned_heads", "learning_curves", name="draw_learning_curves"),
+            Node(nodes.draw_learning_curves, "finetuned_heads", "learning_curves", name="draw_learning_curves"),
             Node(
-                draw_finetuned_confusion_matrix,
+                nodes.draw_finetuned_confusion_matrix,
                 inputs="training_image_predictions",
                 outputs="finetuned_confusion_matrix",
                 name="draw_finetuned_confusion_matrix",

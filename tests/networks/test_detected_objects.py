@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from video_recommender.networks.object_detector import DetectedObjects
-from video_recommender.networks.suppression import box_containment, box_iou, hysteresis_threshold
+from video_recommender.networks.detected_objects import DetectedObjects, box_containment, box_iou, hysteresis_threshold
 
 CAT, DOG = 17, 18
 HERE, NEAR, THERE = (0.1, 0.1, 0.5, 0.5), (0.12, 0.12, 0.52, 0.52), (0.6, 0.6, 0.9, 0.9)

@@ -1,16 +1,17 @@
-"""Which detections to keep: non-maximum suppression within a frame, hysteresis thresholding between frames."""
+"""Objects detected in pictures: non-maximum suppression within a frame, hysteresis thresholding between frames."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from video_recommender.networks.object_detector import DetectedObjects
-
 Boxes = NDArray[np.float32]
 """Shape (n, 4): top, left, bottom, right."""
+
+Rows = NDArray[np.bool_] | NDArray[np.int64]
 
 LOW_THRESHOLD_RATIO: Final = 0.7
 """Lower threshold relative to the upper one; benchmarks/segmentation_quality.py compares it with 1."""
@@ -25,16 +26,38 @@ NEVER_DUPLICATE: Final = 0.5
 """From this score on, an object is never a duplicate: people overlap in crowds."""
 
 
+@dataclass(frozen=True)
+class DetectedObjects:
+    """The objects in one picture, in the format of the TensorFlow Object Detection API.
+
+    https://github.com/tensorflow/models/blob/master/research/object_detection/g3doc/exporting_models.md
+
+    Attributes:
+        boxes: as fractions of the picture's height and width.
+        class_ids: int64, shape (n,).
+        scores: float32, shape (n,), 0 to 1.
+        masks: float32, shape (n, height, width): probability that a pixel belongs to the object, either within its box
+            or, if the size is the picture's, in the whole picture; None if the detector gives only boxes.
+    """
+
+    boxes: Boxes
+    class_ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    masks: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, rows: Rows) -> "DetectedObjects":
+        """Select or reorder objects."""
+        masks = None if self.masks is None else self.masks[rows]
+        return DetectedObjects(self.boxes[rows], self.class_ids[rows], self.scores[rows], masks)
+
+
 def non_maximum_suppression(
     boxes: Boxes, class_ids: NDArray[np.int64], scores: NDArray[np.float32], max_iou: float
 ) -> NDArray[np.int64]:
-    """Suppress boxes that overlap a better box of the same class.
-
-    Args:
-        boxes: shape (n, 4).
-        class_ids: shape (n,).
-        scores: shape (n,).
-        max_iou: intersection over union above which two boxes show the same object.
+    """Suppress boxes that overlap a better box of the same class by more than an intersection over union.
 
     Returns:
         Rows to keep, highest score first.

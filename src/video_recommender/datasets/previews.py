@@ -1,15 +1,41 @@
-"""A Parquet table with a fast preview and a fast save."""
+"""Tables and images that kedro-viz previews."""
 
+import base64
 import json
 
 import pandas as pd
 import pyarrow.parquet as pq
 from kedro.io import DataCatalog
-from kedro_datasets._typing import TablePreview
+from kedro_datasets._typing import ImagePreview, TablePreview
 from kedro_datasets.pandas import ParquetDataset
+from kedro_datasets.pillow import ImageDataset
 from pandas.api.types import is_float_dtype
 
 from video_recommender.incremental.dataset_location import dataset_config, locate_entry
+
+
+class PreviewImageDataset(ImageDataset):  # type: ignore[misc] # kedro-datasets has no types
+    """Pillow's image dataset with a preview.
+
+    Examples:
+        ```yaml
+        frame_sheet:
+          type: video_recommender.datasets.PreviewImageDataset
+          filepath: data/08_reporting/frame_sheet.jpg
+        ```
+
+        >>> from PIL import Image
+        >>> from video_recommender.datasets import PreviewImageDataset
+        >>> dataset = PreviewImageDataset(filepath=f"{tmp_path}/red.png")
+        >>> dataset.save(Image.new("RGB", (4, 3), color="red"))
+        >>> dataset.load().size
+        (4, 3)
+    """
+
+    def preview(self) -> ImagePreview:
+        """Return the file in base 64 (RFC 4648)."""
+        filesystem, path = locate_entry(*dataset_config("image", self))
+        return ImagePreview(base64.b64encode(filesystem.cat_file(path)).decode())
 
 
 class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-datasets has no types

@@ -1,0 +1,251 @@
+"""Find the videos behind searches, lists, pages and links, and download them one by one."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from slugify import slugify
+
+from video_recommender.media.decoding import VideoProperties, probe_video
+from video_recommender.media.video import VideoError, VideoFile
+from video_recommender.sources.metadata import VideoInfo, VideoMetadata, one_line, plain_url, sanitize_metadata, url_key
+from video_recommender.sources.partial_files import EnoughDownloaded, TransferMonitor, check_complete, truncate_video
+from video_recommender.sources.web_errors import Deadline, RetryPolicy, WebError, classify_error
+from video_recommender.sources.web_options import WebAccess, WebFilters, WebOptions, is_web_url
+from video_recommender.sources.ytdlp_client import YtdlpClient
+
+MAX_DEPTH: Final = 5  # channels have tabs, which have playlists, which have videos; deeper lists are cycles
+# Fields that describe a link and not the video behind it
+_LINK_FIELDS = {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
+
+
+@dataclass(frozen=True)
+class WebVideo:
+    """A video, or a link to one, before it is downloaded."""
+
+    key: str  # digest that identifies it
+    url: str  # a search, if that itself failed
+    info: VideoInfo
+    requested_key: str  # of the link that led to it
+    name: str = ""
+    link: "WebVideo | None" = None  # what to request again when the media URL has expired
+    lists: tuple[str, ...] = ()  # keys of the lists that contain it
+    remaining_s: float | None = None  # time that is left for it, in seconds
+    error: WebError | None = None  # why it cannot be downloaded, if that is known already
+
+    @property
+    def slug(self) -> str:
+        """Unique, short ASCII name for files."""
+        return f"{slugify(self.name, max_length=60, word_boundary=True) or 'untitled'}-{self.key[:8]}"
+
+
+VideoFilter = Callable[[WebVideo], bool]  # selects videos, and links to videos, that need no request
+
+
+@dataclass(frozen=True)
+class DownloadedVideo:
+    """A downloaded video in the folder of partial files, with its published and its measured properties."""
+
+    file: VideoFile
+    group: str
+    metadata: VideoMetadata
+    properties: VideoProperties
+
+
+class WebDownloader:
+    """Finds and downloads one video after the other; use it as a context manager.
+
+    The search is lazy: no further page is requested than the videos that are consumed need.
+    """
+
+    def __init__(self, options: WebOptions, access: WebAccess, seed: int) -> None:
+        self._options = options
+        self._access = access
+        self._deadline = Deadline(options.rate_limits.video_timeout_s)
+        self._retry = RetryPolicy(options.rate_limits.retries, access, self._deadline, seed)
+
+    def __enter__(self) -> Self:
+        self._access.partial_folder.mkdir(parents=True, exist_ok=True)
+        self._client = YtdlpClient(self._options, self._access, self._retry, self._on_progress)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
+        """Find the videos of a URL or of a search in yt-dlp's notation, except for those that are skipped.
+
+        Videos that cannot be read or do not fulfil the filters have an `error`.
+        """
+        yield from self._follow(self._link(VideoInfo({}), url_key(source), source), is_skipped, depth=0)
+
+    def download(self, video: WebVideo) -> DownloadedVideo:
+        """Download the first seconds of a video, or raise a `VideoError`, or an `OSError` if the disk is full.
+
+        Call `delete_partial_files` when the file is no longer needed.
+        """
+        try:
+            if video.error:
+                raise video.error
+            self._deadline.start(video.remaining_s)
+            return self._retry.call(lambda previous: self._attempt(video, previous))
+        except WebError as error:
+            if not error.retry:
+                self.delete_partial_files(video)
+            raise error.to_video_error(self.public_url(video.url)) from error
+
+    def delete_partial_files(self, video: WebVideo) -> None:
+        """Delete the files of one video."""
+        for file in self._access.partial_folder.glob(f"{video.key}*"):
+            file.unlink()
+
+    def delete_other_partial_files(self, keys: Iterable[str]) -> None:
+        """Delete the files of all videos, also of previous runs, except for those with the given keys."""
+        kept = set(keys)
+        for file in self._access.partial_folder.iterdir():
+            if file.name.split("-")[0] not in kept:
+                file.unlink()
+
+    def public_url(self, url: str) -> str:
+        """Remove secrets from a URL."""
+        return one_line(self._access.redact(plain_url(url)))
+
+    def _on_progress(self, progress: Mapping[str, Any]) -> None:
+        self._monitor.update(progress)
+
+    def _attempt(self, video: WebVideo, previous: WebError | None) -> DownloadedVideo:
+        if previous and previous.status == "failed":
+            video = self._refresh(video)
+        self._monitor = TransferMonitor(self._options.seconds, self._options.max_megabytes)
+        request = {**deepcopy(dict(video.info.fields)), "partial_name": video.key}
+        try:
+            fields = self._client.process_ie_result(request, download=True)
+            file = _downloaded_file(fields)
+        except EnoughDownloaded as enough:
+            fields, file = enough.fields, enough.file
+        try:
+            truncated = truncate_video(file, self._options.seconds)
+            check_complete(truncated, self._options.seconds, video.info.fields.get("duration"))
+        except VideoError:
+            self.delete_partial_files(video)  # otherwise yt-dlp would take it for a finished download
+            raise
+        info = VideoInfo(self._sanitize(fields))
+        return DownloadedVideo(truncated, info.group or video.key, info.metadata, probe_video(truncated))
+
+    def _refresh(self, video: WebVideo) -> WebVideo:
+        """Request the page of a video again, because media URLs expire; unchanged if it is no longer shown there."""
+        if video.link is None:
+            return video
+        remaining_s = self._deadline.remaining_s
+        found = self._expand(self._extract(video.link), video.link, lambda _: False, MAX_DEPTH)
+        refreshed = next((other for other in found if other.key == video.key and not other.error), video)
+        self._deadline.start(remaining_s)
+        return refreshed
+
+    def _follow(self, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
+        if is_skipped(link):
+            return
+        if error := self._link_error(link, depth):
+            yield replace(link, error=error)
+            return
+        self._deadline.start()
+        try:
+            info = self._retry.call(lambda _: self._extract(link))
+        except WebError as error:
+            yield replace(link, error=error)
+        else:
+            yield from self._expand(info, replace(link, remaining_s=self._deadline.remaining_s), is_skipped, depth)
+
+    def _link_error(self, link: WebVideo, depth: int) -> WebError | None:
+        if depth > MAX_DEPTH:
+            return WebError("unsupported", "it is nested in too many lists")
+        if depth > 0 and not is_web_url(link.url):
+            return WebError("invalid_url", "it is neither an http nor an https URL")
+        return filter_error(link.info, self._options.filters)
+
+    def _extract(self, link: WebVideo) -> VideoInfo:
+        site = link.info.fields.get("ie_key")
+        fields = self._client.extract_info(link.url, download=False, process=False, ie_key=site)
+        if not fields:
+            raise VideoError("unsupported", "there is no video")
+        return VideoInfo({**self._sanitize(fields), **_overriding_fields(link.info)})
+
+    def _expand(self, info: VideoInfo, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
+        if info.is_link:
+            linked = replace(self._link(info, info.key, str(info.fields.get("url") or "")), lists=link.lists)
+            yield from self._follow(linked, is_skipped, depth + 1)
+        elif info.is_list:
+            yield from self._expand_list(info, link, is_skipped, depth)
+        else:
+            name = self._access.redact(info.name(link.url))
+            video = replace(link, key=info.key, info=info, name=name, link=link.link or link)
+            if not is_skipped(video):
+                yield replace(video, error=filter_error(info, self._options.filters))
+
+    def _expand_list(self, info: VideoInfo, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
+        entries = iter(info.fields.get("entries") or ())
+        parent = replace(link, link=link.link or link, lists=(*link.lists, link.key), remaining_s=None)
+        while True:
+            self._deadline.start()
+            try:
+                entry = next(entries)
+            except StopIteration:
+                return
+            except Exception as error:  # noqa: BLE001 - extractors raise any exception on an unexpected page
+                yield replace(link, error=classify_error(error, self._access))
+                return
+            if isinstance(entry, Mapping):
+                child = VideoInfo({**_inherited_fields(info, entry), **self._sanitize(entry)})
+                yield from self._expand(child, replace(parent, requested_key=child.key), is_skipped, depth + 1)
+
+    def _link(self, info: VideoInfo, key: str, url: str) -> WebVideo:
+        return WebVideo(key, url, info, key, self._access.redact(info.name(url)))
+
+    def _sanitize(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return sanitize_metadata(fields, self._access.redact)
+
+
+def filter_error(info: VideoInfo, filters: WebFilters) -> WebError | None:
+    """Return why a video is excluded, or None; unknown properties exclude no video."""
+    if info.is_live:
+        return WebError("live", "it can be downloaded only after the broadcast")
+    reason = next(_filter_reasons(info, filters), None)
+    return WebError("filtered", reason) if reason else None
+
+
+def _filter_reasons(info: VideoInfo, filters: WebFilters) -> Iterator[str]:
+    duration_s, licence, age = (info.fields.get(name) for name in ("duration", "license", "age_limit"))
+    if duration_s is not None and duration_s < filters.min_seconds:
+        yield f"it lasts {duration_s:g} s, less than {filters.min_seconds:g}"
+    if duration_s is not None and filters.max_seconds is not None and duration_s > filters.max_seconds:
+        yield f"it lasts {duration_s:g} s, more than {filters.max_seconds:g}"
+    if filters.licences and licence not in filters.licences and (licence or info.is_complete):
+        yield f"its licence is {licence or 'unknown'}"
+    if filters.viewer_age is not None and (age or 0) > filters.viewer_age:
+        yield f"it is for viewers from {age} years on"
+    if filters.uploaded_after and info.upload_date and info.upload_date <= filters.uploaded_after:
+        yield f"it was uploaded on {info.upload_date}"
+    if info.max_lines is not None and info.max_lines < filters.min_height:
+        yield f"it has {info.max_lines} lines, less than {filters.min_height}"
+
+
+def _inherited_fields(parent: VideoInfo, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a list that its entries lack; linked entries have a page of their own."""
+    names = {"extractor", "extractor_key"} | (set() if VideoInfo(entry).is_link else {"webpage_url"})
+    return {name: parent.fields[name] for name in names if name in parent.fields}
+
+
+def _overriding_fields(link: VideoInfo) -> dict[str, Any]:
+    """Return the fields of a page that override those of the video that it embeds (yt-dlp's rule)."""
+    if link.fields.get("_type") != "url_transparent":
+        return {}
+    return {name: value for name, value in link.fields.items() if value is not None and name not in _LINK_FIELDS}
+
+
+def _downloaded_file(fields: Mapping[str, Any]) -> VideoFile:
+    for download in fields.get("requested_downloads") or ():
+        if download.get("filepath") and Path(download["filepath"]).exists():
+            return VideoFile(Path(download["filepath"]))
+    raise VideoError("failed", "nothing was downloaded")
