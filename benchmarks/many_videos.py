@@ -178,20 +178,23 @@ def _open(project: Path) -> Iterator[tuple[Any, Mapping[str, Any]]]:
 
 def make_project(project: Path, videos: int) -> None:
     """Create a project in which detection has processed that many videos, unless it exists."""
-    if (project / "made").exists():
+    data = project / "data"
+    is_made = (project / "made").exists()
+    if is_made:  # the code, its configuration and the network may have changed since
         shutil.rmtree(project / "conf")
         shutil.copytree(PROJECT / "conf", project / "conf")
-        finish_detection(project)  # the code may have changed since
-        return
-    shutil.rmtree(project, ignore_errors=True)
-    project.parent.mkdir(parents=True, exist_ok=True)
-    copy_project(project)
-    data = project / "data"
+    else:
+        shutil.rmtree(project, ignore_errors=True)
+        project.parent.mkdir(parents=True, exist_ok=True)
+        copy_project(project)
     for name in PREPARED:
         if not (PROJECT / "data" / name).exists():
             raise SystemExit(f"{PROJECT / 'data' / name} is missing: run `kedro run --pipelines=detection` first")
-        (data / name).parent.mkdir(parents=True)
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / "data" / name, data / name)
+    if is_made:
+        finish_detection(project)
+        return
     began = time.perf_counter()
     corpus = SyntheticCorpus(pd.read_parquet(data / PREPARED[1]), videos)
     executor = get_reusable_executor()
