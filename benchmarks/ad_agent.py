@@ -125,9 +125,9 @@ def train(
     """Train agents and measure the cost."""
     policies, costs = {}, []
     for name, learn in trainers.items():
-        begun, begun_cpu = time.perf_counter(), time.process_time()
+        start, start_cpu = time.perf_counter(), time.process_time()
         policies[name] = learn(model)
-        costs.append((name, Cost(time.perf_counter() - begun, time.process_time() - begun_cpu)))
+        costs.append((name, Cost(time.perf_counter() - start, time.process_time() - start_cpu)))
     return policies, costs
 
 

@@ -1,7 +1,7 @@
-"""How well the whole works with other choices than the defaults: the table of docs/how_it_works.md.
+"""Precision and accuracy with other parameters than the defaults: the table of docs/how_it_works.md.
 
-Each choice is run on the demo corpus that `kedro run` has left in data/, in a project of its own, and printed as one
-line. It takes about a minute per choice of features, and a few minutes per choice of frames or network.
+Runs each choice on the demo corpus that `kedro run` has left in data/, in a project of its own, and prints one line. A
+choice of features takes about a minute, one of frames or network a few minutes.
 
     python benchmarks/choices.py
     python benchmarks/choices.py preprocessing.fit=squash
@@ -10,12 +10,11 @@ line. It takes about a minute per choice of features, and a few minutes per choi
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
+from own_project import PROJECT, copy_project, run_pipelines
+
 STAGES = "preprocessing,detection,feature_engineering,classification,recommendation"
 CHOICES = (
     "features.scores=class_scores",
@@ -41,15 +40,12 @@ def main() -> None:
 
 
 def judge(choice: str) -> str:
-    """Run everything after ingestion with these parameters, and tell how good it is."""
+    """Run everything after ingestion with these parameters, and report the metrics."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "project")
-        shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns(".*", "data", "mlruns", "mlflow.db", "build"))
-        shutil.copyfile(PROJECT / ".telemetry", project / ".telemetry")
+        copy_project(project)
         shutil.copytree(PROJECT / "data", project / "data", symlinks=True)
-        kedro = str(Path(sys.executable).with_name("kedro"))
-        command = [kedro, "run", f"--pipelines={STAGES}", f"--params={choice}"]
-        subprocess.run(command, cwd=project, check=True, capture_output=True)
+        run_pipelines(project, STAGES, f"--params={choice}")
         reporting = project / "data/08_reporting"
         recommendation = json.loads((reporting / "recommendation_metrics.json").read_text())
         classification = json.loads((reporting / "classification_metrics.json").read_text())

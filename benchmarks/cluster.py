@@ -1,52 +1,46 @@
-"""A Dask cluster beside joblib's own processes, and an object store beside a disk: what each costs per video.
+"""Cost of Dask compared with loky, and of an object store compared with a disk, per video.
 
-Cuts the demo's videos and names their objects in four ways, on two workers each time, one after the other in one run;
-each way's best round counts. The cluster is one of processes on this machine, and the store is moto's, a test server in
-Python on this machine: they show what the way of working costs, not what a network does. Needs `kedro run` before, and
-the extras `cluster`, `s3` and `dev`.
+Runs preprocessing and detection on the demo's videos in four ways, with two workers each, in turn; the best round
+counts. The cluster is local processes and the store is moto, a test server on this machine, so that network latency is
+not included. Needs a finished `kedro run`, and the extras `cluster`, `s3` and `dev`.
 
     python benchmarks/cluster.py              # 100 videos
     python benchmarks/cluster.py --videos 400
 """
 
 import argparse
+import logging
 import os
 import pickle
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import fsspec
-import joblib
 import pandas as pd
-from video_recommender.incremental.dask_cluster import connect
-from video_recommender.incremental.parallel import WorkerOptions
+from kedro.io import DataCatalog, MemoryDataset
 
-from video_recommender.datasets import RecordedPartitionedDataset
+from video_recommender.incremental import IncrementalRunner, StatefulPartitionedDataset, WorkerOptions, executors
+from video_recommender.incremental.dask_executor import connect
 from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoLink
 from video_recommender.networks.detections import DetectionOptions
-from video_recommender.networks.frame_classifier import LiteRTClassifier
-from video_recommender.pipelines.detection.nodes import detect_objects
-from video_recommender.pipelines.preprocessing.nodes import extract_frames
-from video_recommender.storage.partitions import Partition
+from video_recommender.pipelines import detection, preprocessing
 
-DATA = Path(__file__).parents[1] / "data"
-WORKERS = {
-    "loky": WorkerOptions(backend="loky", jobs=2),
-    "dask": WorkerOptions(backend="dask", jobs=2),
-}
-VIDEOS = "video_recommender.datasets.VideoFileDataset"
-FRAMES = "video_recommender.datasets.FrameFolderDataset"
-PORT = 5599
-STORE = {
+DATA: Final = Path(__file__).parents[1] / "data"
+WORKERS: Final = {backend: WorkerOptions(backend=backend, jobs=2) for backend in ("loky", "dask")}
+NODES: Final = (
+    preprocessing.create_pipeline().only_nodes("preprocessing.extract_frames"),
+    detection.create_pipeline().only_nodes("detection.detect_objects"),
+)
+TABLES: Final = {"detections": "Detections", "class_scores": "ClassScores", "embeddings": "MeanEmbedding"}
+PORT: Final = 5599
+STORE: Final = {
     "AWS_ENDPOINT_URL": f"http://127.0.0.1:{PORT}",
     "AWS_ACCESS_KEY_ID": "anybody",
     "AWS_SECRET_ACCESS_KEY": "not secret",
@@ -54,88 +48,84 @@ STORE = {
 }
 
 
-@dataclass(frozen=True)
-class Seconds:
-    """How long the stages took."""
-
-    cutting: float
-    naming: float
-
-    @property
-    def whole(self) -> float:
-        """Both together."""
-        return self.cutting + self.naming
-
-
 def main() -> None:
-    """Print a line per way of working."""
+    """Print a line per backend and storage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
-    manifest = pd.read_parquet(DATA / "01_raw/video_manifest.parquet").query("status == 'ok'").head(arguments.videos)
+    logging.getLogger("video_recommender").setLevel(logging.WARNING)
+    executors.IDLE_WORKER_TIMEOUT_S = 300  # workers that the first round starts stay for all rounds
+    manifest = pd.read_parquet(DATA / "01_raw/video_manifest.parquet").query("status == 'ok'")
+    video_ids = manifest["video_id"].head(arguments.videos).tolist()
     classifier = pickle.loads((DATA / "02_intermediate/object_classifier.pickle").read_bytes())
-    best: dict[tuple[str, str], Seconds] = {}
+    best: dict[tuple[str, str], tuple[float, float]] = {}
     with tempfile.TemporaryDirectory() as disk, _object_store() as store:
         for root in (disk, store):
-            _put_videos(root, manifest)
-        for round_number in range(1 + arguments.rounds):
-            for place, root in (("disk", disk), ("store", store)):
+            _copy_videos(root, video_ids)
+        for number in range(1 + arguments.rounds):
+            for storage, root in (("disk", disk), ("store", store)):
                 for backend, workers in WORKERS.items():
-                    few = manifest.head(8) if round_number == 0 else manifest  # the first round starts the workers
-                    taken = _run(f"{root}/{backend}{round_number}", root, few, classifier, workers)
-                    if round_number:
-                        known = best.setdefault((place, backend), taken)
-                        best[place, backend] = min(known, taken, key=lambda seconds: seconds.whole)
+                    some = video_ids if number else video_ids[:8]  # the first round starts the workers
+                    seconds = _run(root, f"{root}/{backend}{number}", some, classifier, workers)
+                    if number:
+                        best[storage, backend] = min(best.get((storage, backend), seconds), seconds, key=sum)
         connect(None, WORKERS["dask"].jobs).close()
-    plain = best["disk", "loky"].whole
-    for (place, backend), seconds in best.items():
+    for (storage, backend), (sampling, detecting) in best.items():
+        ratio = (sampling + detecting) / sum(best["disk", "loky"])
         print(
-            f"{backend} on a {place}: cutting {seconds.cutting:.1f} s, naming {seconds.naming:.1f} s "
-            f"({len(manifest)} videos, 2 workers, {joblib.cpu_count()} cores): ratio {seconds.whole / plain:.2f}"
+            f"{backend} on a {storage}: preprocessing {sampling:.1f} s, detection {detecting:.1f} s "
+            f"({len(video_ids)} videos, 2 workers): ratio {ratio:.2f}"
         )
 
 
-def _run(
-    folder: str, root: str, manifest: pd.DataFrame, classifier: LiteRTClassifier, workers: WorkerOptions
-) -> Seconds:
-    videos, frames = _dataset(f"{root}/videos", VIDEOS, ".mp4"), _dataset(f"{folder}/frames", FRAMES)
-    tables = [
-        _dataset(f"{folder}/{schema}", "pandas.ParquetDataset", ".parquet", f"video_recommender.schemas.{schema}")
-        for schema in ("Detections", "ClassScores", "MeanEmbedding")
-    ]
-    began = time.perf_counter()
-    for update in extract_frames(videos.load(), manifest, frames.load(), PreprocessingOptions(), workers):
-        frames.save(update)
-    cut = time.perf_counter()
-    for updates in detect_objects(
-        frames.load(), *(table.load() for table in tables), classifier, DetectionOptions(), workers
-    ):
-        for table, update in zip(tables, updates, strict=True):
-            table.save(update)
-    seconds = Seconds(cut - began, time.perf_counter() - cut)
-    made = Counter(len(table.load().usable()) for table in tables)
-    assert made == {len(manifest): len(tables)}, made
-    return seconds
-
-
-def _dataset(path: str, kind: str, suffix: str = "", schema: str | None = None) -> Any:
-    return RecordedPartitionedDataset(path=path, filename_suffix=suffix, dataset=kind, schema=schema)
-
-
-def _put_videos(root: str, manifest: pd.DataFrame) -> None:
-    made, copies = (
-        _dataset(str(DATA / "01_raw/videos"), VIDEOS, ".mp4").load(),
-        _dataset(f"{root}/videos", VIDEOS, ".mp4"),
+def _run(root: str, folder: str, video_ids: list[str], classifier: Any, workers: WorkerOptions) -> tuple[float, float]:
+    """Run both nodes and return the seconds of each."""
+    tables = {
+        name: _partitioned(
+            f"{folder}/{name}", "pandas.ParquetDataset", ".parquet", f"video_recommender.schemas.{schema}"
+        )
+        for name, schema in TABLES.items()
+    }
+    values = {
+        "usable_videos": _videos(root).load().restrict(video_ids),
+        "object_classifier": classifier,
+        "params:preprocessing": PreprocessingOptions(),
+        "params:detection": DetectionOptions(),
+        "params:workers": workers,
+    }
+    catalog = DataCatalog(
+        {
+            "frames": _partitioned(f"{folder}/frames", "video_recommender.datasets.FrameFolderDataset"),
+            **tables,
+            **{name: MemoryDataset(value, copy_mode="assign") for name, value in values.items()},
+        }
     )
-    for video_id in manifest["video_id"]:
-        film = made[video_id]
-        copies.keep(video_id, Partition(film.record, VideoLink(film.load().path, copy=True)))
+    seconds = []
+    for pipeline in NODES:
+        start = time.perf_counter()
+        IncrementalRunner().run(pipeline, catalog)
+        seconds.append(time.perf_counter() - start)
+    assert all(len(table.load()) == len(video_ids) for table in tables.values())
+    return seconds[0], seconds[1]
+
+
+def _partitioned(path: str, dataset: str, suffix: str = "", schema: str | None = None) -> StatefulPartitionedDataset:
+    return StatefulPartitionedDataset(path=path, filename_suffix=suffix, dataset=dataset, schema=schema)
+
+
+def _videos(root: str) -> StatefulPartitionedDataset:
+    return _partitioned(f"{root}/videos", "video_recommender.datasets.VideoFileDataset", ".mp4")
+
+
+def _copy_videos(root: str, video_ids: list[str]) -> None:
+    videos = _videos(str(DATA / "01_raw")).load()
+    _videos(root).save({video_id: VideoLink(videos.load(video_id).path, copy=True) for video_id in video_ids})
 
 
 @contextmanager
 def _object_store() -> Iterator[str]:
-    """Start a store in a process of its own."""
+    """Start an object store in a process of its own."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(PORT)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.environ |= STORE

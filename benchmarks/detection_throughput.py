@@ -1,9 +1,9 @@
 """Compare detection over stored frames with a bare LiteRT loop over the same frames, decoded beforehand.
 
-Both use every core. Detection reads and decodes JPEGs and makes tables; these are not saved. The bare loop maps decoded
-frames from one file; it is tried with one process per core and with one process of as many threads, reading one frame
-at a time and as many as detection does, and the fastest of these counts. Keras runs the same network beside them, on a
-GPU if TensorFlow sees one. The sides take turns, and each side's best round counts.
+Both use every core. Detection decodes JPEGs and builds tables, which are not saved. The bare loop maps decoded frames
+from one file. It runs in one process per core and in one process with a thread per core, with one frame per call and
+with as many as detection uses; the fastest counts. Keras runs the same network, on a GPU if TensorFlow finds one.
+The variants take turns, and the best round of each counts.
 
     python benchmarks/detection_throughput.py --videos 60 --frames 20
     python benchmarks/detection_throughput.py --videos 400 --frames-folder data/02_intermediate/frames --rounds 2
@@ -15,20 +15,21 @@ import io
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
-import joblib
 import numpy as np
 import skimage.data
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from video_recommender.incremental import executors
+from video_recommender.incremental import WorkerOptions, executors
+from video_recommender.incremental.executors import map_partitions
 from video_recommender.media.frames import FrameFolder, Frames
-from video_recommender.networks.detections import DetectionOptions, VideoDetections, classify_frames
+from video_recommender.networks.detections import DetectionOptions, classify_frames
 from video_recommender.networks.frame_classifier import (
     FRAMES_PER_CALL,
     FrameClassifier,
@@ -40,14 +41,13 @@ from video_recommender.networks.pretrained import build_network
 from video_recommender.pipelines.detection.nodes import prepare_object_classifier
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
-CORES = joblib.cpu_count()
+CORES = WorkerOptions().workers
 
 
 def main() -> None:
     """Print frames per second of each side, their ratios, and how far LiteRT and Keras agree."""
     arguments = _parse()
-    # workers are started in the first round, and stay while the others take their turn
-    executors.IDLE_WORKER_TIMEOUT_S = 300
+    executors.IDLE_WORKER_TIMEOUT_S = 300  # workers that the first round starts stay for all rounds
     classifier = _classifier(arguments.network)
     in_keras = make_keras_classifier(build_network(arguments.network), arguments.network)
     with tempfile.TemporaryDirectory() as folder:
@@ -58,33 +58,34 @@ def main() -> None:
         )
         decoded = np.concatenate([video.decode() for video in videos.values()])
         np.save(Path(folder) / "decoded.npy", decoded)
-        loop = partial(_loop, Path(folder) / "decoded.npy", classifier.flatbuffer)
         sides: dict[str, Callable[[], None]] = {
-            "ours": partial(_detect, videos, classifier),
-            "keras": partial(_detect, videos, in_keras),
+            "detection": partial(_detect, videos, classifier, WorkerOptions()),
+            "keras": partial(_detect, videos, in_keras, WorkerOptions(backend="threading")),
         }
-        for at_a_time in (1, FRAMES_PER_CALL):
-            sides[f"{CORES} processes, {at_a_time} at a time"] = partial(_loop_in_processes, loop, at_a_time)
-            sides[f"{CORES} threads, {at_a_time} at a time"] = partial(loop, 0, 1, at_a_time, CORES)
+        for batch in (1, FRAMES_PER_CALL):
+            loop = partial(_loop, decoded=Path(folder) / "decoded.npy", flatbuffer=classifier.flatbuffer, batch=batch)
+            shares = {str(share): (share, CORES, 1) for share in range(CORES)}
+            sides[f"{CORES} processes, {batch} frames per call"] = partial(_map, loop, shares, WorkerOptions())
+            sides[f"{CORES} threads, {batch} frames per call"] = partial(loop, "", (0, 1, CORES))
         for side in sides.values():
             side()
         seconds = {name: float("inf") for name in sides}
         for _round in range(arguments.rounds):
             for name, side in sides.items():
                 seconds[name] = min(seconds[name], _time(side))
-    ours, *bare = (seconds[name] for name in sides if name != "keras")
+    detection, *bare = (seconds[name] for name in sides if name != "keras")
     frames = len(decoded)
     print(f"{arguments.network}, {frames} frames, {CORES} cores")
     for name in sides:
         print(f"{name}: {frames / seconds[name]:.1f} frames/s")
-    print(f"detection ÷ fastest bare LiteRT loop: {min(bare) / ours:.2f}")
-    ratio = seconds["ours"] / seconds["keras"]
+    print(f"detection ÷ fastest bare LiteRT loop: {min(bare) / detection:.2f}")
+    ratio = seconds["detection"] / seconds["keras"]
     print(f"Keras ÷ detection: {ratio:.2f}")
     _compare(decoded, classifier, in_keras)
 
 
 def _classifier(network: str) -> LiteRTClassifier:
-    """What a run would take."""
+    """Convert the network as a run does."""
     classifier, _class_embeddings = prepare_object_classifier(DetectionOptions(network=network))
     assert isinstance(classifier, LiteRTClassifier)
     return classifier
@@ -98,40 +99,38 @@ def _compare(frames: Frames, classifier: LiteRTClassifier, in_keras: KerasClassi
     same = (by_litert.argmax(axis=1) == by_keras.argmax(axis=1)).mean()
     difference = np.abs(by_litert - by_keras).max()
     print(
-        f"Keras names the same object in {same:.2%} of {len(by_keras)} frames; probabilities differ by {difference:.1e}"
+        f"Keras finds the same class in {same:.2%} of {len(by_keras)} frames; probabilities differ by {difference:.1e}"
     )
 
 
-def _detect(videos: dict[str, FrameFolder], classifier: FrameClassifier) -> None:
-    workers = executors.WorkerOptions(backend="threading" if isinstance(classifier, KerasClassifier) else "loky")
-    classify = partial(_classify, classifier)
+def _detect(videos: dict[str, FrameFolder], classifier: FrameClassifier, workers: WorkerOptions) -> None:
+    _map(lambda _, frames: classify_frames(frames, classifier), videos, workers)
+
+
+def _map(function: Callable[[str, Any], object], tasks: Mapping[str, Any], workers: WorkerOptions) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
-        outcomes = list(executors.map_partitions(classify, videos.items(), len(videos), workers, "Detect objects"))
-    if problems := [outcome.problem for outcome in outcomes if outcome and outcome.problem]:
-        raise RuntimeError(problems[0].error)
+        outcomes = list(map_partitions(function, tasks.items(), len(tasks), workers, ""))
+    if errors := [outcome.problem.error for outcome in outcomes if outcome is not None and outcome.problem]:
+        raise RuntimeError(errors[0])
 
 
-def _classify(classifier: FrameClassifier, _video_id: str, frames: FrameFolder) -> VideoDetections:
-    return classify_frames(frames, classifier)
+def _loop(_: str, task: tuple[int, int, int], decoded: Path, flatbuffer: NDArray[np.uint8], batch: int) -> None:
+    """Run nothing but the network, over one share of the frames.
 
-
-def _loop_in_processes(loop: Callable[[int, int, int, int], None], at_a_time: int) -> None:
-    # configured as `map_partitions` does, or joblib would start other workers for either side, each time anew
-    with joblib.parallel_config(
-        "loky", n_jobs=CORES, inner_max_num_threads=1, idle_worker_timeout=executors.IDLE_WORKER_TIMEOUT_S
-    ):
-        joblib.Parallel()(joblib.delayed(loop)(start, CORES, at_a_time, 1) for start in range(CORES))
-
-
-def _loop(decoded: Path, flatbuffer: NDArray[np.uint8], share: int, shares: int, at_a_time: int, threads: int) -> None:
-    """Run the network over one of so many equal shares of the frames, and nothing else."""
+    Args:
+        task: number of the share, number of equal shares, threads.
+        decoded: file of all frames.
+        flatbuffer: the network.
+        batch: frames per call.
+    """
+    share, shares, threads = task
     frames = np.array_split(np.load(decoded, mmap_mode="r"), shares)[share]
     interpreter = Interpreter(model_content=flatbuffer.tobytes(), num_threads=threads)
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]["index"]
-    interpreter.resize_tensor_input(source["index"], [at_a_time, *source["shape"][1:]])
+    interpreter.resize_tensor_input(source["index"], [batch, *source["shape"][1:]])
     interpreter.allocate_tensors()
-    for start in range(0, len(frames) - at_a_time + 1, at_a_time):
-        interpreter.tensor(source["index"])()[:] = frames[start : start + at_a_time]
+    for start in range(0, len(frames) - batch + 1, batch):
+        interpreter.tensor(source["index"])()[:] = frames[start : start + batch]
         interpreter.invoke()
         interpreter.get_tensor(target)
 

@@ -1,8 +1,8 @@
-"""What is spared and what is lost when frames that hardly differ take over what was seen in an earlier one.
+"""Speed and accuracy of `detection.reuse_below`: frames that hardly differ reuse the prediction of an earlier one.
 
 Three kinds of film: the frames that `kedro run` has left in data/; a slide show and a still camera, which are encoded
-here from photos, with noise, and cut into frames as any video is. The network reads every frame once, and each
-threshold is judged by what it said. Then the two ways of `classify_frames` are timed on the same frames, in turns.
+here from photos, with noise, and sampled like any video. The network classifies every frame once, as the reference for
+each threshold. Then `classify_frames` with and without reuse is timed on the same frames, in turns.
 
     python benchmarks/frame_reuse.py
     python benchmarks/choices.py detection.reuse_below=2
@@ -20,9 +20,9 @@ from pathlib import Path
 
 import av
 import cv2
-import joblib
 import numpy as np
 import skimage.data
+from loky import get_reusable_executor
 from numpy.typing import NDArray
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
@@ -45,23 +45,23 @@ Video = FrameFolder | EncodedFrames
 
 @dataclass(frozen=True)
 class Loss:
-    """What reuse does to one video.
+    """Effect of reuse on one video.
 
     Attributes:
-        frames: how many it has.
-        read: how many the network reads.
-        renamed: how many change their class.
-        evidence: mean absolute difference of the mean probabilities, over the classes that have at least 0.01.
+        frames: number of frames.
+        read: number of frames that are classified.
+        renamed: number of frames whose class changes.
+        score_error: mean absolute difference of the mean probabilities, over the classes that have at least 0.01.
     """
 
     frames: int
     read: int
     renamed: int
-    evidence: float
+    score_error: float
 
 
 class Recorded:
-    """Gives what a network has said of each frame, and counts how often it is asked."""
+    """Returns recorded predictions of a network, and counts the frames that it is asked for."""
 
     def __init__(self, classifier: LiteRTClassifier, frames: Frames) -> None:
         self.class_names, self.digest = classifier.class_names, classifier.digest
@@ -83,7 +83,7 @@ def main() -> None:
     demo: list[Video] = [FrameFolder(path) for path in sorted(DEMO.glob("[!.]*/*"))[:: arguments.every_nth_video]]
     films = {"demo": demo, "slide show": [_film(_slides())], "still camera": [_film(_surveillance())]}
     for name, videos in films.items():
-        judged = joblib.Parallel(n_jobs=-1)(joblib.delayed(_judge)(video, classifier) for video in videos)
+        judged = list(get_reusable_executor().map(_judge, videos, [classifier] * len(videos)))
         timed = videos[:: max(1, len(videos) // 20)]
         for number, below in enumerate(THRESHOLDS):
             losses = [losses[number] for losses in judged]
@@ -93,7 +93,7 @@ def main() -> None:
                 f"{1 - sum(loss.read for loss in losses) / frames:.1%} skipped, "
                 f"{_speed_up(timed, classifier, below):.2f} times as fast, "
                 f"{sum(loss.renamed for loss in losses) / frames:.2%} renamed, "
-                f"evidence differs by {np.mean([loss.evidence for loss in losses]):.5f}",
+                f"scores differ by {np.mean([loss.score_error for loss in losses]):.5f}",
                 flush=True,
             )
 
@@ -113,7 +113,7 @@ def _loss(frames: Frames, recorded: Recorded, below: float) -> Loss:
         frames=len(frames),
         read=recorded.asked,
         renamed=int((every.argmax(axis=1) != reused.probabilities.argmax(axis=1)).sum()),
-        evidence=float(np.abs(before - after)[np.maximum(before, after) >= 0.01].mean()),
+        score_error=float(np.abs(before - after)[np.maximum(before, after) >= 0.01].mean()),
     )
 
 
@@ -133,7 +133,7 @@ def _speed_up(videos: list[Video], classifier: LiteRTClassifier, below: float, r
 
 
 def _film(pictures: Iterator[NDArray[np.float64]]) -> EncodedFrames:
-    """Encode pictures with the grain of a camera, and cut the film into frames as preprocessing does."""
+    """Encode pictures with the grain of a camera, and sample frames as preprocessing does."""
     random = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "film.mp4")
@@ -148,7 +148,7 @@ def _film(pictures: Iterator[NDArray[np.float64]]) -> EncodedFrames:
 
 
 def _slides(seconds: int = 5) -> Iterator[NDArray[np.float64]]:
-    """Each photo stands for some seconds."""
+    """Show each photo for some seconds."""
     for photo in PHOTOS:
         picture = _photo(photo)
         for _frame in range(seconds * RATE):
@@ -156,7 +156,7 @@ def _slides(seconds: int = 5) -> Iterator[NDArray[np.float64]]:
 
 
 def _surveillance(seconds: int = 40) -> Iterator[NDArray[np.float64]]:
-    """A room in which nothing moves but the light, and through which a cat is carried twice."""
+    """Show a room in which only the light changes, and through which a cat is carried twice."""
     room, cat = _photo("coffee"), cv2.resize(_photo("chelsea"), (WIDTH // 3, HEIGHT // 3), interpolation=cv2.INTER_AREA)
     for frame in range(seconds * RATE):
         picture = room * (1 + 0.05 * np.sin(2 * np.pi * frame / (seconds * RATE)))
@@ -175,7 +175,7 @@ def _photo(name: str) -> Picture:
 def _parse() -> argparse.Namespace:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every-nth-video", type=int, default=1, help="of the demo")
+    parser.add_argument("--every-nth-video", type=int, default=1, help="sample of the demo")
     return parser.parse_args()
 
 

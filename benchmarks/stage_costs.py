@@ -1,7 +1,7 @@
-"""What each stage costs per hour of video: CPU seconds, and megabytes written; and what it costs whatever the corpus.
+"""Cost of each stage per hour of video, in CPU seconds and megabytes written, and its fixed cost.
 
 Renders clips of 1280 × 720 pixels at 30 frames per second, runs the stages one by one on few and on many of them, and
-takes the difference. CPU seconds are told because they depend less than time on what else the machine does:
+computes the difference. CPU seconds depend less than wall-clock time on the load of the machine.
 
     python benchmarks/stage_costs.py                       # 16 and 80 clips of 20 seconds
 """
@@ -29,14 +29,14 @@ STAGES = (
 
 @dataclass(frozen=True)
 class StageCost:
-    """What one stage took on one corpus.
+    """Cost of one stage on one corpus.
 
     Attributes:
-        stage: which.
-        hours: of video.
-        cpu_s: of all its processes, seconds.
-        seconds: from start to end.
-        written_mb: how much larger the data folder is after it, MB.
+        stage: name of the stage.
+        hours: hours of video.
+        cpu_s: CPU time of all its processes, seconds.
+        seconds: wall-clock time, seconds.
+        written_mb: growth of the data folder, MB.
     """
 
     stage: str
@@ -58,7 +58,7 @@ def main() -> None:
             "MB written per video-hour": (many["written_mb"] - few["written_mb"]) / hours,
         }
     )
-    table["CPU s whatever the corpus"] = few["cpu_s"] - table["CPU s per video-hour"] * few["hours"]
+    table["CPU s per run"] = few["cpu_s"] - table["CPU s per video-hour"] * few["hours"]
     table["seconds, many"] = many["seconds"]
     print(table.round(1).to_string())
 
@@ -76,14 +76,14 @@ def measure(clips: int) -> list[StageCost]:
         )
         run_pipelines(project, "ingestion")
         for stage in STAGES:
-            before, cpu_before, began = _size_mb(project), _cpu_s(), time.perf_counter()
+            before, cpu_before, start = _size_mb(project), _cpu_s(), time.perf_counter()
             run_pipelines(project, stage)
             costs.append(
                 StageCost(
                     stage,
                     clips * SECONDS / 3600,
                     _cpu_s() - cpu_before,
-                    time.perf_counter() - began,
+                    time.perf_counter() - start,
                     _size_mb(project) - before,
                 )
             )

@@ -1,11 +1,11 @@
-"""A corpus of any size without videos: what a network might have seen in each, drawn from categories and groups.
+"""A synthetic corpus of any size without videos: class scores and frame hashes, drawn from categories and groups.
 
-A category is a cloud of classes around one of them, the commoner the nearer, as in Zipf's law; a group (an uploader)
-has a taste within its category; a video shows one to four objects, some of them what any video may show. The network
-takes each object for others that are like it, more or less clearly. So categories overlap, and groups look alike.
+A category is a set of classes around a central one, with frequencies that follow Zipf's law by distance; a group (an
+uploader) prefers some classes of its category; a video shows one to four objects, some of which occur in any category.
+The network confuses each object with similar ones. So categories overlap, and videos of a group are similar.
 
-Frames are drawn as the low frequencies that a perceptual hash looks at, so that hashes differ from frame to frame, from
-zoom to zoom and between videos about as the demo's do; some are the same in many videos, and some videos repeat others.
+Frames are drawn as the low frequencies that a perceptual hash depends on, so that hashes differ between frames, zooms
+and videos about as much as the demo's do; some frames occur in many videos, and some videos are copies of others.
 """
 
 from collections.abc import Iterator
@@ -22,28 +22,28 @@ from video_recommender.similarity.perceptual_hash import HASH_BITS
 VIDEOS_PER_BLOCK = 1000
 VIDEOS_PER_GROUP = 20
 CLOUD = 80
-"""Classes of a category."""
+"""Number of classes of a category."""
 TASTE = 12
-"""Classes of a group."""
+"""Number of classes of a group."""
 OBJECTS = 4
-"""At most in a video."""
+"""Maximum number of objects in a video."""
 EVERYDAY = 0.25
-"""Of the objects of a video, how many could be in any video."""
+"""Share of a video's objects that are independent of its category."""
 SHARPNESS = (6.0, 14.0)
-"""How clearly the network tells an object from others: the slope of the similarity, drawn for each video."""
+"""Range of the slope of the similarity, drawn for each video: how well the network separates classes."""
 NOISE = 0.8
-"""Of the logarithm of each probability."""
+"""Standard deviation of the logarithm of each probability."""
 
 FRAMES = (12, 31)
-"""Of a video, at least and fewer than; one a second."""
+"""Range of the number of frames of a video (half-open); one per second."""
 FRAMES_PER_SHOT = 3
 COPY_EVERY = 100
-"""Each so manieth video repeats another one, every other time without its edges."""
+"""One video in so many is a copy of another one; every other copy is cropped."""
 COMPOSITIONS = 5000
-"""Ways to fill a picture, such as a face before a dark wall, the commoner the nearer to the first."""
+"""Number of picture compositions, such as a face before a dark wall; frequencies follow Zipf's law."""
 COMMON_PICTURES = 20
 SHOWS_COMMON_PICTURE = 0.01
-"""Of the shots, how many show a picture that is the same in many videos, such as a title."""
+"""Share of shots that show a picture which occurs in many videos, such as a title."""
 OF_COMPOSITION, OF_SHOT, OF_FILE = 0.3, 0.92, 0.995
 """Correlations of the frequencies: of shots with one composition, frames of one shot, and copies of one frame."""
 OF_ZOOM = (1.0, 0.98, 0.88, 0.7, 0.54)
@@ -58,8 +58,8 @@ class SyntheticVideos:
         video_ids: `<category>/video-<number>`.
         categories: number of each video's category.
         groups: number of each video's group.
-        objects: class numbers of the objects, shape (videos, 4), most seen first.
-        shares: how much of the video shows each of them, shape (videos, 4).
+        objects: class numbers of the objects, shape (videos, 4), most frequent first.
+        shares: share of the video that shows each of them, shape (videos, 4).
         probabilities: mean probability of each class, float32, shape (videos, classes); 0 below the floor.
     """
 
@@ -72,13 +72,13 @@ class SyntheticVideos:
 
 
 class SyntheticCorpus:
-    """Draws videos; the same seed and number of videos give the same ones.
+    """Draws videos, reproducibly for a seed and a number of videos.
 
     Args:
         class_embeddings: rows of the network's last layer, index `class_name`.
-        videos: how many in all.
-        categories: how many kinds of them.
-        seed: where chance begins.
+        videos: number of videos.
+        categories: number of categories.
+        seed: random seed.
     """
 
     def __init__(self, class_embeddings: pd.DataFrame, videos: int, categories: int = 20, seed: int = 0) -> None:
@@ -142,8 +142,8 @@ def draw_hashes(videos: int, seed: int, start: int) -> list[HashedFrames]:
     """Draw the hashes of a block of videos.
 
     Args:
-        videos: how many.
-        seed: of all of them.
+        videos: number of videos.
+        seed: random seed of the corpus.
         start: number of the first one.
     """
     always = np.random.default_rng(seed)

@@ -1,8 +1,8 @@
-"""The pipeline against the script that a textbook would write, on the same videos, from files to recommendations.
+"""Speed of the pipeline relative to a textbook script, on the same videos, from files to recommendations.
 
-The script reads every frame with OpenCV and keeps some, lets `keras` predict video by video, and counts objects in
-pandas loops. It has the same network, frame size and frame rate, and both end with a classifier's cross-validation and
-ten neighbours per video. The script finds Keras's file of the network ready; the pipeline has to convert it:
+The script reads every frame with OpenCV and keeps some, predicts with Keras video by video, and counts objects in
+pandas loops. It uses the same network, frame size and frame rate; both end with a cross-validated classifier and ten
+neighbours per video. The script loads the network as a Keras file; the pipeline has to convert it:
 
     python benchmarks/textbook_script.py --videos 200   # clips of the demo: `kedro run` has left them in data/
     python benchmarks/textbook_script.py --clips 80     # rendered: 20 seconds of 1280 × 720 pixels each
@@ -54,10 +54,12 @@ def main() -> None:
         build_network(NETWORK).save(network)
         began = time.perf_counter()
         # the script's frames stay: right after thousands of files were deleted, ext4 is slow to make new ones
-        places = map(str, (videos, network, frames))
-        told = run_command([sys.executable, __file__, "--rate", str(arguments.rate), "--script", *places], Path(folder))
+        paths = map(str, (videos, network, frames))
+        output = run_command(
+            [sys.executable, __file__, "--rate", str(arguments.rate), "--script", *paths], Path(folder)
+        )
         script = time.perf_counter() - began
-        print("\n".join(line for line in told.splitlines() if line.startswith("script:")))
+        print("\n".join(line for line in output.splitlines() if line.startswith("script:")))
         began = time.perf_counter()
         run_pipelines(
             project,
@@ -69,28 +71,26 @@ def main() -> None:
     print(f"textbook script {script:.0f} s, pipeline {pipeline:.0f} s: {script / pipeline:.1f} times as fast")
 
 
-def stage_videos(arguments: argparse.Namespace, rendered: Path, place: Path) -> None:
-    """Render or copy the videos that are asked for to a place, a folder per category."""
-    place.mkdir()
+def stage_videos(arguments: argparse.Namespace, rendered: Path, folder: Path) -> None:
+    """Render or copy the requested videos into a folder per category."""
+    folder.mkdir()
     if arguments.films and shutil.which("ffmpeg") is None:
         raise SystemExit("ffmpeg is not installed: it encodes the films.")
-    if arguments.films or arguments.clips:
-        copy_project(rendered)
     if arguments.films:
-        publish_clips(render_clips(rendered, arguments.films, FILM_SECONDS), place)
+        publish_clips(render_clips(rendered, arguments.films, FILM_SECONDS), folder)
     elif arguments.clips:
-        copy_videos(render_clips(rendered, arguments.clips), place, arguments.clips)
+        copy_videos(render_clips(rendered, arguments.clips), folder, arguments.clips)
     else:
-        copy_videos(arguments.folder or arguments.data / "01_raw/videos", place, arguments.videos)
+        copy_videos(arguments.folder or arguments.data / "01_raw/videos", folder, arguments.videos)
 
 
-def copy_videos(stored: Path, place: Path, videos: int) -> None:
+def copy_videos(stored: Path, folder: Path, videos: int) -> None:
     """Copy as many of each category."""
     categories = sorted(folder for folder in stored.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     for category in categories:
-        (place / category.name).mkdir()
+        (folder / category.name).mkdir()
         for file in sorted(category.glob("*.mp4"))[: videos // len(categories)]:
-            shutil.copyfile(file, place / category.name / file.name)
+            shutil.copyfile(file, folder / category.name / file.name)
 
 
 def run_script(videos: Path, network: Path, frames: Path, rate: float) -> None:
@@ -191,7 +191,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--films", type=int, help=f"render so many of {FILM_SECONDS} s instead, encoded as sites do")
     parser.add_argument(
         "--folder",
-        type=lambda place: Path(place).resolve(),
+        type=lambda folder: Path(folder).resolve(),
         help="MP4 files, a folder per category, instead of the demo's",
     )
     parser.add_argument("--rate", type=float, default=3.0, help="frames per second")

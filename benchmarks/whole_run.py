@@ -1,4 +1,4 @@
-"""The default run on corpora of two sizes: how long it takes, how much memory, and what a run with nothing to do costs.
+"""Time and memory of the default run on corpora of two sizes, and the time of a run when everything is up to date.
 
 Prints one line:
 
@@ -24,11 +24,11 @@ REPEATED = 3
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command took.
+    """Cost of one command.
 
     Attributes:
-        seconds: from start to end.
-        peak_mb: most memory that the process and its workers held at one moment (proportional set size), MB.
+        seconds: wall-clock time.
+        peak_mb: peak memory of the process and its workers together (proportional set size), MB.
     """
 
     seconds: float
@@ -46,13 +46,13 @@ def main() -> None:
     print(
         f"whole run: {few} videos {small.seconds:.0f} s, {many} videos {large.seconds:.0f} s; "
         f"peak memory {small.peak_mb:.0f} MB, {large.peak_mb:.0f} MB (ratio {large.peak_mb / small.peak_mb:.2f}); "
-        f"again with nothing to do {small_again.seconds:.1f} s, {large_again.seconds:.1f} s "
+        f"up to date {small_again.seconds:.1f} s, {large_again.seconds:.1f} s "
         f"({per_video_ms:.2f} ms a video)"
     )
 
 
 def measure(videos: int) -> tuple[Cost, Cost]:
-    """Run everything in a project of its own, then three times with nothing to do; the best counts."""
+    """Run everything in a project of its own, then three times when all is up to date; the best counts."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         copy_project(project)
@@ -66,14 +66,14 @@ def measure(videos: int) -> tuple[Cost, Cost]:
 
 
 def run(command: list[str], project: Path) -> Cost:
-    """Run a command, watching its memory and that of its children."""
+    """Run a command and sample its memory and that of its children."""
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, env=USERS_ENVIRONMENT)
     peaks = [0.0]
     watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), peaks))
     watcher.start()
     if process.wait():
-        raise SystemExit(f"{' '.join(command)} has failed")
+        raise SystemExit(f"{' '.join(command)} failed")
     seconds = time.perf_counter() - began
     watcher.join()
     return Cost(seconds, max(peaks))

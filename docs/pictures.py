@@ -1,6 +1,6 @@
-"""Draw the pictures of the documentation from what `kedro run` has made of the demo: python docs/pictures.py.
+"""Draw the pictures of the documentation from the demo's results: `kedro run`, then `python docs/pictures.py`.
 
-Needs Chromium, which photographs the pages that are written here.
+Needs Chromium, which renders the pages that are written here.
 """
 
 import base64
@@ -36,7 +36,7 @@ figcaption { font-size: 12px; line-height: 1.3; padding: 3px 0 5px; min-height: 
 
 
 def draw_all() -> None:
-    """Draw every picture that the data at hand suffices for."""
+    """Draw all pictures."""
     PICTURES.mkdir(exist_ok=True)
     draw_corpus()
     draw_detections("animals/clip-001")
@@ -68,7 +68,7 @@ def draw_corpus() -> None:
 
 
 def draw_detections(video_id: str) -> None:
-    """Show every other frame of a video and what the network takes it for."""
+    """Show every other frame of a video and its class."""
     named = pd.read_parquet(DATA / f"03_primary/detections/{video_id}.parquet").iloc[::2].head(12)
     figures = [
         captioned(
@@ -94,8 +94,8 @@ def draw_neighbours(video_id: str) -> None:
 
 
 def draw_segmentation(video_ids: list[str]) -> None:
-    """Show the objects that are found in some frames of videos."""
-    segmenter = pickle.loads((DATA / "02_intermediate/object_segmenter.pickle").read_bytes())  # made by this project
+    """Show the detected objects in some frames of videos."""
+    segmenter = pickle.loads((DATA / "02_intermediate/object_segmenter.pickle").read_bytes())
     strips = []
     for video_id in video_ids:
         frames = FrameFolderDataset(filepath=str(DATA / f"02_intermediate/frames/{video_id}")).load()
@@ -105,7 +105,7 @@ def draw_segmentation(video_ids: list[str]) -> None:
 
 
 def draw_object_space() -> None:
-    """Flatten object space, one clip per photo, so that neighbours stay neighbours as well as they can."""
+    """Map object space with t-SNE, one clip per photo."""
     manifest = pd.read_parquet(DATA / "01_raw/video_manifest.parquet")
     of_one_photo = manifest[~manifest["photos"].str.contains(",")].drop_duplicates("photos")["video_id"]
     points = pd.read_parquet(DATA / "05_model_input/video_points.parquet").loc[of_one_photo]
@@ -124,18 +124,18 @@ def draw_object_space() -> None:
 
 
 def first(frames: Path) -> Path:
-    """Choose the frame that stands for a video."""
+    """Return the first frame of a video."""
     return frames / "1.jpg"
 
 
 def captioned(picture: Path, caption: str = "", css_class: str = "") -> str:
-    """Write a picture with what is said of it."""
+    """Write a picture with a caption."""
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f'<figure class="{css_class}">{picture_tag(picture)}{below}</figure>'
 
 
 def picture_tag(picture: Path, style: str = "") -> str:
-    """Write a picture that needs no file beside the page."""
+    """Write a picture that is embedded in the page."""
     encoded = base64.b64encode(picture.read_bytes()).decode()
     return f'<img style="{style}" src="data:image/jpeg;base64,{encoded}">'
 
@@ -148,14 +148,14 @@ def in_rows(figures: Iterable[str], per_row: int = 6) -> str:
 
 
 def figure_page(figure: go.Figure) -> str:
-    """Write a page that holds nothing but the figure."""
+    """Write a page with one figure."""
     figure.update_layout(width=None, height=None, autosize=True, template="plotly_white", updatemenus=[])
     page: str = figure.to_html(config={"displayModeBar": False, "responsive": True}, default_height="96vh")
     return page
 
 
 def photograph(page: str, name: str, size: tuple[int, int], *, has_photos: bool = True) -> None:
-    """Let Chromium show the page and keep what it looks like."""
+    """Save a screenshot of a page."""
     with tempfile.TemporaryDirectory() as folder:
         shown, seen = Path(folder) / "page.html", Path(folder) / "page.png"
         shown.write_text(f"<!doctype html><meta charset=utf-8>{page}")
@@ -172,7 +172,7 @@ def photograph(page: str, name: str, size: tuple[int, int], *, has_photos: bool 
 
 
 def without_margins(picture: Image.Image, keep: int = 12) -> Image.Image:
-    """Cut off what is white all around."""
+    """Crop white margins."""
     white = Image.new("RGB", picture.size, "white")
     left, top, right, bottom = ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
     inside = (max(0, left - keep), max(0, top - keep), right + keep, bottom + keep)
