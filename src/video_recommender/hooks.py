@@ -103,7 +103,7 @@ class RunSummaryHooks:
         console = Console(emoji=False, markup=False)
         console.print(_output_table(pipeline, catalog, existing))
         for line in (*_headlines(catalog, existing), *_failures(catalog, existing)):
-            console.print(line)
+            console.print(line, soft_wrap=True)
         if ANSWERS in existing:
             from video_recommender.reporting.answer import VideoAnswer
 
