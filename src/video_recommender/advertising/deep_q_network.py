@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 from video_recommender.advertising.ads import IntArray
 from video_recommender.advertising.evaluation import (
@@ -40,10 +40,8 @@ COUNT_DEVIATION = 0.2
 and as soon as the agent prefers one, its counts would saturate the network."""
 
 
-class AgentOptions(BaseModel):
+class AgentOptions(BaseModel, extra="forbid", frozen=True):
     """Training options of the deep Q-network (parameters_advertising.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: PositiveInt = 2_000_000
     learning_rate: PositiveFloat = 0.005

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from pandera.typing import DataFrame
 from plotly.subplots import make_subplots
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from scipy.stats import t as student
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
@@ -47,10 +47,8 @@ TrainPolicies: TypeAlias = Callable[[ViewerModel], Mapping[str, AdPolicy]]
 """Trains policies on viewers; returns them by name."""
 
 
-class AdEvaluationOptions(BaseModel):
+class AdEvaluationOptions(BaseModel, extra="forbid", frozen=True):
     """How policies are evaluated (parameters_advertising.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     runs: Annotated[int, Field(ge=2)] = 10
     sessions: Annotated[int, Field(ge=5)] = 5000

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt
 from sklearn.decomposition import TruncatedSVD
 
 from video_recommender.advertising.ads import AdInventory, FloatArray, IntArray
@@ -39,10 +39,8 @@ guess of the taste cost a factor of 3, so that observing what the viewer watched
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class ViewerOptions(BaseModel):
+class ViewerOptions(BaseModel, extra="forbid", frozen=True):
     """How viewers react to ads (parameters_advertising.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mismatch: Probability = 0.5
     leave_probability: Probability = 0.1

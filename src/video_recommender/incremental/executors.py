@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
 
 import cloudpickle
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, model_validator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from video_recommender.incremental.per_partition import expected_problem
@@ -53,10 +53,8 @@ def _not_zero(jobs: int) -> int:
     return jobs
 
 
-class WorkerOptions(BaseModel):
+class WorkerOptions(BaseModel, extra="forbid", frozen=True):
     """Where per-partition nodes run (parameter group `workers`)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     backend: Literal["loky", "threading", "sequential", "dask"] = "loky"
     jobs: Annotated[int, AfterValidator(_not_zero)] = -1

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, PositiveFloat
+from pydantic import BaseModel, PositiveFloat
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
 from video_recommender.media.video import VideoError
@@ -23,10 +23,8 @@ PROBABILITY_FLOOR: Final = 1e-4
 BATCH_FRAMES: Final = 32  # frames decoded at a time, so that memory does not grow with the length of the video
 
 
-class DetectionOptions(BaseModel):
+class DetectionOptions(BaseModel, extra="forbid", frozen=True):
     """Which network classifies frames, and how (parameters_detection.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: Network = "efficientnet-lite0"
     engine: Literal["litert", "keras"] = "litert"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 from sklearn.preprocessing import normalize
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
@@ -29,10 +29,8 @@ ObjectDetector: TypeAlias = LiteRTDetector | SavedDetector
 """The classes themselves, not a protocol, so that an edit of one makes the results of nodes that use it stale."""
 
 
-class SegmentationOptions(BaseModel):
+class SegmentationOptions(BaseModel, extra="forbid", frozen=True):
     """How objects are detected and measured (parameters_segmentation.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = None
     labels: Path | None = None

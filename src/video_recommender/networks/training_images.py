@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Photo, Picture
 from video_recommender.media.video import VideoError
@@ -31,10 +31,8 @@ MIN_CROP_AREA: Final = 0.6  # least share of the picture's area that a view show
 COLOUR_JITTER: Final = 0.25  # greatest relative change of contrast; brightness changes by as much of 128
 
 
-class TransferLearningOptions(BaseModel):
+class TransferLearningOptions(BaseModel, extra="forbid", frozen=True):
     """Which classes a head learns, and how (parameters_transfer_learning.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     images: Path | None = None
     frames_per_video: PositiveInt = 6

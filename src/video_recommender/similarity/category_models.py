@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sklearn.base import ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
@@ -61,10 +61,8 @@ MIN_GROUPS: Final = 2  # groups of each category in a sample: one to train on wh
 logger = logging.getLogger(__name__)
 
 
-class ClassificationOptions(BaseModel):
+class ClassificationOptions(BaseModel, extra="forbid", frozen=True):
     """Options of the category classifier (parameters_classification.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     candidates: Annotated[tuple[CandidateName, ...], Field(min_length=1)] = (
         "nearest_neighbours",

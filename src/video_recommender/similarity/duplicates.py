@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -29,10 +29,8 @@ DURATION_STEP_S: Final = 0.5
 """Videos whose rounded durations are equal are equally long: a copy at another frame rate may differ by a frame."""
 
 
-class DeduplicationOptions(BaseModel):
+class DeduplicationOptions(BaseModel, extra="forbid", frozen=True):
     """Options of the search for near duplicates (parameters_deduplication.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_mean_distance: float = Field(default=7.0, ge=0, le=HASH_BITS)
     min_frames: PositiveInt = 5

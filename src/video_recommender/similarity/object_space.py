@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, model_validator
 from scipy import sparse
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
@@ -36,10 +36,8 @@ MIN_MAP_VIDEOS: Final = 4
 VIDEOS_PER_NEIGHBOUR: Final = 3  # scikit-learn's advice: perplexity is at most a third of the number of samples
 
 
-class FeatureOptions(BaseModel):
+class FeatureOptions(BaseModel, extra="forbid", frozen=True):
     """Options of object scores, importance and object space (parameters_feature_engineering.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     detector: Detector = "classifier"
     scores: ScoreSource = "class_scores"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, PositiveInt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,10 +20,8 @@ INDEX_FROM: Final = 10_000
 UNKNOWN: Final = -1  # label of a video that the recommender was not fitted to: no candidate has it
 
 
-class RecommendationOptions(BaseModel):
+class RecommendationOptions(BaseModel, extra="forbid", frozen=True):
     """Options of recommendations (parameters_recommendation.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     neighbours: PositiveInt = 10
     exclude_same_group: bool = False

@@ -1,5 +1,3 @@
 """Select an ad for each video with a reinforcement-learning agent."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

@@ -1,5 +1,3 @@
 """Find near-duplicate videos and select the corpus."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

@@ -1,5 +1,3 @@
 """Classify every frame of each video."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

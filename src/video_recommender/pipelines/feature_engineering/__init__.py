@@ -1,5 +1,3 @@
 """Compute the importance of objects in each video, and its point in object space."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

@@ -1,5 +1,3 @@
 """Answers for new videos, without changing the corpus."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

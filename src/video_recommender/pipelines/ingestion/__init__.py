@@ -1,5 +1,3 @@
 """Collect the videos of the source and describe each one."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

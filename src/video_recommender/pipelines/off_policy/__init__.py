@@ -1,5 +1,3 @@
 """Evaluate ad policies from a log of sessions."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

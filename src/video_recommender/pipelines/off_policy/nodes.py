@@ -4,7 +4,7 @@ from typing import Annotated
 
 import numpy as np
 from pandera.typing import DataFrame
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt
 
 from video_recommender.advertising.evaluation import AGENT
 from video_recommender.advertising.off_policy import evaluate_from_log
@@ -14,10 +14,8 @@ from video_recommender.advertising.viewers import ViewerModel
 from video_recommender.schemas import AdSessionLog, OffPolicyReport
 
 
-class OffPolicyOptions(BaseModel):
+class OffPolicyOptions(BaseModel, extra="forbid", frozen=True):
     """How a log is simulated if there is none (parameters_off_policy.yml)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sessions: PositiveInt = 20_000
     epsilon: Annotated[float, Field(gt=0, le=1)] = 0.3

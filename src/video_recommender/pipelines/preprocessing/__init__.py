@@ -1,5 +1,3 @@
 """Cut each video into frames of one size and rate."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

@@ -1,5 +1,3 @@
 """Report, model card and contact sheets."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

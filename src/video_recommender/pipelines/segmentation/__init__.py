@@ -1,5 +1,3 @@
 """Find the objects of each video and measure their areas."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline

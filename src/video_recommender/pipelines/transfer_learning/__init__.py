@@ -1,5 +1,3 @@
 """Train a classification head for your own classes on a frozen network."""
 
-from .pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+from .pipeline import create_pipeline as create_pipeline
