@@ -74,7 +74,7 @@ FRAMES = "02_intermediate/frames"
 TABLES = tuple(f"03_primary/{name}" for name in ("detections", "class_scores", "embeddings"))
 HASHES = "03_primary/frame_hashes"
 FRAME_EMBEDDING = 1280
-MAP_PARTITIONS = "video_recommender.incremental.runner.map_partitions"
+MAP_PARTITIONS = "video_recommender.incremental.partition_run.map_partitions"
 FINISH = "finish detection"
 
 
