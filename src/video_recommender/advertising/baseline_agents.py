@@ -20,13 +20,11 @@ from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import Sessions, ViewerModel
 
 MAX_STREAK = 5
-EPSILON = 0.3
-"""Exploration rate of tabular Q-learning; as low as the deep Q-network's at the end."""
+EPSILON = 0.3  # exploration rate of tabular Q-learning; as low as the deep Q-network's at the end
 LEARNING_RATE_EXPONENT = 0.9
 """The n-th update of a state has the learning rate n to the power of minus this. Below 1, so that early updates, made
 when later ads were still badly selected, lose weight (Even-Dar and Mansour 2003); 0.7 and 0.8 measured worse."""
-CONFIDENCE = 1.0
-"""Width of the bandit's upper confidence bound in standard deviations, in units of the highest reward."""
+CONFIDENCE = 1.0  # width of the bandit's upper confidence bound in standard deviations, in units of the highest reward
 
 
 @dataclass(frozen=True, eq=False)

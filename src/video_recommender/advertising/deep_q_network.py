@@ -29,12 +29,10 @@ if TYPE_CHECKING:
 
 FIRST_EPSILON, LAST_EPSILON = 1.0, 0.3
 """Exploration rate. It stays high because many ads are nearly as good as the best and take many trials to separate."""
-EXPLORATION_SHARE = 0.5
-"""Share of the training in which epsilon falls linearly from the first to the last."""
+EXPLORATION_SHARE = 0.5  # share of the training in which epsilon falls linearly from the first to the last
 BATCH_SIZE = 1024
 REPLAY_SIZE = 200_000
-TAU = 0.01
-"""Soft-update rate of the target network."""
+TAU = 0.01  # soft-update rate of the target network
 COUNT_DEVIATION = 0.2
 """Scale of all observed values but the video's features. Not their deviation under random ads: then each ad is rare,
 and as soon as the agent prefers one, its counts would saturate the network."""

@@ -34,8 +34,7 @@ SCENARIOS: Final[Mapping[str, ViewerOptions]] = {
 each viewer has a favourite category that the agent cannot observe."""
 
 NEIGHBOURS, AXES = 10, 32
-SPREAD = 0.6
-"""Distance of videos from the centre of their category, which is at distance 1 from the origin."""
+SPREAD = 0.6  # distance of videos from the centre of their category, which is at distance 1 from the origin
 
 
 def assignment_ads() -> DataFrame[Ads]:

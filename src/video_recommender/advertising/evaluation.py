@@ -34,8 +34,7 @@ SESSIONS_PER_EVALUATION = 2000
 OPTIMUM = "optimum"
 CONFIDENCE = 0.95
 MIN_CHOICE_SHARE = 0.005
-FOLDS = 3
-"""One of three folds of the videos is held out to evaluate agents on unseen videos."""
+FOLDS = 3  # one of three folds of the videos is held out to evaluate agents on unseen videos
 
 BOUND_SESSIONS_SHARE = 0.4
 """Sessions for the bound, relative to those of a run: its error is smaller, as watching and leaving are not drawn."""

@@ -32,8 +32,7 @@ MAX_STATES_PER_AD = 64
 PRIOR_STEPS = 1.0
 """Average steps added to each aggregated state, which continue like first steps, so that sessions can always end."""
 
-NORMAL_QUANTILE: Final = 1.959964
-"""97.5 % quantile, for 95 % intervals."""
+NORMAL_QUANTILE: Final = 1.959964  # 97.5 % quantile, for 95 % intervals
 
 MIN_EFFECTIVE_SESSIONS: Final = {"none": 100.0, "session": 1000.0, "state": 1000.0}
 """By `consequences`. With fewer, intervals cover less than they should (benchmarks/off_policy.py)."""

@@ -23,8 +23,7 @@ from video_recommender.advertising.ads import FloatArray
 from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel
 
-PATHS_PER_BATCH = 256
-"""Bounds the memory."""
+PATHS_PER_BATCH = 256  # bounds the memory
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,18 +18,15 @@ from sklearn.decomposition import TruncatedSVD
 from video_recommender.advertising.ads import AdInventory, FloatArray, IntArray
 from video_recommender.schemas import CategoryPredictions, Corpus, Recommendations, VideoPoints
 
-ABSENT = -1
-"""Index that stands for no ad, no video or no taste."""
+ABSENT = -1  # index that stands for no ad, no video or no taste
 
 LONGEST_STREAK_OBSERVED = 5
-OBSERVED_AXES = 32
-"""More axes let the agent memorise the corpus."""
+OBSERVED_AXES = 32  # more axes let the agent memorise the corpus
 PROJECTION_WEIGHT = 0.1
 """Scale of the projection relative to the category probabilities, which prevents overfitting: on a held-out third of
 the demo the agent earns 0.82 of the optimum with the projection alone and 0.97 with both."""
 
-FULLY_LONG_S = 60.0
-"""Ads of this length or longer annoy by the full `annoyance_long`."""
+FULLY_LONG_S = 60.0  # ads of this length or longer annoy by the full `annoyance_long`
 
 TASTE_LIFT = 1.5
 TASTE_DROP = 0.5

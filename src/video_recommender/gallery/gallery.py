@@ -36,8 +36,7 @@ PRELOADED: Final = (
     *("recommendations", "viewer_model", "ad_policy"),
 )
 
-CACHED_SIDE: Final = 320
-"""Longer side, in pixels, of the gallery's thumbnails, which are sharp on high-density screens."""
+CACHED_SIDE: Final = 320  # longer side, in pixels, of the gallery's thumbnails, which are sharp on high-density screens
 
 
 @dataclass(frozen=True)

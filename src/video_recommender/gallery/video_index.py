@@ -13,8 +13,7 @@ from video_recommender.schemas import VideoFeatures, VideoManifest
 
 VIDEOS_PER_PAGE: Final = 48
 SHOWN_OBJECTS: Final = 3
-MIN_SHARE: Final = 0.05
-"""Share of a video's importance from which an object is listed and found."""
+MIN_SHARE: Final = 0.05  # share of a video's importance from which an object is listed and found
 NO_CATEGORY: Final = "/"
 """Stands for videos without a category in a query; a category, which is the name of a folder, cannot be called so."""
 

@@ -12,19 +12,14 @@ from kedro.io.core import get_protocol_and_path
 
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file
 
-ABSENT: Final = "absent"
-"""The digest of a file that does not exist."""
+ABSENT: Final = "absent"  # the digest of a file that does not exist
 
 OPEN_ARGUMENTS = ("open_args_load", "open_args_save")
 """Members of `fs_args` that kedro-datasets passes to `open`, not to the file system."""
 
 
 def dataset_location(dataset: AbstractDataset[Any, Any]) -> tuple[AbstractFileSystem, str] | None:
-    """Find the file or folder that a dataset reads and writes.
-
-    Args:
-        dataset: any dataset with a `filepath` or `path`, also inside a wrapper with a `dataset` argument, such as
-            `CachedDataset`.
+    """Find the file or folder that a dataset, or the one that it wraps, reads and writes.
 
     Returns:
         The file system, with the dataset's credentials and `fs_args`, and the path there without its protocol: of a
@@ -36,16 +31,7 @@ def dataset_location(dataset: AbstractDataset[Any, Any]) -> tuple[AbstractFileSy
 
 
 def dataset_config(name: str, dataset: AbstractDataset[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Convert a dataset to its entry in a catalog.
-
-    Args:
-        name: name of the entry.
-        dataset: any dataset.
-
-    Returns:
-        The entry and the credentials that it names, as `DataCatalog.from_config` takes them; empty for datasets in
-        memory.
-    """
+    """Convert a dataset to its entry in a catalog, and the credentials that it names; both are empty in memory."""
     catalog, credentials, _, _ = DataCatalog({name: dataset}).to_config()
     if name not in catalog:
         return {}, {}

@@ -29,7 +29,6 @@ TASKS_PER_WORKER: Final = 4
 """Tasks that are submitted at a time: enough to keep a worker busy, few enough to try each again if a worker dies."""
 
 TICK_S: Final = 0.5
-
 IDLE_WORKER_TIMEOUT_S: Final = 5
 """A worker holds up to 0.4 GB. A stage that follows at once finds it ready; otherwise it ends and frees its memory."""
 
@@ -75,19 +74,12 @@ class WorkerOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What became of one partition.
-
-    Attributes:
-        key: its key.
-        result: what the function returned; None if it failed.
-        problem: its state if it failed, without a fingerprint.
-        traceback: of an unexpected exception; empty for an expected problem.
-    """
+    """What became of one partition."""
 
     key: str
-    result: R | None = None
-    problem: PartitionState | None = None
-    traceback: str = ""
+    result: R | None = None  # what the function returned
+    problem: PartitionState | None = None  # its state if it failed, without a fingerprint
+    traceback: str = ""  # of an unexpected exception
 
 
 def map_partitions(
@@ -157,7 +149,7 @@ def open_executor(options: WorkerOptions, function: Callable[..., Any]) -> Itera
             with tempfile.TemporaryDirectory(prefix="incremental-") as folder:
                 file = Path(folder, "function.pickle")
                 file.write_bytes(cloudpickle.dumps(function))
-                executor = _loky(options.workers)
+                executor = _reusable_processes(options.workers)
                 try:
                     yield executor, SharedFile(str(file)), options.workers
                 except BaseException:
@@ -256,10 +248,7 @@ def _put(done: "queue.SimpleQueue[str]", key: str, _future: "Future[Any]") -> No
 def _run_one_by_one(executor: Executor | None, handle: Any, suspects: dict[str, Any]) -> Iterator[Outcome[Any]]:
     """Run tasks again, each while no other is running: what dies now is to blame.
 
-    Args:
-        executor: a cluster that replaces workers that die; None for a process of its own.
-        handle: of the function; pickled, for a process of its own.
-        suspects: the tasks by key; emptied.
+    The executor is a cluster that replaces workers that die, or None for a process of its own.
     """
     while suspects:
         with nullcontext(executor) if executor else _own_process() as current:
@@ -276,6 +265,12 @@ def _run_one_by_one(executor: Executor | None, handle: Any, suspects: dict[str, 
                 yield outcome
 
 
+def _reusable_processes(workers: int) -> Any:
+    from loky import get_reusable_executor
+
+    return get_reusable_executor(max_workers=workers, timeout=IDLE_WORKER_TIMEOUT_S, env=dict(ONE_THREAD))
+
+
 @contextmanager
 def _own_process() -> Iterator[Executor]:
     from loky import ProcessPoolExecutor
@@ -289,12 +284,6 @@ def _own_process() -> Iterator[Executor]:
 
 def _call_pickled(function: bytes, key: str, task: Any) -> Outcome[Any]:
     return call_shared(cloudpickle.loads(function), key, task)
-
-
-def _loky(workers: int) -> Any:
-    from loky import get_reusable_executor
-
-    return get_reusable_executor(max_workers=workers, timeout=IDLE_WORKER_TIMEOUT_S, env=dict(ONE_THREAD))
 
 
 @contextmanager

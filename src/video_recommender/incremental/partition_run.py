@@ -38,47 +38,39 @@ class UnexpectedFailuresError(RuntimeError):
     """Many partitions of a node hit unexpected exceptions, which is a bug or a broken installation."""
 
 
-@dataclass(frozen=True)
 class NodeHooks:
     """Calls the hooks that Kedro calls when it runs a node."""
 
-    manager: Any
-    catalog: Any
-    run_id: str | None
+    def __init__(self, manager: Any, catalog: Any, run_id: str | None) -> None:
+        self._hook = manager.hook
+        self._catalog = catalog
+        self._common = {"catalog": catalog, "is_async": False, "run_id": run_id}
 
     def skip(self, node: Node) -> None:
         """Report a node that is up to date as finished, so that kedro-viz shows its status; it has not started."""
-        self.manager.hook.after_node_run(
-            node=node, catalog=self.catalog, inputs={}, outputs={}, is_async=False, run_id=self.run_id
-        )
+        self._hook.after_node_run(node=node, inputs={}, outputs={}, **self._common)
 
     def load(self, node: Node, name: str) -> Any:
         """Load a dataset."""
-        self.manager.hook.before_dataset_loaded(dataset_name=name, node=node)
-        data = self.catalog.load(name)
-        self.manager.hook.after_dataset_loaded(dataset_name=name, data=data, node=node)
+        self._hook.before_dataset_loaded(dataset_name=name, node=node)
+        data = self._catalog.load(name)
+        self._hook.after_dataset_loaded(dataset_name=name, data=data, node=node)
         return data
 
     def start(self, node: Node, inputs: dict[str, Any]) -> None:
         """Report that a node starts."""
-        self.manager.hook.before_node_run(
-            node=node, catalog=self.catalog, inputs=inputs, is_async=False, run_id=self.run_id
-        )
+        self._hook.before_node_run(node=node, inputs=inputs, **self._common)
 
     def fail(self, node: Node, inputs: dict[str, Any], error: Exception) -> None:
         """Report that a node has failed."""
-        self.manager.hook.on_node_error(
-            error=error, node=node, catalog=self.catalog, inputs=inputs, is_async=False, run_id=self.run_id
-        )
+        self._hook.on_node_error(error=error, node=node, inputs=inputs, **self._common)
 
     def finish(self, node: Node, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Report that a node has finished and what it has saved."""
         for name, data in outputs.items():
-            self.manager.hook.before_dataset_saved(dataset_name=name, data=data, node=node)
-            self.manager.hook.after_dataset_saved(dataset_name=name, data=data, node=node)
-        self.manager.hook.after_node_run(
-            node=node, catalog=self.catalog, inputs=inputs, outputs=outputs, is_async=False, run_id=self.run_id
-        )
+            self._hook.before_dataset_saved(dataset_name=name, data=data, node=node)
+            self._hook.after_dataset_saved(dataset_name=name, data=data, node=node)
+        self._hook.after_node_run(node=node, inputs=inputs, outputs=outputs, **self._common)
 
 
 class PartitionRun:

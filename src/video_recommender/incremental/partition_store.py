@@ -31,8 +31,7 @@ SAVE_ATTEMPTS: Final = 3
 DISTURBED: Final = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST})
 """Errors if another run saves or discards the same partition at the same moment."""
 
-READERS: Final = 8
-"""Threads that read small files: most of the time is spent waiting."""
+READERS: Final = 8  # threads that read small files: most of the time is spent waiting
 
 
 def check_key(key: str) -> None:
@@ -49,25 +48,15 @@ def check_key(key: str) -> None:
 
 @dataclass(frozen=True)
 class PartitionStore:
-    """Saves and loads the values of partitions, each in a file or folder of its own. It can be pickled.
+    """Saves and loads the values of partitions, each in a file or folder of its own. It can be pickled."""
 
-    Attributes:
-        protocol: of the file system, as fsspec names it.
-        root: folder that holds the partitions.
-        suffix: what every partition's file name ends in.
-        dataset: the Kedro dataset of one partition, as in the catalog, without its path.
-        schema: import path of a pandera model that every value must satisfy; empty for none.
-        storage_options: of the file system, such as credentials.
-        run: identifies the run; part of the names of its temporary files.
-    """
-
-    protocol: str
-    root: PurePosixPath
-    suffix: str
-    dataset: Mapping[str, Any]
-    schema: str = ""
-    storage_options: Mapping[str, Any] = field(default_factory=dict)
-    run: str = field(default_factory=lambda: uuid4().hex[:8], compare=False)
+    protocol: str  # of the file system, as fsspec names it
+    root: PurePosixPath  # folder of the partitions
+    suffix: str  # what every partition's file name ends in
+    dataset: Mapping[str, Any]  # of one partition, as in the catalog, without its path
+    schema: str = ""  # import path of the pandera model that every value must satisfy
+    storage_options: Mapping[str, Any] = field(default_factory=dict)  # of the file system, such as credentials
+    run: str = field(default_factory=lambda: uuid4().hex[:8], compare=False)  # part of the names of temporary files
 
     @property
     def filesystem(self) -> AbstractFileSystem:

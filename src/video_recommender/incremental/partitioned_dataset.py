@@ -25,8 +25,7 @@ from video_recommender.storage.partitions import (
     storable,
 )
 
-CONFLICT: Final = "conflict"
-"""Status of a partition whose path is taken by a file that no run has made."""
+CONFLICT: Final = "conflict"  # status of a partition whose path is taken by a file that no run has made
 
 PARQUET: Final = "kedro_datasets.pandas.parquet_dataset.ParquetDataset"
 """Known by its name: its package imports SQLAlchemy, for which every worker would wait."""

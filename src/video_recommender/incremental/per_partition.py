@@ -18,8 +18,7 @@ from video_recommender.storage.partitions import (
     storable,
 )
 
-PROPERTIES: Final = "properties"
-"""The field of a result that goes to the state row instead of a dataset."""
+PROPERTIES: Final = "properties"  # the field of a result that goes to the state row instead of a dataset
 
 
 def per_partition(
@@ -50,8 +49,9 @@ def per_partition(
     @functools.wraps(func)  # Kedro reads the parameter types of the wrapped function
     def every_partition(partitions: Mapping[str, Any], *broadcast: Any) -> Iterator[Any]:
         call = PartitionCall(func, broadcast, len(outputs_list))
-        for key in partitions:
-            results = call.attempt(mapped_value(partitions, key), known_properties(partitions, key))
+        for key, value in partitions.items():
+            loaded = value() if isinstance(partitions, Partitions) else value
+            results = call.attempt(loaded, known_properties(partitions, key))
             yield {key: results[0]} if isinstance(outputs, str) else tuple({key: result} for result in results)
 
     every_partition.per_partition = func  # type: ignore[attr-defined]  # an attribute survives copies of the node
@@ -83,11 +83,6 @@ def accumulate(
     from_nothing.__signature__ = _without_first_parameter(func)  # type: ignore[attr-defined]
     from_nothing.accumulates = func  # type: ignore[attr-defined]
     return Node(from_nothing, [inputs] if isinstance(inputs, str) else list(inputs), outputs, name=name, tags=tags)
-
-
-def mapped_value(partitions: Mapping[str, Any], key: str) -> Any:
-    """Load the value of a partition, or take it from a mapping in memory."""
-    return partitions[key]() if isinstance(partitions, Partitions) else partitions[key]
 
 
 def known_properties(partitions: Mapping[str, Any], key: str) -> Mapping[str, Property]:
@@ -125,20 +120,11 @@ class PartitionCall:
     outputs: int
 
     def __call__(self, value: Any) -> tuple[tuple[Any, ...], Mapping[str, Property]]:
-        """Process one partition.
-
-        Returns:
-            The value for each output, and the properties.
-        """
+        """Process one partition; returns the value for each output, and the properties."""
         return split_result(self.func(value, *self.broadcast), self.outputs)
 
     def attempt(self, value: Any, known: Mapping[str, Property]) -> tuple[Partition[Any], ...]:
-        """Process one partition; an expected problem becomes its state.
-
-        Args:
-            value: of the input partition.
-            known: properties to store whatever becomes of it.
-        """
+        """Process one partition; an expected problem becomes its state. The known properties are stored in any case."""
         try:
             values, properties = self(value)
         except Exception as error:

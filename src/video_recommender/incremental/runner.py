@@ -27,8 +27,7 @@ LEDGER: Final = "node_ledger"
 CODE: Final = "code"
 """The entry of the ledger that keeps digests of code, so that a run with nothing to do parses no source."""
 
-ALWAYS_RUN: Final = "always_run"
-"""Tag of a node that looks at something outside of the catalog."""
+ALWAYS_RUN: Final = "always_run"  # tag of a node that looks at something outside of the catalog
 
 PARAMETER_PREFIX: Final = "params:"
 

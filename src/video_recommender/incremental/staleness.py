@@ -21,15 +21,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What a node function depends on besides its inputs.
+    """What a node function depends on besides its inputs."""
 
-    Attributes:
-        libraries: distributions whose versions count.
-        version: takes the place of the digest of the code; None if the code counts.
-    """
-
-    libraries: tuple[str, ...] = ()
-    version: str | None = None
+    libraries: tuple[str, ...] = ()  # distributions whose versions count
+    version: str | None = None  # takes the place of the digest of the code
 
 
 def depends_on(*libraries: str, version: str | None = None) -> Callable[[F], F]:
@@ -48,12 +43,7 @@ def depends_on(*libraries: str, version: str | None = None) -> Callable[[F], F]:
 
 
 def function_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
-    """Digest what a node function depends on besides its inputs: its code or version, and its libraries.
-
-    Args:
-        function: of a node.
-        cache: see `code_digest`.
-    """
+    """Digest what a node function depends on besides its inputs: code (see `code_digest`) or version, and libraries."""
     function, bound = unwrap(function)
     dependencies: Dependencies = getattr(function, "dependencies", Dependencies())
     code = code_digest(function, cache) if dependencies.version is None else dependencies.version
@@ -61,12 +51,7 @@ def function_digest(function: Callable[..., Any], cache: CodeCache | None = None
 
 
 class CatalogDigests:
-    """The digests of datasets and node functions, each computed once: of a dataset, until it is saved again.
-
-    Args:
-        catalog: the datasets.
-        code: digests of code of earlier runs; filled.
-    """
+    """The digests of datasets and node functions, each computed once: of a dataset, until it is saved again."""
 
     def __init__(self, catalog: CatalogProtocol[Any, Any], code: CodeCache | None = None) -> None:
         self._catalog = catalog
@@ -102,12 +87,7 @@ class CatalogDigests:
 
 
 class NodeLedger:
-    """What each node was last made from, and what it made.
-
-    Args:
-        entries: as they were stored.
-        digests: of the datasets of this run.
-    """
+    """What each node was last made from, and what it made."""
 
     def __init__(self, entries: Mapping[str, Any], digests: CatalogDigests) -> None:
         self.entries = dict(entries)

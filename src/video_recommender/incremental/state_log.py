@@ -25,8 +25,7 @@ MAX_SEGMENTS: Final = 60
 IDLE_MS: Final = 10_000
 """A segment of another run is not compacted before it has been idle for this time: that run may be alive."""
 
-READ_ATTEMPTS: Final = 5
-"""A reader starts again if another run compacts the log at the same moment."""
+READ_ATTEMPTS: Final = 5  # a reader starts again if another run compacts the log at the same moment
 
 BATCH: Final = b'{"at":'
 KEY: Final = re.compile(rb'^\{"key":("(?:[^"\\]|\\.)*")')

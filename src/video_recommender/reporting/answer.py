@@ -24,8 +24,7 @@ from video_recommender.storage.paths import parse_path
 
 logger = logging.getLogger(__name__)
 
-NEW_VIDEO = "new/video"
-"""`video_id` of the new video in tables; no video of the corpus has it."""
+NEW_VIDEO = "new/video"  # `video_id` of the new video in tables; no video of the corpus has it
 LISTED_OBJECTS = 5
 
 

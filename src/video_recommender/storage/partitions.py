@@ -16,30 +16,20 @@ Property: TypeAlias = str | int | float | bool | None
 
 PARTITIONS_PER_BLOCK: Final = 1000
 
-STATE_FOLDER: Final = ".state"
-"""Hidden folder beside partitions that holds their state rows."""
+STATE_FOLDER: Final = ".state"  # hidden folder beside partitions that holds their state rows
 
 NO_PROPERTIES: Final[Mapping[str, Property]] = {}
 
 
 class PartitionState(NamedTuple):
-    """The state row of one partition.
+    """The state row of one partition."""
 
-    Attributes:
-        fingerprint: digest of everything that the partition was made from.
-        status: `ok`, `unfinished` (a run was stopped while it worked on it), or a short name of the problem.
-        error: the problem in a sentence; empty if there is none.
-        digest: digest of the stored value; nodes downstream are stale only if it changes.
-        retry: whether the next run tries again although nothing has changed.
-        properties: what the node function reports about the partition, such as a number of frames.
-    """
-
-    fingerprint: str = ""
-    status: str = "ok"
-    error: str = ""
-    digest: str = ""
-    retry: bool = False
-    properties: Mapping[str, Property] = NO_PROPERTIES
+    fingerprint: str = ""  # digest of everything that the partition was made from
+    status: str = "ok"  # or `unfinished` (a run was stopped while it worked on it), or a short name of the problem
+    error: str = ""  # the problem in a sentence
+    digest: str = ""  # of the stored value: nodes downstream are stale only if it changes
+    retry: bool = False  # whether the next run tries again although nothing has changed
+    properties: Mapping[str, Property] = NO_PROPERTIES  # what the node function reports, such as a number of frames
 
     @property
     def is_ok(self) -> bool:
@@ -53,15 +43,10 @@ LOST: Final = PartitionState(status="unfinished", error="Its file has been delet
 
 @dataclass(frozen=True)
 class Partition(Generic[T]):
-    """A partition to save, with its state.
-
-    Attributes:
-        state: its state row; the digest is computed when the value is stored.
-        value: the data; None if `state` says why there is none.
-    """
+    """A partition to save, with its state; the digest is computed when the value is stored."""
 
     state: PartitionState
-    value: T | None = None
+    value: T | None = None  # None if the state says why there is none
 
 
 Update: TypeAlias = Mapping[str, Any]
@@ -101,12 +86,7 @@ class Partitions(Mapping[str, Callable[[], T]]):
     def from_values(
         cls, values: Mapping[str, T], states: Mapping[str, PartitionState] | None = None
     ) -> "Partitions[T]":
-        """Wrap values in memory, for tests and notebooks.
-
-        Args:
-            values: the value of each key.
-            states: state rows; a key without one has a default state.
-        """
+        """Wrap values in memory, for tests and notebooks; a key without a state has a default one."""
         return cls({**dict.fromkeys(values, PartitionState()), **(states or {})}, values.__getitem__)
 
     @staticmethod
@@ -178,12 +158,7 @@ class Partitions(Mapping[str, Callable[[], T]]):
 
 
 def key_column(keys: Sequence[str], numbers: Sequence[int] | NDArray[np.int64]) -> "pd.Series[Any]":
-    """Build the key column of a block.
-
-    Args:
-        keys: the keys of the block.
-        numbers: position of each row's key among them.
-    """
+    """Build the key column of a block from its keys and the position of each row's key among them."""
     return pd.Series(pd.Categorical.from_codes(numbers, categories=pd.Index(list(keys), dtype="str")))
 
 

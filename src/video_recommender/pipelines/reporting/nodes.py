@@ -28,8 +28,7 @@ from video_recommender.schemas import (
 from video_recommender.similarity.object_space import FeatureOptions
 from video_recommender.storage.partitions import Partitions
 
-EXAMPLES: Final = 8
-"""Videos shown per category: one row of a contact sheet that fits a screen."""
+EXAMPLES: Final = 8  # videos shown per category: one row of a contact sheet that fits a screen
 EXTREMES: Final = 4
 """Best and worst results shown, which bounds the size of the page: each list of recommendations has ten thumbnails."""
 LISTED_PROBLEMS: Final = 50

@@ -29,8 +29,7 @@ from video_recommender.schemas import (
     SegmentationScores,
 )
 
-DEFAULT_THRESHOLD: Final = 0.3
-"""Confidence threshold of classes for which none was measured."""
+DEFAULT_THRESHOLD: Final = 0.3  # confidence threshold of classes for which none was measured
 
 
 @dataclass(frozen=True)
