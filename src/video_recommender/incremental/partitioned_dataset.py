@@ -94,7 +94,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
             schema=schema or "",
             storage_options=credentials or {},
         )
-        self._reads_parquet = not options and _name(partition_type) == PARQUET
+        self._reads_parquet = not options and f"{partition_type.__module__}.{partition_type.__qualname__}" == PARQUET
         self._log = StateLog(self.store.filesystem, str(self.store.root / STATE_FOLDER))
         self.metadata = metadata
 
@@ -219,7 +219,3 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
             "dataset": partition_type.__name__,
             "filename_suffix": self.store.suffix,
         }
-
-
-def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -80,7 +80,9 @@ def accumulate(
     def from_nothing(*values: Any) -> Iterator[Mapping[str, Any]]:
         yield from func({}, *values)
 
-    from_nothing.__signature__ = _without_first_parameter(func)  # type: ignore[attr-defined]
+    signature = inspect.signature(func)
+    parameters = list(signature.parameters.values())[1:]
+    from_nothing.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     from_nothing.accumulates = func  # type: ignore[attr-defined]
     return Node(from_nothing, [inputs] if isinstance(inputs, str) else list(inputs), outputs, name=name, tags=tags)
 
@@ -166,8 +168,3 @@ def expected_problem(error: Exception) -> PartitionState | None:
     if not isinstance(status, str):
         return None
     return PartitionState(status=status, error=storable(str(error)), retry=bool(getattr(error, "retry", False)))
-
-
-def _without_first_parameter(func: Callable[..., Any]) -> Any:
-    signature = inspect.signature(func)
-    return signature.replace(parameters=list(signature.parameters.values())[1:])

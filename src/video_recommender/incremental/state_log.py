@@ -53,10 +53,6 @@ class StateLog:
     its own, because the batches of all segments are read in the order of their times. When more than half of the rows
     are outdated, or there are many segments, the log is compacted.
 
-    Args:
-        filesystem: where the log is kept.
-        folder: its path there.
-
     Attributes:
         states: the state of each key, as of the last read, with the rows that were appended since.
     """
