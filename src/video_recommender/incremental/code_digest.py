@@ -34,8 +34,8 @@ CodeCache: TypeAlias = dict[str, dict[str, Any]]
 def code_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
     """Digest the code of a function and all code of its top-level package that it reaches.
 
-    Of a partial, what it has bound counts, too. A function whose source cannot be found by its module's name, such as one
-    of a notebook, is digested as it was compiled. The cache is filled: unchanged sources are not parsed again.
+    Of a partial, what it has bound counts, too. A function whose source cannot be found by its module's name, as in a
+    notebook, is digested as it was compiled. The cache is filled: unchanged sources are not parsed again.
     """
     function, bound = unwrap(function)
     cache = {} if cache is None else cache
