@@ -58,7 +58,8 @@ def test_class_scores_are_means_over_the_frames(photos: Frames, classifier: Lite
 def test_saved_and_unsaved_frames_give_the_same(folder_of_photos: Path, classifier: LiteRTClassifier) -> None:
     folder = FrameFolder(folder_of_photos)
 
-    saved, unsaved = classify_frames(folder, classifier), classify_frames(EncodedFrames(tuple(file.read_bytes() for file in folder.files)), classifier)
+    encoded = EncodedFrames(tuple(file.read_bytes() for file in folder.files))
+    saved, unsaved = classify_frames(folder, classifier), classify_frames(encoded, classifier)
 
     assert saved.detections.equals(unsaved.detections)
     assert saved.class_scores.equals(unsaved.class_scores)
