@@ -19,7 +19,6 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
 
-from video_recommender.incremental import IncrementalRunner
 from video_recommender.media.clip_rendering import render_clip
 from video_recommender.sources.photos import ClipOptions, ClipStyle, list_photo_folder, plan_clips
 from video_recommender.tracking import MlflowTracking
@@ -89,7 +88,7 @@ class Project:
                 for plugin in session._hook_manager.get_plugins():
                     if isinstance(plugin, MlflowTracking):
                         session._hook_manager.unregister(plugin)
-            session.run(pipeline_names=list(pipelines) or None, runner=IncrementalRunner())
+            session.run(pipeline_names=list(pipelines) or None)
         return executed.names
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -7,7 +7,9 @@ import time
 
 import pandas as pd
 import pytest
+from fastapi.testclient import TestClient
 from kedro.framework.project import pipelines
+from kedro.server.http_server import create_http_server
 
 from video_recommender.incremental import Partitions
 from video_recommender.incremental.runner import stage_of
@@ -110,6 +112,19 @@ def test_frames_that_somebody_deleted_are_made_again(project):
     project.run()
 
     assert project.files() == files
+
+
+def test_kedro_server_skips_what_is_up_to_date_as_every_other_run_does(project):
+    partitions, lost = project.partitions(), project.data / "07_model_output/recommendations.parquet"
+    before = lost.read_bytes()
+    lost.unlink()
+
+    with TestClient(create_http_server(project.root)) as client:
+        answer = client.post("/run", json={}).json()
+
+    assert answer["status"] == "success", answer
+    assert project.remade(partitions) == {}
+    assert lost.read_bytes() == before
 
 
 def test_a_table_that_somebody_deleted_is_made_again(project):
