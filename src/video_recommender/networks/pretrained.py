@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandera.typing import DataFrame
 
-from video_recommender.console_output import suppress_stderr
+from video_recommender.console_output import quiet_libraries, suppress_stderr
 from video_recommender.networks.efficientnet_lite import VARIANTS, build_efficientnet_lite
 from video_recommender.schemas import ClassEmbeddings
 from video_recommender.storage.digests import fingerprint_bytes
@@ -44,6 +44,7 @@ def import_tensorflow() -> ModuleType:
     with suppress_stderr():
         import tensorflow as tf
         from absl import logging
+    quiet_libraries()
     logging.set_verbosity(logging.ERROR)  # the converter warns of a deprecation within TensorFlow itself
     module: ModuleType = tf
     return module
