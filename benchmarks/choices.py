@@ -17,14 +17,14 @@ from own_project import PROJECT, copy_project, run_pipelines
 
 STAGES = "preprocessing,detection,feature_engineering,classification,recommendation"
 CHOICES = (
-    "features.scores=class_scores",
-    "features.importance=tf_idf",
-    "features.hellinger=false",
-    "features.scores=detections",
-    "features.scores=detections,features.hellinger=false",
-    "features.detector=segmenter",
-    "features.detector=segmenter,features.importance=area",
-    "features.detector=segmenter,features.scores=detections",
+    "feature_engineering.scores=class_scores",
+    "feature_engineering.importance=tf_idf",
+    "feature_engineering.hellinger=false",
+    "feature_engineering.scores=detections",
+    "feature_engineering.scores=detections,feature_engineering.hellinger=false",
+    "feature_engineering.detector=segmenter",
+    "feature_engineering.detector=segmenter,feature_engineering.importance=area",
+    "feature_engineering.detector=segmenter,feature_engineering.scores=detections",
     "preprocessing.fit=squash",
     "preprocessing.fit=letterbox",
     "detection.network=efficientnet-lite2,preprocessing.size=260",

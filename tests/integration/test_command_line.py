@@ -136,7 +136,7 @@ def test_without_a_video_to_answer_for_there_is_a_sentence(project, tmp_path, vi
         ({"preprocessing": {"size": -1}}, "size"),
         ({"recommendation": {"neighbours": 0}}, "neighbours"),
         ({"classification": {"candidates": ["oracle"]}}, "candidates"),
-        ({"features": {"importance": "gut_feeling"}}, "importance"),
+        ({"feature_engineering": {"importance": "gut_feeling"}}, "importance"),
         ({"ingestion": {"folder": {"paht": "videos"}}}, "paht"),
         ({"workers": {"backend": "horses"}}, "backend"),
     ],

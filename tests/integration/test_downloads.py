@@ -21,7 +21,7 @@ def web(project):
         yield started
 
 
-def configure(project, web, **youtube):
+def configure(project, web, **web_options):
     """Make an environment `web` that downloads from the server, and secrets that nobody may see."""
     things = {"sources": [web.url(path) for path in web.answers if path.startswith("/things")]}
     space = {"sources": [web.url("/space/page"), web.url("/space/gone.mp4")]}
@@ -32,11 +32,11 @@ def configure(project, web, **youtube):
         "target": 4,
         "filters": {"min_seconds": 0, "min_height": 16},
         "rate_limits": {"retries": 1, "sleep_between_videos_s": [0, 0]},
-        **youtube,
+        **web_options,
     }
     environment = project.root / "conf" / "web"
     environment.mkdir()
-    ingestion = {"ingestion": {"source": "youtube", "youtube": options}, "workers": {"backend": "sequential"}}
+    ingestion = {"ingestion": {"source": "web", "web": options}, "workers": {"backend": "sequential"}}
     (environment / "parameters.yml").write_text(yaml.safe_dump(ingestion))
     cookies = project.root / "conf" / "local" / "cookies.txt"
     cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tSESSION\ts3cret-cookie\n")

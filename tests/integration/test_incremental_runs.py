@@ -38,7 +38,7 @@ BUILDS_NETWORK = {
     ("group", "name", "value", "stage"),
     [
         ("preprocessing", "size", 128, "preprocessing"),
-        ("features", "importance", "tf_idf", "feature_engineering"),
+        ("feature_engineering", "importance", "tf_idf", "feature_engineering"),
         ("classification", "folds", 3, "classification"),
         ("recommendation", "neighbours", 3, "recommendation"),
     ],

@@ -64,7 +64,7 @@ def catalog():
             "finetuned_class_embeddings": NEVER_MADE,
             "segmented_class_embeddings": NEVER_MADE,
             "corpus": memory(corpus),
-            "params:features": memory(FeatureOptions()),
+            "params:feature_engineering": memory(FeatureOptions()),
             "params:classification": memory(ClassificationOptions(folds=4)),
             "params:recommendation": memory(RecommendationOptions(neighbours=3)),
             "params:seed": memory(0),

@@ -236,7 +236,7 @@ def test_again_with_nothing_to_do_nothing_is_done(project):
 @pytest.mark.parametrize("importance", ["confidence_share", "area"])
 def test_the_segmenter_feeds_everything_downstream_by_one_parameter(project, clips, importance):
     stages = ("feature_engineering", "classification", "recommendation")
-    chosen = {"features": {"detector": "segmenter", "importance": importance}}
+    chosen = {"feature_engineering": {"detector": "segmenter", "importance": importance}}
     points = project.load("video_points")
 
     project.run(*stages, params=chosen)

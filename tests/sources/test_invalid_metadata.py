@@ -99,7 +99,7 @@ def test_invalid_metadata_breaks_no_table(web, clips, downloads, fields):
 )
 def test_one_odd_video_stops_no_run(web, downloads, odd_site, monkeypatch, fields):
     monkeypatch.setattr(odd_site, "fields", fields)
-    strict = WebFilters(min_seconds=0, min_height=16, viewer_age=16, uploaded_after="2001-01-01")
+    strict = WebFilters(min_seconds=0, min_height=16, age_limit=16, uploaded_after="2001-01-01")
 
     downloads.run(web.url("/odd1"), filters=strict)
 

@@ -168,7 +168,7 @@ def downloaded(status="ok", error="", category="pets", **metadata):
 
 
 def offer_downloads(**downloads):
-    options = IngestionOptions(source="youtube", youtube=WebOptions(categories={"pets": WebCategory()}))
+    options = IngestionOptions(source="web", web=WebOptions(categories={"pets": WebCategory()}))
     states = {f"pets/{name}": state for name, state in downloads.items()}
     stored = Partitions(states, lambda _: VideoFile(Path("/downloads/pets/cat.mp4")))
     return {video.video_id: video for video in list_source_videos(options, None, stored, seed=1)}

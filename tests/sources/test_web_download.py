@@ -137,13 +137,13 @@ def test_a_deleted_video_is_requested_again_only_with_ask_again(web, clips, down
     assert record.status == "unavailable"
     assert web.url("/gone.mp4") in record.error
     assert "404" in record.error
-    assert "ask_again=true" in record.error
+    assert "retry_failed=true" in record.error
     assert web.times_asked()["/gone.mp4"] == 1
     downloads.run(web.url("/gone.mp4"))
     assert web.times_asked()["/gone.mp4"] == 1
 
     web.answers["/gone.mp4"] = video(clips[0])
-    downloads.run(web.url("/gone.mp4"), ask_again=True)
+    downloads.run(web.url("/gone.mp4"), retry_failed=True)
 
     assert downloads.statuses() == ["ok"]
 
@@ -349,7 +349,7 @@ def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, download
     assert fetched("144", "360", "720", height=300) == "/360"
     assert fetched("144", "720", "sound") == "/144"
     assert fetched("240-with-sound", "720") == "/240-with-sound"
-    with pytest.raises(VideoError, match=r"raise ingestion\.youtube\.max_height") as raised:
+    with pytest.raises(VideoError, match=r"raise ingestion\.web\.max_height") as raised:
         fetched("720", "sound")
     assert raised.value.status == "no_format"
 

@@ -87,7 +87,7 @@ def test_only_http_and_https_are_allowed():
         ({"max_seconds": 60}, {"duration": 61.5}, r"lasts 61\.5 s, more than 60"),
         ({"licences": ("CC BY",)}, {"url": PAGE, "license": "All rights reserved"}, "licence is All rights"),
         ({"licences": ("CC BY",)}, {"formats": []}, "licence is unknown"),
-        ({"viewer_age": 16}, {"age_limit": 18}, "from 18 years on"),
+        ({"age_limit": 16}, {"age_limit": 18}, "from 18 years on"),
         ({"uploaded_after": "2020-01-31"}, {"upload_date": "20200131"}, "uploaded on 2020-01-31"),
         ({"uploaded_after": "2020-01-31"}, {"timestamp": 86400}, "uploaded on 1970-01-02"),
         ({"min_height": 200}, {"formats": [{"width": 144, "height": 256}]}, "144 lines, less than 200"),
@@ -114,7 +114,7 @@ def test_unknown_properties_filter_no_video(fields):
         min_seconds=10,
         max_seconds=10,
         licences=("CC BY",),
-        viewer_age=16,
+        age_limit=16,
         uploaded_after=date(2020, 1, 31),
         min_height=200,
     )
@@ -131,9 +131,9 @@ def test_current_and_future_broadcasts_are_live(fields):
 def test_the_youtube_environment_asks_for_a_hundred_videos_of_music_pets_and_cars():
     written = yaml.safe_load((Path(__file__).parents[2] / "conf/youtube/parameters_ingestion.yml").read_text())
 
-    options = WebOptions.model_validate(written["ingestion"]["youtube"])
+    options = WebOptions.model_validate(written["ingestion"]["web"])
 
-    assert written["ingestion"]["source"] == "youtube"
+    assert written["ingestion"]["source"] == "web"
     assert {category: options.target_of(category) for category in options.categories} == {
         "music": 100,
         "pets": 100,

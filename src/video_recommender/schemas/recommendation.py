@@ -53,8 +53,8 @@ class RecommendationReport(Table):
 class ImportanceReport(Table):
     """Ranking metrics of each formula of importance and choice of candidates."""
 
-    detector: Series[str] = pa.Field(description="The detector, see the parameter `features.detector`.")
-    importance: Series[str] = pa.Field(description="The formula, see the parameter `features.importance`.")
+    detector: Series[str] = pa.Field(description="The detector, see the parameter `feature_engineering.detector`.")
+    importance: Series[str] = pa.Field(description="The formula, see the parameter `feature_engineering.importance`.")
     candidates: Series[str] = pa.Field(
         isin=["all", "other_groups"], description="`other_groups`: without videos of the query's group."
     )

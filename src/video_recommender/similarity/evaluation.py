@@ -145,7 +145,7 @@ def evaluate_detector(
     scores: ObjectScores,
     class_embeddings: DataFrame[ClassEmbeddings],
     corpus: DataFrame[Corpus],
-    features: FeatureOptions,
+    feature_options: FeatureOptions,
     classification: ClassificationOptions,
     recommendation: RecommendationOptions,
     seed: int,
@@ -154,7 +154,7 @@ def evaluate_detector(
 
     The same corpus and seed give the same folds and queries for every detector.
     """
-    space = ObjectSpace(features).fit(scores, class_embeddings)
+    space = ObjectSpace(feature_options).fit(scores, class_embeddings)
     points = space.transform(space.importances(scores))
     comparison = compare_models(labelled_videos(points, corpus), classification.candidates, classification.folds, seed)
     test, k = EvaluationSet.draw(points.index, corpus, seed), recommendation.neighbours

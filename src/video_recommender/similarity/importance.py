@@ -109,7 +109,9 @@ def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_w
             return _shares(scores.confidence) @ sparse.diags_array(class_weights)
         case "area":
             if scores.area is None:
-                raise ValueError("importance=area needs areas: set features.detector=segmenter, which measures them")
+                raise ValueError(
+                    "importance=area needs areas: set feature_engineering.detector=segmenter, which measures them"
+                )
             return _shares(scores.area)
 
 

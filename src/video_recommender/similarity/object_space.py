@@ -47,7 +47,9 @@ class FeatureOptions(BaseModel, extra="forbid", frozen=True):
     @model_validator(mode="after")
     def _area_needs_segmenter(self) -> Self:
         if self.importance == "area" and self.detector != "segmenter":
-            raise ValueError("features.importance=area needs features.detector=segmenter: only it measures areas")
+            raise ValueError(
+                "importance=area needs areas: set feature_engineering.detector=segmenter, which measures them"
+            )
         return self
 
 

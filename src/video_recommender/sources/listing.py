@@ -53,11 +53,11 @@ class PhotosOptions(BaseModel, extra="forbid", frozen=True):
 class IngestionOptions(BaseModel, extra="forbid", frozen=True):
     """Source of the videos (parameters_ingestion.yml)."""
 
-    source: Literal["demo", "photos", "folder", "youtube"] = "demo"
+    source: Literal["demo", "photos", "folder", "web"] = "demo"
     folder: FolderOptions = FolderOptions()
     photos: PhotosOptions = PhotosOptions()
     clips: ClipOptions = ClipOptions()
-    youtube: WebOptions = WebOptions()
+    web: WebOptions = WebOptions()
 
 
 def list_source_videos(
@@ -74,12 +74,11 @@ def list_source_videos(
             return _clips(photos, "photos", options.clips, seed)
         case "folder":
             return list_folder(_required(options.folder.path, "folder"), options.folder.copy_files)
-        case "youtube":
+        case "web":
             return [
                 _downloaded_video(video_id, state, downloads)
                 for video_id, state in downloads.states.items()
-                if state.properties.get("category") in options.youtube.categories
-                and state.status not in EXCLUDED_STATUSES
+                if state.properties.get("category") in options.web.categories and state.status not in EXCLUDED_STATUSES
             ]
 
 

@@ -25,7 +25,7 @@ def download_categories(
     full or read-only disk is an `OSError`; previous downloads are kept.
     """
     if not options.categories:
-        raise ValueError("No category is named: write some under ingestion.youtube.categories, or use --env=youtube")
+        raise ValueError("No category is named: write some under ingestion.web.categories, or use --env=youtube")
     sources = {name: list_web_sources(name, category) for name, category in options.categories.items()}
     folders = unique_slugs({name: name for name in sources}, reserved=frozenset({UNLABELLED}))
     archive = _Archive(options, states)
@@ -70,7 +70,7 @@ class _Archive:
         if state is None or state.status in RETRIED_STATUSES:
             return False
         is_current = state.status not in OPTION_STATUSES or state.fingerprint == self.options_digest
-        return state.is_ok or (is_current and not self._options.ask_again)
+        return state.is_ok or (is_current and not self._options.retry_failed)
 
     def is_below_target(self, category: str) -> bool:
         return self.usable[category] < self._options.target_of(category)

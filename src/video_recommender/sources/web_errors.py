@@ -29,9 +29,9 @@ OPTION_STATUSES: Final = frozenset({"filtered", "no_format", "too_large"})
 OFFLINE_STATUSES: Final = EXCLUDED_STATUSES | {"invalid_url"}
 
 REMEDIES: Final = {
-    "filtered": "change ingestion.youtube.filters if you want it",
-    "no_format": "raise ingestion.youtube.max_height if you want it",
-    "too_large": "raise ingestion.youtube.max_megabytes if you want it",
+    "filtered": "change ingestion.web.filters if you want it",
+    "no_format": "raise ingestion.web.max_height if you want it",
+    "too_large": "raise ingestion.web.max_megabytes if you want it",
     "unsupported": "name a page that yt-dlp can find a video on",
     "invalid_url": "name an http or https URL",
 }
@@ -90,7 +90,7 @@ class WebError(Exception):
 
     def to_video_error(self, url: str) -> VideoError:
         """Add the URL and what to do."""
-        again = "in the next run" if self.retry else "only with --params=ingestion.youtube.ask_again=true"
+        again = "in the next run" if self.retry else "only with --params=ingestion.web.retry_failed=true"
         remedy = REMEDIES.get(self.status, f"it is requested again {again}")
         return VideoError(self.status, f"{url}: {_REASONS.get(self.status, self.reason)}; {remedy}")
 

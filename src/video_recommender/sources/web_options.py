@@ -48,7 +48,7 @@ class WebFilters(BaseModel, extra="forbid", frozen=True):
     min_seconds: NonNegativeFloat = 5.0
     max_seconds: PositiveFloat | None = 1200.0
     licences: tuple[str, ...] = ()
-    viewer_age: NonNegativeInt | None = None
+    age_limit: NonNegativeInt | None = None
     uploaded_after: Annotated[date | None, BeforeValidator(_parse_date)] = None
     min_height: PositiveInt = 144
 
@@ -71,7 +71,7 @@ class WebOptions(BaseModel, extra="forbid", frozen=True):
     height: PositiveInt = 240
     max_height: PositiveInt = 360
     max_megabytes: PositiveFloat = 200.0
-    ask_again: bool = False
+    retry_failed: bool = False
     filters: WebFilters = WebFilters()
     rate_limits: RateLimits = RateLimits()
 
@@ -84,7 +84,7 @@ def list_web_sources(name: str, category: WebCategory) -> list[str]:
     """List the distinct sources of a category: URLs, and searches in yt-dlp's notation; others are a `ValueError`."""
     sources = [*category.sources, *(_read_sources(name, category.urls_file) if category.urls_file else ())]
     if not sources:
-        raise ValueError(f"The category {name} has no source: name some under ingestion.youtube.categories")
+        raise ValueError(f"The category {name} has no source: name some under ingestion.web.categories")
     return list(dict.fromkeys(_parse_source(name, source.strip()) for source in sources))
 
 

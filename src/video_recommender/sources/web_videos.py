@@ -311,7 +311,7 @@ def _filter_reasons(info: VideoInfo, filters: WebFilters) -> Iterator[str]:
         yield f"it lasts {duration_s:g} s, more than {filters.max_seconds:g}"
     if filters.licences and licence not in filters.licences and (licence or info.is_complete):
         yield f"its licence is {licence or 'unknown'}"
-    if filters.viewer_age is not None and (age or 0) > filters.viewer_age:
+    if filters.age_limit is not None and (age or 0) > filters.age_limit:
         yield f"it is for viewers from {age} years on"
     if filters.uploaded_after and info.upload_date and info.upload_date <= filters.uploaded_after:
         yield f"it was uploaded on {info.upload_date}"

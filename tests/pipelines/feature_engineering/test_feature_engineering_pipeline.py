@@ -71,12 +71,12 @@ def test_every_usable_video_becomes_a_point(
     loader.config_patterns["catalog"] = ["catalog_feature_engineering.yml"]
     loader.config_patterns["parameters"] = ["parameters_feature_engineering.yml"]
     catalog = DataCatalog.from_config(loader["catalog"])
-    options = FeatureOptions(**{**loader["parameters"]["features"], "scores": source})
+    options = FeatureOptions(**{**loader["parameters"]["feature_engineering"], "scores": source})
     for name, content in {
         "detections": detections,
         "class_scores": class_scores,
         "class_embeddings": class_embeddings,
-        "params:features": options,
+        "params:feature_engineering": options,
         **NOT_RUN,
     }.items():
         catalog[name] = MemoryDataset(content, copy_mode="assign")
@@ -160,7 +160,9 @@ def test_the_segmenter_is_used_if_it_is_chosen(
 def test_the_error_for_a_detector_that_has_not_run_names_the_pipeline_to_run(
     class_scores: Partitions, class_embeddings: pd.DataFrame, detector: str, pipeline: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"features.detector={detector} has not run .*--pipelines={pipeline}"):
+    with pytest.raises(
+        ValueError, match=f"feature_engineering.detector={detector} has not run .*--pipelines={pipeline}"
+    ):
         fit_object_space(
             Partitions(),
             class_scores,
@@ -171,7 +173,7 @@ def test_the_error_for_a_detector_that_has_not_run_names_the_pipeline_to_run(
 
 
 def test_areas_need_the_segmenter() -> None:
-    with pytest.raises(ValidationError, match=r"importance=area needs features\.detector=segmenter"):
+    with pytest.raises(ValidationError, match=r"importance=area needs areas: set feature_engineering\.detector=segmenter"):
         FeatureOptions(importance="area")
 
 

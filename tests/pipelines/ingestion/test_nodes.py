@@ -190,8 +190,10 @@ def test_web_videos_are_downloaded_and_reported(web, clips, tmp_path, short_paus
     web.answers["/cat.mp4"] = video(clips[0])
     wanted = WebCategory(sources=(web.url("/cat.mp4"), web.url("/gone.mp4")), target=2)
     fast = RateLimits(retries=0, sleep_between_videos_s=(0, 0))
-    youtube = WebOptions(categories={"pets": wanted}, rate_limits=fast, filters=WebFilters(min_seconds=0, min_height=1))
-    options = IngestionOptions(source="youtube", youtube=youtube)
+    web_options = WebOptions(
+        categories={"pets": wanted}, rate_limits=fast, filters=WebFilters(min_seconds=0, min_height=1)
+    )
+    options = IngestionOptions(source="web", web=web_options)
 
     made = loaded(download_videos({}, WebAccess(tmp_path / "partial"), options, 1))
 
@@ -208,7 +210,7 @@ def test_each_category_has_its_target_and_its_unusable_videos():
         {str(n): PartitionState(status=st, properties={"category": name}) for n, (name, st) in outcomes}
     )
     categories = {"pets": WebCategory(), "cars": WebCategory(target=1), "music": WebCategory()}
-    options = IngestionOptions(source="youtube", youtube=WebOptions(categories=categories, target=2))
+    options = IngestionOptions(source="web", web=WebOptions(categories=categories, target=2))
 
     report = summarise_downloads(downloads, options).set_index("category")
 
@@ -216,4 +218,4 @@ def test_each_category_has_its_target_and_its_unusable_videos():
     assert report["target"].to_dict() == {"pets": 2, "cars": 1, "music": 2}
     assert report["result"].tolist() == ["sources exhausted", "target reached", "sources exhausted"]
     assert report["not_usable"].tolist() == ["2 filtered, 1 unavailable", "", ""]
-    assert summarise_downloads(downloads, IngestionOptions(source="youtube")).empty
+    assert summarise_downloads(downloads, IngestionOptions(source="web")).empty

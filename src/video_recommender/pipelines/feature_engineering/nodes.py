@@ -45,7 +45,7 @@ def fit_object_space(
         "segmenter": ("segmentation", segmentations, segmentation_scores, segmented_class_embeddings),
     }
     pipeline, per_frame, per_class, embeddings = sources[options.detector]
-    detector = f"features.detector={options.detector}"
+    detector = f"feature_engineering.detector={options.detector}"
     if embeddings is None:
         raise ValueError(f"{detector} has not run yet: run `kedro run --pipelines={pipeline}` first")
     if not per_frame:

@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 fit_object_space,
-                inputs=[*classified, *finetuned, *segmented, "params:features"],
+                inputs=[*classified, *finetuned, *segmented, "params:feature_engineering"],
                 outputs=["object_scores", "object_space"],
                 name="fit_object_space",
             ),

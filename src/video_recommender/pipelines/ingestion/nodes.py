@@ -32,20 +32,20 @@ def download_videos(
     states: Mapping[str, PartitionState], web_access: WebAccess, options: IngestionOptions, seed: int
 ) -> Iterator[Mapping[str, Any]]:
     """Download videos from the web, one at a time, if that is the source; `states` are those of previous runs."""
-    if options.source == "youtube":
+    if options.source == "web":
         from video_recommender.sources.web_download import download_categories  # here: it imports all of yt-dlp
 
-        yield from download_categories(options.youtube, web_access, states, seed)
+        yield from download_categories(options.web, web_access, states, seed)
 
 
 def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions) -> DataFrame[DownloadReport]:
     """Count usable and unusable downloads of each category; no rows if the source is not the web."""
-    youtube = options.youtube if options.source == "youtube" else WebOptions()
+    web = options.web if options.source == "web" else WebOptions()
     outcomes = Counter((state.properties.get("category"), state.status) for state in downloads.states.values())
     rows = []
-    for category in youtube.categories:
+    for category in web.categories:
         counts = {status: count for (name, status), count in sorted(outcomes.items(), key=str) if name == category}
-        usable, target = counts.pop("ok", 0), youtube.target_of(category)
+        usable, target = counts.pop("ok", 0), web.target_of(category)
         rows.append(
             {
                 "category": category,

@@ -90,7 +90,7 @@ def write_model_card(
     recommendation_report: DataFrame[RecommendationReport],
     ad_policy_report: DataFrame[AdPolicyReport],
     detection: DetectionOptions,
-    features: FeatureOptions,
+    feature_options: FeatureOptions,
     seed: int,
 ) -> str:
     """Describe purpose, training data, quality and limits of the models in Markdown."""
@@ -109,7 +109,7 @@ def write_model_card(
     return render_model_card(
         ModelCard(
             network=detection.network,
-            detector=features.detector,
+            detector=feature_options.detector,
             corpus=used.groupby("category")["group"].agg(videos="size", groups="nunique").reset_index(),
             folds=int(held_out["fold"].nunique()),
             accuracy=estimate_mean(is_classified_right, held_out["video_id"].map(used["group"]), seed),

@@ -58,7 +58,7 @@ def create_pipeline() -> Pipeline:
                     "recommendation_report",
                     "ad_policy_report",
                     "params:detection",
-                    "params:features",
+                    "params:feature_engineering",
                     "params:seed",
                 ],
                 outputs="model_card",

@@ -251,7 +251,7 @@ def measure_transfer_learning(
     finetuned_class_scores: Partitions[DataFrame[ClassScores]],
     finetuned_class_embeddings: DataFrame[ClassEmbeddings],
     corpus: DataFrame[Corpus],
-    features: FeatureOptions,
+    feature_options: FeatureOptions,
     classification: ClassificationOptions,
     recommendation: RecommendationOptions,
     seed: int,
@@ -263,8 +263,8 @@ def measure_transfer_learning(
         and `finetuned_`, the metrics of `evaluate_detector`. What cannot be measured is missing.
     """
     # Neither measures areas, so they are compared by confidence if the segmenter is selected.
-    importance = "confidence_share" if features.importance == "area" else features.importance
-    comparable = features.model_copy(update={"detector": "finetuned", "importance": importance})
+    importance = "confidence_share" if feature_options.importance == "area" else feature_options.importance
+    comparable = feature_options.model_copy(update={"detector": "finetuned", "importance": importance})
     comparison: dict[str, float] = {}
     for detector, per_frame, per_class, embeddings in (
         ("object_detector", detections, class_scores, class_embeddings),

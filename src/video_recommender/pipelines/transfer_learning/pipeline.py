@@ -94,7 +94,7 @@ def create_pipeline() -> Pipeline:
                     "finetuned_class_scores",
                     "finetuned_class_embeddings",
                     "corpus",
-                    "params:features",
+                    "params:feature_engineering",
                     "params:classification",
                     "params:recommendation",
                     "params:seed",
