@@ -1,4 +1,4 @@
-"""Draw the pictures of the documentation from the demo's results: `kedro run`, then `python docs/pictures.py`.
+"""Draw the pictures of the documentation from the demo's results: `kedro run`, then `python docs/scripts/pictures.py`.
 
 Needs Chromium, which renders the pages that are written here.
 """
@@ -22,7 +22,7 @@ from video_recommender.datasets import FrameFolderDataset
 from video_recommender.networks.object_masks import draw_objects
 
 DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "data")
-PICTURES = Path(__file__).parent / "images"
+PICTURES = Path(__file__).parents[1] / "images"
 STYLE = """
 <style>
 body { font: 15px "DejaVu Sans", sans-serif; margin: 12px; background: white; color: #222; }
