@@ -17,6 +17,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/python docs/scripts/check_prose.py
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict
