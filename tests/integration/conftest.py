@@ -198,17 +198,28 @@ def copy_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True)
 
 
+def _copy_photos(photos: dict[str, list[str]], folder: Path) -> None:
+    for category, names in photos.items():
+        (folder / category).mkdir(parents=True)
+        for name in names:
+            shutil.copy(PHOTOS / name, folder / category / name)
+
+
 def _render(photos: dict[str, list[str]], folder: Path, options: ClipOptions) -> None:
     """Render clips of scikit-image's photos into `<folder>/<category>/clip-001.mp4` and so on."""
     library = folder.with_name(f"{folder.name}-photos")
-    for category, names in photos.items():
-        (library / category).mkdir(parents=True)
-        for name in names:
-            shutil.copy(PHOTOS / name, library / category / name)
+    _copy_photos(photos, library)
     for recipe in plan_clips(list_photo_folder(library), options, seed=1, style=STYLE):
         file = folder / f"{recipe.video_id}.mp4"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(render_clip(recipe))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of photos with a sub-folder per category."""
+    _copy_photos(CORPUS, tmp_path / "photos")
+    return tmp_path / "photos"
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,9 @@ def test_the_error_for_a_detector_that_has_not_run_names_the_pipeline_to_run(
 
 
 def test_areas_need_the_segmenter() -> None:
-    with pytest.raises(ValidationError, match=r"importance=area needs areas: set feature_engineering\.detector=segmenter"):
+    with pytest.raises(
+        ValidationError, match=r"importance=area needs areas: set feature_engineering\.detector=segmenter"
+    ):
         FeatureOptions(importance="area")
 
 
