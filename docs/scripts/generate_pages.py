@@ -59,11 +59,12 @@ class Dataset:
     @property
     def file(self) -> str:
         """File or folder below the data folder; partitions have the form of their file names."""
-        place = str(self.entry.get("filepath") or self.entry.get("path") or "in memory")
-        place = re.sub(r"\$\{globals:.*?\}+", "data", place)
-        if suffix := self.entry.get("filename_suffix"):
-            return f"{place}/<category>/<video>{suffix}"
-        return place
+        place = self.entry.get("filepath") or self.entry.get("path")
+        if place is None:
+            return "in memory"
+        suffix = self.entry.get("filename_suffix")
+        partition = "" if suffix is None else f"/<category>/<video>{suffix or '/1.jpg'}"
+        return f"`{re.sub(r'[$]{globals:.*?}+', 'data', str(place))}{partition}`"
 
     @property
     def schema(self) -> type[DataFrameModel] | None:
@@ -99,7 +100,7 @@ def data_dictionary() -> str:
     for stage in STAGES:
         datasets = list(read_catalog(CATALOGS / f"catalog_{stage}.yml"))
         parts.append(f"## {stage}\n\n| dataset | content | file |\n|---|---|---|\n")
-        parts += [f"| `{each.name}` | {each.about} | `{each.file}` |\n" for each in datasets]
+        parts += [f"| `{each.name}` | {each.about} | {each.file} |\n" for each in datasets]
         parts += [columns(each) for each in datasets]
         parts.append("\n")
     return "".join(parts).rstrip() + "\n"
@@ -125,7 +126,8 @@ def columns(dataset: Dataset) -> str:
         rows.insert(0, (f"{fields.index.name} (index)", fields.index.dtype, False, fields.index.description))
     table = f"\n### {dataset.name}\n\n{about}\n\n| column | type | meaning |\n|---|---|---|\n"
     for name, dtype, nullable, description in rows:
-        table += f"| `{name}` | {dtype}{', can be missing' if nullable else ''} | {description or ''} |\n"
+        type_name = str(dtype).removesuffix("[pyarrow]").removesuffix("[ns]")
+        table += f"| `{name}` | {type_name}{', can be missing' if nullable else ''} | {description or ''} |\n"
     if issubclass(dataset.schema, VideoRows) and not fields.columns:
         table += "| all others | float | see above |\n"
     return table
