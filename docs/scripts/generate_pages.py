@@ -62,8 +62,8 @@ class Dataset:
         place = self.entry.get("filepath") or self.entry.get("path")
         if place is None:
             return "in memory"
-        suffix = self.entry.get("filename_suffix")
-        partition = "" if suffix is None else f"/<category>/<video>{suffix or '/1.jpg'}"
+        is_partitioned = "dataset" in self.entry
+        partition = f"/<category>/<video>{self.entry.get('filename_suffix', '/1.jpg')}" if is_partitioned else ""
         return f"`{re.sub(r'[$]{globals:.*?}+', 'data', str(place))}{partition}`"
 
     @property
