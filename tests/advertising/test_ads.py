@@ -83,7 +83,7 @@ def test_the_first_five_invalid_rows_are_reported() -> None:
 
 
 def test_a_category_of_the_corpus_without_ads_is_named() -> None:
-    with pytest.raises(ValueError, match=r"none for food, pets: add a long and a short ad for each, or remove"):
+    with pytest.raises(ValueError, match=r"no ads for food, pets: add a long and a short ad for each, or remove"):
         require_categories(assignment_ads(), ["pets", "cats", "food"])
 
 

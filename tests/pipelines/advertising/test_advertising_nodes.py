@@ -86,7 +86,7 @@ def test_without_a_table_ads_are_generated_for_the_categories_of_the_corpus() ->
 def test_a_table_must_have_ads_for_every_category_of_the_corpus() -> None:
     only_cats = generate_ads(["cats"], seed=0).astype("str")
 
-    with pytest.raises(ValueError, match="none for dogs"):
+    with pytest.raises(ValueError, match="no ads for dogs"):
         prepare_ads(only_cats, *corpus_of(["cats", "dogs"]), seed=1)
 
 
