@@ -17,7 +17,7 @@ IntArray = NDArray[np.int64]
 
 AD_COLUMNS: Final = list(Ads.to_schema().columns)
 KINDS: Final = ("long", "short")
-NUMBERS: Final = {
+NUMERIC_COLUMNS: Final = {
     "seconds": ("a number above 0", np.nextafter(0, 1), np.finfo(float).max),
     "watch_probability": ("a number from 0 to 1", 0.0, 1.0),
     "reward": ("a number of at least 0", 0.0, np.finfo(float).max),
@@ -110,7 +110,7 @@ def _invalid_rows(ads: pd.DataFrame) -> Iterator[str]:
         yield from (f"row {row} has no {name}: add one" for row in ads.index[empty])
     unknown = ads["kind"][~ads["kind"].isin(KINDS)]
     yield from (f"row {row} has the kind {kind!r}: it must be long or short" for row, kind in unknown.items())
-    for name, (required, lowest, highest) in NUMBERS.items():
+    for name, (required, lowest, highest) in NUMERIC_COLUMNS.items():
         invalid = ads[name][~pd.to_numeric(ads[name], errors="coerce").between(lowest, highest)]
         yield from (f"row {row} has the {name} {value!r}: it must be {required}" for row, value in invalid.items())
 

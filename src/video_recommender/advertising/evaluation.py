@@ -130,8 +130,8 @@ def evaluate_policies(
     """
     optimal = OptimalPolicy.solve(model)
     bound_sessions = round(BOUND_SESSIONS_SHARE * options.sessions)
-    reached, bound = bracket_optimum(model, optimal, bound_sessions, np.random.default_rng(seed))
-    of_bound = reached.sum() / bound.sum() if bound.sum() > 0 else np.nan
+    lower, upper = bracket_optimum(model, optimal, bound_sessions, np.random.default_rng(seed))
+    optimum_share_of_bound = lower.sum() / upper.sum() if upper.sum() > 0 else np.nan
     runs = {
         name: _simulate_runs(model, policy, options, seed) for name, policy in {OPTIMUM: optimal, **policies}.items()
     }
@@ -151,7 +151,7 @@ def evaluate_policies(
                 **_interval(revenues, "revenue"),
                 "share_of_optimum": shares.mean(),
                 **_interval(shares, "share"),
-                "share_of_bound": shares.mean() * of_bound,
+                "share_of_bound": shares.mean() * optimum_share_of_bound,
                 "watch_rate": sum(run.watched.sum() for run in totals) / shown,
                 "videos_per_session": shown / (options.runs * options.sessions),
             }

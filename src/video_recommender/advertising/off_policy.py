@@ -163,8 +163,7 @@ def estimate_value(
     Estimators:
 
     - `ips`: inverse propensity scores, per decision (Precup, Sutton and Singh 2000).
-    - `snips`: self-normalised (Swaminathan and Joachims 2015; for `session`, consistent weighted per-decision, Thomas
-      2015).
+    - `snips`: self-normalised (Swaminathan and Joachims 2015; for `session`, weighted per decision, Thomas 2015).
     - `doubly_robust`: the chain's value plus its weighted errors; consistent if the weights or the chain are right
       (Dudík et al. 2011, arXiv:1103.4601; Jiang and Li 2016, arXiv:1511.03722; Thomas and Brunskill 2016,
       arXiv:1604.00923; for `state`, Kallus and Uehara 2020, arXiv:1908.08526).
@@ -237,7 +236,7 @@ def estimate_value(
 
 
 def aggregate_states(steps: LoggedSteps, ads: int) -> tuple[AggregatedStates, ...]:
-    """Group states with similar reward and continuation of each ad, once for each fold held out."""
+    """Group states in which an ad has similar reward and continuation, once per held-out fold."""
     outcomes = np.column_stack([steps.reward, steps.continues])
     outcomes = outcomes / np.maximum(outcomes.std(axis=0), np.finfo(float).eps)
     return tuple(_fit_trees(steps.row % FOLDS == fold, steps, outcomes, ads) for fold in range(FOLDS))

@@ -28,7 +28,7 @@ class OptimalPolicy:
     """The optimal policy without annoyance, else a close approximation (see `bracket_optimum`).
 
     `values` has the expected return by taste (one entry without tastes), position, video, previous ad and its streak
-    (from 1), shape (tastes, positions + 1, videos, ads, streaks). It is empty without annoyance.
+    (from 1), if videos could repeat, shape (tastes, positions + 1, videos, ads, streaks); empty without annoyance.
     """
 
     values: FloatArray
@@ -74,13 +74,13 @@ def bracket_optimum(
     Returns:
         Expected revenue of the policy, and an upper bound for all policies, of each session, shape (sessions,).
     """
-    reached, bound = np.empty(sessions), np.empty(sessions)
+    lower, upper = np.empty(sessions), np.empty(sessions)
     for start in range(0, sessions, PATHS_PER_BATCH):
         rows = slice(start, min(start + PATHS_PER_BATCH, sessions))
         paths = _draw_paths(model, rows.stop - rows.start, rng)
-        reached[rows] = _reached(model, policy, paths)
-        bound[rows] = _bound(model, policy, paths) if policy.values.size else reached[rows]
-    return reached, bound
+        lower[rows] = _lower_bound(model, policy, paths)
+        upper[rows] = _upper_bound(model, policy, paths) if policy.values.size else lower[rows]
+    return lower, upper
 
 
 def _values(model: ViewerModel, taste: int) -> FloatArray:
@@ -141,7 +141,7 @@ def _at(model: ViewerModel, paths: Sessions, position: int) -> Sessions:
     return replace(fresh, video=video, position=np.full(len(paths), position), visited=visited, taste=paths.taste)
 
 
-def _reached(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
+def _lower_bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
     """Compute the expected revenue of the policy along each path, minus the penalty, which reduces the variance."""
     earned, is_active = np.zeros(len(paths)), np.ones(len(paths))
     last, streak, rows = np.full(len(paths), ABSENT), np.zeros(len(paths), np.int64), np.arange(len(paths))
@@ -158,8 +158,8 @@ def _reached(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> Floa
     return earned
 
 
-def _bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
-    """Compute the highest expected revenue along each path, which is known in advance, minus the penalty."""
+def _upper_bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
+    """Compute the highest expected revenue along each path if the path is known, minus the penalty."""
     stays = _stay_probability(model)
     next_values = np.zeros((len(paths), *stays.shape))
     for position in range(model.options.max_videos - 1, -1, -1):

@@ -17,7 +17,7 @@ from video_recommender.schemas import AdSessionLog
 class SimulationStep:
     """The n-th ad of every session that has one: session number, state before, index of the ad, and result.
 
-    `probabilities` has the action probabilities of the policy, shape (sessions, ads); others have (sessions,).
+    `probabilities` has the action probabilities of the policy, shape (sessions, ads); `session` and `ads` (sessions,).
     """
 
     session: IntArray
@@ -67,8 +67,8 @@ def simulate_steps(
         ads = draw_ads(probabilities, rng)
         result = model.show_ads(running, ads, rng)
         yield SimulationStep(numbers, running, probabilities, ads, result)
-        goes_on = ~result.is_over
-        running, numbers = result.sessions.take(goes_on), numbers[goes_on]
+        continues = ~result.is_over
+        running, numbers = result.sessions.take(continues), numbers[continues]
 
 
 def log_sessions(
@@ -83,8 +83,8 @@ def log_sessions(
         never = (step.probabilities <= 0).any(axis=0)
         if never.any():
             raise ValueError(
-                f"The policy shows ad {model.ads.ad_ids[int(never.argmax())]} with probability 0 in some states, which "
-                "the log must cover: add exploration, for example EpsilonMixedPolicy(policy, epsilon=0.1)"
+                f"The policy shows ad {model.ads.ad_ids[int(never.argmax())]} with probability 0 in some states, so "
+                "the log cannot cover it: add exploration, for example EpsilonMixedPolicy(policy, epsilon=0.1)"
             )
         columns = {
             "session": step.session + 1,
@@ -105,7 +105,7 @@ def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Session
     States are sorted by session and step; `taste` is -1 (unknown). Raises a ValueError if a step is missing, a session
     exceeds `max_videos`, or a video or an ad is unknown.
     """
-    ordered = _in_order(log, model)
+    ordered = _sort_steps(log, model)
     video, ad = indices_of(ordered["video_id"], model.video_ids), indices_of(ordered["ad_id"], model.ads.ad_ids)
     position = ordered["step"].to_numpy() - 1
     rows, is_first = np.arange(len(ordered)), position == 0
@@ -141,7 +141,7 @@ def indices_of(names: "pd.Series[str]", known: tuple[str, ...]) -> IntArray:
     return indices
 
 
-def _in_order(log: DataFrame[AdSessionLog], model: ViewerModel) -> pd.DataFrame:
+def _sort_steps(log: DataFrame[AdSessionLog], model: ViewerModel) -> pd.DataFrame:
     ordered = log.sort_values(["session", "step"], ignore_index=True)
     expected = ordered.groupby("session").cumcount() + 1
     if not expected.equals(ordered["step"]):

@@ -23,10 +23,9 @@ ABSENT = -1  # index that stands for no ad, no video or no taste
 LONGEST_STREAK_OBSERVED = 5
 OBSERVED_AXES = 32  # more axes let the agent memorise the corpus
 PROJECTION_WEIGHT = 0.1
-"""Scale of the projection relative to the category probabilities. Small, because an agent that relies on the projection
-overfits to the corpus."""
+"""Scale of the projection relative to the category probabilities. With a larger one, the agent overfits the corpus."""
 
-FULLY_LONG_S = 60.0  # `annoyance_long` is the probability for ads of at least this duration
+LONG_AD_S = 60.0  # `annoyance_long` is the probability for ads of at least this duration
 
 TASTE_LIFT = 1.5
 TASTE_DROP = 0.5
@@ -92,7 +91,7 @@ def categories_of_videos(
 def category_probabilities(
     category_predictions: DataFrame[CategoryPredictions], video_ids: Sequence[str], category_names: Sequence[str]
 ) -> FloatArray:
-    """Return the out-of-fold category probabilities of videos, shape (videos, categories); rows sum to 1.
+    """Return the out-of-fold category probabilities of videos, shape (videos, categories).
 
     Out-of-fold predictions are as uncertain as predictions for new videos, so the agent learns how reliable they are.
     The remaining probability is divided equally among the categories that are not predicted.
@@ -301,9 +300,9 @@ class ViewerModel:
         next_video = self._draw_next_videos(sessions, video_draw)
         truncated = stays & (sessions.position + 1 == self.options.max_videos)
         terminated = ~truncated & (~stays | (next_video == ABSENT))
-        goes_on = ~(terminated | truncated)
-        position = sessions.position + goes_on
-        video = np.where(goes_on, next_video, sessions.video)
+        continues = ~(terminated | truncated)
+        position = sessions.position + continues
+        video = np.where(continues, next_video, sessions.video)
         visited = sessions.visited.copy()
         visited[rows, position] = video
         return StepResult(
@@ -369,7 +368,7 @@ class ViewerModel:
     @cached_property
     def _stay_probability(self) -> FloatArray:
         """Probability that the viewer stays after an ad that does not repeat the previous one, shape (ads,)."""
-        length = np.minimum(self.ads.seconds / FULLY_LONG_S, 1)
+        length = np.minimum(self.ads.seconds / LONG_AD_S, 1)
         return np.asarray((1 - self.options.leave_probability) * (1 - self.options.annoyance_long * length))
 
     def _draw_next_videos(self, sessions: Sessions, draws: FloatArray) -> IntArray:

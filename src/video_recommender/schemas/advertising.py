@@ -41,7 +41,7 @@ class AdRecommendations(Table):
     video_id: Series[str] = pa.Field(unique=True, description="video that the viewer opens")
     ad_id: Series[str] = pa.Field(description="ad to show before the video")
     expected_reward: Series[float] = pa.Field(
-        ge=0, description="mean revenue of this ad here, in the currency of `ads`"
+        ge=0, description="mean revenue of the ad before this video, in the currency of `ads`"
     )
 
 
@@ -53,11 +53,11 @@ class AdLearningCurve(Table):
     sessions: Series[np.int64] = pa.Field(ge=0, description="number of sessions completed so far")
     earned: Series[float] = pa.Field(description="revenue so far, with exploration, in the currency of `ads`")
     revenue_per_session: Series[float] = pa.Field(
-        description="mean per session without exploration, in the currency of `ads`"
+        description="mean revenue per session without exploration, in the currency of `ads`"
     )
     standard_error: Series[float] = pa.Field(ge=0, description="standard error of `revenue_per_session`")
     regret: Series[float] = pa.Field(
-        nullable=True, description="optimal revenue of as many sessions minus `earned`, in its unit; empty in training"
+        nullable=True, description="revenue of the optimum in as many sessions minus `earned`; empty during training"
     )
 
 
@@ -70,7 +70,7 @@ class AdPolicyReport(Table):
     )
     runs: Series[int] = pa.Field(ge=2, description="number of simulation runs")
     sessions: Series[int] = pa.Field(ge=1, description="number of sessions per run")
-    revenue_per_session: Series[float] = pa.Field(ge=0, description="mean, in the currency of `ads`")
+    revenue_per_session: Series[float] = pa.Field(ge=0, description="mean revenue, in the currency of `ads`")
     revenue_low: Series[float] = pa.Field(description="lower end of the interval of `revenue_per_session`")
     revenue_high: Series[float] = pa.Field(description="upper end of the interval of `revenue_per_session`")
     share_of_optimum: Series[float] = pa.Field(nullable=True, ge=0, description="revenue divided by the optimum's")
@@ -97,7 +97,7 @@ class AdChoices(Table):
         nullable=True, ge=0, le=1, description="share of showings that are watched, 0 to 1; empty without showings"
     )
     revenue_per_showing: Series[float] = pa.Field(
-        nullable=True, ge=0, description="mean, in the currency of `ads`; empty without showings"
+        nullable=True, ge=0, description="mean revenue, in the currency of `ads`; empty without showings"
     )
 
     class Config:
@@ -131,7 +131,7 @@ class OffPolicyReport(Table):
         description="assumed effect of an ad on later steps: none, any, or only what the agent observes",
     )
     value: Series[float] = pa.Field(
-        nullable=True, description="estimated revenue per session, in the currency of `ads`; empty without matching ads"
+        nullable=True, description="estimated revenue per session, in the currency of `ads`; empty if not covered"
     )
     value_low: Series[float] = pa.Field(nullable=True, description="lower end of the interval of `value`")
     value_high: Series[float] = pa.Field(nullable=True, description="upper end of the interval of `value`")

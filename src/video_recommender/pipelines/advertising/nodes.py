@@ -140,8 +140,7 @@ def evaluate_ad_policies(
 ) -> DataFrame[AdPolicyReport]:
     """Evaluate the agents, simple policies and the optimum on all videos and on unseen videos.
 
-    For unseen videos, the deep Q-network is trained on two thirds of the videos, and all policies are evaluated on
-    the videos of the other groups.
+    For unseen videos, policies are evaluated on a third of the videos, after training the network on the others.
 
     Returns:
         A row per policy and choice of videos. With too few groups, there are no rows for unseen videos.
