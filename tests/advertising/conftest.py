@@ -1,4 +1,4 @@
-"""Viewers of the assignment's example, in every scenario."""
+"""Viewers of a generated corpus with the assignment's ads, in every scenario."""
 
 import pytest
 
@@ -13,11 +13,11 @@ EVERY_SCENARIO = {
 
 @pytest.fixture(scope="session")
 def viewers() -> ViewerModel:
-    """Viewers of 90 videos, 30 each of car races, cats and concerts, as in the assignment's example."""
+    """Return viewers of 90 videos: 30 each of car races, cats and concerts."""
     return example_viewers()
 
 
 @pytest.fixture(params=EVERY_SCENARIO.values(), ids=EVERY_SCENARIO.keys())
 def any_viewers(request) -> ViewerModel:
-    """The same in every scenario."""
+    """Return the same viewers in each scenario."""
     return example_viewers(options=request.param)

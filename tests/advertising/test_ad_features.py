@@ -1,4 +1,4 @@
-"""What the agent observes of a video."""
+"""The features of a video that agents observe."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def points(videos: list[str] = VIDEOS, axes: int = 6) -> pd.DataFrame:
     return pd.DataFrame(vectors, pd.Index(videos, name="video_id"), columns)
 
 
-def test_a_video_has_its_own_category_or_else_the_predicted_one_and_near_duplicates_are_excluded() -> None:
+def test_a_missing_category_is_replaced_by_the_predicted_one_and_near_duplicates_are_excluded() -> None:
     own = ["cats", "cats", "dogs", None, "cats"]
     corpus = pd.DataFrame({"video_id": VIDEOS, "category": own, "is_used": [True] * 4 + [False]})
     predictions = pd.DataFrame({"video_id": VIDEOS, "predicted_category": ["dogs", "cats", "dogs", "dogs", "cats"]})
@@ -48,7 +48,7 @@ def test_the_projection_weighs_less_than_the_category_probabilities() -> None:
     assert features[0] == pytest.approx([0.2, 0.8, 0.1, -0.1])
 
 
-def test_the_projection_keeps_the_directions_of_largest_variation_also_for_new_videos(monkeypatch) -> None:
+def test_the_projection_keeps_the_directions_of_largest_variation_for_new_videos_too(monkeypatch) -> None:
     monkeypatch.setattr(viewers, "OBSERVED_AXES", 3)
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(50, 3)) @ rng.normal(size=(3, 20))
@@ -70,7 +70,7 @@ def test_a_corpus_with_fewer_videos_than_axes_gets_one_direction_per_video(video
     assert VideoProjection.fit(few, seed=0).project(few).shape == (videos, videos)
 
 
-def test_points_of_another_object_space_are_rejected_with_what_to_run() -> None:
+def test_points_of_another_object_space_are_rejected_with_a_remedy() -> None:
     projection = VideoProjection.fit(points(), seed=0)
     others = points(axes=5)
 

@@ -1,4 +1,4 @@
-"""The first ad of a session, and why it is selected."""
+"""The ad for a video, and the ranking of all ads."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ POINTS = pd.DataFrame([[0.6, 0.8]], columns=["a", "b"])
 
 @pytest.fixture
 def corpus_viewers(viewers: ViewerModel) -> ViewerModel:
-    """The example's viewers, whose agent observes three category probabilities and two axes of object space."""
+    """Viewers with three category probabilities and two axes of object space as features."""
     features = np.zeros((len(viewers.video_ids), 5), np.float32)
     return replace(
         viewers, video_features=features, projection=VideoProjection(("a", "b"), np.eye(2, dtype=np.float32))
@@ -30,12 +30,12 @@ def corpus_viewers(viewers: ViewerModel) -> ViewerModel:
 
 
 def policy_with_values(viewers: ViewerModel, values: list[float]) -> QNetworkPolicy:
-    """An agent that estimates the same values of all ads in all states."""
+    """Return an agent that estimates these action values in all states."""
     observed = viewers.observe(viewers.start_sessions(1, np.random.default_rng(0))).shape[1]
     return QNetworkPolicy((np.zeros((observed, len(values)), np.float32),), (np.array(values, np.float32),))
 
 
-def test_each_video_gets_the_ad_that_earns_most_before_it(viewers) -> None:
+def test_each_video_gets_the_ad_with_the_highest_expected_reward(viewers) -> None:
     table = recommend_ads(viewers, OptimalPolicy.solve(viewers))
 
     best = {"cats": ("cats-long", 0.9), "concerts": ("concerts-long", 1.0), "car races": ("car-races-long", 0.8)}
@@ -57,7 +57,7 @@ def test_the_expected_reward_of_an_ad_is_its_mean_over_all_tastes(viewers) -> No
     assert table["cats/30"] == pytest.approx(3 * 0.3 * (1.5 + 0.5 + 0.5) / 3)
 
 
-def test_the_ranking_of_a_video_starts_with_its_recommended_ad_and_has_all_others_by_value(viewers) -> None:
+def test_the_ranking_starts_with_the_recommended_ad_and_is_sorted_by_value(viewers) -> None:
     policy = policy_with_values(viewers, [1, 5, 0, 4, 3, 2])
     recommended = recommend_ads(viewers, policy).set_index("video_id").loc["cats/30"]
 
@@ -70,7 +70,7 @@ def test_the_ranking_of_a_video_starts_with_its_recommended_ad_and_has_all_other
     assert cats_short.watch_probability == pytest.approx(0.7)
 
 
-def test_a_video_that_the_corpus_does_not_have_is_named(viewers) -> None:
+def test_a_video_that_is_not_in_the_corpus_is_named(viewers) -> None:
     with pytest.raises(ValueError, match="food/pie has no ad: run `kedro run --pipelines=advertising`"):
         rank_ads(viewers, policy_with_values(viewers, [0] * 6), "food/pie")
 
@@ -88,7 +88,7 @@ def test_a_new_video_gets_ads_by_its_category_probabilities(corpus_viewers) -> N
 
 
 def test_the_agent_observes_category_probabilities_and_projection_of_a_new_video(corpus_viewers) -> None:
-    """The agent's values are the first six observed numbers."""
+    """The agent's action values are the first six observed numbers."""
     weights = np.eye(corpus_viewers.observe(corpus_viewers.start_everywhere()).shape[1], 6, dtype=np.float32)
     policy = QNetworkPolicy((weights,), (np.zeros(6, np.float32),))
 
@@ -96,7 +96,7 @@ def test_the_agent_observes_category_probabilities_and_projection_of_a_new_video
 
     values = {choice.ad_id: choice.session_value for choice in ranked}
     observed = [values[ad] for ad in corpus_viewers.ads.ad_ids]
-    assert observed == pytest.approx([0, 0.75, 0.25, 0.06, 0.08, 0])  # car races, cats, concerts; a tenth of the point
+    assert observed == pytest.approx([0, 0.75, 0.25, 0.06, 0.08, 0])  # car races, cats, concerts; scaled point
 
 
 def test_points_of_another_object_space_cannot_be_ranked(viewers, corpus_viewers) -> None:
@@ -108,7 +108,7 @@ def test_points_of_another_object_space_cannot_be_ranked(viewers, corpus_viewers
     assert not can_rank_new_video(viewers, POINTS)
     with pytest.raises(ValueError, match="other axes"):
         rank_ads_for_new_video(corpus_viewers, policy, others, {})
-    with pytest.raises(ValueError, match="made-up corpus"):
+    with pytest.raises(ValueError, match="generated corpus"):
         rank_ads_for_new_video(viewers, policy, POINTS, {})
 
 

@@ -13,12 +13,12 @@ from video_recommender.advertising.environment import assignment_ads
 ASSIGNMENT = Path(__file__).parents[2] / "conf/base/assignment_ads.csv"
 
 
-def written() -> pd.DataFrame:
-    """The assignment's table as it is read from its file: all of it text."""
+def assignment_table() -> pd.DataFrame:
+    """Read the assignment's table as text, as the catalog does."""
     return pd.read_csv(ASSIGNMENT, dtype="str", keep_default_na=False)
 
 
-def test_the_configured_example_is_that_of_the_assignment() -> None:
+def test_the_example_file_has_the_ads_of_the_assignment() -> None:
     with ASSIGNMENT.open() as file:
         rows = {
             (row["category"], row["kind"]): tuple(
@@ -35,55 +35,55 @@ def test_the_configured_example_is_that_of_the_assignment() -> None:
         ("concerts", "long"): (30, 0.5, 2),
         ("concerts", "short"): (10, 0.9, 1),
     }
-    pd.testing.assert_frame_equal(check_ads(written()), assignment_ads())
+    pd.testing.assert_frame_equal(check_ads(assignment_table()), assignment_ads())
 
 
 @pytest.mark.parametrize(
-    ("row", "column", "value", "said"),
+    ("row", "column", "value", "message"),
     [
         (0, "watch_probability", "1.2", r"row 2 has the watch_probability '1\.2': it must be a number from 0 to 1"),
         (3, "watch_probability", "", r"row 5 has the watch_probability ''"),
         (1, "seconds", "0", r"row 3 has the seconds '0': it must be a number above 0"),
         (1, "seconds", "ten", r"row 3 has the seconds 'ten'"),
-        (5, "reward", "-1", r"row 7 has the reward '-1': it must be a number from 0"),
+        (5, "reward", "-1", r"row 7 has the reward '-1': it must be a number of at least 0"),
         (5, "reward", "inf", r"row 7 has the reward 'inf'"),
-        (2, "kind", "medium", r"row 4 has the kind 'medium': choose long or short"),
+        (2, "kind", "medium", r"row 4 has the kind 'medium': it must be long or short"),
         (2, "ad_id", " ", r"row 4 has no ad_id"),
         (4, "category", "", r"row 6 has no category"),
         (4, "ad_id", "cats-long", r"row 6 has the same ad_id as row 2: remove one"),
         (1, "kind", "long", r"row 3 has the same category and kind as row 2: remove one"),
     ],
 )
-def test_an_invalid_row_is_named_with_what_is_required(row, column, value, said) -> None:
-    ads = written()
+def test_an_invalid_row_is_named_with_what_is_required(row, column, value, message) -> None:
+    ads = assignment_table()
     ads.loc[row, column] = value
 
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         check_ads(ads)
 
 
-def test_a_category_with_one_ad_only_is_named_with_the_kind_that_is_missing() -> None:
+def test_a_category_with_only_one_ad_is_named_with_the_missing_kind() -> None:
     with pytest.raises(ValueError, match=r"concerts has only a long ad \(row 6\): add a short one"):
-        check_ads(written().drop(index=5))
+        check_ads(assignment_table().drop(index=5))
 
 
 def test_a_missing_column_is_named() -> None:
     with pytest.raises(ValueError, match=r"no column reward"):
-        check_ads(written().drop(columns="reward"))
+        check_ads(assignment_table().drop(columns="reward"))
 
 
-def test_an_empty_table_says_what_to_do() -> None:
+def test_an_empty_table_is_rejected_with_a_remedy() -> None:
     with pytest.raises(ValueError, match=r"no rows: add a long and a short ad"):
-        check_ads(written().head(0))
+        check_ads(assignment_table().head(0))
 
 
 def test_the_first_five_invalid_rows_are_reported() -> None:
     with pytest.raises(ValueError, match=r"row 6 has .*; and 1 more$"):
-        check_ads(written().assign(reward="free"))
+        check_ads(assignment_table().assign(reward="free"))
 
 
 def test_a_category_of_the_corpus_without_ads_is_named() -> None:
-    with pytest.raises(ValueError, match=r"none for food, pets: add a long and a short ad for each, or remove"):
+    with pytest.raises(ValueError, match=r"no ads for food, pets: add a long and a short ad for each, or remove"):
         require_categories(assignment_ads(), ["pets", "cats", "food"])
 
 
@@ -91,7 +91,7 @@ def test_ads_of_categories_without_videos_are_accepted() -> None:
     require_categories(assignment_ads(), ["cats"])
 
 
-def test_generated_ads_are_watched_less_and_earn_more_when_they_are_long() -> None:
+def test_generated_long_ads_are_watched_less_often_and_earn_more() -> None:
     ads = generate_ads([f"category {number}" for number in range(200)], seed=1).set_index(["category", "kind"])
     long, short = (ads.xs(kind, level="kind") for kind in ("long", "short"))
 
@@ -102,7 +102,7 @@ def test_generated_ads_are_watched_less_and_earn_more_when_they_are_long() -> No
     assert 0.2 < long_is_better.mean() < 0.8
 
 
-def test_generated_ads_of_a_category_do_not_depend_on_the_others() -> None:
+def test_generated_ads_of_a_category_do_not_depend_on_other_categories() -> None:
     alone, together = generate_ads(["cats"], seed=1), generate_ads(["birds", "cats", "dogs", "cats"], seed=1)
 
     pd.testing.assert_frame_equal(together[together["category"] == "cats"].reset_index(drop=True), alone)
@@ -110,7 +110,7 @@ def test_generated_ads_of_a_category_do_not_depend_on_the_others() -> None:
     assert not generate_ads(["cats"], seed=2).equals(alone)
 
 
-def test_the_inventory_holds_the_table_by_category_and_kind() -> None:
+def test_the_inventory_is_sorted_by_category_and_kind() -> None:
     shuffled = assignment_ads().sample(frac=1, random_state=0)
 
     inventory = AdInventory.from_table(shuffled)

@@ -1,4 +1,4 @@
-"""Both environments follow Gymnasium's API and agree with each other."""
+"""The single and the vector environment follow Gymnasium's API and agree with each other."""
 
 import re
 from dataclasses import replace
@@ -28,7 +28,7 @@ def test_the_environment_works_without_a_corpus() -> None:
 
 
 def play(env, seed: int) -> list[tuple]:
-    """A session with ads 0, 1, 2, …: what each step gave."""
+    """Run a session with the ads 0, 1, 2, … and return the result of each step."""
     env.reset(seed=seed)
     steps, over = [], False
     while not over:

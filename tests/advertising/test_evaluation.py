@@ -1,4 +1,4 @@
-"""The evaluation of policies."""
+"""Evaluation of policies, learning curves and plots."""
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ def test_intervals_cover_the_expected_revenue(viewers) -> None:
     rows = [report.set_index("policy").loc["random"] for report in reports]
     covered = sum(row["revenue_low"] <= truth <= row["revenue_high"] for row in rows)
 
-    assert covered >= 33  # of 40 at 95 %: fewer than that happens once in 700 times, were the seeds not fixed
+    assert covered >= 33  # of 40 at 95 %: fewer have a probability of 1 in 700
 
 
 def test_training_and_held_out_videos_share_no_group(viewers) -> None:

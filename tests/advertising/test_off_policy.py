@@ -32,9 +32,9 @@ from video_recommender.advertising.viewers import FloatArray, Sessions, ViewerMo
 from video_recommender.schemas import OffPolicyReport
 
 LOGGED = EpsilonMixedPolicy(KindPolicy("short"), 0.5)
-MORE_CHANCE = EpsilonMixedPolicy(KindPolicy("short"), 0.8)
+MORE_RANDOM = EpsilonMixedPolicy(KindPolicy("short"), 0.8)
 LOGS = 30
-ENOUGH = 23
+MIN_COVERING = 23
 """Fewer than 23 of 30 intervals with 95 % coverage cover the truth with a probability of 0.0001."""
 
 
@@ -76,8 +76,8 @@ def annoyed() -> ViewerModel:
 @pytest.fixture(scope="module")
 def many_estimates(annoyed: ViewerModel) -> pd.DataFrame:
     """Error of each estimate, and whether its interval covers the truth, in many logs of annoyed viewers."""
-    truth = true_value(annoyed, MORE_CHANCE)
-    reports = pd.concat(report(case_of(annoyed, MORE_CHANCE, 500, seed)) for seed in range(LOGS))
+    truth = true_value(annoyed, MORE_RANDOM)
+    reports = pd.concat(report(case_of(annoyed, MORE_RANDOM, 500, seed)) for seed in range(LOGS))
     return reports.assign(
         off=reports["value"] - truth, holds=(reports["value_low"] <= truth) & (truth <= reports["value_high"])
     )
@@ -89,7 +89,7 @@ def many_estimates(annoyed: ViewerModel) -> pd.DataFrame:
     ids=" ".join,
 )
 def test_intervals_cover_the_revenue_if_ads_annoy(many_estimates: pd.DataFrame, estimate: tuple[str, str]) -> None:
-    assert many_estimates.loc[estimate, "holds"].sum() >= ENOUGH
+    assert many_estimates.loc[estimate, "holds"].sum() >= MIN_COVERING
 
 
 def test_ignoring_consequences_is_biased_if_ads_annoy(many_estimates: pd.DataFrame) -> None:
@@ -131,13 +131,13 @@ def test_the_estimate_of_the_logged_policy_is_its_logged_revenue(viewers: Viewer
 
 
 def test_doubly_robust_estimates_tolerate_an_uninformative_chain(annoyed: ViewerModel) -> None:
-    case = case_of(annoyed, MORE_CHANCE, 3000, seed=3)
+    case = case_of(annoyed, MORE_RANDOM, 3000, seed=3)
     blind = replace(case.steps, observations=np.zeros((len(case.steps.ads), 1), np.float32))
 
     row = report(Case(blind, case.target)).loc[("doubly_robust", "session")]
 
     # 3.9 standard errors: fails with a probability of 0.0001
-    assert abs(row["value"] - true_value(annoyed, MORE_CHANCE)) < row["value_high"] - row["value_low"]
+    assert abs(row["value"] - true_value(annoyed, MORE_RANDOM)) < row["value_high"] - row["value_low"]
 
 
 def test_doubly_robust_estimates_tolerate_wrong_propensities_if_the_chain_is_right(viewers: ViewerModel) -> None:
@@ -153,7 +153,7 @@ def test_doubly_robust_estimates_tolerate_wrong_propensities_if_the_chain_is_rig
     assert values["doubly_robust", "none"] == pytest.approx(truth, rel=0.07)
 
 
-def test_the_chain_solves_a_session_that_is_known_by_hand() -> None:
+def test_the_chain_solves_a_session_that_is_computed_by_hand() -> None:
     """The first ad earns 1 and the session continues, the second earns 2 and it ends."""
     sessions = 4000
     steps = LoggedSteps(
@@ -200,7 +200,7 @@ def test_a_policy_that_reaches_states_without_log_data_is_logged_as_a_warning(
     log = log_sessions(annoyed, EpsilonMixedPolicy(KindPolicy("short"), 0.3), 3000, np.random.default_rng(10))
 
     with caplog.at_level(logging.WARNING):
-        evaluate_from_log(log, annoyed, {"long ads": KindPolicy("long"), "more chance": MORE_CHANCE})
+        evaluate_from_log(log, annoyed, {"long ads": KindPolicy("long"), "more random": MORE_RANDOM})
 
     warnings = [line for line in caplog.messages if "reaches states that the log hardly covers" in line]
     assert len(warnings) == 1
@@ -209,11 +209,11 @@ def test_a_policy_that_reaches_states_without_log_data_is_logged_as_a_warning(
 
 def test_several_policies_are_evaluated_from_a_log_in_any_order(viewers: ViewerModel) -> None:
     log = log_sessions(viewers, LOGGED, 100, np.random.default_rng(7))
-    policies = {"long ads": KindPolicy("long"), "chance": RandomPolicy()}
+    policies = {"long ads": KindPolicy("long"), "random": RandomPolicy()}
 
     estimates = evaluate_from_log(log, viewers, policies)
 
-    assert estimates.groupby("policy").size().to_dict() == {"chance": 7, "long ads": 7}
+    assert estimates.groupby("policy").size().to_dict() == {"random": 7, "long ads": 7}
     assert estimates.equals(evaluate_from_log(log.sample(frac=1, random_state=0), viewers, policies))
 
 
@@ -236,15 +236,15 @@ def test_a_policy_of_ads_that_were_never_shown_has_no_value(viewers: ViewerModel
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
         ({"propensity": np.zeros(20)}, "propensity"),
         ({"session": np.repeat(np.arange(10), 2)[::-1]}, "out of order"),
         ({"session": np.zeros(20, np.int64)}, "1 session"),
     ],
 )
-def test_an_invalid_log_is_rejected(change: dict, complaint: str) -> None:
-    whole = {
+def test_an_invalid_log_is_rejected(change: dict, message: str) -> None:
+    valid = {
         "session": np.repeat(np.arange(10), 2),
         "ads": np.zeros(20, np.int64),
         "propensity": np.ones(20),
@@ -252,12 +252,12 @@ def test_an_invalid_log_is_rejected(change: dict, complaint: str) -> None:
         "observations": np.zeros((20, 1), np.float32),
     }
 
-    with pytest.raises(ValueError, match=complaint):
-        LoggedSteps(**{**whole, **change})
+    with pytest.raises(ValueError, match=message):
+        LoggedSteps(**{**valid, **change})
 
 
 def test_action_probabilities_that_do_not_fit_the_log_are_rejected(viewers: ViewerModel) -> None:
     case = case_of(viewers, RandomPolicy(), 20, seed=9)
 
-    with pytest.raises(ValueError, match="Policy target must give one row"):
+    with pytest.raises(ValueError, match="Policy target must return one row"):
         report(Case(case.steps, case.target[:-1]))

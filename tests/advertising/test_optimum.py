@@ -1,4 +1,4 @@
-"""The optimum: exact where it can be computed by enumeration, and tightly bracketed elsewhere."""
+"""The optimum and its bounds, compared with enumeration and simulation."""
 
 from dataclasses import replace
 from functools import cache
@@ -16,10 +16,10 @@ from video_recommender.advertising.viewers import ABSENT, ViewerModel, ViewerOpt
 
 
 def six_videos() -> ViewerModel:
-    """Few enough videos to enumerate all histories of a session; every video recommends all others."""
-    asked = ViewerOptions(max_videos=5, annoyance_long=0.4, annoyance_repeat=0.4)
+    """Return viewers of so few videos that all histories of a session can be enumerated."""
+    options = ViewerOptions(max_videos=5, annoyance_long=0.4, annoyance_repeat=0.4)
     ads = AdInventory.from_table(generate_ads(["cats", "dogs"], seed=3))
-    model = example_viewers(ads, asked, videos_per_category=3)
+    model = example_viewers(ads, options, videos_per_category=3)
     return replace(model, similarity=np.random.default_rng(0).uniform(0.1, 1, model.similarity.shape))
 
 
@@ -54,7 +54,7 @@ def exact_optimum(model: ViewerModel) -> float:
     return float(np.mean([best((video,), ABSENT, 0) for video in range(len(model.video_ids))]))
 
 
-def test_the_optimum_of_the_example_is_known_by_hand(viewers) -> None:
+def test_the_optimal_ads_equal_those_computed_by_hand(viewers) -> None:
     sessions = viewers.start_sessions(3, np.random.default_rng(0), np.array([0, 30, 60]))
     categories = [viewers.category_names[viewers.video_category[video]] for video in (0, 30, 60)]
 
@@ -69,39 +69,39 @@ def test_the_optimum_of_the_example_is_known_by_hand(viewers) -> None:
 def test_without_annoyance_a_session_earns_the_best_ad_of_each_video(viewers) -> None:
     staying = replace(viewers, options=ViewerOptions(leave_probability=0.0, max_videos=1))
 
-    reached, bound = bracket_optimum(staying, OptimalPolicy.solve(staying), 30_000, np.random.default_rng(0))
+    lower, upper = bracket_optimum(staying, OptimalPolicy.solve(staying), 30_000, np.random.default_rng(0))
 
-    assert reached.tolist() == bound.tolist()
-    assert reached.mean() == pytest.approx((0.9 + 0.8 + 1.0) / 3, abs=5 * sem(reached))
+    assert lower.tolist() == upper.tolist()
+    assert lower.mean() == pytest.approx((0.9 + 0.8 + 1.0) / 3, abs=5 * sem(lower))
 
 
-def test_the_bracket_holds_the_exact_optimum_and_is_narrower_than_a_thousandth() -> None:
-    """The estimates may be off by 5 standard errors: one seed in 1.7 million would fail."""
+def test_the_bounds_enclose_the_exact_optimum_within_a_thousandth() -> None:
+    """5 standard errors are exceeded once in 1.7 million seeds."""
     model = six_videos()
     exact = exact_optimum(model)
 
-    reached, bound = bracket_optimum(model, OptimalPolicy.solve(model), 4000, np.random.default_rng(0))
+    lower, upper = bracket_optimum(model, OptimalPolicy.solve(model), 4000, np.random.default_rng(0))
 
-    assert reached.mean() - 5 * sem(reached) <= exact <= bound.mean() + 5 * sem(bound)
-    assert 0 <= bound.mean() - reached.mean() < 0.001 * exact
-    assert sem(bound) < 0.01 * exact
+    assert lower.mean() - 5 * sem(lower) <= exact <= upper.mean() + 5 * sem(upper)
+    assert 0 <= upper.mean() - lower.mean() < 0.001 * exact
+    assert sem(upper) < 0.01 * exact
 
 
-def test_simulated_sessions_earn_what_the_bracket_says_in_every_scenario(any_viewers) -> None:
+def test_simulated_revenue_agrees_with_the_bounds_in_every_scenario(any_viewers) -> None:
     """Two estimates of one value: 4.5 standard errors are exceeded once in 150,000 seeds."""
     policy = OptimalPolicy.solve(any_viewers)
-    reached, bound = bracket_optimum(any_viewers, policy, 2000, np.random.default_rng(0))
+    lower, upper = bracket_optimum(any_viewers, policy, 2000, np.random.default_rng(0))
     revenue = simulate(any_viewers, policy, 20_000, np.random.default_rng(1)).revenue
 
-    assert abs(revenue.mean() - reached.mean()) < 4.5 * np.hypot(sem(reached), sem(revenue))
-    assert bound.mean() - reached.mean() < 0.001 * reached.mean()
+    assert abs(revenue.mean() - lower.mean()) < 4.5 * np.hypot(sem(lower), sem(revenue))
+    assert upper.mean() - lower.mean() < 0.001 * lower.mean()
 
 
-def test_the_optimum_earns_more_than_chance_in_every_scenario(any_viewers) -> None:
+def test_the_optimum_earns_more_than_the_random_policy_in_every_scenario(any_viewers) -> None:
     best = simulate(any_viewers, OptimalPolicy.solve(any_viewers), 5000, np.random.default_rng(0)).revenue.mean()
-    chance = simulate(any_viewers, RandomPolicy(), 5000, np.random.default_rng(0)).revenue.mean()
+    random = simulate(any_viewers, RandomPolicy(), 5000, np.random.default_rng(0)).revenue.mean()
 
-    assert best > 1.2 * chance
+    assert best > 1.2 * random
 
 
 def test_planning_ahead_beats_the_highest_immediate_reward_if_ads_annoy() -> None:

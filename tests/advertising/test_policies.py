@@ -46,7 +46,7 @@ def test_the_short_ad_of_the_videos_category_is_shown(viewers, sessions) -> None
 
 
 def test_the_ad_with_the_highest_expected_reward_is_shown(viewers, sessions) -> None:
-    # 0.3 * 3 > 0.7 * 1 and 0.5 * 2 > 0.9 * 1; before car races 0.4 * 2 = 0.8 * 1, of which the first is taken
+    # 0.3 * 3 > 0.7 * 1 and 0.5 * 2 > 0.9 * 1; a tie before car races, 0.4 * 2 = 0.8 * 1: the first ad
     assert chosen_by_category(MatchedGreedyPolicy(), viewers, sessions) == {
         "car races": "car-races-long",
         "cats": "cats-long",
@@ -69,7 +69,7 @@ def test_ads_are_drawn_with_their_probabilities() -> None:
     assert drawn == pytest.approx(probabilities[0], abs=0.018)  # 5 standard deviations: wrong once in a million
 
 
-def test_an_ad_that_is_certain_is_always_drawn() -> None:
+def test_an_ad_with_probability_1_is_always_drawn() -> None:
     probabilities = np.eye(7)[np.repeat(np.arange(7), 100)]
 
     assert draw_ads(probabilities, np.random.default_rng(0)).tolist() == np.repeat(np.arange(7), 100).tolist()

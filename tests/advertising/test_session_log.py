@@ -36,14 +36,14 @@ def test_the_same_seed_gives_the_same_log(viewers: ViewerModel) -> None:
 def test_a_propensity_is_the_probability_of_the_shown_ad(viewers: ViewerModel) -> None:
     log = log_sessions(viewers, EpsilonMixedPolicy(MatchedGreedyPolicy(), 0.6), 500, np.random.default_rng(3))
 
-    assert sorted(set(log["propensity"].round(6))) == [0.1, 0.5]  # chance: 0.6 over 6 ads; the best one: 0.4 more
-    # 1 / propensity has the expectation 6, one for each ad: here ± 4.5 standard errors
+    assert sorted(set(log["propensity"].round(6))) == [0.1, 0.5]  # 0.6 / 6 at random, plus 0.4 for the greedy ad
+    # The expectation of 1 / propensity is the number of ads, 6
     odds = 1 / log["propensity"]
     assert odds.mean() == pytest.approx(6, abs=4.5 * odds.std() / np.sqrt(len(log)))
 
 
 def test_a_policy_that_never_shows_an_ad_cannot_be_logged(viewers: ViewerModel) -> None:
-    with pytest.raises(ValueError, match=r"never show ad car-races-long.*EpsilonMixedPolicy"):
+    with pytest.raises(ValueError, match=r"shows ad car-races-long with probability 0.*EpsilonMixedPolicy"):
         log_sessions(viewers, KindPolicy("short"), 10, np.random.default_rng(0))
 
 
@@ -71,7 +71,7 @@ def test_a_log_with_a_missing_step_is_rejected(viewers: ViewerModel) -> None:
     log = log_sessions(viewers, RandomPolicy(), 20, np.random.default_rng(6))
     session = log["session"][log["step"] == 3].iloc[0]
 
-    with pytest.raises(ValueError, match=f"Session {session} of the log lacks step 2"):
+    with pytest.raises(ValueError, match=f"Session {session} of the log has no step 2"):
         replay_sessions(log[(log["session"] != session) | (log["step"] != 2)], viewers)
 
 
@@ -88,5 +88,5 @@ def test_a_session_above_the_maximum_length_is_rejected(viewers: ViewerModel) ->
     log = log_sessions(viewers, RandomPolicy(), 20, np.random.default_rng(8))
     longer = log[log["session"] == 1].iloc[[0] * 31].assign(step=range(1, 32))
 
-    with pytest.raises(ValueError, match=r"31 videos.*after 30: raise advertising\.viewer\.max_videos"):
+    with pytest.raises(ValueError, match=r"31 videos.*after 30: increase advertising\.viewer\.max_videos"):
         replay_sessions(longer, viewers)

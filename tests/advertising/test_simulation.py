@@ -1,4 +1,4 @@
-"""Simulated sessions. Statistics may deviate by 4.5 standard errors: 1 seed in 150,000 would fail."""
+"""Simulated sessions. Statistics deviate by more than 4.5 standard errors for 1 seed in 150,000."""
 
 from dataclasses import fields
 
@@ -27,13 +27,13 @@ def test_totals_are_the_sum_over_steps(any_viewers) -> None:
 
 
 def test_a_session_keeps_its_number_until_it_is_over(viewers) -> None:
-    goes_on = np.arange(200)
+    continues = np.arange(200)
     for position, step in enumerate(simulate_steps(viewers, RandomPolicy(), 200, np.random.default_rng(1))):
-        assert step.session.tolist() == goes_on.tolist()
+        assert step.session.tolist() == continues.tolist()
         assert (step.before.position == position).all()
-        assert len(step.probabilities) == len(step.ads) == len(goes_on)
-        goes_on = step.session[~step.result.is_over]
-    assert not len(goes_on)
+        assert len(step.probabilities) == len(step.ads) == len(continues)
+        continues = step.session[~step.result.is_over]
+    assert not len(continues)
 
 
 def test_short_ads_are_watched_as_often_as_the_table_says(viewers) -> None:
@@ -48,7 +48,7 @@ def test_short_ads_are_watched_as_often_as_the_table_says(viewers) -> None:
 
 
 def test_sessions_have_the_expected_length(viewers) -> None:
-    """Who stays with 0.9 sees (1 - 0.9^30) / 0.1 = 9.58 of at most 30 videos, or less where all neighbours are seen."""
+    """At most (1 - 0.9^30) / 0.1 = 9.58 videos on average; fewer if all recommended videos have been seen."""
     videos = simulate(viewers, RandomPolicy(), 20_000, np.random.default_rng(3)).videos
 
     error = videos.std() / np.sqrt(len(videos))
@@ -57,9 +57,9 @@ def test_sessions_have_the_expected_length(viewers) -> None:
 
 def test_the_greedy_policy_beats_the_random_one(viewers) -> None:
     greedy = simulate(viewers, MatchedGreedyPolicy(), 2000, np.random.default_rng(4)).revenue.mean()
-    chance = simulate(viewers, RandomPolicy(), 2000, np.random.default_rng(4)).revenue.mean()
+    random = simulate(viewers, RandomPolicy(), 2000, np.random.default_rng(4)).revenue.mean()
 
-    assert greedy > 1.3 * chance
+    assert greedy > 1.3 * random
 
 
 def test_the_same_seed_gives_the_same_totals(any_viewers) -> None:

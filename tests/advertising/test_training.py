@@ -1,4 +1,4 @@
-"""What the agents learn on the assignment's example, with fixed seeds."""
+"""Training of the agents with the assignment's ads and fixed seeds."""
 
 import pickle
 import subprocess
@@ -46,7 +46,7 @@ def test_the_deep_network_learns_the_best_ads(viewers) -> None:
     assert shares(viewers, agent=trained.policy)["agent"] > 0.985
 
 
-def test_the_deep_network_learns_not_to_annoy(annoyed) -> None:
+def test_the_deep_network_learns_to_avoid_annoyance(annoyed) -> None:
     share = shares(annoyed, agent=train_deep_q_network(annoyed, AgentOptions(steps=300_000), seed=0).policy)
 
     assert share["agent"] > 0.96
@@ -54,7 +54,7 @@ def test_the_deep_network_learns_not_to_annoy(annoyed) -> None:
 
 
 @pytest.mark.parametrize("scenario", ["assignment", "annoyance"])
-def test_the_table_learns_the_best_ads_and_not_to_annoy(scenario) -> None:
+def test_tabular_q_learning_learns_the_best_ads_and_to_avoid_annoyance(scenario) -> None:
     viewers = example_viewers(options=SCENARIOS[scenario])
 
     trained = train_q_table(viewers, steps=1_000_000, seed=0)
@@ -62,7 +62,7 @@ def test_the_table_learns_the_best_ads_and_not_to_annoy(scenario) -> None:
     assert shares(viewers, table=trained.policy)["table"] > 0.98
 
 
-def test_the_bandit_learns_the_best_ads_but_not_that_they_annoy(viewers, annoyed) -> None:
+def test_the_bandit_learns_the_best_ads_but_not_to_avoid_annoyance(viewers, annoyed) -> None:
     bandit, annoying = (train_contextual_bandit(model, 50_000, seed=0).policy for model in (viewers, annoyed))
 
     assert shares(viewers, bandit=bandit)["bandit"] > 0.97
@@ -78,7 +78,7 @@ def test_the_bandit_learns_the_best_ads_but_not_that_they_annoy(viewers, annoyed
     ],
     ids=["deep network", "table", "bandit"],
 )
-def test_the_same_seed_gives_the_same_agent_and_another_one_another(train, annoyed) -> None:
+def test_the_same_seed_gives_the_same_agent_and_another_seed_another_agent(train, annoyed) -> None:
     first, again, other = (train(annoyed, seed) for seed in (3, 3, 4))
 
     assert pickle.dumps(first.policy) == pickle.dumps(again.policy) != pickle.dumps(other.policy)
@@ -96,10 +96,10 @@ def test_the_policy_equals_the_keras_model(viewers, untrained) -> None:
 
 def test_values_are_in_units_of_the_reward(viewers, untrained) -> None:
     ads = replace(viewers.ads, reward=10 * viewers.ads.reward)
-    dearer = train_deep_q_network(replace(viewers, ads=ads), FEW, seed=0)
+    with_higher_rewards = train_deep_q_network(replace(viewers, ads=ads), FEW, seed=0)
     observed = viewers.observe(viewers.start_sessions(50, np.random.default_rng(0)))
 
-    assert dearer.policy.action_values(observed) == pytest.approx(
+    assert with_higher_rewards.policy.action_values(observed) == pytest.approx(
         10 * untrained.policy.action_values(observed), abs=1e-3
     )
 

@@ -1,4 +1,4 @@
-"""Simulated viewers follow their probabilities, within 4.5 standard errors: 1 seed in 150,000 would fail."""
+"""Simulated viewers follow their probabilities within 4.5 standard errors, which 1 seed in 150,000 exceeds."""
 
 from dataclasses import fields, replace
 
@@ -27,9 +27,9 @@ def video_of(model: ViewerModel, category: str) -> int:
     return int(np.flatnonzero(model.video_category == model.category_names.index(category))[0])
 
 
-def assert_share(happened: np.ndarray, probability: float) -> None:
-    error = np.sqrt(probability * (1 - probability) / len(happened))
-    assert abs(happened.mean() - probability) <= ALLOWED_ERRORS * error
+def assert_share(outcomes: np.ndarray, probability: float) -> None:
+    error = np.sqrt(probability * (1 - probability) / len(outcomes))
+    assert abs(outcomes.mean() - probability) <= ALLOWED_ERRORS * error
 
 
 def test_viewers_continue_along_the_recommendations_in_proportion_to_similarity() -> None:
@@ -78,7 +78,7 @@ def test_ads_are_watched_as_often_as_the_table_says_and_half_as_often_before_oth
     assert shown.reward == pytest.approx(shown.watched * viewers.ads.reward[ad])
 
 
-def test_viewers_leave_with_their_probability_which_long_and_repeated_ads_raise() -> None:
+def test_long_and_repeated_ads_increase_the_probability_that_viewers_leave() -> None:
     model = example_viewers(options=ViewerOptions(annoyance_long=0.2, annoyance_repeat=0.3))
     ad = ad_of(model, "cats-long")
     fresh = at_video(model, 0)
@@ -95,17 +95,17 @@ def test_viewers_leave_with_their_probability_which_long_and_repeated_ads_raise(
         assert_share(shown.terminated, 1 - stays)
 
 
-def test_by_default_no_ad_changes_when_viewers_leave(viewers) -> None:
+def test_by_default_ads_do_not_change_when_viewers_leave(viewers) -> None:
     sessions = replace(at_video(viewers, 0, 5), last_ad=np.zeros(5, np.int64), streak=np.full(5, 9))
 
     assert viewers.leave_probability(sessions.last_ad, sessions.streak) == pytest.approx(0.1)
 
 
-def test_the_next_video_is_drawn_by_similarity_from_those_not_seen(viewers) -> None:
+def test_the_next_video_is_drawn_by_similarity_from_unseen_videos(viewers) -> None:
     similarity = viewers.similarity.copy()
     similarity[0] = np.arange(10)
     model = replace(viewers, similarity=similarity, options=ViewerOptions(leave_probability=0.0))
-    seen, unlike = viewers.neighbours[0, 9], viewers.neighbours[0, 0]
+    seen, dissimilar = viewers.neighbours[0, 9], viewers.neighbours[0, 0]
     sessions = at_video(model, 0)
     visited = sessions.visited.copy()
     visited[:, :2] = [seen, 0]
@@ -113,7 +113,7 @@ def test_the_next_video_is_drawn_by_similarity_from_those_not_seen(viewers) -> N
 
     following = model.show_ads(sessions, np.zeros(MANY, np.int64), np.random.default_rng(3)).sessions.video
 
-    assert not {seen, unlike} & set(following)
+    assert not {seen, dissimilar} & set(following)
     for weight, neighbour in zip(similarity[0, 1:9], viewers.neighbours[0, 1:9], strict=True):
         assert_share(following == neighbour, weight / similarity[0, :9].sum())
 
@@ -146,7 +146,7 @@ def test_no_session_has_a_video_twice_or_exceeds_its_maximum_length(any_viewers)
     assert max(lengths) <= longest
 
 
-def test_a_session_ends_where_nothing_is_recommended(viewers) -> None:
+def test_a_session_ends_if_no_video_is_recommended(viewers) -> None:
     model = replace(
         viewers, neighbours=np.full_like(viewers.neighbours, -1), options=ViewerOptions(leave_probability=0.0)
     )
@@ -156,7 +156,7 @@ def test_a_session_ends_where_nothing_is_recommended(viewers) -> None:
     assert shown.terminated.all()
 
 
-def test_a_taste_makes_ads_of_its_category_more_probable_up_to_1_and_all_others_less() -> None:
+def test_viewers_watch_ads_of_their_favourite_category_more_often_and_others_less() -> None:
     model = example_viewers(options=ViewerOptions(tastes=True))
     sessions = at_video(model, video_of(model, "concerts"), 3)
     sessions = replace(sessions, taste=np.array([model.category_names.index("concerts")] * 3))
@@ -243,12 +243,12 @@ def test_viewers_restricted_to_some_videos_see_no_others(viewers) -> None:
 
 
 def test_a_category_without_ads_is_named(viewers) -> None:
-    with pytest.raises(ValueError, match="food has no ad: add a long and a short one"):
+    with pytest.raises(ValueError, match="food has no ads: add a long and a short ad"):
         replace(viewers, category_names=(*viewers.category_names, "food"))
 
 
 def test_viewers_need_a_video(viewers) -> None:
-    with pytest.raises(ValueError, match="no video"):
+    with pytest.raises(ValueError, match="at least one video"):
         replace(viewers, video_ids=())
 
 

@@ -1,1 +1,1 @@
-"""Viewers, ads and the agents that select ads: the simulated environment, training and evaluation."""
+"""Ads, simulated viewers, and agents that select ads: environment, training and evaluation."""

@@ -17,19 +17,19 @@ IntArray = NDArray[np.int64]
 
 AD_COLUMNS: Final = list(Ads.to_schema().columns)
 KINDS: Final = ("long", "short")
-NUMBERS: Final = {
+NUMERIC_COLUMNS: Final = {
     "seconds": ("a number above 0", np.nextafter(0, 1), np.finfo(float).max),
     "watch_probability": ("a number from 0 to 1", 0.0, 1.0),
-    "reward": ("a number from 0", 0.0, np.finfo(float).max),
+    "reward": ("a number of at least 0", 0.0, np.finfo(float).max),
 }
-"""Requirement of each numeric column in words, with its lowest and highest value."""
+"""Requirement of each numeric column for messages, and its lowest and highest value."""
 
 MAX_REPORTED_PROBLEMS: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
 class AdInventory:
-    """The table `ads` (see the schema) as arrays of shape (ads,), ordered by category, then kind (long, short)."""
+    """The table `ads` (see its schema for units) as arrays of shape (ads,), sorted by category and kind."""
 
     ad_ids: tuple[str, ...]
     categories: tuple[str, ...]
@@ -40,7 +40,7 @@ class AdInventory:
 
     @classmethod
     def from_table(cls, ads: DataFrame[Ads]) -> Self:
-        """Convert the table, which may be in any order."""
+        """Convert the table; its rows may have any order."""
         ordered = ads.sort_values(["category", "kind"])
         return cls(
             ad_ids=tuple(ordered["ad_id"]),
@@ -53,7 +53,7 @@ class AdInventory:
 
     @property
     def category_names(self) -> tuple[str, ...]:
-        """The categories, each once."""
+        """Unique categories, in the order of the ads."""
         return tuple(dict.fromkeys(self.categories))
 
     def __len__(self) -> int:
@@ -61,10 +61,10 @@ class AdInventory:
 
 
 def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
-    """Validate the user's table of ads, whose numbers may be text; order it by category, then kind.
+    """Validate the user's table of ads, convert its text to numbers, and sort it by category and kind.
 
-    A ValueError names missing columns and the rows that are invalid, duplicated or missing, numbered as in a
-    spreadsheet: the header is row 1.
+    Raises:
+        ValueError: for missing, invalid or duplicated rows, numbered as in a spreadsheet (the header is row 1).
     """
     missing = [column for column in AD_COLUMNS if column not in ad_table]
     if missing:
@@ -78,19 +78,19 @@ def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
 
 
 def require_categories(ads: DataFrame[Ads], categories: Iterable[str]) -> None:
-    """Check that every category has ads; raise a ValueError that names those without."""
-    without = sorted(set(categories) - set(ads["category"]))
-    if without:
+    """Raise a ValueError that names the categories without ads, if there are any."""
+    missing = sorted(set(categories) - set(ads["category"]))
+    if missing:
         raise ValueError(
-            f"The table of ads has none for {', '.join(without)}: add a long and a short ad for each, or remove the "
+            f"The table of ads has no ads for {', '.join(missing)}: add a long and a short ad for each, or remove the "
             "table to use generated ads"
         )
 
 
 def generate_ads(categories: Iterable[str], seed: int) -> DataFrame[Ads]:
-    """Generate a long and a short ad for each category; they do not depend on the other categories.
+    """Generate a long and a short ad for each category, independent of the other categories.
 
-    The long ad is watched less often and earns more. Which of the two earns more on average varies by category.
+    The long ad has a lower watch probability and a higher reward. Which ad has the higher expected reward varies.
     """
     rows = [row for category in sorted(set(categories)) for row in _generate(category, seed)]
     return Ads.validate(pd.DataFrame(rows, columns=AD_COLUMNS))
@@ -107,10 +107,10 @@ def _generate(category: str, seed: int) -> Iterator[tuple[str, str, str, float, 
 def _invalid_rows(ads: pd.DataFrame) -> Iterator[str]:
     for name in ("ad_id", "category"):
         empty = ads[name].isna() | (ads[name].astype("str").str.strip() == "")
-        yield from (f"row {row} has no {name}: name one" for row in ads.index[empty])
+        yield from (f"row {row} has no {name}: add one" for row in ads.index[empty])
     unknown = ads["kind"][~ads["kind"].isin(KINDS)]
-    yield from (f"row {row} has the kind {kind!r}: choose long or short" for row, kind in unknown.items())
-    for name, (required, lowest, highest) in NUMBERS.items():
+    yield from (f"row {row} has the kind {kind!r}: it must be long or short" for row, kind in unknown.items())
+    for name, (required, lowest, highest) in NUMERIC_COLUMNS.items():
         invalid = ads[name][~pd.to_numeric(ads[name], errors="coerce").between(lowest, highest)]
         yield from (f"row {row} has the {name} {value!r}: it must be {required}" for row, value in invalid.items())
 

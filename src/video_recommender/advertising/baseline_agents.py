@@ -19,26 +19,26 @@ from video_recommender.advertising.evaluation import (
 from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import Sessions, ViewerModel
 
-MAX_STREAK = 5
-EPSILON = 0.3  # exploration rate of tabular Q-learning; as low as the deep Q-network's at the end
+MAX_STREAK = 5  # longer streaks share a state
+EPSILON = 0.3  # exploration rate of tabular Q-learning
 LEARNING_RATE_EXPONENT = 0.9
-"""The n-th update of a state has the learning rate n to the power of minus this. Below 1, so that early updates, made
-when later ads were still badly selected, lose weight (Even-Dar and Mansour 2003); 0.7 and 0.8 measured worse."""
-CONFIDENCE = 1.0  # width of the bandit's upper confidence bound in standard deviations, in units of the highest reward
+"""The n-th update of a table cell has the learning rate 1 / n^exponent. Below 1, early updates, whose targets are
+inaccurate, lose weight faster (Even-Dar and Mansour 2003)."""
+CONFIDENCE = 1.0  # width of the bandit's upper confidence bound, in standard deviations times the highest reward
 
 
 @dataclass(frozen=True, eq=False)
 class TablePolicy:
-    """Shows the ad with the highest action value.
+    """Shows the ad with the highest action value in a table.
 
-    `values` are by the video's category, the previous ad (the last index: none), its streak and the ad, shape
-    (categories, ads + 1, streaks + 1, ads).
+    `values` has the shape (categories, ads + 1, streaks + 1, ads): by category of the video, previous ad (last index:
+    none), its streak, and ad.
     """
 
     values: FloatArray
 
     def action_values(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
-        """Look up the estimated revenue from each ad to the end of the session, shape (sessions, ads)."""
+        """Look up the estimated return of each ad, in units of the reward, shape (sessions, ads)."""
         return np.asarray(self.values[_state(model, sessions)])
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
@@ -48,9 +48,9 @@ class TablePolicy:
 
 @dataclass(frozen=True, eq=False)
 class LinearPolicy:
-    """Shows the ad with the highest reward according to a linear function of the observation.
+    """Shows the ad with the highest immediate reward, estimated as a linear function of the observation.
 
-    `weights` have the shape (observed + 1, ads); the last row is the intercept.
+    `weights` has the shape (observed + 1, ads); the last row is the intercept.
     """
 
     weights: FloatArray
@@ -63,9 +63,9 @@ class LinearPolicy:
 def train_q_table(
     model: ViewerModel, steps: int, seed: int, on_evaluation: CurveCallback | None = None
 ) -> TrainedPolicy:
-    """Train a table of action values by Q-learning (Watkins and Dayan 1992).
+    """Train a table of action values by Q-learning (Watkins and Dayan 1992) for `steps` ads.
 
-    A state is the video's category, the previous ad and its streak. Without tastes, only the position is missing.
+    A state is the video's category, the previous ad and its streak. The discount factor is 1.
     """
     rng, ads = np.random.default_rng(seed), len(model.ads)
     values = np.zeros((len(model.category_names), ads + 1, MAX_STREAK + 1, ads))
@@ -83,7 +83,7 @@ def train_q_table(
         next_values = np.where(result.is_over, 0, policy.action_values(model, result.sessions).max(axis=1))
         cells = np.ravel_multi_index((*_state(model, sessions), actions), values.shape, mode="wrap")
         errors = result.reward + next_values - values.flat[cells]
-        # Sessions in the same state make one update with their mean temporal-difference error.
+        # Sessions in the same cell share one update: their mean temporal-difference error.
         updated, counts = np.unique(cells, return_counts=True)
         mean_errors = np.bincount(cells, errors)[updated] / counts
         updates.flat[updated] += 1
@@ -97,13 +97,13 @@ def train_q_table(
 def train_contextual_bandit(
     model: ViewerModel, steps: int, seed: int, on_evaluation: CurveCallback | None = None
 ) -> TrainedPolicy:
-    """Train LinUCB (Li et al. 2010, arXiv:1003.0146), which maximises the immediate reward only."""
+    """Train the contextual bandit LinUCB (Li et al. 2010, arXiv:1003.0146) for `steps` ads, on immediate rewards."""
     rng = np.random.default_rng(seed)
     reward_scale = float(model.ads.reward.max())
     learning_curve = LearningCurve(BANDIT, model, steps, seed, on_evaluation)
     sessions = model.start_sessions(PARALLEL_SESSIONS, rng)
     width = _contexts(model.observe(sessions)).shape[1]
-    # Ridge regression per ad: the moments are 1 + Σ x xᵀ, the reward sums Σ x · reward.
+    # Ridge regression per ad: the moments are I + Σ x xᵀ, the reward sums Σ x · reward.
     moments = np.tile(np.eye(width), (len(model.ads), 1, 1))
     reward_sums = np.zeros((len(model.ads), width))
     with threadpool_limits(1, "blas"):  # faster: the matrices are too small for several threads
@@ -125,7 +125,7 @@ def train_contextual_bandit(
 
 
 def _state(model: ViewerModel, sessions: Sessions) -> tuple[IntArray, IntArray, IntArray]:
-    """Return category, previous ad (-1: none) and streak of each session: the indices of its state in the table."""
+    """Return the indices of each session's state in the table: category, previous ad (-1: none) and streak."""
     return model.video_category[sessions.video], sessions.last_ad, np.minimum(sessions.streak, MAX_STREAK)
 
 

@@ -1,8 +1,7 @@
-"""A deep Q-network that learns from simulated sessions which ad to show. Read it from top to bottom.
+"""A deep Q-network (Mnih et al. 2015, doi:10.1038/nature14236), trained on simulated sessions.
 
-The agent follows Mnih et al. (2015, doi:10.1038/nature14236), with a replay buffer and a target network. It uses double
-Q-learning (van Hasselt et al. 2016, arXiv:1509.06461), updates the target network softly (Lillicrap et al. 2016,
-arXiv:1509.02971), and acts in many sessions at once.
+It has a replay buffer and a target network with soft updates (Lillicrap et al. 2016, arXiv:1509.02971), uses double
+Q-learning (van Hasselt et al. 2016, arXiv:1509.06461), and acts in many sessions in parallel.
 """
 
 from dataclasses import dataclass
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
     import keras
 
 FIRST_EPSILON, LAST_EPSILON = 1.0, 0.3
-"""Exploration rate. It stays high because many ads are nearly as good as the best and take many trials to separate."""
-EXPLORATION_SHARE = 0.5  # share of the training in which epsilon falls linearly from the first to the last
+"""Exploration rate (epsilon). Ads of nearly equal value need many samples to rank, so the last rate is high."""
+EXPLORATION_SHARE = 0.5  # share of the training in which epsilon decreases linearly
 BATCH_SIZE = 1024
-REPLAY_SIZE = 200_000
-TAU = 0.01  # soft-update rate of the target network
+REPLAY_SIZE = 200_000  # transitions
+TAU = 0.01  # soft-update rate (tau) of the target network
 COUNT_DEVIATION = 0.2
-"""Scale of all observed values but the video's features. Not their deviation under random ads: then each ad is rare,
-and as soon as the agent prefers one, its counts would saturate the network."""
+"""Standard deviation assumed for all observed values except the video's features. The deviation under random ads is
+too small: the counts of a preferred ad would saturate the network."""
 
 
 class AgentOptions(BaseModel, extra="forbid", frozen=True):
@@ -49,7 +48,7 @@ class AgentOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class TrainedAgent(TrainedPolicy):
-    """The trained agent; `network` is the policy as a Keras model, from observations to action values."""
+    """The trained agent; `network` maps observations to action values, in units of the reward."""
 
     policy: QNetworkPolicy
     network: "keras.Model"
@@ -57,9 +56,9 @@ class TrainedAgent(TrainedPolicy):
 
 @dataclass(frozen=True, eq=False)
 class Transitions:
-    """Transitions of the Markov decision process; `continues` is 1 if the session continues, else 0.
+    """Transitions: observations of shape (n, observed), all others (n,).
 
-    Observations have the shape (n, observed), all others (n,).
+    `rewards` are divided by the highest reward of an ad; `continues` is 1 if the session continues, else 0.
     """
 
     observations: NDArray[np.float32]
@@ -70,7 +69,7 @@ class Transitions:
 
 
 class ReplayBuffer:
-    """Ring buffer of the newest `size` transitions (Lin 1992)."""
+    """Replay buffer of the newest `size` transitions (Lin 1992)."""
 
     def __init__(self, size: int, observed: int) -> None:
         self._buffer = Transitions(
@@ -102,9 +101,9 @@ class ReplayBuffer:
 def train_deep_q_network(
     model: ViewerModel, options: AgentOptions, seed: int, on_evaluation: CurveCallback | None = None
 ) -> TrainedAgent:
-    """Train the agent on simulated viewers, of which it uses the observations and the highest reward of an ad.
+    """Train a deep Q-network on simulated sessions; the same seed gives the same agent on the same machine.
 
-    The same seed and viewers give the same agent on the same machine.
+    Training uses only the observations and rewards of the viewers, and the highest reward of an ad to scale them.
     """
     with suppress_stderr():
         import keras
@@ -124,7 +123,7 @@ def train_deep_q_network(
             *(keras.layers.Dense(units, "relu", name=f"hidden_{n}") for n, units in enumerate(options.hidden_units, 1)),
             keras.layers.Dense(ads, name="values"),
         ],
-        name="ad_network",  # explicit names: Keras would number layers by what else was built in this process
+        name="ad_network",  # all names are explicit: Keras numbers unnamed layers per process
     )
     target_network = keras.models.clone_model(network)
     target_network.set_weights(network.get_weights())
@@ -139,7 +138,7 @@ def train_deep_q_network(
         targets = rewards + options.discount * continues * next_values
         with tf.GradientTape() as tape:
             values = tf.gather(network(observations), actions, batch_dims=1)
-            # Squared error: it is minimal at the mean reward, whereas Huber's loss tends towards the median.
+            # Squared error, which is minimal at the mean return: the Huber loss is biased towards the median.
             loss = tf.reduce_mean((targets - values) ** 2)
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
         for slow, fast in zip(target_network.trainable_variables, network.trainable_variables, strict=True):
@@ -170,7 +169,7 @@ def train_deep_q_network(
 
 
 def _observation_scale(model: ViewerModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and deviation that normalise observations; all features share one deviation to keep their relative size."""
+    """Mean and standard deviation for normalisation; all features share one deviation to keep their relative size."""
     features = model.video_features
     width = model.observe(model.start_sessions(1, np.random.default_rng(0))).shape[1]
     mean, deviation = np.zeros(width, np.float32), np.full(width, COUNT_DEVIATION, np.float32)

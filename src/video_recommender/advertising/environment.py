@@ -1,4 +1,4 @@
-"""Simulated viewers as Gymnasium environments, to train agents of other libraries; and viewers of a made-up corpus.
+"""Gymnasium environments of the simulated viewers, and viewers of a generated corpus.
 
 >>> import gymnasium
 >>> import video_recommender.advertising.environment
@@ -30,15 +30,15 @@ SCENARIOS: Final[Mapping[str, ViewerOptions]] = {
     "annoyance": ViewerOptions(annoyance_long=0.2, annoyance_repeat=0.3),
     "tastes": ViewerOptions(tastes=True),
 }
-"""`assignment`: an ad affects only its own reward. `annoyance`: long and repeated ads make viewers leave. `tastes`:
-each viewer has a favourite category that the agent cannot observe."""
+"""Options by scenario. `assignment`: an ad affects only its own reward. `annoyance`: long and repeated ads make viewers
+leave. `tastes`: each viewer has a favourite category that the agent cannot observe."""
 
 NEIGHBOURS, AXES = 10, 32
-SPREAD = 0.6  # distance of videos from the centre of their category, which is at distance 1 from the origin
+SPREAD = 0.6  # expected distance of videos from the centre of their category, before normalisation
 
 
 def assignment_ads() -> DataFrame[Ads]:
-    """Return the ads of the assignment's example; before a car race both ads earn 0.8 on average."""
+    """Return the ads of the assignment. Before car races, both ads have an expected reward of 0.8."""
     rows = [
         ("cats-long", "cats", "long", 30, 0.3, 3),
         ("cats-short", "cats", "short", 10, 0.7, 1),
@@ -56,9 +56,9 @@ def example_viewers(
     videos_per_category: int = 30,
     seed: int | np.random.Generator = 0,
 ) -> ViewerModel:
-    """Draw viewers of a made-up corpus, by default for `assignment_ads` and with default options.
+    """Generate a corpus and its viewers, by default for `assignment_ads` and with default options.
 
-    The ads' categories are clusters, and each video recommends its nearest neighbours.
+    Each category of the ads is a cluster of unit vectors, and each video recommends its nearest neighbours by cosine.
     """
     ads, rng = ads or AdInventory.from_table(assignment_ads()), np.random.default_rng(seed)
     names = ads.category_names
@@ -85,10 +85,10 @@ def example_viewers(
 class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
     """One viewer's session: an ad is shown before each video.
 
-    Observation: see `ViewerModel.observe`. Action: index of the ad in `model.ads`. Reward: what the ad earns if it is
+    Observation: see `ViewerModel.observe`. Action: index of the ad in `model.ads`. Reward: the ad's reward if it is
     watched, else 0. Terminated: the viewer has left, or no unseen video is recommended. Truncated: `max_videos` were
-    seen. Info: `video`, and after a step `ad` and `watched`.
-    The viewers are by default those of the assignment's example. The render mode `ansi` describes the session in words.
+    seen. Info: `video`, and after a step `ad` and `watched`. The default `model` is `example_viewers()`. The render
+    mode `ansi` returns a line of text per ad.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}  # type: ignore[misc]
@@ -104,7 +104,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         self._lines: list[str] = []
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, Info]:
-        """Start a session at `options["video"]`, which must be in the corpus, or at a random video."""
+        """Start a session at the `video_id` in `options["video"]` (unknown: ValueError), or at a random video."""
         super().reset(seed=seed)
         first = (options or {}).get("video")
         if first is not None and first not in self.model.video_ids:
@@ -115,11 +115,11 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         return self.model.observe(self._sessions)[0], {"video": self._video(self._sessions)}
 
     def step(self, action: np.int64) -> tuple[Observation, SupportsFloat, bool, bool, Info]:
-        """Show the ad with this index."""
+        """Show the ad with the index `action`; an invalid index raises a ValueError."""
         if self._sessions is None:
             raise gymnasium.error.ResetNeeded("No session was started: call reset() first")
         if not self.action_space.contains(action):
-            raise ValueError(f"Unknown ad {action}: choose a whole number from 0 to {len(self.model.ads) - 1}")
+            raise ValueError(f"Unknown ad {action}: choose an index from 0 to {len(self.model.ads) - 1}")
         result = self.model.show_ads(self._sessions, np.array([action], np.int64), self.np_random)
         self._lines.append(self._describe(int(action), result))
         self._sessions = result.sessions
@@ -129,7 +129,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         return observation, float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0]), info
 
     def render(self) -> str | None:
-        """Describe the session so far, a line per ad; None without a render mode."""
+        """Return the session so far as text, a line per ad; None without a render mode."""
         return "\n".join(self._lines) if self.render_mode == "ansi" else None
 
     def _describe(self, ad: int, result: StepResult) -> str:
@@ -148,10 +148,10 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
 
 
 class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
-    """Many sessions at once in NumPy arrays: hundreds of thousands of steps a second.
+    """`num_envs` sessions in parallel, as arrays whose first axis is the session; see `AdPlacementEnv`.
 
-    A session that is over is replaced in the same step (`AutoresetMode.SAME_STEP`): the observation is that of the new
-    session, and `info["final_obs"]` has the last one of the old session if `info["_final_obs"]` is true.
+    A session that is over is replaced in the same step (`AutoresetMode.SAME_STEP`). Where `info["_final_obs"]` is true,
+    `info["final_obs"]` has the last observation of the old session, and the observation is from the new one.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # type: ignore[misc]
@@ -168,7 +168,7 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Observation, Info]:
-        """Start all sessions, which share one random generator."""
+        """Start all sessions with one shared random generator; a list of seeds raises a TypeError."""
         if isinstance(seed, list):
             raise TypeError("All sessions share one random generator: pass one seed instead of a list")
         super().reset(seed=seed)
@@ -176,12 +176,12 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
         return self.model.observe(self._sessions), {}
 
     def step(self, actions: IntArray) -> tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
-        """Show the ad with this index in each session."""
+        """Show one ad in each session; `actions` has the index of each ad, shape (num_envs,)."""
         if self._sessions is None:
             raise gymnasium.error.ResetNeeded("No sessions were started: call reset() first")
         ads = np.asarray(actions, np.int64)
         if ads.shape != (self.num_envs,) or ads.min() < 0 or ads.max() >= len(self.model.ads):
-            raise ValueError(f"Choose an ad from 0 to {len(self.model.ads) - 1} for each of {self.num_envs} sessions")
+            raise ValueError(f"Invalid ads: pass {self.num_envs} indices from 0 to {len(self.model.ads) - 1}")
         result = self.model.show_ads(self._sessions, ads, self.np_random)
         over = result.is_over
         info: Info = {}

@@ -1,4 +1,4 @@
-"""Evaluate policies by simulation: during training, and afterwards on the same sessions, relative to the optimum."""
+"""Evaluate policies by simulation: learning curves during training, and revenue relative to the optimum."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,27 +27,27 @@ LABELS = {AGENT: "deep Q-network", Q_TABLE: "tabular Q-learning", BANDIT: "LinUC
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2")
 
 PARALLEL_SESSIONS = 512
-"""Sessions that an agent acts in per round. More make rounds cheaper per ad, fewer allow more updates."""
-EVALUATIONS = 20
+"""Sessions per training round, each of which shows one ad. More sessions cost less per ad but give fewer updates."""
+EVALUATIONS = 20  # per training
 SESSIONS_PER_EVALUATION = 2000
 
 OPTIMUM = "optimum"
 CONFIDENCE = 0.95
-MIN_CHOICE_SHARE = 0.005
+MIN_CHOICE_SHARE = 0.005  # rarer ads are omitted
 FOLDS = 3  # one of three folds of the videos is held out to evaluate agents on unseen videos
 
 BOUND_SESSIONS_SHARE = 0.4
-"""Sessions for the bound, relative to those of a run: its error is smaller, as watching and leaving are not drawn."""
+"""Sessions for the upper bound, relative to a run: fewer suffice, because watching and leaving are not drawn."""
 
 CurveCallback: TypeAlias = Callable[[DataFrame[AdLearningCurve]], None]
-"""Receives the learning curve so far after each evaluation, for example to plot it during training."""
+"""Called with the learning curve so far after each evaluation, for example to plot it."""
 
 TrainPolicies: TypeAlias = Callable[[ViewerModel], Mapping[str, AdPolicy]]
-"""Trains policies on viewers; returns them by name."""
+"""Trains policies on viewers and returns them by name."""
 
 
 class AdEvaluationOptions(BaseModel, extra="forbid", frozen=True):
-    """How policies are evaluated (parameters_advertising.yml)."""
+    """Options of the evaluation of policies (parameters_advertising.yml)."""
 
     runs: Annotated[int, Field(ge=2)] = 10
     sessions: Annotated[int, Field(ge=5)] = 5000
@@ -55,17 +55,16 @@ class AdEvaluationOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class TrainedPolicy:
-    """A trained policy, which no longer explores, and its learning curve."""
+    """A trained policy, without exploration, and its learning curve."""
 
     policy: AdPolicy
     learning_curve: DataFrame[AdLearningCurve]
 
 
 class LearningCurve:
-    """Records what an agent earns during training, and evaluates it at regular intervals on the same sessions.
+    """Records the revenue of an agent during training, and evaluates its policy at regular intervals.
 
-    The training has `rounds` rounds, in which each of `PARALLEL_SESSIONS` sessions shows one ad: `steps` ads or a few
-    more in total.
+    `rounds` is the number of training rounds of `PARALLEL_SESSIONS` ads each, rounded up to at least `steps` ads.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class LearningCurve:
         self._rows: list[dict[str, str | float]] = []
 
     def record(self, number: int, result: StepResult, policy: Callable[[], AdPolicy]) -> None:
-        """Add the result of training round `number`, from 1; evaluate the policy learned so far if that is due."""
+        """Add the result of training round `number`, from 1, and evaluate the policy learned so far if it is due."""
         self._steps += len(result.reward)
         self._sessions += int(result.is_over.sum())
         self._earned += float(result.reward.sum())
@@ -103,12 +102,12 @@ class LearningCurve:
             self._on_evaluation(self.table())
 
     def table(self) -> DataFrame[AdLearningCurve]:
-        """Return a row per evaluation so far."""
+        """Return the learning curve so far, a row per evaluation."""
         return AdLearningCurve.validate(pd.DataFrame(self._rows))
 
 
 def reference_policies() -> Mapping[str, AdPolicy]:
-    """Return the simple policies that an agent should beat, by name."""
+    """Return the policies without training that agents are compared with, by name."""
     return {
         "random": RandomPolicy(),
         "always_short": KindPolicy("short"),
@@ -124,16 +123,15 @@ def evaluate_policies(
     seed: int,
     videos: Literal["all", "unseen"] = "all",
 ) -> DataFrame[AdPolicyReport]:
-    """Estimate revenue per session and share of the optimum of each policy, in sessions over `videos`.
+    """Simulate sessions under each policy and the optimum, and tabulate their revenue, the highest first.
 
-    All policies and the optimum meet the same viewers in the same runs, so shares are more precise than revenues.
-    Intervals are Student's over runs. If viewers have tastes, the optimum knows them and is an upper bound. The highest
-    revenue comes first.
+    All policies have the same random seeds, so shares are more precise than revenues. Intervals are 95 % Student's t
+    intervals over runs. If viewers have tastes, the optimum knows them and is an upper bound. `videos` is a label.
     """
     optimal = OptimalPolicy.solve(model)
     bound_sessions = round(BOUND_SESSIONS_SHARE * options.sessions)
-    reached, bound = bracket_optimum(model, optimal, bound_sessions, np.random.default_rng(seed))
-    of_bound = reached.sum() / bound.sum() if bound.sum() > 0 else np.nan
+    lower, upper = bracket_optimum(model, optimal, bound_sessions, np.random.default_rng(seed))
+    optimum_share_of_bound = lower.sum() / upper.sum() if upper.sum() > 0 else np.nan
     runs = {
         name: _simulate_runs(model, policy, options, seed) for name, policy in {OPTIMUM: optimal, **policies}.items()
     }
@@ -153,7 +151,7 @@ def evaluate_policies(
                 **_interval(revenues, "revenue"),
                 "share_of_optimum": shares.mean(),
                 **_interval(shares, "share"),
-                "share_of_bound": shares.mean() * of_bound,
+                "share_of_bound": shares.mean() * optimum_share_of_bound,
                 "watch_rate": sum(run.watched.sum() for run in totals) / shown,
                 "videos_per_session": shown / (options.runs * options.sessions),
             }
@@ -165,17 +163,17 @@ def evaluate_policies(
 def evaluate_on_unseen_videos(
     model: ViewerModel, groups: pd.Series, train: TrainPolicies, options: AdEvaluationOptions, seed: int
 ) -> DataFrame[AdPolicyReport]:
-    """Train policies on two thirds of the videos and evaluate them in sessions over the others."""
+    """Train policies on two thirds of the videos and evaluate them on the others; see `split_videos`."""
     seen, unseen = split_videos(model, groups, seed)
     policies = train(model.restrict_to(seen))
     return evaluate_policies(model.restrict_to(unseen), policies, options, seed, videos="unseen")
 
 
 def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntArray, IntArray]:
-    """Return the indices of the training videos, and of the third of the videos that is held out, both ascending.
+    """Return the indices of the videos for training and of the held-out third, both ascending.
 
     Groups are never split across folds, which prevents data leakage; `groups` has the group by `video_id`. Folds are
-    stratified by category if a category has enough videos.
+    stratified by category if a category has enough videos. Fewer than 3 groups raise a ValueError.
     """
     group = groups.loc[list(model.video_ids)].to_numpy()
     if len(set(group)) < FOLDS:
@@ -192,9 +190,9 @@ def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntA
 def tabulate_choices(
     model: ViewerModel, policy: AdPolicy, options: AdEvaluationOptions, seed: int
 ) -> DataFrame[AdChoices]:
-    """Tabulate which ads a policy shows before videos of each category, and how often they are watched.
+    """Tabulate the ads that a policy and the optimum show before videos of each category, and their watch rates.
 
-    Ads with a share below 0.5 %, of the policy and of the optimum, are omitted.
+    Ads with a share below 0.5 % of both are omitted.
     """
     runs = _simulate_runs(model, policy, options, seed)
     shown = np.sum([run.shown_by_category for run in runs], axis=0)
@@ -244,7 +242,7 @@ def plot_choices(choices: DataFrame[AdChoices]) -> go.Figure:
 
 
 def add_regret(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> DataFrame[AdLearningCurve]:
-    """Add the regret: how much more the optimum, with this revenue per session, earns in as many sessions."""
+    """Add the regret relative to the optimum, which earns `optimal_revenue` per session."""
     return AdLearningCurve.validate(curve.assign(regret=curve["sessions"] * optimal_revenue - curve["earned"]))
 
 
@@ -276,7 +274,7 @@ def plot_learning_curve(curve: DataFrame[AdLearningCurve], optimal_revenue: floa
 
 
 def _interval(values: FloatArray, name: str) -> dict[str, float]:
-    """Low and high end of the interval of the mean, as columns of the report."""
+    """Compute the ends of the interval of the mean, by column of the report."""
     error = float(values.std(ddof=1)) / np.sqrt(len(values))
     margin = error * float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
     return {f"{name}_low": float(values.mean()) - margin, f"{name}_high": float(values.mean()) + margin}

@@ -1,9 +1,9 @@
 """Off-policy evaluation: estimate the revenue of a policy from the log of another one.
 
-Doubly robust estimates need a model of the log: a Markov chain of aggregated states. A regression tree per ad groups
-states in which the ad earns and ends sessions similarly; value and state distribution of a policy then solve linear
-equations. Averages of logged steps cannot diverge, as linear functions may off policy (Gordon 1995; Ernst, Geurts and
-Wehenkel 2005). Estimates for a session come from sessions of other folds (cross-fitting; Chernozhukov et al. 2018).
+Doubly robust estimates need a model of the log: a Markov chain of aggregated states, which a regression tree per ad
+groups by reward and continuation. Linear equations give its values and state distribution under a policy. Averages of
+logged steps cannot diverge, unlike linear functions (Gordon 1995; Ernst, Geurts and Wehenkel 2005). Estimates for a
+session use other folds only (cross-fitting; Chernozhukov et al. 2018).
 """
 
 import logging
@@ -30,23 +30,23 @@ FOLDS = 5
 MIN_STEPS_PER_STATE = 25
 MAX_STATES_PER_AD = 64
 PRIOR_STEPS = 1.0
-"""Average steps added to each aggregated state, which continue like first steps, so that sessions can always end."""
+"""Average steps added to each aggregated state. They continue as sessions start, so that all sessions can end."""
 
 NORMAL_QUANTILE: Final = 1.959964  # 97.5 % quantile, for 95 % intervals
 
 MIN_EFFECTIVE_SESSIONS: Final = {"none": 100.0, "session": 1000.0, "state": 1000.0}
-"""By `consequences`. With fewer, intervals cover less than they should (benchmarks/off_policy.py)."""
+"""By `consequences`. With fewer, the coverage of the intervals is below 95 % (benchmarks/off_policy.py)."""
 
 MAX_IMBALANCE: Final = 2.0
-"""Above, the policy reaches states that the log hardly covers, where the Markov chain extrapolates."""
+"""Above this limit, the policy reaches states that the log hardly covers, where the Markov chain extrapolates."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoggedSteps:
-    """Whole sessions of a log, a step per ad shown, ordered by session and step.
+    """Complete sessions of a log, a step per ad shown, ordered by session and step.
 
-    `propensity` is the probability that the logged policy showed the ad. All arrays have the shape (steps,), only
-    `observations`, which are those before the ad, (steps, observed).
+    `propensity` is the probability with which the logged policy showed the ad. Arrays have the shape (steps,), and
+    `observations`, made before the ad, (steps, observed). Invalid values raise a ValueError.
     """
 
     session: IntArray
@@ -57,11 +57,11 @@ class LoggedSteps:
 
     def __post_init__(self) -> None:
         if not ((self.propensity > 0) & (self.propensity <= ROUNDING_LIMIT)).all():
-            raise ValueError("A propensity of the log is not in (0, 1]: log the probability of each shown ad")
+            raise ValueError("A propensity of the log is not in (0, 1]: log the probability of each ad shown")
         if (np.diff(self.session) < 0).any():
             raise ValueError("The steps of the log are out of order: sort them by session and step")
         if self.sessions < 2 * FOLDS:
-            raise ValueError(f"The log has {self.sessions} session(s): at least {2 * FOLDS} are needed")
+            raise ValueError(f"The log has {self.sessions} session(s): log at least {2 * FOLDS}")
 
     @cached_property
     def is_first(self) -> NDArray[np.bool_]:
@@ -98,10 +98,10 @@ class LoggedSteps:
 
 
 class AggregatedStates(NamedTuple):
-    """State-action pairs grouped by trees that were fitted without the sessions of one fold.
+    """State-action pairs, grouped by trees that were fitted without the sessions of one fold.
 
-    `is_held_out` marks the steps of that fold, shape (steps,). `of_ads` has the group of each ad in each step, shape
-    (steps, ads); different ads have different groups.
+    `is_held_out` marks the steps of that fold, shape (steps,). `of_ads` has the group of each step and ad, shape
+    (steps, ads); ads do not share groups.
     """
 
     is_held_out: NDArray[np.bool_]
@@ -113,11 +113,10 @@ class ChainEstimates(NamedTuple):
     """Cross-fitted estimates of the Markov chain under a target policy.
 
     Attributes:
-        reward, value: of each ad, immediately and with the rest of the session, shape (steps, ads).
+        reward, value: expected immediate reward and expected return of each ad, shape (steps, ads).
         density_ratio: frequency of the state and the logged ad under the target policy, divided by that in the log,
             shape (steps,).
-        imbalance: how far weighted observations before and after a step disagree, relative to their size: 0 if the
-            chain is right, above 1 if the policy reaches states that the log hardly covers.
+        imbalance: relative difference of weighted observations before and after a step; 0 if the chain is right.
     """
 
     reward: FloatArray
@@ -131,7 +130,7 @@ def evaluate_from_log(
 ) -> DataFrame[OffPolicyReport]:
     """Estimate the revenue of policies, by name, from the log of another policy; see `estimate_value`.
 
-    Policies must only use what agents observe. The viewers' behaviour in the model is not used.
+    Policies must use only what agents observe. A log that does not match the model raises a ValueError.
     """
     before = replay_sessions(log, model)
     ordered = log.sort_values(["session", "step"])
@@ -155,42 +154,44 @@ def estimate_value(
 ) -> DataFrame[OffPolicyReport]:
     """Estimate the revenue per session of a policy, with 95 % intervals, by several estimators.
 
-    Each makes one of these assumptions about the effect of an ad on the rest of its session (`consequences`):
+    Each estimate assumes one of these effects of an ad on the rest of its session (`consequences`):
 
-    - `none`: no effect; steps are weighted independently. Wrong if ads annoy, or if the policy depends on earlier ads.
-    - `session`: any effect; weights are products of the ratios of all steps so far, so their variance grows fast.
+    - `none`: no effect; steps are weighted independently. Biased if ads annoy, or if the policy depends on earlier ads.
+    - `session`: any effect; weights are products of the ratios of all steps so far, with high variance.
     - `state`: effects that the observation shows; weights are density ratios of aggregated states.
 
     Estimators:
 
     - `ips`: inverse propensity scores, per decision (Precup, Sutton and Singh 2000).
-    - `snips`: self-normalised (Swaminathan and Joachims 2015; for `session`, the consistent weighted per-decision
-      estimator of Thomas 2015, in which sessions that are over keep their weight).
-    - `doubly_robust`: the chain's value, corrected by its weighted errors; right if either the weights or the chain are
+    - `snips`: self-normalised (Swaminathan and Joachims 2015; for `session`, weighted per decision, Thomas 2015).
+    - `doubly_robust`: the chain's value plus its weighted errors; consistent if the weights or the chain are right
       (Dudík et al. 2011, arXiv:1103.4601; Jiang and Li 2016, arXiv:1511.03722; Thomas and Brunskill 2016,
       arXiv:1604.00923; for `state`, Kallus and Uehara 2020, arXiv:1908.08526).
 
     Every estimate is a mean over sessions (`snips`: linearised) with a normal interval from the standard error.
 
-    `folds` come from `aggregate_states` and are the same for all policies; `target` has the action probabilities of the
-    policy in each logged step, shape (steps, ads); rows sum to 1.
+    Args:
+        steps: the log.
+        folds: result of `aggregate_states`, the same for all policies.
+        target: action probabilities of the policy in each logged step, shape (steps, ads); rows sum to 1.
+        policy: name of the policy.
     """
     if len(target) != len(steps.ads) or not np.allclose(target.sum(axis=1), 1):
-        raise ValueError(f"Policy {policy} must give one row of probabilities that sum to 1 per logged step")
+        raise ValueError(f"Policy {policy} must return one row of probabilities that sum to 1 per logged step")
     ratio = steps.at_logged_ads(target) / steps.propensity
     chain = solve_chain(steps, folds, target)
-    # Products of the ratios up to each step, shape (sessions, most steps); the last one is repeated.
+    # Products of the ratios up to each step, shape (sessions, max steps); the last one is repeated.
     products = np.ones((steps.sessions, steps.position.max() + 1))
     products[steps.row, steps.position] = ratio
     products = products.cumprod(axis=1)
     # Frequency of each state and logged ad under the target policy, divided by that in the log.
     weights = {"none": ratio, "session": products[steps.row, steps.position], "state": chain.density_ratio}
-    # The same for states alone: each has the weight of the step before it, and first states have 1.
+    # Weights of states: that of the previous step; 1 for first states.
     state_weights = {name: np.where(steps.is_first, 1, np.roll(weight, 1)) for name, weight in weights.items()}
     state_weights["none"] = np.ones(len(ratio))
 
     def doubly_robust(consequences: str, predicted: FloatArray) -> FloatArray:
-        """Prediction of the chain plus its weighted error on the logged ads."""
+        """Add the weighted errors on the logged ads to the prediction of the chain, by session."""
         errors = weights[consequences] * (steps.reward - steps.at_logged_ads(predicted))
         return steps.sum_by_session(state_weights[consequences] * (target * predicted).sum(axis=1) + errors)
 
@@ -223,26 +224,26 @@ def estimate_value(
     table = pd.DataFrame(rows)
     for assumption, unreliable in table[~table["is_reliable"]].groupby("consequences"):
         logger.warning(
-            "The log is too small to evaluate %s with consequences `%s`: its %d sessions are worth %.0f%s. Log more "
-            "sessions, or evaluate a policy that is closer to the logged one",
+            "The log is too small to evaluate %s with consequences `%s`: it has %.0f effective sessions of %d%s. Log "
+            "more sessions, or evaluate a policy that is closer to the logged one",
             policy,
             assumption,
-            steps.sessions,
             unreliable["effective_sessions"].iloc[0],
+            steps.sessions,
             "" if is_covered[str(assumption)] else ", and the policy reaches states that the log hardly covers",
         )
     return OffPolicyReport.validate(table)
 
 
 def aggregate_states(steps: LoggedSteps, ads: int) -> tuple[AggregatedStates, ...]:
-    """Group states in which an ad earns and ends sessions similarly, once for each fold held out."""
+    """Group states in which an ad has similar reward and continuation, once per held-out fold."""
     outcomes = np.column_stack([steps.reward, steps.continues])
     outcomes = outcomes / np.maximum(outcomes.std(axis=0), np.finfo(float).eps)
     return tuple(_fit_trees(steps.row % FOLDS == fold, steps, outcomes, ads) for fold in range(FOLDS))
 
 
 def solve_chain(steps: LoggedSteps, folds: tuple[AggregatedStates, ...], target: FloatArray) -> ChainEstimates:
-    """Solve the Markov chain of aggregated states under the target policy, see `estimate_value`."""
+    """Solve the Markov chain of aggregated states under the target policy; see `estimate_value`."""
     reward, value, density_ratio = (np.empty(target.shape) for _ in range(3))
     for states in folds:
         held_out = states.of_ads[states.is_held_out]
@@ -256,7 +257,7 @@ def _fit_trees(is_held_out: NDArray[np.bool_], steps: LoggedSteps, outcomes: Flo
     of_ads, groups = np.empty((len(is_held_out), ads), np.int64), 0
     for ad in range(ads):
         rows = ~is_held_out & (steps.ads == ad)
-        leaves = np.zeros(len(is_held_out), np.int64)  # an ad that was never shown has one group
+        leaves = np.zeros(len(is_held_out), np.int64)  # one group for an ad that was never shown
         if rows.any():
             tree = DecisionTreeRegressor(
                 min_samples_leaf=MIN_STEPS_PER_STATE, max_leaf_nodes=MAX_STATES_PER_AD, random_state=0
@@ -270,7 +271,7 @@ def _fit_trees(is_held_out: NDArray[np.bool_], steps: LoggedSteps, outcomes: Flo
 def _solve(
     steps: LoggedSteps, states: AggregatedStates, target: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Reward, value and density ratio of each group, from the steps that are not held out."""
+    """Compute reward, value and density ratio of each group from the steps that are not held out."""
     used = ~states.is_held_out
     moving, starting = np.flatnonzero(used & steps.continues), np.flatnonzero(used & steps.is_first)
     state = steps.at_logged_ads(states.of_ads).astype(np.int64)
@@ -296,7 +297,7 @@ def _imbalance(steps: LoggedSteps, density_ratio: FloatArray) -> float:
 
 
 def _snips_of_steps(steps: LoggedSteps, ratio: FloatArray) -> FloatArray:
-    """Weighted mean reward of a step times the mean number of steps."""
+    """Compute, by session, the weighted mean reward of a step times the mean number of steps, linearised."""
     if not ratio.any():
         return np.full(steps.sessions, np.nan)
     mean = np.average(steps.reward, weights=ratio)
@@ -304,7 +305,7 @@ def _snips_of_steps(steps: LoggedSteps, ratio: FloatArray) -> FloatArray:
 
 
 def _snips_of_sessions(steps: LoggedSteps, products: FloatArray) -> FloatArray:
-    """Sum over positions of the weighted mean reward there."""
+    """Compute, by session, the sum over positions of the weighted mean reward, linearised."""
     if not products.any(axis=0).all():
         return np.full(steps.sessions, np.nan)
     rewards = np.zeros_like(products)
@@ -314,7 +315,7 @@ def _snips_of_sessions(steps: LoggedSteps, products: FloatArray) -> FloatArray:
 
 
 def _effective_share(weights: FloatArray) -> float:
-    """Effective sample size (Kish 1965) as a share of the log; 0 if all weights are 0."""
+    """Compute the effective sample size (Kish 1965) as a share of the log; 0 if all weights are 0."""
     squares = float((weights**2).mean())
     return float(weights.mean()) ** 2 / squares if squares else 0.0
 

@@ -1,16 +1,13 @@
-"""The optimum: the highest revenue that is possible if the viewers' behaviour is known.
+"""The optimum: the highest expected revenue per session if the viewers' behaviour is known.
 
-If ads do not annoy, the ad with the highest immediate reward is optimal. Otherwise the whole history of a session
-matters, because no video comes twice, and there are too many histories to enumerate. But the videos of a session do not
-depend on the ads, so the optimum can be bracketed closely:
+Without annoyance, the ad with the highest expected reward is optimal. With annoyance, exact backward induction is
+infeasible, because the state includes all visited videos. Close bounds exist:
 
-- from below by `OptimalPolicy`: backward induction (Bellman 1957) over position, video, previous ad and streak, as if
-  videos could repeat; when it selects an ad, it uses the true probabilities of the next video.
-- from above by information relaxation (Brown, Smith and Sun 2010, doi:10.1287/opre.1090.0796): a decision maker who
-  knows all future videos earns at least as much. A penalty with mean 0 under any policy without that knowledge charges
-  for what the knowledge is worth according to the values above.
+- Lower bound, `OptimalPolicy`: backward induction (Bellman 1957), with values that assume that videos can repeat.
+- Upper bound, information relaxation (Brown, Smith and Sun 2010, doi:10.1287/opre.1090.0796): a policy that knows all
+  future videos of the session, minus a penalty for this knowledge, whose mean is 0 for policies without it.
 
-If viewers have tastes, all of this knows them, which no agent does: then it is an upper bound, not the optimum.
+Both use the viewers' tastes, which agents cannot observe.
 """
 
 from dataclasses import dataclass, replace
@@ -23,23 +20,22 @@ from video_recommender.advertising.ads import FloatArray
 from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel
 
-PATHS_PER_BATCH = 256  # bounds the memory
+PATHS_PER_BATCH = 256  # limits the memory
 
 
 @dataclass(frozen=True, eq=False)
 class OptimalPolicy:
-    """Optimal if ads do not annoy, else close to the optimum (see `bracket_optimum`).
+    """The optimal policy without annoyance, else a close approximation (see `bracket_optimum`).
 
-    `values` is empty if ads do not annoy. Else it is the revenue from each position to the end of the session if videos
-    could repeat, shape (tastes, positions + 1, videos, ads, streaks), by the viewer's taste (one if viewers have none),
-    the previous ad and its streak (from 1).
+    `values` has the expected return by taste (one entry without tastes), position, video, previous ad and its streak
+    (from 1), if videos could repeat, shape (tastes, positions + 1, videos, ads, streaks); empty without annoyance.
     """
 
     values: FloatArray
 
     @classmethod
     def solve(cls, model: ViewerModel) -> Self:
-        """Compute the values: 8 bytes × tastes × `max_videos`² × videos × ads."""
+        """Solve for these viewers; the values need 8 bytes × tastes × `max_videos`² × videos × ads."""
         options = model.options
         if options.annoyance_long == options.annoyance_repeat == 0:
             return cls(np.empty(0))
@@ -55,7 +51,7 @@ class OptimalPolicy:
         return one_hot(earned.argmax(axis=1), len(model.ads))
 
     def _next_values(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
-        """Expected value of the next state after each ad if the viewer stays, shape (sessions, ads)."""
+        """Compute the expected value of the next state after each ad if the viewer stays, shape (sessions, ads)."""
         ads = np.arange(len(model.ads))
         repeats = np.where(ads == sessions.last_ad[:, np.newaxis], sessions.streak[:, np.newaxis], 0)
         values = self.values[
@@ -71,29 +67,29 @@ class OptimalPolicy:
 def bracket_optimum(
     model: ViewerModel, policy: OptimalPolicy, sessions: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Estimate the optimal revenue per session from below and from above, with the policy solved for these viewers.
+    """Estimate a lower and an upper bound of the optimal revenue per session, from a policy solved for these viewers.
 
     Only the videos and tastes of the sessions are drawn; expectations over watching and leaving are exact.
 
     Returns:
-        Expected revenue of the policy, and an upper bound of any policy, in each session, shape (sessions,).
+        Expected revenue of the policy, and an upper bound for all policies, of each session, shape (sessions,).
     """
-    reached, bound = np.empty(sessions), np.empty(sessions)
+    lower, upper = np.empty(sessions), np.empty(sessions)
     for start in range(0, sessions, PATHS_PER_BATCH):
         rows = slice(start, min(start + PATHS_PER_BATCH, sessions))
         paths = _draw_paths(model, rows.stop - rows.start, rng)
-        reached[rows] = _reached(model, policy, paths)
-        bound[rows] = _bound(model, policy, paths) if policy.values.size else reached[rows]
-    return reached, bound
+        lower[rows] = _lower_bound(model, policy, paths)
+        upper[rows] = _upper_bound(model, policy, paths) if policy.values.size else lower[rows]
+    return lower, upper
 
 
 def _values(model: ViewerModel, taste: int) -> FloatArray:
-    """The values of one taste, shape (positions + 1, videos, ads, streaks)."""
+    """Compute the values for one taste, shape (positions + 1, videos, ads, streaks)."""
     videos, ads, positions = len(model.video_ids), len(model.ads), model.options.max_videos
     stays = _stay_probability(model)
     everywhere = replace(model.start_everywhere(), taste=np.full(videos, taste))
     earned = model.expected_reward(everywhere)
-    # Probability of each next video by the current one if the viewer stays, shape (videos, videos).
+    # Transition probabilities between videos if the viewer stays, shape (videos, videos).
     probabilities = model.next_video_probability(everywhere)
     row, column = np.nonzero(probabilities)
     cells = (row, model.neighbours[row, column])
@@ -106,7 +102,7 @@ def _values(model: ViewerModel, taste: int) -> FloatArray:
 
 
 def _stay_probability(model: ViewerModel) -> FloatArray:
-    """Probability to stay after each ad by its streak, from 1; shape (ads, streaks)."""
+    """Return the probability that the viewer stays, by ad and its streak from 1, shape (ads, streaks)."""
     ads = len(model.ads)
     streaks = model.options.max_videos if model.options.annoyance_repeat else 1
     last, before = np.repeat(np.arange(ads), streaks), np.tile(np.arange(streaks), ads)
@@ -115,20 +111,20 @@ def _stay_probability(model: ViewerModel) -> FloatArray:
 
 
 def _best(earned: FloatArray) -> FloatArray:
-    """Maximise over the next ad: from action values by the ad and the streak that it then has to state values.
+    """Maximise action values over the next ad, shape (…, ads, streaks).
 
-    State values are by the previous ad and its streak. Both have the shape (…, ads, streaks).
+    `earned` is by the next ad and its new streak; the result is by the previous ad and its streak.
     """
     first_time = earned[..., 0]
     ranked = np.argsort(first_time, axis=-1)
     best, second = (np.take_along_axis(first_time, ranked[..., [-place]], axis=-1) for place in (1, 2))
     other = np.where(np.arange(first_time.shape[-1]) == ranked[..., [-1]], second, best)
-    again = np.concatenate([earned[..., 1:], earned[..., -1:]], axis=-1)  # the streak grows by 1, up to the largest
+    again = np.concatenate([earned[..., 1:], earned[..., -1:]], axis=-1)  # the streak increases by 1, up to the maximum
     return np.asarray(np.maximum(other[..., np.newaxis], again))
 
 
 def _draw_paths(model: ViewerModel, sessions: int, rng: np.random.Generator) -> Sessions:
-    """Sessions at their last video, of viewers who leave only when no unseen video is recommended."""
+    """Draw sessions to their last video, of viewers who leave only if no unseen video is recommended."""
     never_leave = {"leave_probability": 0.0, "annoyance_long": 0.0, "annoyance_repeat": 0.0}
     staying = replace(model, options=model.options.model_copy(update=never_leave))
     paths = staying.start_sessions(sessions, rng)
@@ -138,15 +134,15 @@ def _draw_paths(model: ViewerModel, sessions: int, rng: np.random.Generator) -> 
 
 
 def _at(model: ViewerModel, paths: Sessions, position: int) -> Sessions:
-    """The sessions at a position, without ads; the video is -1 if the session ended before."""
+    """Return the sessions at a position, without ads; the video is -1 if the session ended before."""
     fresh = model.start_sessions(len(paths), np.random.default_rng(0), paths.visited[:, 0].astype(np.int64))
     visited = np.where(np.arange(model.options.max_videos) <= position, paths.visited, ABSENT)
     video = paths.visited[:, position].astype(np.int64)
     return replace(fresh, video=video, position=np.full(len(paths), position), visited=visited, taste=paths.taste)
 
 
-def _reached(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
-    """Expected revenue of the policy along each path, minus the penalty, which reduces the variance."""
+def _lower_bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
+    """Compute the expected revenue of the policy along each path, minus the penalty, which reduces the variance."""
     earned, is_active = np.zeros(len(paths)), np.ones(len(paths))
     last, streak, rows = np.full(len(paths), ABSENT), np.zeros(len(paths), np.int64), np.arange(len(paths))
     for position in range(model.options.max_videos):
@@ -162,8 +158,8 @@ def _reached(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> Floa
     return earned
 
 
-def _bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
-    """Expected revenue along each path of a decision maker who knows the path, minus the penalty."""
+def _upper_bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
+    """Compute the highest expected revenue along each path if the path is known, minus the penalty."""
     stays = _stay_probability(model)
     next_values = np.zeros((len(paths), *stays.shape))
     for position in range(model.options.max_videos - 1, -1, -1):
@@ -175,7 +171,7 @@ def _bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatA
 
 
 def _penalty(model: ViewerModel, policy: OptimalPolicy, sessions: Sessions, paths: Sessions) -> FloatArray:
-    """Value of the path's next video minus that expected, by current ad and streak; shape (sessions, ads, streaks)."""
+    """Return the value of the next video minus its expectation, by ad and streak, shape (sessions, ads, streaks)."""
     position = int(sessions.position[0]) + 1
     values, taste = policy.values[:, position], sessions.taste
     after = values[taste[:, np.newaxis], model.neighbours[sessions.video]]

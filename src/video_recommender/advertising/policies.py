@@ -1,4 +1,4 @@
-"""Policies select the next ad: simple baselines, and the Q-network without Keras, which ranks ads for single videos."""
+"""Policies that select the next ad: simple baselines and the Q-network in NumPy; and rankings of the ads of a video."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ from video_recommender.schemas import VideoPoints
 
 
 class AdPolicy(Protocol):
-    """Selects an ad for every session.
+    """Selects the next ad of each session.
 
-    An agent uses `model.observe(sessions)`, the videos' categories and the rewards of the ads only. Policies that read
-    what the model hides, such as the watch probabilities, are references and say so.
+    Agents use only `model.observe(sessions)`, the videos' categories and the rewards of the ads. Policies that use
+    hidden properties of the viewers, such as watch probabilities, are references for comparison.
     """
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
@@ -47,9 +47,9 @@ class KindPolicy:
 
 @dataclass(frozen=True)
 class MatchedGreedyPolicy:
-    """Shows the ad of the video's category with the highest true expected reward: a reference.
+    """Shows the ad of the video's category with the highest expected reward: a reference, not an agent.
 
-    It is optimal if ads do not annoy and no ad of another category earns more.
+    It is optimal without annoyance and tastes if no ad of another category has a higher expected reward.
     """
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
@@ -60,7 +60,7 @@ class MatchedGreedyPolicy:
 
 @dataclass(frozen=True)
 class EpsilonMixedPolicy:
-    """Follows another policy, but shows a random ad with probability `epsilon`, so that a log covers all ads."""
+    """Shows a random ad with probability `epsilon`, else follows another policy; so a log covers all ads."""
 
     followed: AdPolicy
     epsilon: float
@@ -73,16 +73,16 @@ class EpsilonMixedPolicy:
 
 @dataclass(frozen=True, eq=False)
 class QNetworkPolicy:
-    """Shows the ad with the highest action value, computed by a Q-network in NumPy.
+    """Shows the ad with the highest action value of a Q-network, computed in NumPy.
 
-    A dense layer has weights of shape (inputs, outputs) and biases (outputs,); a ReLU follows all but the last.
+    Dense layers have weights of shape (inputs, outputs) and biases (outputs,). A ReLU follows each but the last.
     """
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
 
     def action_values(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Estimate the revenue from each ad to the end of the session, shape (sessions, ads)."""
+        """Estimate the return of each ad from now to the end of the session, shape (sessions, ads)."""
         hidden = observations
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = np.maximum(hidden @ weights + bias, 0)
@@ -95,10 +95,9 @@ class QNetworkPolicy:
 
 @dataclass(frozen=True)
 class AdChoice:
-    """An ad (see the table `ads`) and what it is expected to earn before one video.
+    """An ad (see the table `ads`) before one video, with its watch probability and expected reward there.
 
-    `reward` is earned if it is watched, `expected_reward` on average; `session_value` is the agent's estimate of the
-    revenue from this ad to the end of the session.
+    `session_value` is the agent's estimate of the return from this ad on, in units of `reward`.
     """
 
     ad_id: str
@@ -112,7 +111,7 @@ class AdChoice:
 
 
 def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple[AdChoice, ...]:
-    """Rank all ads before a video of the corpus: the selected ad first, then the others by `session_value`."""
+    """Rank all ads for a video of the corpus by `session_value`; an unknown video raises a ValueError."""
     if video_id not in model.video_ids:
         raise ValueError(f"Video {video_id} has no ad: run `kedro run --pipelines=advertising` again")
     video = model.video_ids.index(video_id)
@@ -124,12 +123,13 @@ def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple
 def rank_ads_for_new_video(
     model: ViewerModel, policy: QNetworkPolicy, points: DataFrame[VideoPoints], categories: Mapping[str, float]
 ) -> tuple[AdChoice, ...]:
-    """Rank all ads before a video that is not in the corpus, as `rank_ads` does, if `can_rank_new_video`.
+    """Rank all ads for a video that is not in the corpus, as `rank_ads` does.
 
-    `points` has one row; `categories` has the probability of each category, of which those without ads are ignored.
+    `points` has one row. `categories` has the probability of each category; categories without ads are ignored. If
+    `can_rank_new_video` is false, raises a ValueError.
     """
     if model.projection is None:
-        raise ValueError("These viewers have a made-up corpus without object space: use the catalog's `viewer_model`")
+        raise ValueError("Viewers of a generated corpus have no object space: load `viewer_model` from the catalog")
     probabilities = np.array([categories.get(name, 0.0) for name in model.category_names])
     with_new_video = replace(
         model,
@@ -145,21 +145,21 @@ def rank_ads_for_new_video(
 
 
 def can_rank_new_video(model: ViewerModel, points: DataFrame[VideoPoints]) -> bool:
-    """Check whether points are in the object space that the agent was trained with."""
+    """Return whether points are in the object space that the agent was trained with."""
     return model.projection is not None and model.projection.fits(points)
 
 
 def one_hot(selected: IntArray, ads: int) -> FloatArray:
-    """Put all probability on the selected ad of each session, shape (sessions, ads)."""
+    """Return probability 1 for the selected ad of each session and 0 for all others, shape (sessions, ads)."""
     probabilities = np.zeros((len(selected), ads))
     probabilities[np.arange(len(selected)), selected] = 1
     return probabilities
 
 
 def draw_ads(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Draw an ad per session from probabilities of shape (sessions, ads); uses one random number per session."""
+    """Draw an ad per session from probabilities of shape (sessions, ads), with one random number per session."""
     thresholds = probabilities.cumsum(axis=1)
-    # Scaled by the last threshold, which rounding may leave just below 1, so that no draw exceeds it.
+    # Scaled by the last threshold, which may be just below 1 because of rounding.
     draws = rng.random(len(probabilities)) * thresholds[:, -1]
     return np.asarray((draws[:, np.newaxis] >= thresholds).sum(axis=1))
 

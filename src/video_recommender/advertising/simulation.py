@@ -1,4 +1,4 @@
-"""Simulate whole sessions under a policy, log them, and reconstruct the states of the sessions from a log."""
+"""Simulate sessions under a policy, log them, and reconstruct the states of sessions from a log."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ from video_recommender.schemas import AdSessionLog
 
 @dataclass(frozen=True, eq=False)
 class SimulationStep:
-    """The n-th ad of every session that has one; the policy's `probabilities` have the shape (sessions, ads)."""
+    """The n-th ad of every session that has one: session number, state before, index of the ad, and result.
+
+    `probabilities` has the action probabilities of the policy, shape (sessions, ads); `session` and `ads` (sessions,).
+    """
 
     session: IntArray
     before: Sessions
@@ -26,7 +29,7 @@ class SimulationStep:
 
 @dataclass(frozen=True, eq=False)
 class SessionTotals:
-    """Revenue, videos (also the number of ads shown) and ads watched of each session.
+    """Revenue, number of videos (and of ads shown) and number of ads watched per session, shape (sessions,).
 
     `…_by_category`: how often each ad was shown and watched before videos of each category, shape (categories, ads).
     """
@@ -39,7 +42,7 @@ class SessionTotals:
 
 
 def simulate(model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random.Generator) -> SessionTotals:
-    """Simulate `sessions` whole sessions and compute their totals."""
+    """Simulate `sessions` sessions to their end and compute their totals."""
     revenue = np.zeros(sessions)
     videos, watched = np.zeros(sessions, np.int64), np.zeros(sessions, np.int64)
     by_category = np.zeros((2, len(model.category_names), len(model.ads)), np.int64)
@@ -56,7 +59,7 @@ def simulate(model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random
 def simulate_steps(
     model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random.Generator
 ) -> Iterator[SimulationStep]:
-    """Simulate `sessions` whole sessions, yielding the first ad of every session, then the second, and so on."""
+    """Simulate `sessions` sessions to their end; yield the first ads of all, then the second, and so on."""
     running = model.start_sessions(sessions, rng)
     numbers = np.arange(sessions)
     while len(running):
@@ -64,8 +67,8 @@ def simulate_steps(
         ads = draw_ads(probabilities, rng)
         result = model.show_ads(running, ads, rng)
         yield SimulationStep(numbers, running, probabilities, ads, result)
-        goes_on = ~result.is_over
-        running, numbers = result.sessions.take(goes_on), numbers[goes_on]
+        continues = ~result.is_over
+        running, numbers = result.sessions.take(continues), numbers[continues]
 
 
 def log_sessions(
@@ -73,15 +76,15 @@ def log_sessions(
 ) -> DataFrame[AdSessionLog]:
     """Simulate sessions and log every ad with its propensity, the probability that the policy shows it.
 
-    In every state the policy must show every ad with some probability, else a ValueError is raised.
+    If the policy shows an ad with probability 0 in any state, raises a ValueError.
     """
     tables = []
     for number, step in enumerate(simulate_steps(model, policy, sessions, rng), 1):
         never = (step.probabilities <= 0).any(axis=0)
         if never.any():
             raise ValueError(
-                f"The policy would sometimes never show ad {model.ads.ad_ids[int(never.argmax())]}, so that the log "
-                "has no information about it: add exploration, for example EpsilonMixedPolicy(policy, epsilon=0.1)"
+                f"The policy shows ad {model.ads.ad_ids[int(never.argmax())]} with probability 0 in some states, so "
+                "the log cannot cover it: add exploration, for example EpsilonMixedPolicy(policy, epsilon=0.1)"
             )
         columns = {
             "session": step.session + 1,
@@ -97,12 +100,12 @@ def log_sessions(
 
 
 def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Sessions:
-    """Reconstruct the state before each logged ad, so that any policy can compute its action probabilities there.
+    """Reconstruct the state before each logged ad, in which other policies can compute their action probabilities.
 
-    States are ordered by session and step; `taste` is unknown. Raises a ValueError if a step is missing, a session
+    States are sorted by session and step; `taste` is -1 (unknown). Raises a ValueError if a step is missing, a session
     exceeds `max_videos`, or a video or an ad is unknown.
     """
-    ordered = _in_order(log, model)
+    ordered = _sort_steps(log, model)
     video, ad = indices_of(ordered["video_id"], model.video_ids), indices_of(ordered["ad_id"], model.ads.ad_ids)
     position = ordered["step"].to_numpy() - 1
     rows, is_first = np.arange(len(ordered)), position == 0
@@ -127,7 +130,7 @@ def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Session
 
 
 def indices_of(names: "pd.Series[str]", known: tuple[str, ...]) -> IntArray:
-    """Look up the index of each `video_id` or `ad_id` of a log; raise a ValueError if one is unknown."""
+    """Look up the index of each `video_id` or `ad_id` of a log; an unknown one raises a ValueError."""
     indices = pd.Index(known).get_indexer(pd.Index(names)).astype(np.int64)
     if (indices < 0).any():
         unknown = names.iloc[int((indices < 0).argmax())]
@@ -138,18 +141,18 @@ def indices_of(names: "pd.Series[str]", known: tuple[str, ...]) -> IntArray:
     return indices
 
 
-def _in_order(log: DataFrame[AdSessionLog], model: ViewerModel) -> pd.DataFrame:
+def _sort_steps(log: DataFrame[AdSessionLog], model: ViewerModel) -> pd.DataFrame:
     ordered = log.sort_values(["session", "step"], ignore_index=True)
     expected = ordered.groupby("session").cumcount() + 1
     if not expected.equals(ordered["step"]):
         row = int((expected != ordered["step"]).to_numpy().argmax())
         raise ValueError(
-            f"Session {ordered['session'][row]} of the log lacks step {expected[row]}: log every ad, or remove the "
+            f"Session {ordered['session'][row]} of the log has no step {expected[row]}: log every ad, or remove the "
             "session"
         )
     if (longest := ordered["step"].max()) > model.options.max_videos:
         raise ValueError(
-            f"The log has a session of {longest} videos, but the model ends them after {model.options.max_videos}: "
-            "raise advertising.viewer.max_videos and run advertising again"
+            f"The log has a session of {longest} videos, but sessions end after {model.options.max_videos}: increase "
+            "advertising.viewer.max_videos and run `kedro run --pipelines=advertising` again"
         )
     return ordered

@@ -1,6 +1,6 @@
 """Simulated viewers: which ads they watch, when they leave, which video they open next, and what an agent observes.
 
-Together with the ads this is a Markov decision process. Many sessions run side by side as arrays.
+Viewers and ads form a Markov decision process. Sessions are simulated in parallel, as arrays.
 """
 
 from collections.abc import Sequence
@@ -23,21 +23,20 @@ ABSENT = -1  # index that stands for no ad, no video or no taste
 LONGEST_STREAK_OBSERVED = 5
 OBSERVED_AXES = 32  # more axes let the agent memorise the corpus
 PROJECTION_WEIGHT = 0.1
-"""Scale of the projection relative to the category probabilities, which prevents overfitting: on a held-out third of
-the demo the agent earns 0.82 of the optimum with the projection alone and 0.97 with both."""
+"""Scale of the projection relative to the category probabilities. With a larger one, the agent overfits the corpus."""
 
-FULLY_LONG_S = 60.0  # ads of this length or longer annoy by the full `annoyance_long`
+LONG_AD_S = 60.0  # `annoyance_long` is the probability for ads of at least this duration
 
 TASTE_LIFT = 1.5
 TASTE_DROP = 0.5
-"""Factors on the watch probability of ads of the viewer's favourite category and of all other ads. They make a wrong
-guess of the taste cost a factor of 3, so that observing what the viewer watched pays off."""
+"""Factors on the watch probability of ads of the viewer's favourite category and of all other ads. Their ratio is large
+enough that an agent profits from observing which ads the viewer watched."""
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class ViewerOptions(BaseModel, extra="forbid", frozen=True):
-    """How viewers react to ads (parameters_advertising.yml)."""
+    """Reactions of viewers to ads (parameters_advertising.yml)."""
 
     mismatch: Probability = 0.5
     leave_probability: Probability = 0.1
@@ -49,9 +48,9 @@ class ViewerOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class VideoProjection:
-    """Projects points in object space, with axes of these names, on the few directions of largest variation.
+    """Projection of points in object space on their directions of largest variation.
 
-    `directions` has orthonormal columns, shape (axes, observed axes).
+    `axes` are the names of the axes of object space; `directions` has orthonormal columns, shape (axes, observed axes).
     """
 
     axes: tuple[str, ...]
@@ -66,14 +65,14 @@ class VideoProjection:
         return cls(tuple(video_points.columns), decomposition.components_.T.astype(np.float32))
 
     def fits(self, video_points: DataFrame[VideoPoints]) -> bool:
-        """Check whether points have the axes that this was fitted to."""
+        """Return whether points have the axes that the projection was fitted to."""
         return tuple(video_points.columns) == self.axes
 
     def project(self, video_points: DataFrame[VideoPoints]) -> NDArray[np.float32]:
-        """Project points with the same axes, shape (videos, observed axes)."""
+        """Project points, shape (videos, observed axes); other axes than those of `fit` raise a ValueError."""
         if not self.fits(video_points):
             raise ValueError(
-                "The points have other axes than those that the ad agent was trained with: run feature_engineering, "
+                "The points have other axes than the ones that the ad agent was trained with: run feature_engineering, "
                 "recommendation and advertising again"
             )
         return np.asarray(video_points.to_numpy(np.float32) @ self.directions)
@@ -82,7 +81,7 @@ class VideoProjection:
 def categories_of_videos(
     corpus: DataFrame[Corpus], category_predictions: DataFrame[CategoryPredictions]
 ) -> "pd.Series[str]":
-    """Look up the category of every used video of the corpus, predicted if unknown, ordered by `video_id`."""
+    """Return the category of every used video of the corpus, the predicted one if unknown, sorted by `video_id`."""
     predicted = category_predictions.set_index("video_id")["predicted_category"].sort_index()
     described = corpus.set_index("video_id").reindex(predicted.index)
     categories = described["category"].fillna(predicted)[described["is_used"].fillna(False).astype(bool)]
@@ -92,10 +91,10 @@ def categories_of_videos(
 def category_probabilities(
     category_predictions: DataFrame[CategoryPredictions], video_ids: Sequence[str], category_names: Sequence[str]
 ) -> FloatArray:
-    """Look up the out-of-fold category probabilities of videos, shape (videos, categories).
+    """Return the out-of-fold category probabilities of videos, shape (videos, categories).
 
-    Out-of-fold predictions are as uncertain as those for new videos, so the agent learns how far to rely on them. The
-    probability of all but the predicted category is spread evenly.
+    Out-of-fold predictions are as uncertain as predictions for new videos, so the agent learns how reliable they are.
+    The remaining probability is divided equally among the categories that are not predicted.
     """
     predicted = category_predictions.set_index("video_id").loc[list(video_ids)]
     probability = predicted["probability"].to_numpy(np.float64)
@@ -108,22 +107,22 @@ def category_probabilities(
 
 
 def combine_features(probabilities: FloatArray, projected: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Join category probabilities and projected points, shape (videos, categories + observed axes)."""
+    """Join category probabilities and scaled projections, shape (videos, categories + observed axes)."""
     return np.hstack([probabilities, PROJECTION_WEIGHT * projected]).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Sessions:
-    """State of sessions, just before an ad is shown. The first axis of every array is the session.
+    """States of sessions before an ad is shown. The first axis of every array is the session.
 
     Attributes:
-        video: the video that follows the ad.
+        video: index of the video that follows the ad.
         position: number of videos seen before it.
-        last_ad: the previous ad or -1.
+        last_ad: index of the previous ad or -1.
         streak: how many times in a row the previous ad was shown.
         shown, watched: how often each ad was shown and watched, shape (sessions, ads).
-        visited: the videos so far in order, including `video`, padded with -1; shape (sessions, max_videos).
-        taste: the viewer's favourite category or -1, hidden from agents.
+        visited: indices of the videos so far in order, including `video`, padded with -1; shape (sessions, max_videos).
+        taste: index of the viewer's favourite category or -1, hidden from agents.
     """
 
     video: IntArray
@@ -149,10 +148,10 @@ class StepResult:
 
     Attributes:
         watched: whether the ad was watched, shape (sessions,).
-        reward: what the ad earned, 0 if it was not watched, shape (sessions,).
+        reward: revenue of the ad, 0 if it was not watched, shape (sessions,).
         terminated: the viewer left, or no unseen video is recommended; shape (sessions,).
-        truncated: the viewer would go on, but `max_videos` is reached; shape (sessions,).
-        sessions: the next states; sessions that are over stay at their last video.
+        truncated: the viewer stays, but `max_videos` is reached; shape (sessions,).
+        sessions: the next states; sessions that are over keep their last video.
     """
 
     watched: NDArray[np.bool_]
@@ -169,18 +168,18 @@ class StepResult:
 
 @dataclass(frozen=True, eq=False)
 class ViewerModel:
-    """The simulated viewers of a corpus, and what an agent observes of them.
+    """The simulated viewers of a corpus, and the observations of an agent.
 
-    An ad is shown before each video of a session. The viewer watches or skips it, sees the video, and leaves or
-    continues with one of the recommended videos that the session has not had.
+    An ad is shown before each video of a session. The viewer watches or skips the ad, watches the video, and leaves or
+    continues with a recommended video that is new in the session.
 
     Attributes:
         video_category: index of each video's category in `category_names`, shape (videos,).
-        category_names: the categories; each has ads.
-        video_features: what agents observe of each video, shape (videos, features).
+        category_names: the categories, each of which has ads.
+        video_features: observed features of each video, shape (videos, features).
         neighbours: indices of the videos recommended with each, padded with -1, shape (videos, k).
-        similarity: similarity of these, at least 0, shape (videos, k); the next video is drawn in proportion.
-        projection: computes features of new videos; None for a made-up corpus.
+        similarity: weights of the neighbours when the next video is drawn, at least 0, shape (videos, k).
+        projection: projection of object space for new videos; None for a generated corpus.
     """
 
     video_ids: tuple[str, ...]
@@ -195,10 +194,10 @@ class ViewerModel:
 
     def __post_init__(self) -> None:
         if not self.video_ids:
-            raise ValueError("There is no video to show ads with: add videos and run the stages before advertising")
+            raise ValueError("Advertising needs at least one video: add videos to the source and run `kedro run`")
         without_ads = sorted(set(self.category_names) - set(self.ads.categories))
         if without_ads:
-            raise ValueError(f"Category {without_ads[0]} has no ad: add a long and a short one to the table of ads")
+            raise ValueError(f"Category {without_ads[0]} has no ads: add a long and a short ad to the table of ads")
 
     @classmethod
     def from_recommendations(
@@ -210,10 +209,10 @@ class ViewerModel:
         options: ViewerOptions,
         projection: VideoProjection | None = None,
     ) -> Self:
-        """Build viewers who continue from each video to the videos that are recommended with it.
+        """Build viewers who continue from each video to one of its recommended videos.
 
-        `categories` has the category by `video_id`, in the order of `video_features`; recommendations of and with
-        other videos are ignored.
+        `categories` has the category by `video_id`, in the order of `video_features`. Recommendations of and for other
+        videos are ignored.
         """
         video = categories.index.get_indexer(pd.Index(recommendations["video_id"]))
         recommended = categories.index.get_indexer(pd.Index(recommendations["recommended_video_id"]))
@@ -222,7 +221,7 @@ class ViewerModel:
         shape = (len(categories), int(column.max(initial=0)) + 1)
         neighbours, similarity = np.full(shape, ABSENT), np.zeros(shape)
         neighbours[video[known], column[known]] = recommended[known]
-        # Weights cannot be negative, so opposite videos count as unrelated.
+        # Weights cannot be negative.
         similarity[video[known], column[known]] = recommendations["similarity"].to_numpy(np.float64)[known].clip(0)
         return cls(
             video_ids=tuple(categories.index),
@@ -237,7 +236,7 @@ class ViewerModel:
         )
 
     def start_sessions(self, sessions: int, rng: np.random.Generator, videos: IntArray | None = None) -> Sessions:
-        """Start sessions at `videos`, shape (sessions,), or at videos drawn uniformly."""
+        """Start sessions at the indices `videos`, shape (sessions,), or at videos drawn uniformly."""
         first = rng.integers(len(self.video_ids), size=sessions) if videos is None else np.asarray(videos, np.int64)
         visited = np.full((sessions, self.options.max_videos), ABSENT, np.int32)
         visited[:, 0] = first
@@ -255,11 +254,11 @@ class ViewerModel:
         )
 
     def start_everywhere(self) -> Sessions:
-        """Start one session at each video, in the order of `video_ids`, with random tastes."""
+        """Start a session at each video, in the order of `video_ids`, with random tastes and a fixed seed."""
         return self.start_sessions(len(self.video_ids), np.random.default_rng(0), np.arange(len(self.video_ids)))
 
     def replace_finished(self, result: StepResult, rng: np.random.Generator) -> Sessions:
-        """Return the next states of a step, with a new session in place of each that is over."""
+        """Return the next states of a step, in which new sessions replace those that are over."""
         arrivals = self.start_sessions(int(result.is_over.sum()), rng)
         columns = {field.name: getattr(result.sessions, field.name).copy() for field in fields(Sessions)}
         for name, values in columns.items():
@@ -267,7 +266,7 @@ class ViewerModel:
         return Sessions(**columns)
 
     def watch_probability(self, sessions: Sessions) -> FloatArray:
-        """Return the probability that each ad would be watched now, shape (sessions, ads)."""
+        """Return the probability that each ad is watched if it is shown now, shape (sessions, ads)."""
         return self._watch_table[sessions.taste, self.video_category[sessions.video]]
 
     def watch_probability_by_category(self) -> FloatArray:
@@ -276,7 +275,7 @@ class ViewerModel:
         return np.asarray(with_taste.mean(axis=0) if self.options.tastes else without)
 
     def expected_reward(self, sessions: Sessions) -> FloatArray:
-        """Return the expected reward of each ad now, shape (sessions, ads)."""
+        """Return the expected immediate reward of each ad, shape (sessions, ads)."""
         return self.watch_probability(sessions) * self.ads.reward
 
     def leave_probability(self, last_ad: IntArray, streak: IntArray) -> FloatArray:
@@ -301,9 +300,9 @@ class ViewerModel:
         next_video = self._draw_next_videos(sessions, video_draw)
         truncated = stays & (sessions.position + 1 == self.options.max_videos)
         terminated = ~truncated & (~stays | (next_video == ABSENT))
-        goes_on = ~(terminated | truncated)
-        position = sessions.position + goes_on
-        video = np.where(goes_on, next_video, sessions.video)
+        continues = ~(terminated | truncated)
+        position = sessions.position + continues
+        video = np.where(continues, next_video, sessions.video)
         visited = sessions.visited.copy()
         visited[rows, position] = video
         return StepResult(
@@ -315,19 +314,19 @@ class ViewerModel:
         )
 
     def next_video_probability(self, sessions: Sessions) -> FloatArray:
-        """Compute the probability of each neighbour to come next if the viewer stays, shape (sessions, k).
+        """Compute the probability that each neighbour is the next video if the viewer stays, shape (sessions, k).
 
-        Rows sum to 1, or to 0 if the session has had all neighbours.
+        Rows sum to 1, or to 0 if the session has visited all neighbours.
         """
         weights = self._next_video_weights(sessions)
         total = weights.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(weights, total, out=np.zeros_like(weights), where=total > 0))
 
     def observe(self, sessions: Sessions) -> NDArray[np.float32]:
-        """Build the observations, all that an agent may use, shape (sessions, features + 1 + 3 * ads).
+        """Return the observations of an agent, shape (sessions, features + 1 + 3 * ads).
 
-        These are features of the video; share of `max_videos` seen; per ad, length of its current streak divided by 5,
-        at most 1; per ad, how often it was shown, and how often it was watched, both divided by `max_videos`.
+        They are the features of the video; the share of `max_videos` seen; per ad, its current streak divided by 5, at
+        most 1; per ad, how often it was shown, and how often it was watched, both divided by `max_videos`.
         """
         features, ads, longest = self.video_features.shape[1], len(self.ads), self.options.max_videos
         observed = np.zeros((len(sessions), features + 1 + 3 * ads), np.float32)
@@ -355,12 +354,12 @@ class ViewerModel:
 
     @cached_property
     def is_matched(self) -> NDArray[np.bool_]:
-        """Whether an ad has a category, shape (categories, ads)."""
+        """Whether each ad is of each category, shape (categories, ads)."""
         return np.asarray(np.array(self.category_names)[:, np.newaxis] == np.array(self.ads.categories))
 
     @cached_property
     def _watch_table(self) -> FloatArray:
-        """Watch probability by taste (the last entry: none), category and ad."""
+        """Watch probability, shape (tastes + 1, categories, ads); the last entry is for viewers without a taste."""
         without_taste = self.ads.watch_probability * np.where(self.is_matched, 1, self.options.mismatch)
         is_favourite = self.is_matched[:, np.newaxis, :]
         by_taste = without_taste * np.where(is_favourite, TASTE_LIFT, TASTE_DROP)
@@ -368,15 +367,15 @@ class ViewerModel:
 
     @cached_property
     def _stay_probability(self) -> FloatArray:
-        """Probability to stay after an ad that does not repeat the previous one, shape (ads,)."""
-        length = np.minimum(self.ads.seconds / FULLY_LONG_S, 1)
+        """Probability that the viewer stays after an ad that does not repeat the previous one, shape (ads,)."""
+        length = np.minimum(self.ads.seconds / LONG_AD_S, 1)
         return np.asarray((1 - self.options.leave_probability) * (1 - self.options.annoyance_long * length))
 
     def _draw_next_videos(self, sessions: Sessions, draws: FloatArray) -> IntArray:
         thresholds = self._next_video_weights(sessions).cumsum(axis=1)
         if not thresholds.shape[1]:
             return np.full(len(sessions), ABSENT)
-        # Draws from (0, 1], so that the first threshold not below the draw belongs to a video of positive weight.
+        # 1 - draws is in (0, 1], so the first threshold that reaches it belongs to a video of positive weight.
         chosen = (thresholds >= ((1 - draws) * thresholds[:, -1])[:, np.newaxis]).argmax(axis=1)
         return np.where(thresholds[:, -1] > 0, self.neighbours[sessions.video, chosen], ABSENT)
 
@@ -384,7 +383,7 @@ class ViewerModel:
         neighbours = self.neighbours[sessions.video]
         visited = sessions.visited[:, : sessions.position.max(initial=0) + 1]
         is_open = neighbours != ABSENT
-        for column in visited.T:  # at most `max_videos` columns: faster than one comparison of all with all
+        for column in visited.T:  # faster than a comparison of all pairs: at most `max_videos` columns
             is_open &= neighbours != column[:, np.newaxis]
         weights = np.where(is_open, self.similarity[sessions.video], 0)
         return np.where(weights.any(axis=1, keepdims=True), weights, is_open)

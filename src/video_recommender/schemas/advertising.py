@@ -1,10 +1,10 @@
-"""Tables of the pipelines `advertising` and `off_policy`. Revenue has the currency of the rewards in `ads`."""
+"""Tables of the pipelines `advertising` and `off_policy`."""
 
 from typing import ClassVar
 
 import numpy as np
 import pandera.pandas as pa
-from pandera.typing import Series
+from pandera.typing import Index, Series
 
 from .table_models import ROUNDING_LIMIT, Table, VideoRows
 
@@ -12,70 +12,75 @@ from .table_models import ROUNDING_LIMIT, Table, VideoRows
 class Ads(Table):
     """One row per ad: a long and a short one per category."""
 
-    ad_id: Series[str] = pa.Field(unique=True)
-    category: Series[str]
-    kind: Series[str] = pa.Field(isin=["long", "short"])
-    seconds: Series[float] = pa.Field(gt=0, lt=float("inf"))
-    watch_probability: Series[float] = pa.Field(ge=0, le=1)
-    """Before a video of the ad's category."""
-    reward: Series[float] = pa.Field(ge=0, lt=float("inf"))
-    """Revenue if the ad is watched, in any currency; without being watched it earns nothing."""
+    ad_id: Series[str] = pa.Field(unique=True, description="name of the ad")
+    category: Series[str] = pa.Field(description="category of videos that the ad matches")
+    kind: Series[str] = pa.Field(isin=["long", "short"], description="`long` or `short`")
+    seconds: Series[float] = pa.Field(gt=0, lt=float("inf"), description="duration in seconds, above 0")
+    watch_probability: Series[float] = pa.Field(
+        ge=0, le=1, description="probability that the ad is watched before a video of its category, 0 to 1"
+    )
+    reward: Series[float] = pa.Field(ge=0, lt=float("inf"), description="revenue if it is watched, in any currency")
 
     class Config:
         unique: ClassVar = ["category", "kind"]
 
 
 class AdObservations(VideoRows):
-    """One row per video: what the agent observes before the first ad of a session that starts there."""
+    """One row per video: what the agent observes before the first ad of a session that starts there.
+
+    A column per value of the observation, without unit: `feature_<n>` of the video, `position` (share of the maximum
+    number of videos seen), and per ad `in_a_row_<ad_id>`, `shown_<ad_id>` and `watched_<ad_id>`, scaled to 0 to 1.
+    """
+
+    video_id: Index[str] = pa.Field(unique=True, check_name=True, description="first video of the session")
 
 
 class AdRecommendations(Table):
     """One row per video: the ad to show to a viewer who opens it."""
 
-    video_id: Series[str] = pa.Field(unique=True)
-    ad_id: Series[str]
-    expected_reward: Series[float] = pa.Field(ge=0)
-    """Mean revenue of the ad before this video."""
+    video_id: Series[str] = pa.Field(unique=True, description="video that the viewer opens")
+    ad_id: Series[str] = pa.Field(description="ad to show before the video")
+    expected_reward: Series[float] = pa.Field(
+        ge=0, description="mean revenue of the ad before this video, in the currency of `ads`"
+    )
 
 
 class AdLearningCurve(Table):
     """One row per evaluation of an agent during training."""
 
-    agent: Series[str]
-    steps: Series[np.int64] = pa.Field(ge=0)
-    """Ads shown so far."""
-    sessions: Series[np.int64] = pa.Field(ge=0)
-    """Sessions completed so far."""
-    earned: Series[float]
-    """Revenue so far, with exploration."""
-    revenue_per_session: Series[float]
-    """Mean revenue per session of the greedy policy, in simulated sessions."""
-    standard_error: Series[float] = pa.Field(ge=0)
-    """Of `revenue_per_session`."""
-    regret: Series[float] = pa.Field(nullable=True)
-    """Revenue of the optimum in as many sessions minus `earned`; empty during training."""
+    agent: Series[str] = pa.Field(description="name of the agent")
+    steps: Series[np.int64] = pa.Field(ge=0, description="number of ads shown so far")
+    sessions: Series[np.int64] = pa.Field(ge=0, description="number of sessions completed so far")
+    earned: Series[float] = pa.Field(description="revenue so far, with exploration, in the currency of `ads`")
+    revenue_per_session: Series[float] = pa.Field(
+        description="mean revenue per session without exploration, in the currency of `ads`"
+    )
+    standard_error: Series[float] = pa.Field(ge=0, description="standard error of `revenue_per_session`")
+    regret: Series[float] = pa.Field(
+        nullable=True, description="revenue of the optimum in as many sessions minus `earned`; empty during training"
+    )
 
 
 class AdPolicyReport(Table):
     """One row per policy and choice of videos, with 95 % intervals over runs."""
 
-    policy: Series[str]
-    videos: Series[str] = pa.Field(isin=["all", "unseen"])
-    """`unseen`: videos of groups that the agent was not trained on."""
-    runs: Series[int] = pa.Field(ge=2)
-    sessions: Series[int] = pa.Field(ge=1)
-    """Per run."""
-    revenue_per_session: Series[float] = pa.Field(ge=0)
-    revenue_low: Series[float]
-    revenue_high: Series[float]
-    share_of_optimum: Series[float] = pa.Field(nullable=True, ge=0)
-    """Revenue relative to `OptimalPolicy` in the same runs."""
-    share_low: Series[float] = pa.Field(nullable=True)
-    share_high: Series[float] = pa.Field(nullable=True)
-    share_of_bound: Series[float] = pa.Field(nullable=True, ge=0)
-    """Revenue relative to the upper bound of any policy; see `bracket_optimum`."""
-    watch_rate: Series[float] = pa.Field(ge=0, le=1)
-    videos_per_session: Series[float] = pa.Field(ge=1)
+    policy: Series[str] = pa.Field(description="name of the policy")
+    videos: Series[str] = pa.Field(
+        isin=["all", "unseen"], description="`unseen`: videos of groups that the agent was not trained on; else `all`"
+    )
+    runs: Series[int] = pa.Field(ge=2, description="number of simulation runs")
+    sessions: Series[int] = pa.Field(ge=1, description="number of sessions per run")
+    revenue_per_session: Series[float] = pa.Field(ge=0, description="mean revenue, in the currency of `ads`")
+    revenue_low: Series[float] = pa.Field(description="lower end of the interval of `revenue_per_session`")
+    revenue_high: Series[float] = pa.Field(description="upper end of the interval of `revenue_per_session`")
+    share_of_optimum: Series[float] = pa.Field(nullable=True, ge=0, description="revenue divided by the optimum's")
+    share_low: Series[float] = pa.Field(nullable=True, description="lower end of the interval of `share_of_optimum`")
+    share_high: Series[float] = pa.Field(nullable=True, description="upper end of the interval of `share_of_optimum`")
+    share_of_bound: Series[float] = pa.Field(
+        nullable=True, ge=0, description="revenue divided by an upper bound for all policies"
+    )
+    watch_rate: Series[float] = pa.Field(ge=0, le=1, description="share of ads shown that are watched, 0 to 1")
+    videos_per_session: Series[float] = pa.Field(ge=1, description="mean number of videos per session")
 
     class Config:
         unique: ClassVar = ["policy", "videos"]
@@ -84,15 +89,16 @@ class AdPolicyReport(Table):
 class AdChoices(Table):
     """One row per category and ad that is shown before its videos."""
 
-    category: Series[str]
-    ad_id: Series[str]
-    share: Series[float] = pa.Field(ge=0, le=1)
-    """Share of the ads that the agent shows before videos of the category."""
-    optimal_share: Series[float] = pa.Field(ge=0, le=1)
-    """The same for the optimum."""
-    watch_rate: Series[float] = pa.Field(nullable=True, ge=0, le=1)
-    """Empty if the agent never shows the ad."""
-    revenue_per_showing: Series[float] = pa.Field(nullable=True, ge=0)
+    category: Series[str] = pa.Field(description="category of the videos")
+    ad_id: Series[str] = pa.Field(description="ad shown before them")
+    share: Series[float] = pa.Field(ge=0, le=1, description="share of the agent's ads before these videos, 0 to 1")
+    optimal_share: Series[float] = pa.Field(ge=0, le=1, description="share of the optimum's ads, 0 to 1")
+    watch_rate: Series[float] = pa.Field(
+        nullable=True, ge=0, le=1, description="share of showings that are watched, 0 to 1; empty without showings"
+    )
+    revenue_per_showing: Series[float] = pa.Field(
+        nullable=True, ge=0, description="mean revenue, in the currency of `ads`; empty without showings"
+    )
 
     class Config:
         unique: ClassVar = ["category", "ad_id"]
@@ -101,16 +107,15 @@ class AdChoices(Table):
 class AdSessionLog(Table):
     """One row per ad shown: what off-policy evaluation needs from a platform."""
 
-    session: Series[np.int64] = pa.Field(ge=1)
-    step: Series[np.int64] = pa.Field(ge=1)
-    """Number of the ad within its session, from 1."""
-    video_id: Series[str]
-    """The video that followed the ad."""
-    ad_id: Series[str]
-    propensity: Series[float] = pa.Field(gt=0, le=ROUNDING_LIMIT)
-    """Probability with which the logged policy showed this ad."""
-    watched: Series[bool]
-    reward: Series[float] = pa.Field(ge=0)
+    session: Series[np.int64] = pa.Field(ge=1, description="number of the session, from 1")
+    step: Series[np.int64] = pa.Field(ge=1, description="number of the ad within its session, from 1")
+    video_id: Series[str] = pa.Field(description="video that follows the ad")
+    ad_id: Series[str] = pa.Field(description="ad shown")
+    propensity: Series[float] = pa.Field(
+        gt=0, le=ROUNDING_LIMIT, description="probability of this ad under the logged policy, above 0, at most 1"
+    )
+    watched: Series[bool] = pa.Field(description="whether the ad was watched")
+    reward: Series[float] = pa.Field(ge=0, description="revenue of the showing, in the currency of `ads`")
 
     class Config:
         unique: ClassVar = ["session", "step"]
@@ -119,23 +124,23 @@ class AdSessionLog(Table):
 class OffPolicyReport(Table):
     """One row per policy, estimator and assumption, with 95 % intervals; see `estimate_value`."""
 
-    policy: Series[str]
-    estimator: Series[str] = pa.Field(isin=["ips", "snips", "doubly_robust"])
-    consequences: Series[str] = pa.Field(isin=["none", "session", "state"])
-    """Assumed effect of an ad on the rest of its session."""
-    value: Series[float] = pa.Field(nullable=True)
-    """Estimated revenue per session; empty if the log has no ad that the policy would show."""
-    value_low: Series[float] = pa.Field(nullable=True)
-    value_high: Series[float] = pa.Field(nullable=True)
-    gain: Series[float] = pa.Field(nullable=True)
-    """Difference to the revenue of the logged policy."""
-    gain_low: Series[float] = pa.Field(nullable=True)
-    gain_high: Series[float] = pa.Field(nullable=True)
-    sessions: Series[int] = pa.Field(ge=1)
-    effective_sessions: Series[float] = pa.Field(ge=0)
-    """Number of equally weighted sessions with the same precision."""
-    is_reliable: Series[bool]
-    """Whether the log covers the policy well enough for the intervals to be valid."""
+    policy: Series[str] = pa.Field(description="name of the policy")
+    estimator: Series[str] = pa.Field(isin=["ips", "snips", "doubly_robust"], description="name of the estimator")
+    consequences: Series[str] = pa.Field(
+        isin=["none", "session", "state"],
+        description="assumed effect of an ad on later steps: none, any, or only what the agent observes",
+    )
+    value: Series[float] = pa.Field(
+        nullable=True, description="estimated revenue per session, in the currency of `ads`; empty if not covered"
+    )
+    value_low: Series[float] = pa.Field(nullable=True, description="lower end of the interval of `value`")
+    value_high: Series[float] = pa.Field(nullable=True, description="upper end of the interval of `value`")
+    gain: Series[float] = pa.Field(nullable=True, description="`value` minus the logged revenue per session")
+    gain_low: Series[float] = pa.Field(nullable=True, description="lower end of the interval of `gain`")
+    gain_high: Series[float] = pa.Field(nullable=True, description="upper end of the interval of `gain`")
+    sessions: Series[int] = pa.Field(ge=1, description="number of sessions in the log")
+    effective_sessions: Series[float] = pa.Field(ge=0, description="effective sample size (Kish), in sessions")
+    is_reliable: Series[bool] = pa.Field(description="whether the log covers the policy well enough for the intervals")
 
     class Config:
         unique: ClassVar = ["policy", "estimator", "consequences"]

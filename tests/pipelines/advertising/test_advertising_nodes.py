@@ -1,4 +1,4 @@
-"""The nodes of the stage, on corpora so small that other stages struggle with them."""
+"""The nodes of the pipeline `advertising`, on minimal corpora."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ FEW_SESSIONS = AdEvaluationOptions(runs=2, sessions=50)
 
 
 def corpus_of(categories: list[str | None]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A corpus of one group per video, and predictions that all say `unknown`."""
+    """Return a corpus with one group per video, and predictions of `unknown` for all videos."""
     ids = [f"v/{number}" for number in range(len(categories))]
     columns = {"video_id": ids, "category": categories, "group": ids, "is_used": True}
     corpus = pd.DataFrame(columns).astype({"category": "str"})
@@ -32,7 +32,7 @@ def corpus_of(categories: list[str | None]) -> tuple[pd.DataFrame, pd.DataFrame]
 
 
 def viewers_of(categories: list[str | None]) -> ViewerModel:
-    """Viewers of a corpus in which every video is recommended with every other."""
+    """Return viewers of a corpus in which every video recommends all others."""
     corpus, predictions = corpus_of(categories)
     ids = corpus["video_id"].tolist()
     recommendations = pd.DataFrame(
@@ -51,7 +51,7 @@ def viewers_of(categories: list[str | None]) -> ViewerModel:
 @pytest.mark.parametrize(
     "categories", [["cats"], ["cats", "dogs", "cats"], [None, None]], ids=["one video", "three videos", "no category"]
 )
-def test_a_tiny_corpus_gets_agents_ads_and_figures(categories) -> None:
+def test_a_tiny_corpus_gets_agents_ads_and_plots(categories) -> None:
     viewers = viewers_of(categories)
 
     policy, network, agents = train_ad_agents(viewers, FEW_STEPS, seed=1)
@@ -67,7 +67,7 @@ def test_a_tiny_corpus_gets_agents_ads_and_figures(categories) -> None:
     assert {trace.name for trace in figure.data} == {"deep Q-network", "tabular Q-learning", "LinUCB"}
 
 
-def test_the_same_viewers_give_the_same_agent_whatever_was_built_before() -> None:
+def test_training_twice_in_one_process_gives_the_same_agent() -> None:
     viewers = viewers_of(["cats", "dogs", "cats"])
 
     (policy, network, _), (same_policy, same_network, _) = (train_ad_agents(viewers, FEW_STEPS, 1) for _ in range(2))
@@ -86,11 +86,11 @@ def test_without_a_table_ads_are_generated_for_the_categories_of_the_corpus() ->
 def test_a_table_must_have_ads_for_every_category_of_the_corpus() -> None:
     only_cats = generate_ads(["cats"], seed=0).astype("str")
 
-    with pytest.raises(ValueError, match="none for dogs"):
+    with pytest.raises(ValueError, match="no ads for dogs"):
         prepare_ads(only_cats, *corpus_of(["cats", "dogs"]), seed=1)
 
 
-def test_metrics_are_named_by_policy_and_videos_except_those_of_the_agent_on_all() -> None:
+def test_metrics_are_named_by_policy_and_videos_without_a_prefix_for_the_agent() -> None:
     rows = [("deep_q_network", "all", 6.5, 0.99), ("deep_q_network", "unseen", 6.1, 0.95), ("random", "all", 3.1, None)]
     report = pd.DataFrame(rows, columns=["policy", "videos", "revenue_per_session", "share_of_optimum"])
 

@@ -17,7 +17,7 @@ def viewers() -> ViewerModel:
     return example_viewers(videos_per_category=5)
 
 
-def test_a_simulated_log_shows_every_ad_and_the_short_one_of_the_category_most(viewers) -> None:
+def test_a_simulated_log_has_all_ads_and_mostly_the_short_ones(viewers) -> None:
     log = prepare_session_log(None, viewers, OffPolicyOptions(sessions=2000, epsilon=0.3), seed=0)
 
     shown = log["ad_id"].value_counts(normalize=True)
@@ -26,7 +26,7 @@ def test_a_simulated_log_shows_every_ad_and_the_short_one_of_the_category_most(v
     assert set(log["propensity"].round(4)) == {0.05, 0.75}
 
 
-def test_ones_own_log_is_evaluated_instead(viewers) -> None:
+def test_the_users_log_replaces_the_simulated_one(viewers) -> None:
     own = log_sessions(viewers, RandomPolicy(), 300, np.random.default_rng(0))
     observed = viewers.observe(viewers.start_everywhere()).shape[1]
     agent = QNetworkPolicy((np.zeros((observed, 6), np.float32),), (np.arange(6, dtype=np.float32),))
@@ -46,6 +46,6 @@ def test_a_log_without_propensities_is_rejected(viewers) -> None:
         prepare_session_log(own, viewers, OffPolicyOptions(), seed=0)
 
 
-def test_before_advertising_has_run_the_command_for_it_is_named() -> None:
+def test_without_viewers_the_error_names_the_command_to_run() -> None:
     with pytest.raises(ValueError, match="kedro run --pipelines=advertising"):
         prepare_session_log(None, None, OffPolicyOptions(), seed=0)

@@ -1,4 +1,4 @@
-"""Train agents that select an ad before each video, and evaluate what they earn."""
+"""Train agents that select an ad before each video, and evaluate their revenue."""
 
 import logging
 from collections.abc import Mapping
@@ -58,8 +58,8 @@ TrainedAgents: TypeAlias = Mapping[str, TrainedPolicy]
 
 TABLE_STEPS_RATIO = 2.5
 BANDIT_STEPS_RATIO = 0.05
-"""Steps of the simpler agents relative to the deep Q-network's: a table does not generalise across states and needs
-more, a linear bandit needs few."""
+"""Steps of the other agents relative to the deep Q-network. A table does not generalise across states and needs more;
+a linear bandit needs few."""
 
 METRICS = ["revenue_per_session", "share_of_optimum", "share_of_bound", "watch_rate", "videos_per_session"]
 
@@ -76,7 +76,7 @@ def prepare_ads(
         A long and a short ad for every category.
 
     Raises:
-        ValueError: if the table is invalid; the message names the rows.
+        ValueError: if rows are invalid or missing; the message names them.
     """
     categories = categories_of_videos(corpus, category_predictions)
     if ad_table is None:
@@ -95,7 +95,7 @@ def model_viewers(
     options: ViewerOptions,
     seed: int,
 ) -> ViewerModel:
-    """Build simulated viewers who go from video to video along the recommendations."""
+    """Build simulated viewers who continue from video to video along the recommendations."""
     categories = categories_of_videos(corpus, category_predictions)
     inventory = AdInventory.from_table(ads)
     probabilities = category_probabilities(category_predictions, list(categories.index), inventory.category_names)
@@ -105,7 +105,7 @@ def model_viewers(
 
 
 def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:
-    """Tabulate what an agent observes before the first ad of a session that starts at each video."""
+    """Tabulate the observation before the first ad of a session that starts at each video."""
     features = [f"feature_{number}" for number in range(1, viewer_model.video_features.shape[1] + 1)]
     counts = [f"{name}_{ad}" for name in ("in_a_row", "shown", "watched") for ad in viewer_model.ads.ad_ids]
     index = pd.Index(viewer_model.video_ids, name="video_id")
@@ -116,10 +116,10 @@ def observe_first_ads(viewer_model: ViewerModel) -> DataFrame[AdObservations]:
 def train_ad_agents(
     viewer_model: ViewerModel, options: AgentOptions, seed: int
 ) -> tuple[QNetworkPolicy, KerasModel, TrainedAgents]:
-    """Train a deep Q-network, and for comparison tabular Q-learning and a contextual bandit.
+    """Train a deep Q-network and, for comparison, tabular Q-learning and a contextual bandit.
 
     Returns:
-        The deep Q-network's policy, the same as a Keras model, and all agents with their learning curves.
+        The policy of the deep Q-network, the same network as a Keras model, and all agents with their learning curves.
     """
     agent = train_deep_q_network(viewer_model, options, seed)
     agents: TrainedAgents = {
@@ -138,18 +138,18 @@ def evaluate_ad_policies(
     options: AdEvaluationOptions,
     seed: int,
 ) -> DataFrame[AdPolicyReport]:
-    """Evaluate the agents, simple rules and the optimum, also on videos of groups that were not used for training.
+    """Evaluate the agents, simple policies and the optimum on all videos and on unseen videos.
 
-    For the latter, the deep Q-network is trained again on two thirds of the videos.
+    For unseen videos, policies are evaluated on a third of the videos, after training the network on the others.
 
     Returns:
-        A row per policy and choice of videos. If there are too few groups, rows for unseen videos are missing.
+        A row per policy and choice of videos. With too few groups, there are no rows for unseen videos.
     """
     policies = {name: trained.policy for name, trained in ad_agents.items()}
     on_all = evaluate_policies(viewer_model, {**policies, **reference_policies()}, options, seed)
     groups = corpus.set_index("video_id")["group"].loc[list(viewer_model.video_ids)]
     if groups.nunique() < FOLDS:
-        logger.warning("Ad policies are not evaluated on unseen videos: this needs videos of %d groups", FOLDS)
+        logger.warning("Skipped the evaluation of ad policies on unseen videos, which needs at least %d groups", FOLDS)
         return on_all
 
     def train(seen: ViewerModel) -> Mapping[str, AdPolicy]:
@@ -173,13 +173,13 @@ def report_ad_learning(
 def report_ad_choices(
     viewer_model: ViewerModel, ad_policy: QNetworkPolicy, options: AdEvaluationOptions, seed: int
 ) -> tuple[DataFrame[AdChoices], go.Figure]:
-    """Tabulate and plot which ads the agent shows before videos of each category."""
+    """Tabulate and plot the ads that the agent shows before videos of each category."""
     choices = tabulate_choices(viewer_model, ad_policy, options, seed)
     return choices, plot_choices(choices)
 
 
 def recommend_ads(viewer_model: ViewerModel, ad_policy: AdPolicy) -> DataFrame[AdRecommendations]:
-    """Select the first ad for each video, with its expected reward averaged over tastes."""
+    """Select the first ad of a session at each video, with its expected reward, averaged over tastes."""
     selected = ad_policy.action_probabilities(viewer_model, viewer_model.start_everywhere()).argmax(axis=1)
     rewards = viewer_model.watch_probability_by_category()[viewer_model.video_category] * viewer_model.ads.reward
     table = pd.DataFrame(
@@ -195,8 +195,7 @@ def recommend_ads(viewer_model: ViewerModel, ad_policy: AdPolicy) -> DataFrame[A
 def summarise_advertising(ad_policy_report: DataFrame[AdPolicyReport]) -> dict[str, float]:
     """Flatten the report into metrics such as `share_of_optimum` and `random_revenue_per_session_unseen`.
 
-    Returns:
-        Metrics of the agent have no prefix. Missing values are omitted.
+    Names of the agent's metrics have no prefix. Missing values are omitted.
     """
     measured = ad_policy_report.melt(["policy", "videos"], METRICS, "metric").dropna()
     prefixes = measured["policy"].where(measured["policy"] != AGENT, "").add("_").str.removeprefix("_")

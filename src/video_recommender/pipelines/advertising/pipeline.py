@@ -16,7 +16,7 @@ from .nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Recommendations and ads in; a policy that selects ads, an ad per video, and its evaluation out."""
+    """Create the pipeline that trains and evaluates ad policies, and recommends an ad for each video."""
     return Pipeline(
         [
             Node(

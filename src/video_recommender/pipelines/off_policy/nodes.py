@@ -1,4 +1,4 @@
-"""Evaluate ad policies from a log of sessions: the user's own log, or a simulated one."""
+"""Evaluate ad policies from a log of sessions: the user's log or a simulated one."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from video_recommender.schemas import AdSessionLog, OffPolicyReport
 
 
 class OffPolicyOptions(BaseModel, extra="forbid", frozen=True):
-    """How a log is simulated if there is none (parameters_off_policy.yml)."""
+    """Options of the simulated log (parameters_off_policy.yml)."""
 
     sessions: PositiveInt = 20_000
     epsilon: Annotated[float, Field(gt=0, le=1)] = 0.3
@@ -27,14 +27,14 @@ def prepare_session_log(
     options: OffPolicyOptions,
     seed: int,
 ) -> DataFrame[AdSessionLog]:
-    """Return the user's own log, or simulate one of a policy that shows short ads and sometimes a random one.
+    """Return the user's log, or simulate one of a policy that shows short ads, and random ads with `epsilon`.
 
     Raises:
         ValueError: if the advertising stage has not run.
         pandera.errors.SchemaError: if the user's log has missing columns or invalid values.
     """
     if viewer_model is None:
-        raise ValueError("There are no ads yet: run `kedro run --pipelines=advertising` first")
+        raise ValueError("The dataset `viewer_model` does not exist: run `kedro run --pipelines=advertising` first")
     if own_ad_session_log is not None:
         return AdSessionLog.validate(own_ad_session_log)
     logged_policy = EpsilonMixedPolicy(KindPolicy("short"), options.epsilon)
@@ -44,7 +44,7 @@ def prepare_session_log(
 def evaluate_logged_ads(
     ad_session_log: DataFrame[AdSessionLog], viewer_model: ViewerModel, ad_policy: QNetworkPolicy
 ) -> DataFrame[OffPolicyReport]:
-    """Estimate from the log what the agent and simple policies would earn; see `evaluate_from_log`."""
+    """Estimate the revenue of the agent and of two fixed policies from the log; see `evaluate_from_log`."""
     policies: dict[str, AdPolicy] = {
         AGENT: ad_policy,
         "always_long": KindPolicy("long"),

@@ -6,7 +6,7 @@ from .nodes import evaluate_logged_ads, prepare_session_log
 
 
 def create_pipeline() -> Pipeline:
-    """A log of ad sessions in; estimates of what the ad agent would earn out."""
+    """Create the pipeline that estimates the revenue of ad policies from a log of sessions."""
     return Pipeline(
         [
             Node(
