@@ -78,7 +78,7 @@ def test_a_picture_without_objects_has_no_detections():
 def test_missing_or_wrong_weights_are_reported_with_what_to_do(monkeypatch):
     with monkeypatch.context() as changed:
         changed.setattr(coco_detector_module, "SHA256", "0" * 64)
-        with pytest.raises(ValueError, match=r"is damaged \(its sha256 is not 0+\): reinstall"):
+        with pytest.raises(ValueError, match=r"is damaged \(its SHA-256 is not 0+\): reinstall"):
             find_graph_file()
 
     def not_installed(name):

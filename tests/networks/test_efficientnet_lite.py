@@ -93,19 +93,19 @@ def legacy_file(state_dict: object) -> io.BytesIO:
 
 
 def test_weights_cannot_run_code(tmp_path: Path) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="must not contain"):
+    with pytest.raises(pickle.UnpicklingError, match="which is not allowed"):
         read_state_dict(legacy_file(OrderedDict(weight=Malicious(tmp_path))))
 
     assert not (tmp_path / "was_here").exists()
 
 
 def test_code_in_the_header_of_a_weights_file_does_not_run(tmp_path: Path) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="must not contain"):
+    with pytest.raises(pickle.UnpicklingError, match="which is not allowed"):
         read_state_dict(io.BytesIO(pickle.dumps(Malicious(tmp_path))))
 
     assert not (tmp_path / "was_here").exists()
 
 
 def test_a_file_of_another_format_is_rejected() -> None:
-    with pytest.raises(pickle.UnpicklingError, match="not a PyTorch file"):
+    with pytest.raises(pickle.UnpicklingError, match="not in the format of PyTorch"):
         read_state_dict(io.BytesIO(pickle.dumps("something else")))

@@ -109,7 +109,7 @@ def test_frames_of_another_size_are_resized(classifier: LiteRTClassifier, photos
 
 
 def test_number_of_names_must_be_the_number_of_outputs(lite0: KerasModel) -> None:
-    with pytest.raises(ValueError, match="has 1000 outputs, but 2 class names were given"):
+    with pytest.raises(ValueError, match="has 1000 outputs, but 2 class names"):
         convert_classifier(lite0, "efficientnet-lite0", ("cat", "dog"))
 
 

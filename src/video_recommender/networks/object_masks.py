@@ -56,7 +56,7 @@ class Box(NamedTuple):
 
     @property
     def inside(self) -> tuple[slice, slice]:
-        """Index of the box's pixels in a picture."""
+        """Index of the box's pixels in an image."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
@@ -65,7 +65,7 @@ class SegmentedFrame:
     """One frame with its objects, highest score first."""
 
     number: int  # of the frame, from 1
-    picture: Picture
+    image: Picture
     objects: DetectedObjects  # accepted and rejected ones; the other attributes have a row for each
     class_names: NDArray[np.object_]
     masks: Masks
@@ -73,19 +73,19 @@ class SegmentedFrame:
 
     @property
     def areas_pct(self) -> NDArray[np.float32]:
-        """Share of the picture that each object covers, percent: float32, shape (objects,)."""
+        """Share of the image that each object covers, percent: float32, shape (objects,)."""
         return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
 
     def accepted(self) -> "SegmentedFrame":
         """Return the same frame with only its accepted objects."""
         rows = self.is_accepted
         objects = self.objects.select(rows)
-        return SegmentedFrame(self.number, self.picture, objects, self.class_names[rows], self.masks[rows], rows[rows])
+        return SegmentedFrame(self.number, self.image, objects, self.class_names[rows], self.masks[rows], rows[rows])
 
 
-def mask_objects(picture: Picture, objects: DetectedObjects, kind: MaskKind) -> Masks:
+def mask_objects(image: Picture, objects: DetectedObjects, kind: MaskKind) -> Masks:
     """Compute the mask of each object: the detector's own if it gives masks, otherwise of the selected kind."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if objects.masks is not None and objects.masks.shape[1:] == (height, width):
         return objects.masks >= MASK_THRESHOLD
     masks = np.zeros((len(objects), height, width), bool)
@@ -94,22 +94,22 @@ def mask_objects(picture: Picture, objects: DetectedObjects, kind: MaskKind) -> 
             size = (box.right - box.left, box.bottom - box.top)
             masks[row][box.inside] = cv2.resize(objects.masks[row], size) >= MASK_THRESHOLD
         else:
-            masks[row][box.inside] = kind == "boxes" or likely_pixels(picture, box)
+            masks[row][box.inside] = kind == "boxes" or likely_pixels(image, box)
     return masks
 
 
-def likely_pixels(picture: Picture, box: Box) -> NDArray[np.bool_]:
+def likely_pixels(image: Picture, box: Box) -> NDArray[np.bool_]:
     """Estimate which pixels of a box belong to the object, from position and colour.
 
     The prior decreases with the distance from the box's centre. The likelihood ratio is that of the colour histograms
     expected inside and outside, as in Possegger, Mauthner and Bischof, "In Defense of Color-based Model-free Tracking"
-    (CVPR 2015). On a reduced picture this takes less than a millisecond, a thousandth of GrabCut, which loses more
+    (CVPR 2015). On a reduced image this takes less than a millisecond, a thousandth of GrabCut, which loses more
     objects.
     """
-    around = _add_margin(box, picture)
+    around = _add_margin(box, image)
     scale = min(1.0, WORKING_SIDE / max(box.bottom - box.top, box.right - box.left))
     size = [max(1, round(scale * side)) for side in (around.right - around.left, around.bottom - around.top)]
-    small = cv2.resize(picture[around.inside], size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    small = cv2.resize(image[around.inside], size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     vertical = _distance_from_centre(around.top, around.bottom, size[1], box.top, box.bottom)[:, np.newaxis]
     horizontal = _distance_from_centre(around.left, around.right, size[0], box.left, box.right)
     exponent = SUPERELLIPSE_EXPONENT
@@ -123,7 +123,7 @@ def likely_pixels(picture: Picture, box: Box) -> NDArray[np.bool_]:
 
 
 def pixel_boxes(objects: DetectedObjects, height: int, width: int) -> list[Box]:
-    """Convert boxes to pixels of a picture of that size; each is at least one pixel large."""
+    """Convert boxes to pixels of an image of that size; each is at least one pixel large."""
     scale = np.array([height, width, height, width])
     edges = np.rint(objects.boxes * scale).astype(np.int64)
     edges[:, :2] = edges[:, :2].clip(0, scale[:2] - 1)
@@ -132,9 +132,9 @@ def pixel_boxes(objects: DetectedObjects, height: int, width: int) -> list[Box]:
 
 
 def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> Picture:
-    """Draw a frame's objects into its picture, enlarged to this height in pixels, highest score on top."""
-    scale = height / frame.picture.shape[0]
-    enlarged = cv2.resize(frame.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    """Draw a frame's objects into its image, enlarged to this height in pixels, highest score on top."""
+    scale = height / frame.image.shape[0]
+    enlarged = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     drawn = enlarged.astype(np.uint8, copy=False)
     boxes = pixel_boxes(frame.objects, *drawn.shape[:2])
     colours = [class_colour(name) for name in frame.class_names]
@@ -153,7 +153,7 @@ def draw_strip(frames: Iterable[SegmentedFrame]) -> Picture:
     """Draw the accepted objects of a video's first frames side by side, `FRAME_SIDE` pixels high."""
     drawn = [draw_objects(frame.accepted()) for frame in islice(frames, FRAMES_PER_STRIP)]
     gap = np.full((FRAME_SIDE, GAP, 3), 255, np.uint8)
-    return np.concatenate([part for picture in drawn for part in (picture, gap)][:-1], axis=1)
+    return np.concatenate([part for image in drawn for part in (image, gap)][:-1], axis=1)
 
 
 def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
@@ -186,14 +186,14 @@ def class_colour(name: str) -> Colour:
     return red, green, blue
 
 
-def _add_margin(box: Box, picture: Picture) -> Box:
+def _add_margin(box: Box, image: Picture) -> Box:
     vertical = round(MARGIN * (box.bottom - box.top)) + 1
     horizontal = round(MARGIN * (box.right - box.left)) + 1
     return Box(
         max(0, box.top - vertical),
         max(0, box.left - horizontal),
-        min(picture.shape[0], box.bottom + vertical),
-        min(picture.shape[1], box.right + horizontal),
+        min(image.shape[0], box.bottom + vertical),
+        min(image.shape[1], box.right + horizontal),
     )
 
 
@@ -203,9 +203,9 @@ def _distance_from_centre(start: int, stop: int, steps: int, first: int, last: i
     return np.asarray(np.abs(centres - (first + last) / 2) / ((last - first) / 2), np.float32)
 
 
-def _colour_log_ratio(picture: Picture, object_weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def _colour_log_ratio(image: Picture, object_weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Log-likelihood ratio of each pixel's colour between object and background."""
-    bins = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.int64) * COLOUR_BINS // 256
+    bins = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int64) * COLOUR_BINS // 256
     colour = bins @ [COLOUR_BINS**2, COLOUR_BINS, 1]
     inside, outside = (
         np.bincount(colour.ravel(), weight.ravel(), COLOUR_BINS**3) + PSEUDOCOUNT
@@ -223,6 +223,6 @@ def _draw_label(drawn: Picture, label: str, box: Box, colour: Colour) -> None:
     cv2.putText(drawn, label, (left + 2, bottom - 3), _FONT, _FONT_SIZE, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def _data_uri(picture: Picture) -> str:
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+def _data_uri(image: Picture) -> str:
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()

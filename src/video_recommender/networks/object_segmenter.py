@@ -55,7 +55,7 @@ class SegmentationOptions(BaseModel, extra="forbid", frozen=True):
 class ObjectSegmenter:
     """A detector and its postprocessing; it can be pickled and sent to worker processes."""
 
-    detector: ObjectDetector  # detects objects in a picture, also those of low confidence
+    detector: ObjectDetector  # detects objects in an image, also those of low confidence
     class_names: Mapping[int, str]  # names by the detector's class number; classes may share a name
     thresholds: Mapping[int, float]  # confidence threshold by class number; classes without one are never accepted
     every_nth_frame: int
@@ -71,22 +71,22 @@ class ObjectSegmenter:
         """Detect the objects in every n-th frame of a video, decide which to accept, and compute their masks.
 
         Frames are decoded twice, so that they are never all in memory. A video without frames, or with one that is not
-        a readable picture, raises a `VideoError`.
+        a readable image, raises a `VideoError`.
         """
         step = self.every_nth_frame
-        detected = [self._detect(picture) for picture in frames.pictures(step)]
+        detected = [self._detect(image) for image in frames.pictures(step)]
         if not detected:
             raise VideoError("damaged", "The video has no frames: run preprocessing again")
         accepted = hysteresis_threshold(detected, self.thresholds)
-        pictures = zip(frames.pictures(step), detected, accepted, strict=True)
-        for position, (picture, objects, is_accepted) in enumerate(pictures):
+        images = zip(frames.pictures(step), detected, accepted, strict=True)
+        for position, (image, objects, is_accepted) in enumerate(images):
             names = np.array([self.class_names[int(number)] for number in objects.class_ids], dtype=object)
-            masks = mask_objects(picture, objects, self.masks)
-            yield SegmentedFrame(1 + position * step, picture, objects, names, masks, is_accepted)
+            masks = mask_objects(image, objects, self.masks)
+            yield SegmentedFrame(1 + position * step, image, objects, names, masks, is_accepted)
 
-    def _detect(self, picture: Picture) -> DetectedObjects:
+    def _detect(self, image: Picture) -> DetectedObjects:
         """Detect objects of the selected classes; classes that share a name become one class."""
-        detected = self.detector.detect(picture)
+        detected = self.detector.detect(image)
         known = detected.select(np.isin(detected.class_ids, list(self.class_names)))
         first = {name: number for number, name in sorted(self.class_names.items(), reverse=True)}
         numbers = np.array([first[self.class_names[number]] for number in known.class_ids.tolist()], np.int64)
@@ -152,7 +152,7 @@ def group_embeddings(
 
 
 def _tabulate(frame: SegmentedFrame) -> pd.DataFrame:
-    height, width = frame.picture.shape[:2]
+    height, width = frame.image.shape[:2]
     boxes = pd.DataFrame(pixel_boxes(frame.objects, height, width), columns=Box._fields, dtype=np.int64)
     return pd.DataFrame(
         {

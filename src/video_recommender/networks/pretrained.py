@@ -148,9 +148,9 @@ def _build_keras_application(name: Network) -> KerasModel:
             f"The weights of {name} cannot be downloaded: connect to the internet once, "
             f"or select {', '.join(VARIANTS)} instead"
         ) from error
-    pictures = keras.Input(network.input_shape[1:], name="rgb")
-    preprocessed = sys.modules[build.__module__].preprocess_input(pictures)
-    return keras.Model(pictures, network(preprocessed), name=name)
+    images = keras.Input(network.input_shape[1:], name="rgb")
+    preprocessed = sys.modules[build.__module__].preprocess_input(images)
+    return keras.Model(images, network(preprocessed), name=name)
 
 
 def _innermost(network: KerasModel) -> KerasModel:

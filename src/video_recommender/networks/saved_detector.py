@@ -54,16 +54,16 @@ class SavedDetector:
         """One-hot vectors: similarities between classes are unknown."""
         return np.eye(len(self.class_names), dtype=np.float32)
 
-    def detect(self, picture: Picture) -> DetectedObjects:
+    def detect(self, image: Picture) -> DetectedObjects:
         """Detect objects, with masks if the model gives them; see `LiteRTDetector.detect`."""
-        outputs = _load(self.path, self.digest)(picture)
+        outputs = _load(self.path, self.digest)(image)
         scores, boxes = (np.asarray(outputs[f"detection_{name}"][0], np.float32) for name in ("scores", "boxes"))
         masks = outputs.get(_MASKS)
         objects = DetectedObjects(
             boxes=boxes.clip(0, 1),
             class_ids=np.rint(outputs["detection_classes"][0]).astype(np.int64),
             scores=scores,
-            masks=None if masks is None else _crop_masks(np.asarray(masks[0], np.float32), boxes, picture),
+            masks=None if masks is None else _crop_masks(np.asarray(masks[0], np.float32), boxes, image),
         )
         ranked = np.argsort(-scores, kind="stable")
         is_known = np.isin(objects.class_ids[ranked], list(self.class_names))
@@ -124,7 +124,7 @@ def read_label_map(file: Path) -> Mapping[int, str]:
 
 
 def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDetector:
-    """Open a model and check on a black picture that it follows the contract; raise a `ValueError` if it does not."""
+    """Open a model and check on a black image that it follows the contract; raise a `ValueError` if it does not."""
     names = {str(number): name for number, name in class_names.items()}
     detector = SavedDetector(path.absolute(), fingerprint(digest_model(path), names), class_names)
     try:
@@ -132,16 +132,16 @@ def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDete
     except ValueError:
         raise
     except Exception as error:  # a user's model may raise anything
-        logger.exception("%s fails on a test picture", path)
+        logger.exception("%s fails on a test image", path)
         raise ValueError(
-            f"{path} cannot process a picture ({type(error).__name__}): export it with the Object Detection API"
+            f"{path} cannot process an image ({type(error).__name__}): export it with the Object Detection API"
         ) from error
     return detector
 
 
-def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, picture: Picture) -> NDArray[np.float32]:
-    """Crop the masks of boxes that exceed the picture."""
-    if masks.shape[1:] == picture.shape[:2]:
+def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, image: Picture) -> NDArray[np.float32]:
+    """Crop the masks of boxes that exceed the image."""
+    if masks.shape[1:] == image.shape[:2]:
         return masks
     height, width = masks.shape[1:]
     cropped = masks.copy()
@@ -172,11 +172,11 @@ def _load_saved_model(tf: ModuleType, path: Path) -> Run:
     _check_outputs(path, signature.structured_outputs)
     (name, source), *others = signature.structured_input_signature[1].items()
     if others:
-        raise ValueError(f"{path} needs more inputs than a picture: export it with the Object Detection API")
+        raise ValueError(f"{path} needs more inputs than an image: export it with the Object Detection API")
 
-    def run(picture: Picture) -> Outputs:
+    def run(image: Picture) -> Outputs:
         # The closure must hold the model: its variables are deleted with it.
-        outputs = model.signatures["serving_default"](**{name: tf.constant(picture[np.newaxis], source.dtype)})
+        outputs = model.signatures["serving_default"](**{name: tf.constant(image[np.newaxis], source.dtype)})
         return {output: tensor.numpy() for output, tensor in outputs.items()}
 
     return run
@@ -191,8 +191,8 @@ def _load_frozen_graph(tf: ModuleType, path: Path) -> Run:
     whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
     function = whole.prune("image_tensor:0", [f"{name}:0" for name in names])
 
-    def run(picture: Picture) -> Outputs:
-        tensors = function(tf.constant(picture[np.newaxis], tf.uint8))
+    def run(image: Picture) -> Outputs:
+        tensors = function(tf.constant(image[np.newaxis], tf.uint8))
         return {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
 
     return run

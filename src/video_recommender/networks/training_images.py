@@ -27,7 +27,7 @@ MAX_CLASS_IMBALANCE: Final = 3
 """Greatest number of images of a class relative to the smallest class; class weights balance the rest."""
 
 AUGMENTED_VIEWS: Final = 1  # per image, besides the image itself: each costs as much inference time as the image
-MIN_CROP_AREA: Final = 0.6  # least share of the picture's area that a view shows
+MIN_CROP_AREA: Final = 0.6  # least share of the image's area that a view shows
 COLOUR_JITTER: Final = 0.25  # greatest relative change of contrast; brightness changes by as much of 128
 
 
@@ -70,12 +70,12 @@ class CroppedPhoto:
     size: int
 
     def read(self) -> EncodedFrames:
-        """Read and crop the photo, or raise a `VideoError` if it is not a readable picture."""
-        picture = self.photo.decode(self.size, self.size)
-        height, width, _ = picture.shape
+        """Read and crop the photo, or raise a `VideoError` if it is not a readable image."""
+        image = self.photo.decode(self.size, self.size)
+        height, width, _ = image.shape
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
-        square = picture[top : top + side, left : left + side]
+        square = image[top : top + side, left : left + side]
         method = cv2.INTER_AREA if side >= self.size else cv2.INTER_LINEAR
         resized = cv2.resize(square, (self.size, self.size), interpolation=method)
         bgr = cv2.cvtColor(resized, cv2.COLOR_RGB2BGR)
@@ -193,7 +193,7 @@ def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Serie
 
 
 def augment(images: Frames, seed: int) -> Iterator[Frames]:
-    """Yield for each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.
+    """Yield for each image 1 + `AUGMENTED_VIEWS` images of the same size; the first is the image itself.
 
     The others are flipped and cropped, and change in contrast and brightness, at random. Changes depend on the seed and
     on an image's content and position, not on the number of images.

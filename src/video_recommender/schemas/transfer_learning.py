@@ -17,9 +17,7 @@ class SkippedImages(Table):
 class TrainingImagePredictions(Table):
     """One row per training image: the prediction of the head that was not trained on its group."""
 
-    image: Series[str] = pa.Field(
-        unique=True, description="path in training_images: <class>/<group>/<name>/<number>.jpg"
-    )
+    image: Series[str] = pa.Field(unique=True, description="path: <class>/<group>/<name>/<number>.jpg")
     class_name: Series[str] = pa.Field(description="name of the labelled class")
     predicted_class: Series[str] = pa.Field(description="name of the most probable class")
     probability: Series[float] = pa.Field(ge=0, le=1, description="calibrated probability of that class, 0 to 1")

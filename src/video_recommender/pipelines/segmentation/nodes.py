@@ -1,4 +1,4 @@
-"""Detect every object in the frames of each video, and measure how much of the picture each covers."""
+"""Detect every object in the frames of each video, and measure how much of the image each covers."""
 
 from dataclasses import dataclass
 from itertools import groupby

@@ -15,7 +15,7 @@ from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoError
 from video_recommender.networks.classification_head import OTHER, ObjectSpaceProjection, attach_head
 from video_recommender.networks.cross_fitting import CrossFittedHeads, cross_fit, gather_training_set, measure_heads
-from video_recommender.networks.detections import DetectionOptions, batch_pictures, summarize_predictions
+from video_recommender.networks.detections import DetectionOptions, batch_frames, summarise_predictions
 from video_recommender.networks.frame_classifier import (
     Embeddings,
     FrameClassifier,
@@ -154,7 +154,7 @@ def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embeddings:
     """Embed the frames of a video, shape (frames, features), so that the network runs once for all heads."""
-    embeddings = [classifier.predict(batch).embeddings for batch in batch_pictures(frames.pictures())]
+    embeddings = [classifier.predict(batch).embeddings for batch in batch_frames(frames.pictures())]
     if not embeddings:
         raise VideoError("damaged", f"{frames.path} contains no frames: delete it and run preprocessing again")
     return np.concatenate(embeddings)
@@ -238,7 +238,7 @@ def list_held_out_videos(
 def detect_finetuned_objects(video: HeldOutVideo, heads: CrossFittedHeads) -> FinetunedDetections:
     """Classify the frames of a video with the head that was held out from it."""
     head = heads.head_of(video.fold)
-    found = summarize_predictions([head.predict(video.load_features())], head.output_names, video.video_id)
+    found = summarise_predictions([head.predict(video.load_features())], head.output_names, video.video_id)
     return FinetunedDetections(found.detections, found.class_scores, {**found.properties, "fold": video.fold})
 
 
