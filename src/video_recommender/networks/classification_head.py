@@ -66,7 +66,7 @@ class ClassificationHead:
     weights: NDArray[np.float32]  # shape (inputs, classes)
     bias: NDArray[np.float32]  # shape (classes,)
     projection: ObjectSpaceProjection | None = None  # maps embeddings to the inputs; None: embeddings are the inputs
-    rejection_threshold: float = 0.0  # images with a lower highest probability are `other`; 0 rejects none
+    rejection_threshold: float = 0.0  # images whose highest probability is lower are `other`
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -104,10 +104,9 @@ class ClassificationHead:
 
 
 def attach_head(network: KerasModel, head: ClassificationHead) -> KerasModel:
-    """Replace the last layer of a network by a head that was trained on its embeddings.
+    """Replace the last layer of a network with a head that was trained on its embeddings.
 
-    The model returns the probabilities of `head.output_names`, float32, shape (n, outputs), and shares layers with
-    `network`.
+    The model returns the probabilities of `head.output_names`, float32, shape (n, outputs). Layers are shared.
     """
     with suppress_stderr():
         import keras

@@ -54,10 +54,8 @@ _CLASSES_BY_THRESHOLD: Final[Mapping[float, tuple[str, ...]]] = {
 COCO_THRESHOLDS: Final[Mapping[str, float]] = {
     name: threshold for threshold, names in _CLASSES_BY_THRESHOLD.items() for name in names
 }
-"""Confidence thresholds that maximise F1 on 64 labelled photos, for the classes in them (0 to 1).
-
-Thresholds of classes with few labels are shrunk towards the mean of all classes (benchmarks/segmentation_quality.py).
-"""
+"""Thresholds that maximise F1 on 64 labelled photos, for the classes in them; shrunk towards the mean of all classes
+where labels are few (benchmarks/segmentation_quality.py)."""
 
 MIN_SCORE: Final = 0.05  # detections with lower scores are noise
 MAX_IOU: Final = 0.6  # for non-maximum suppression, as in the frozen graph
@@ -118,7 +116,7 @@ def find_graph_file() -> Path:
 def convert_coco_detector() -> LiteRTDetector:
     """Convert the network to LiteRT; call it with `run_in_subprocess`.
 
-    The postprocessing in the graph is removed: it drops scores below 0.3, which hysteresis thresholding needs.
+    The postprocessing in the graph is removed, because it drops scores that hysteresis thresholding needs.
     """
     graph = _read_graph(find_graph_file())
     return LiteRTDetector(SHA256, COCO_CLASSES, _class_embeddings(graph), np.frombuffer(_convert(graph), np.uint8))
@@ -149,7 +147,7 @@ def _read_graph(file: Path) -> "GraphDef":
 
 def _convert(graph: "GraphDef") -> bytes:
     tf = import_tensorflow()
-    # Conversion from a session, because conversion from functions copies the weights several times.
+    # Conversion from a session needs less memory: conversion from functions copies the weights several times.
     with suppress_stderr(), tf.Graph().as_default() as whole, tf.compat.v1.Session(graph=whole) as session:
         rgb = tf.compat.v1.placeholder(tf.float32, [1, 300, 300, 3], name="rgb")
         outputs = tf.import_graph_def(graph, {_INPUT: rgb}, [_BOXES, _SCORES], name="")

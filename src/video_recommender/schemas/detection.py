@@ -8,7 +8,7 @@ from .table_models import PartitionTable, StageManifest
 
 
 class DetectionManifest(StageManifest):
-    """One row per video with frames: status of its detections."""
+    """One row per video: status of its detections."""
 
 
 class Detections(PartitionTable):

@@ -10,7 +10,7 @@ from .table_models import StageManifest, Table
 
 
 class SegmentationManifest(StageManifest):
-    """One row per video with frames: status of its segmentation, and the number of segmented frames."""
+    """One row per video: status of its segmentation, and the number of segmented frames."""
 
 
 class Segmentations(Table):
