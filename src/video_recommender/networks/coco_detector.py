@@ -148,7 +148,7 @@ def _read_graph(file: Path) -> "GraphDef":
 def _convert(graph: "GraphDef") -> bytes:
     tf = import_tensorflow()
     # Conversion from a session needs less memory: conversion from functions copies the weights several times.
-    with suppress_stderr(), tf.Graph().as_default() as whole, tf.compat.v1.Session(graph=whole) as session:
+    with suppress_stderr(), tf.Graph().as_default() as imported, tf.compat.v1.Session(graph=imported) as session:
         rgb = tf.compat.v1.placeholder(tf.float32, [1, 300, 300, 3], name="rgb")
         outputs = tf.import_graph_def(graph, {_INPUT: rgb}, [_BOXES, _SCORES], name="")
         converted: bytes = tf.compat.v1.lite.TFLiteConverter.from_session(session, [rgb], outputs).convert()

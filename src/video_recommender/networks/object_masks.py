@@ -102,8 +102,7 @@ def likely_pixels(image: Picture, box: Box) -> NDArray[np.bool_]:
     """Estimate which pixels of a box belong to the object: bool, shape (box height, box width).
 
     The prior decreases with the distance from the centre of the box. The likelihood ratio is that of the colour
-    histograms of object and background (Possegger, Mauthner and Bischof, "In Defense of Color-based Model-free
-    Tracking", CVPR 2015).
+    histograms of object and background (Possegger, Mauthner and Bischof, CVPR 2015, pp. 2113-2120).
     """
     around = _add_margin(box, image)
     scale = min(1.0, WORKING_SIDE / max(box.bottom - box.top, box.right - box.left))

@@ -188,8 +188,8 @@ def _load_frozen_graph(tf: ModuleType, path: Path) -> Run:
     nodes = {node.name for node in graph.node}
     _check_outputs(path, nodes)
     names = [name for name in (*_REQUIRED, _MASKS) if name in nodes]
-    whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-    function = whole.prune("image_tensor:0", [f"{name}:0" for name in names])
+    imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    function = imported.prune("image_tensor:0", [f"{name}:0" for name in names])
 
     def run(image: Picture) -> Outputs:
         tensors = function(tf.constant(image[np.newaxis], tf.uint8))
