@@ -32,19 +32,19 @@ def coco_detector() -> LiteRTDetector:
 
 @pytest.fixture(scope="session")
 def tiny_network() -> KerasModel:
-    """A network for 8 × 8 pixels and six classes, of the same form as the real one."""
+    """A network for 8 × 8 pixels and six classes, with the structure of the real networks."""
     import keras
 
     keras.utils.set_random_seed(3)
-    pictures = keras.Input((8, 8, 3), name="rgb")
-    maps = keras.layers.Rescaling(1 / 128, -1)(pictures)
+    images = keras.Input((8, 8, 3), name="rgb")
+    maps = keras.layers.Rescaling(1 / 128, -1)(images)
     for number in range(2):
         maps = keras.layers.Conv2D(8, 3, padding="same", name=f"conv_{number}")(maps)
         maps = keras.layers.BatchNormalization(name=f"norm_{number}")(maps)
         maps = keras.layers.ReLU(name=f"relu_{number}")(maps)
     features = keras.layers.GlobalAveragePooling2D(name="features")(maps)
     probabilities = keras.layers.Dense(6, activation="softmax", name="probabilities")(features)
-    return keras.Model(pictures, probabilities, name="tiny")
+    return keras.Model(images, probabilities, name="tiny")
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def photos() -> Frames:
 def folder_of_photos(tmp_path: Path, photos: Frames) -> Path:
     for number, photo in enumerate(photos, start=1):
         bgr = cv2.cvtColor(photo, cv2.COLOR_RGB2BGR)
-        # Compressed harder, the rocket on its launch pad looks like a drilling platform.
+        # With stronger compression, the rocket is classified as a drilling platform.
         cv2.imwrite(str(tmp_path / f"{number}.jpg"), bgr, [cv2.IMWRITE_JPEG_QUALITY, 100])
     return tmp_path
 

@@ -12,8 +12,8 @@ CLASSES = ("bright", "dark", "red")
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Frames:
-    """Nine pictures of each of two kinds: bright ones and dark ones."""
+def images() -> Frames:
+    """Nine bright and nine dark images: uint8 RGB, shape (18, 8, 8, 3)."""
     random = np.random.default_rng(2)
     levels = np.repeat([200, 60], 9)[:, np.newaxis, np.newaxis, np.newaxis]
     return (levels + random.integers(-40, 40, (18, 8, 8, 3))).astype(np.uint8)
@@ -26,27 +26,25 @@ def head_for(network: KerasModel, names: tuple[str, ...], threshold: float) -> C
 
 
 @pytest.mark.parametrize("names", [CLASSES, ("bright", "other", "red")])
-def test_the_network_predicts_what_its_head_predicts_rejected_images_included(
-    tiny_network: KerasModel, pictures: Frames, names: tuple[str, ...]
+def test_the_network_and_its_head_give_the_same_predictions_including_rejected_images(
+    tiny_network: KerasModel, images: Frames, names: tuple[str, ...]
 ) -> None:
-    features = np.asarray(embedding_model(tiny_network)(pictures))
-    unsure = head_for(tiny_network, names, threshold=0.0)
-    threshold = float(np.median(unsure.predict(features).probabilities.max(axis=1)))
-    head = replace(unsure, rejection_threshold=threshold)
+    features = np.asarray(embedding_model(tiny_network)(images))
+    without_rejection = head_for(tiny_network, names, threshold=0.0)
+    threshold = float(np.median(without_rejection.predict(features).probabilities.max(axis=1)))
+    head = replace(without_rejection, rejection_threshold=threshold)
 
     network = attach_head(tiny_network, head)
-    said = head.predict(features).probabilities
+    predicted = head.predict(features).probabilities
 
-    np.testing.assert_allclose(np.asarray(network(pictures)), said, atol=1e-5)
-    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
-    is_other = said[:, head.output_names.index("other")] == 1
-    assert 0 < is_other.sum() < len(pictures)
+    np.testing.assert_allclose(np.asarray(network(images)), predicted, atol=1e-5)
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-5)
+    is_other = predicted[:, head.output_names.index("other")] == 1
+    assert 0 < is_other.sum() < len(images)
     assert head.output_names == (names if "other" in names else (*names, "other"))
 
 
-def test_the_network_is_the_same_after_saving_and_after_conversion(
-    tiny_network: KerasModel, pictures: Frames, tmp_path
-) -> None:
+def test_saving_and_conversion_do_not_change_the_network(tiny_network: KerasModel, images: Frames, tmp_path) -> None:
     import keras
 
     head = head_for(tiny_network, CLASSES, threshold=0.4)
@@ -54,9 +52,9 @@ def test_the_network_is_the_same_after_saving_and_after_conversion(
     network.save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras")
 
-    np.testing.assert_array_equal(np.asarray(loaded(pictures)), np.asarray(network(pictures)))
-    compiled = convert_classifier(network, network.name, head.output_names)
-    np.testing.assert_allclose(compiled.predict(pictures).probabilities, np.asarray(network(pictures)), atol=1e-4)
+    np.testing.assert_array_equal(np.asarray(loaded(images)), np.asarray(network(images)))
+    converted = convert_classifier(network, network.name, head.output_names)
+    np.testing.assert_allclose(converted.predict(images).probabilities, np.asarray(network(images)), atol=1e-4)
 
 
 def test_the_class_of_rejected_images_has_a_zero_embedding(tiny_network: KerasModel) -> None:

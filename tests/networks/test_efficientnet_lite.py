@@ -32,31 +32,31 @@ def weights_file() -> Path:
     return Path(str(importlib.metadata.distribution(LITE0.distribution).locate_file(LITE0.weights_file)))
 
 
-def best_names(model: KerasModel, pictures: Frames, guesses: int) -> list[set[str]]:
+def best_names(model: KerasModel, images: Frames, count: int) -> list[set[str]]:
     names = np.array(imagenet_class_names())
-    best = np.argsort(-np.asarray(model(pictures)))[:, :guesses]
+    best = np.argsort(-np.asarray(model(images)))[:, :count]
     return [set(names[row]) for row in best]
 
 
-def test_the_network_names_the_cat_the_cup_and_the_rocket(lite0: KerasModel, photos: Frames) -> None:
-    assert all(named <= right for named, right in zip(best_names(lite0, photos, 1), OBJECTS, strict=True))
+def test_a_cat_a_cup_and_a_rocket_are_classified_correctly(lite0: KerasModel, photos: Frames) -> None:
+    assert all(predicted <= expected for predicted, expected in zip(best_names(lite0, photos, 1), OBJECTS, strict=True))
 
 
-def test_the_larger_network_reads_larger_pictures_and_names_the_same_objects(photos: Frames) -> None:
+def test_the_larger_network_reads_larger_images_and_recognises_the_same_objects(photos: Frames) -> None:
     import keras
 
     lite2 = build_efficientnet_lite("efficientnet-lite2")
     larger = np.asarray(keras.ops.image.resize(photos, lite2.input_shape[1:3]))
 
     assert lite2.input_shape == (None, 260, 260, 3)
-    assert all(named & right for named, right in zip(best_names(lite2, larger, 3), OBJECTS, strict=True))
+    assert all(predicted & expected for predicted, expected in zip(best_names(lite2, larger, 3), OBJECTS, strict=True))
 
 
-def test_probabilities_of_a_picture_sum_to_one(lite0: KerasModel, photos: Frames) -> None:
+def test_probabilities_of_an_image_sum_to_one(lite0: KerasModel, photos: Frames) -> None:
     assert np.asarray(lite0(photos)).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
 
 
-def test_the_network_is_the_same_after_it_was_saved(lite0: KerasModel, photos: Frames, tmp_path: Path) -> None:
+def test_saving_does_not_change_the_network(lite0: KerasModel, photos: Frames, tmp_path: Path) -> None:
     import keras
 
     lite0.save(tmp_path / "network.keras")
@@ -84,7 +84,7 @@ class Malicious:
         self.folder = folder
 
     def __reduce__(self) -> tuple:
-        return Path.mkdir, (self.folder / "was_here",)
+        return Path.mkdir, (self.folder / "executed",)
 
 
 def legacy_file(state_dict: object) -> io.BytesIO:
@@ -92,20 +92,20 @@ def legacy_file(state_dict: object) -> io.BytesIO:
     return io.BytesIO(b"".join(pickle.dumps(part, protocol=2) for part in parts))
 
 
-def test_weights_cannot_run_code(tmp_path: Path) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="must not contain"):
+def test_a_weights_file_cannot_execute_code(tmp_path: Path) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="which is not allowed"):
         read_state_dict(legacy_file(OrderedDict(weight=Malicious(tmp_path))))
 
-    assert not (tmp_path / "was_here").exists()
+    assert not (tmp_path / "executed").exists()
 
 
-def test_code_in_the_header_of_a_weights_file_does_not_run(tmp_path: Path) -> None:
-    with pytest.raises(pickle.UnpicklingError, match="must not contain"):
+def test_code_in_the_header_of_a_weights_file_is_not_executed(tmp_path: Path) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="which is not allowed"):
         read_state_dict(io.BytesIO(pickle.dumps(Malicious(tmp_path))))
 
-    assert not (tmp_path / "was_here").exists()
+    assert not (tmp_path / "executed").exists()
 
 
 def test_a_file_of_another_format_is_rejected() -> None:
-    with pytest.raises(pickle.UnpicklingError, match="not a PyTorch file"):
+    with pytest.raises(pickle.UnpicklingError, match="not in the format of PyTorch"):
         read_state_dict(io.BytesIO(pickle.dumps("something else")))

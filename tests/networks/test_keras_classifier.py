@@ -30,54 +30,58 @@ from video_recommender.networks.pretrained import KerasModel
 
 
 @pytest.fixture(scope="module")
-def in_keras(lite0: KerasModel) -> KerasClassifier:
+def keras_classifier(lite0: KerasModel) -> KerasClassifier:
     return make_keras_classifier(lite0, "efficientnet-lite0")
 
 
-def test_keras_and_litert_agree(in_keras: KerasClassifier, classifier: LiteRTClassifier, photos: Frames) -> None:
-    by_keras, by_litert = in_keras.predict(photos), classifier.predict(photos)
+def test_keras_and_litert_agree(
+    keras_classifier: KerasClassifier, classifier: LiteRTClassifier, photos: Frames
+) -> None:
+    with_keras, with_litert = keras_classifier.predict(photos), classifier.predict(photos)
 
-    assert by_keras.probabilities.dtype == by_keras.embeddings.dtype == np.float32
-    np.testing.assert_allclose(by_keras.probabilities, by_litert.probabilities, atol=1e-4)
-    np.testing.assert_allclose(by_keras.embeddings, by_litert.embeddings, atol=1e-3)
+    assert with_keras.probabilities.dtype == with_keras.embeddings.dtype == np.float32
+    np.testing.assert_allclose(with_keras.probabilities, with_litert.probabilities, atol=1e-4)
+    np.testing.assert_allclose(with_keras.embeddings, with_litert.embeddings, atol=1e-3)
 
 
-def test_without_a_gpu_it_warns_once_that_it_runs_on_the_cpu(
+def test_without_a_gpu_a_warning_is_logged_once(
     lite0: KerasModel, photos: Frames, caplog: pytest.LogCaptureFixture
 ) -> None:
-    forced = make_keras_classifier(lite0, "efficientnet-lite0")
+    classifier = make_keras_classifier(lite0, "efficientnet-lite0")
 
     with caplog.at_level(logging.INFO):
-        forced.predict(photos)
-        forced.predict(photos)
+        classifier.predict(photos)
+        classifier.predict(photos)
 
     assert [record.getMessage() for record in caplog.records if record.name.startswith("video_recommender")] == [
         "TensorFlow finds no GPU: efficientnet-lite0 runs on the CPU, where LiteRT is faster"
     ]
 
 
-def test_it_can_be_pickled_after_it_was_used(in_keras: KerasClassifier, photos: Frames) -> None:
-    described = in_keras.predict(photos)
+def test_it_can_be_pickled_after_use(keras_classifier: KerasClassifier, photos: Frames) -> None:
+    expected = keras_classifier.predict(photos)
 
-    restored = pickle.loads(pickle.dumps(in_keras))
+    restored = pickle.loads(pickle.dumps(keras_classifier))
 
-    assert restored == in_keras
-    np.testing.assert_allclose(restored.predict(photos).probabilities, described.probabilities, atol=1e-6)
+    assert restored == keras_classifier
+    np.testing.assert_allclose(restored.predict(photos).probabilities, expected.probabilities, atol=1e-6)
 
 
 def test_frames_of_another_size_are_resized_as_for_litert(
-    in_keras: KerasClassifier, classifier: LiteRTClassifier, photos: Frames
+    keras_classifier: KerasClassifier, classifier: LiteRTClassifier, photos: Frames
 ) -> None:
     larger = np.stack([cv2.resize(photo, (448, 448)) for photo in photos])
 
     np.testing.assert_allclose(
-        in_keras.predict(larger).probabilities, classifier.predict(larger).probabilities, atol=1e-4
+        keras_classifier.predict(larger).probabilities, classifier.predict(larger).probabilities, atol=1e-4
     )
 
 
-def test_threads_share_the_network(in_keras: KerasClassifier, classifier: LiteRTClassifier, photos: Frames) -> None:
+def test_threads_share_the_network(
+    keras_classifier: KerasClassifier, classifier: LiteRTClassifier, photos: Frames
+) -> None:
     with ThreadPoolExecutor(4) as threads:
-        outcomes = list(threads.map(lambda photo: classify_frames(np.stack([photo, photo]), in_keras), photos))
+        outcomes = list(threads.map(lambda photo: classify_frames(np.stack([photo, photo]), keras_classifier), photos))
 
     for photo, outcome in zip(photos, outcomes, strict=True):
         expected = classify_frames(np.stack([photo, photo]), classifier).detections
@@ -86,7 +90,7 @@ def test_threads_share_the_network(in_keras: KerasClassifier, classifier: LiteRT
 
 
 def test_workers_are_threads_if_the_network_runs_in_keras(
-    in_keras: KerasClassifier, classifier: LiteRTClassifier, tmp_path: Path
+    keras_classifier: KerasClassifier, classifier: LiteRTClassifier, tmp_path: Path
 ) -> None:
     def find_process(_video: int, _network: FrameClassifier) -> int:
         return os.getpid()
@@ -106,7 +110,7 @@ def test_workers_are_threads_if_the_network_runs_in_keras(
         IncrementalRunner().run(Pipeline([node]), catalog)
         return {load() for load in catalog.load("process_ids").values()}
 
-    assert processes(in_keras) == {os.getpid()}
+    assert processes(keras_classifier) == {os.getpid()}
     assert os.getpid() not in processes(classifier)
 
 
@@ -117,7 +121,7 @@ def test_the_batch_size_depends_on_the_free_memory(lite0: KerasModel) -> None:
     assert max_batch_frames(lite0, 0) == 1
 
 
-def test_the_gpu_with_the_least_free_memory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_memory_is_that_of_the_fullest_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = tmp_path / "nvidia-smi"
     driver.write_text("#!/bin/sh\nprintf '15360\\n8000\\n'\n")
     driver.chmod(0o755)
@@ -126,17 +130,19 @@ def test_the_gpu_with_the_least_free_memory_counts(tmp_path: Path, monkeypatch: 
     assert free_gpu_bytes() == 8000 * 2**20
 
 
-@pytest.mark.parametrize("says", ["exit 9", "echo '[N/A]'", "true"])
-def test_a_driver_that_gives_no_number_is_no_error(says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["exit 9", "echo '[N/A]'", "true"])
+def test_free_memory_is_unknown_if_the_driver_reports_no_number(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     driver = tmp_path / "nvidia-smi"
-    driver.write_text(f"#!/bin/sh\n{says}\n")
+    driver.write_text(f"#!/bin/sh\n{command}\n")
     driver.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
 
     assert free_gpu_bytes() is None
 
 
-def test_no_driver_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_memory_is_unknown_without_a_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert free_gpu_bytes() is None
@@ -147,49 +153,49 @@ def numbered(*numbers: int) -> Frames:
 
 
 class SmallMemory:
-    """Stands in for a GPU, of which none can be had in a test: gives each frame's number, unless there are too many."""
+    """Simulates a GPU that runs out of memory: returns the number of each frame, unless there are too many."""
 
-    def __init__(self, fits: int) -> None:
-        self.fits = fits
-        self.tried: list[int] = []
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.batch_sizes: list[int] = []
 
     def __call__(self, frames: Frames) -> Outputs:
-        self.tried.append(len(frames))
-        if len(frames) > self.fits:
+        self.batch_sizes.append(len(frames))
+        if len(frames) > self.capacity:
             raise MemoryError
         return frames[:, 0, 0].astype(np.float32)
 
 
 def test_batches_that_exceed_the_memory_are_halved_and_no_frame_is_lost() -> None:
-    gpu = SmallMemory(fits=3)
-    ask = BatchingPredictor(gpu, 16, MemoryError)
+    gpu = SmallMemory(capacity=3)
+    predict_batched = BatchingPredictor(gpu, 16, MemoryError)
 
-    assert ask(numbered(*range(20)))[:, 0].tolist() == list(range(20))
-    assert gpu.tried == [16, 8, 4, *[2] * 10]
+    assert predict_batched(numbered(*range(20)))[:, 0].tolist() == list(range(20))
+    assert gpu.batch_sizes == [16, 8, 4, *[2] * 10]
 
 
 def test_a_batch_size_that_exceeded_the_memory_is_not_tried_again() -> None:
-    gpu = SmallMemory(fits=3)
-    ask = BatchingPredictor(gpu, 16, MemoryError)
-    ask(numbered(*range(16)))
-    gpu.tried.clear()
+    gpu = SmallMemory(capacity=3)
+    predict_batched = BatchingPredictor(gpu, 16, MemoryError)
+    predict_batched(numbered(*range(16)))
+    gpu.batch_sizes.clear()
 
-    ask(numbered(*range(16)))
+    predict_batched(numbered(*range(16)))
 
-    assert gpu.tried == [2] * 8
+    assert gpu.batch_sizes == [2] * 8
 
 
 def test_batch_sizes_are_powers_of_two() -> None:
-    gpu = SmallMemory(fits=100)
+    gpu = SmallMemory(capacity=100)
 
     BatchingPredictor(gpu, 20, MemoryError)(numbered(*range(43)))
 
-    assert gpu.tried == [16, 16, 8, 2, 1]
+    assert gpu.batch_sizes == [16, 16, 8, 2, 1]
 
 
 def test_a_single_frame_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(MemoryError):
-        BatchingPredictor(SmallMemory(fits=0), 16, MemoryError)(numbered(1))
+        BatchingPredictor(SmallMemory(capacity=0), 16, MemoryError)(numbered(1))
 
 
 def test_waiting_threads_share_a_batch_and_each_gets_its_own_rows() -> None:
@@ -202,13 +208,13 @@ def test_waiting_threads_share_a_batch_and_each_gets_its_own_rows() -> None:
         assert go_on.wait(10)
         return frames[:, 0, 0].astype(np.float32)
 
-    ask = BatchingPredictor(predict, 64, MemoryError)
+    predict_batched = BatchingPredictor(predict, 64, MemoryError)
     with ThreadPoolExecutor(5) as threads:
-        first = threads.submit(ask, numbered(0))
+        first = threads.submit(predict_batched, numbered(0))
         is_busy.wait(10)
-        others = [threads.submit(ask, numbered(number, number + 100)) for number in range(1, 5)]
+        others = [threads.submit(predict_batched, numbered(number, number + 100)) for number in range(1, 5)]
         deadline = time.monotonic() + 10
-        while len(ask._waiting) < 4 and time.monotonic() < deadline:
+        while len(predict_batched._waiting) < 4 and time.monotonic() < deadline:
             time.sleep(0.001)
         go_on.set()
 
@@ -225,8 +231,8 @@ def test_an_error_is_raised_in_every_waiting_thread_and_the_next_call_works() ->
             raise error
         return frames[:, 0, 0].astype(np.float32)
 
-    ask = BatchingPredictor(predict, 64, MemoryError)
+    predict_batched = BatchingPredictor(predict, 64, MemoryError)
 
     with pytest.raises(ValueError, match="broken"):
-        ask(numbered(1))
-    assert ask(numbered(2)).tolist() == [[2]]
+        predict_batched(numbered(1))
+    assert predict_batched(numbered(2)).tolist() == [[2]]

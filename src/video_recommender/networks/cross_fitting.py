@@ -29,13 +29,13 @@ from video_recommender.similarity.category_models import Folds, LabelledVideos, 
 
 logger = logging.getLogger(__name__)
 
-Selection = NDArray[np.bool_]  # a subset of the training images, shape (images,)
+Selection = NDArray[np.bool_]  # mask of training images, shape (images,)
 
 OBJECTS_WEIGHT_DECAY: Final = 0.1
-"""High, because images are few and similar. The temperature compensates for the small logits."""
+"""High, because images are few and similar; temperature scaling compensates for the small logits."""
 
-EMBEDDING_WEIGHT_DECAY: Final = 0.003  # embeddings have another scale, and the option requires more images
-VALIDATION_SPLITS: Final = 5  # a fifth of the training groups is used for early stopping
+EMBEDDING_WEIGHT_DECAY: Final = 0.003  # lower: embeddings have another scale, and are used with more images
+VALIDATION_SPLITS: Final = 5  # one fifth of the training groups is used for early stopping
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class TrainingSet:
     """The embeddings of all training images.
 
     Attributes:
-        images: a row per image: `image` (`<class>/<group>/<name>/<number>.jpg`), `source` (its video or photo),
+        images: one row per image: `image` (`<class>/<group>/<name>/<number>.jpg`), `source` (its video or photo),
             `class_name` and `group`.
         embeddings: shape (images, views, features); the first view is the image itself.
     """
@@ -53,7 +53,7 @@ class TrainingSet:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """In alphabetical order."""
+        """Names of the classes, in alphabetical order."""
         return tuple(sorted(self.images["class_name"].unique()))
 
     @property
@@ -64,15 +64,15 @@ class TrainingSet:
 
 @dataclass(frozen=True, eq=False)
 class CrossFittedHeads:
-    """A calibrated head trained on all images, and one per fold trained without it.
+    """A calibrated head trained on all images, and one per fold trained without the images of that fold.
 
     Attributes:
-        final: for videos that no head was trained on.
-        by_fold: by number of the fold, from 1; empty if nothing could be held out.
-        images: `TrainingSet.images` with `fold`, in which the image was held out (0: in none), and `temperature`, by
-            which its logits are to be divided.
-        logits: of the head of the image's fold, before calibration; shape (images, classes).
-        history: a row per fold and epoch: `fold` and the columns of `FittedHead.history`.
+        final: head trained on all images, for new videos.
+        by_fold: head by fold number, from 1; empty if no images can be held out.
+        images: `TrainingSet.images` with `fold`, in which the image was held out (0: none), and `temperature`, the
+            divisor of its logits.
+        logits: out-of-fold logits before calibration, float32, shape (images, classes).
+        history: one row per fold and epoch: `fold` and the columns of `FittedHead.history`.
         temperature: of the final head.
     """
 
@@ -84,16 +84,16 @@ class CrossFittedHeads:
     temperature: float
 
     def folds_of(self, groups: pd.Series) -> pd.Series:
-        """Return the fold in which each group was held out; 0 if no head was trained on it."""
+        """Return the fold in which each group was held out, from 1; 0 if it has no training images."""
         folds = self.images.drop_duplicates("group").set_index("group")["fold"]
         return groups.map(folds).fillna(0).astype(int)
 
     def head_of(self, fold: int) -> ClassificationHead:
-        """Return the head of a fold; 0 is the final one."""
+        """Return the head of a fold; 0 is the final head."""
         return self.by_fold[fold] if fold else self.final
 
     def probabilities(self, *, is_calibrated: bool = True) -> NDArray[np.float64]:
-        """Return the out-of-fold probabilities of each image, shape (images, classes)."""
+        """Compute the out-of-fold probabilities of each image: shape (images, classes)."""
         temperature = self.images["temperature"].to_numpy() if is_calibrated else np.ones(len(self.images))
         return np.asarray(softmax(self.logits.astype(np.float64) / temperature[:, np.newaxis], axis=1))
 
@@ -101,9 +101,11 @@ class CrossFittedHeads:
 def gather_training_set(
     training_features: Mapping[str, Callable[[], Embeddings]], properties: Mapping[str, Mapping[str, Any]]
 ) -> TrainingSet:
-    """Concatenate the embeddings of all training images, in order of their names.
+    """Concatenate the embeddings of all training images.
 
-    The embeddings of each video or photo, and its `source`, `class_name` and `group`, are given by key.
+    Args:
+        training_features: loads the embeddings, shape (images, views, features), of each video or photo, by key.
+        properties: `source`, `class_name` and `group` of each video or photo, by the same key.
     """
     columns = ["source", "class_name", "group"]
     parts, rows = [np.empty((0, 1, 0), np.float32)], []
@@ -122,12 +124,12 @@ def cross_fit(
 ) -> CrossFittedHeads:
     """Train a head per fold without the groups of that fold, then one on all images.
 
-    Within the training groups, some are used for early stopping; then the head is trained on all of them for the best
-    number of epochs. The final head is trained for the median of these. The temperature and rejection threshold of a
-    head come from the out-of-fold logits of the other folds, since the validation groups are too few.
+    Some of the training groups are used for early stopping; then the head is trained on all of them for the best number
+    of epochs. The final head is trained for the median of these. The temperature and rejection threshold of a head are
+    fitted to the out-of-fold logits of the other folds, because the validation groups are too few.
 
-    If nothing can be held out, there is only the final head, not calibrated. Without a projection, embeddings are the
-    inputs of the head.
+    If no images can be held out, there is only the final head, and it is not calibrated. Without a projection, the
+    inputs of the head are embeddings.
     """
     labels, names = training_set.labels, training_set.class_names
     groups = training_set.images["group"].to_numpy(dtype=str)
@@ -174,9 +176,9 @@ def measure_heads(heads: CrossFittedHeads) -> dict[str, float]:
     """Measure heads on held-out images.
 
     Returns:
-        `image_accuracy`; `source_accuracy`, of videos or photos by the mean over their images; the expected
-        `calibration_error` and, without temperature, `calibration_error_before`; `temperature` of the final head. The
-        first four are missing if nothing was held out.
+        `image_accuracy`; `source_accuracy` of videos or photos, by the mean over their images; the expected
+        `calibration_error` and, before temperature scaling, `calibration_error_before` (all 0 to 1); `temperature` of
+        the final head. Without held-out images, only the last one.
     """
     is_held_out = heads.images["fold"].to_numpy() > 0
     if not is_held_out.any():
@@ -201,8 +203,7 @@ def assign_image_folds(images: pd.DataFrame, n_folds: int, seed: int) -> Folds:
     """Assign images to folds by group, stratified by class; see `assign_folds`.
 
     Returns:
-        Fold of each image, from 1; 0 for all if a fold would contain every group of a class, since the head of that
-        fold could not learn it.
+        Fold of each image, from 1, shape (images,); 0 for all if one fold would contain every group of a class.
     """
     by_image = images.set_index("image")
     no_points = DataFrame[VideoPoints](pd.DataFrame({"axis": 0.0}, index=by_image.index.rename("video_id")))
@@ -210,8 +211,8 @@ def assign_image_folds(images: pd.DataFrame, n_folds: int, seed: int) -> Folds:
     classes = images["class_name"].nunique()
     if any(images["class_name"][folds != fold].nunique() < classes for fold in np.unique(folds) if fold):
         logger.warning(
-            "The new head cannot be evaluated: all images of a class belong to one group, so none can be held out. "
-            "Add images of other videos, photos or uploaders"
+            "The new head cannot be evaluated, because all images of a class belong to one group: add images of other "
+            "videos, photos or uploaders"
         )
         return np.zeros(len(images), np.int64)
     return folds
@@ -220,7 +221,7 @@ def assign_image_folds(images: pd.DataFrame, n_folds: int, seed: int) -> Folds:
 def select_validation(
     labels: NDArray[np.int64], groups: NDArray[np.str_], available: Selection, seed: int
 ) -> Selection:
-    """Select whole groups of every class, among the available images, for early stopping.
+    """Select groups of every class among the available images for early stopping: a mask of shape (images,).
 
     No image is selected if a class has only one group, which is needed for training.
     """
@@ -233,7 +234,7 @@ def select_validation(
         return selected
     splitter = StratifiedGroupKFold(splits, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it warns of classes with fewer images than splits
+        warnings.simplefilter("ignore", UserWarning)  # warns about classes with fewer images than splits
         for training, validation in splitter.split(rows, row_labels, row_groups):
             if set(row_labels[training]) == set(row_labels[validation]):
                 selected[rows[validation]] = True

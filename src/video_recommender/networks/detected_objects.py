@@ -1,4 +1,4 @@
-"""Objects detected in pictures: non-maximum suppression within a frame, hysteresis thresholding between frames."""
+"""Objects detected in frames: non-maximum suppression within a frame, hysteresis thresholding across frames."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,34 +8,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Boxes = NDArray[np.float32]  # shape (n, 4): top, left, bottom, right
+Boxes = NDArray[np.float32]  # shape (n, 4): top, left, bottom, right, relative to the image (0 to 1)
 
 Rows = NDArray[np.bool_] | NDArray[np.int64]
 
 LOW_THRESHOLD_RATIO: Final = 0.7
-"""Lower threshold relative to the upper one; benchmarks/segmentation_quality.py compares it with 1."""
+"""Lower threshold relative to the upper one (benchmarks/segmentation_quality.py)."""
 
 TRACKING_IOU: Final = 0.3
-"""In consecutive frames, boxes of one class with a greater intersection over union show the same object."""
+"""Boxes of one class in consecutive frames show the same object from this intersection over union."""
 
 CONTAINED: Final = 0.7
-"""Of two boxes of one class, the less certain is a duplicate if this share of the smaller lies within the larger."""
+"""The less confident of two boxes of one class is a duplicate if this share of the smaller is in the larger one."""
 
-NEVER_DUPLICATE: Final = 0.5  # from this score on, an object is never a duplicate: people overlap in crowds
+NEVER_DUPLICATE: Final = 0.5  # objects with this score or more are not duplicates: people overlap in crowds
 
 
 @dataclass(frozen=True)
 class DetectedObjects:
-    """The objects in one picture, in the format of the TensorFlow Object Detection API.
+    """The objects in one image, in the format of the TensorFlow Object Detection API.
 
     https://github.com/tensorflow/models/blob/master/research/object_detection/g3doc/exporting_models.md
 
     Attributes:
-        boxes: as fractions of the picture's height and width.
-        class_ids: int64, shape (n,).
+        boxes: see `Boxes`.
+        class_ids: int64, shape (n,): class numbers of the detector.
         scores: float32, shape (n,), 0 to 1.
-        masks: float32, shape (n, height, width): probability that a pixel belongs to the object, either within its box
-            or, if the size is the picture's, in the whole picture; None if the detector gives only boxes.
+        masks: float32, shape (n, height, width): probability that a pixel belongs to the object, in the whole image if
+            the size is that of the image, otherwise within the box; None if the detector gives only boxes.
     """
 
     boxes: Boxes
@@ -47,7 +47,7 @@ class DetectedObjects:
         return len(self.scores)
 
     def select(self, rows: Rows) -> "DetectedObjects":
-        """Select or reorder objects."""
+        """Select or reorder objects by mask or index."""
         masks = None if self.masks is None else self.masks[rows]
         return DetectedObjects(self.boxes[rows], self.class_ids[rows], self.scores[rows], masks)
 
@@ -55,11 +55,11 @@ class DetectedObjects:
 def non_maximum_suppression(
     boxes: Boxes, class_ids: NDArray[np.int64], scores: NDArray[np.float32], max_iou: float
 ) -> NDArray[np.int64]:
-    """Select rows, highest score first, whose boxes overlap no better box of their class by more than `max_iou`."""
+    """Return the rows, best first, of boxes that overlap no better box of their class by more than `max_iou`."""
     if not len(boxes):
         return np.empty(0, np.int64)
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    suppress: Any = cv2.dnn.NMSBoxesBatched  # its stubs want lists, which are slower
+    suppress: Any = cv2.dnn.NMSBoxesBatched  # its stubs require lists, which are slower
     kept = np.asarray(suppress(corner_and_size, scores, class_ids.astype(np.int32), 0.0, max_iou), np.int64)
     return kept[np.argsort(-scores[kept], kind="stable")]
 
@@ -67,15 +67,15 @@ def non_maximum_suppression(
 def hysteresis_threshold(
     frames: Sequence[DetectedObjects], thresholds: Mapping[int, float], low_ratio: float = LOW_THRESHOLD_RATIO
 ) -> list[NDArray[np.bool_]]:
-    """Accept objects by two thresholds, as for edges in Canny (1986).
+    """Select the objects to accept, as masks of shape (objects,), by hysteresis thresholding (Canny 1986) over time.
 
-    An object is accepted if its score reaches its class's threshold, or if it reaches the lower threshold and continues
-    an object that was accepted in the previous or next frame. Duplicates of an accepted object are rejected.
+    An object is accepted if its score reaches the upper threshold, or if it reaches the lower threshold and continues
+    an object that is accepted in the previous or next frame. Duplicates of an accepted object are rejected.
 
     Args:
         frames: the objects of each frame, in order of time, highest score first.
-        thresholds: upper threshold by class; objects of other classes are rejected.
-        low_ratio: lower threshold relative to the upper one; 1 judges each frame on its own.
+        thresholds: upper threshold by class number, 0 to 1; objects of other classes are rejected.
+        low_ratio: lower threshold relative to the upper one; with 1, frames are independent.
     """
     limits = [np.array([thresholds.get(int(number), np.inf) for number in found.class_ids]) for found in frames]
     accepted = [found.scores >= limit for found, limit in zip(frames, limits, strict=True)]
@@ -85,7 +85,7 @@ def hysteresis_threshold(
             neighbour, objects = current - order.step, frames[current]
             continues = _is_same_object(objects, frames[neighbour].select(accepted[neighbour])).any(axis=1)
             repeats = _is_same_object(objects, objects.select(accepted[current])).any(axis=1)
-            accepted[current] = accepted[current] | _most_certain(objects, candidates[current] & continues & ~repeats)
+            accepted[current] = accepted[current] | _most_confident(objects, candidates[current] & continues & ~repeats)
     return [_without_contained(found, rows) for found, rows in zip(frames, accepted, strict=True)]
 
 
@@ -96,13 +96,13 @@ def box_iou(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
 
 
 def box_containment(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
-    """Compute the intersection of n and m boxes relative to the smaller box: float32, shape (n, m), 0 to 1."""
+    """Compute the intersection of n and m boxes relative to the smaller one: float32, shape (n, m), 0 to 1."""
     intersection, area, other_area = _areas(boxes, others)
     return _ratio(intersection, np.minimum(area, other_area))
 
 
 def _without_contained(found: DetectedObjects, accepted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Reject uncertain objects that contain, or are contained in, a more certain object of their class."""
+    """Reject objects that contain, or are contained in, a more confident object of their class."""
     rows = np.flatnonzero(accepted)
     objects = found.select(rows)
     same_class = objects.class_ids[:, np.newaxis] == objects.class_ids
@@ -110,8 +110,8 @@ def _without_contained(found: DetectedObjects, accepted: NDArray[np.bool_]) -> N
     return np.isin(np.arange(len(found)), rows[~contained | (objects.scores >= NEVER_DUPLICATE)])
 
 
-def _most_certain(found: DetectedObjects, selected: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep one of the selected boxes that show the same object."""
+def _most_confident(found: DetectedObjects, selected: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the first of the selected boxes that show the same object."""
     rows = np.flatnonzero(selected)
     is_same = _is_same_object(found.select(rows), found.select(rows))
     is_first = ~np.triu(is_same, k=1).any(axis=0)
@@ -124,7 +124,7 @@ def _is_same_object(objects: DetectedObjects, others: DetectedObjects) -> NDArra
 
 
 def _areas(boxes: Boxes, others: Boxes) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Intersections, shape (n, m), and the boxes' areas, shapes (n, 1) and (m,)."""
+    """Return the intersections, shape (n, m), and the areas of the boxes, shapes (n, 1) and (m,)."""
     first = np.maximum(boxes[:, np.newaxis, :2], others[:, :2])
     last = np.minimum(boxes[:, np.newaxis, 2:], others[:, 2:])
     area, other_area = ((part[:, 2:] - part[:, :2]).prod(axis=1) for part in (boxes, others))

@@ -1,4 +1,4 @@
-"""Classify the frames of one video: the most probable class of each frame, and means over all frames."""
+"""Classification of the frames of one video: the most probable class of each frame, and means over all frames."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from video_recommender.networks.pretrained import Network
 from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 
 PROBABILITY_FLOOR: Final = 1e-4
-"""Smaller mean probabilities are dropped; a uniform distribution over 1000 classes has ten times as much."""
+"""Lower mean probabilities are dropped; a uniform distribution over 1,000 classes has 10 times this probability."""
 
-BATCH_FRAMES: Final = 32  # frames decoded at a time, so that memory does not grow with the length of the video
+BATCH_FRAMES: Final = 32  # decoded at a time: memory does not grow with the length of the video
 
 
 class DetectionOptions(BaseModel, extra="forbid", frozen=True):
-    """Which network classifies frames, and how (parameters_detection.yml)."""
+    """Network and engine that classify frames (parameters_detection.yml)."""
 
     network: Network = "efficientnet-lite0"
     engine: Literal["litert", "keras"] = "litert"
@@ -44,7 +44,7 @@ class VideoDetections:
 
     @property
     def properties(self) -> dict[str, int]:
-        """What the state row of the video stores."""
+        """Properties in the state of the video."""
         return {"frames": len(self.detections)}
 
 
@@ -55,25 +55,25 @@ def classify_frames(
 
     Args:
         frames: in order of time: a folder, JPEGs, or uint8 RGB, shape (n, height, width, 3).
-        classifier: see `LiteRTClassifier`.
+        classifier: the network.
         reuse_below: reuse the last prediction for frames whose mean absolute difference from the last classified frame
-            is smaller, grey levels (0 to 255); None classifies every frame.
+            is smaller, in grey levels (0 to 255); None classifies every frame.
 
     Raises:
-        VideoError: if there is no frame or a frame is not a readable picture.
+        VideoError: if there are no frames, or a frame is not a readable image.
     """
-    batches = batch_pictures(iter(frames) if isinstance(frames, np.ndarray) else frames.pictures())
+    batches = batch_frames(iter(frames) if isinstance(frames, np.ndarray) else frames.pictures())
     predictions: Iterable[FramePredictions] = map(classifier.predict, batches)
     if reuse_below is not None:
         predictions = predict_changed_frames(batches, classifier, reuse_below)
     name = str(frames.path) if isinstance(frames, FrameFolder) else "The video"
-    return summarize_predictions(predictions, classifier.class_names, name)
+    return summarise_predictions(predictions, classifier.class_names, name)
 
 
-def summarize_predictions(
+def summarise_predictions(
     predictions: Iterable[FramePredictions], class_names: Sequence[str], name: str
 ) -> VideoDetections:
-    """Summarize the predictions for the frames of one video, or raise a `VideoError` with its name if it has none."""
+    """Summarise the predictions for the frames of one video, or raise a `VideoError` if there are none."""
     best: list[int] = []
     confidences: list[float] = []
     probabilities, embeddings = np.zeros(1), np.zeros(1)
@@ -99,7 +99,7 @@ def summarize_predictions(
         {"class_name": pd.Series(names[ranked], dtype="str"), "probability": means[ranked].clip(max=1)}
     )
     embedding = pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})
-    # Schemas are checked on saving; checking here too would take as long as classifying a frame.
+    # Schemas are validated on saving; validating here too takes as long as classifying a frame.
     return VideoDetections(
         cast("DataFrame[Detections]", detections),
         cast("DataFrame[ClassScores]", class_scores),
@@ -110,10 +110,10 @@ def summarize_predictions(
 def predict_changed_frames(
     batches: Iterable[Frames], classifier: FrameClassifier, threshold: float
 ) -> Iterator[FramePredictions]:
-    """Classify the frames that differ from the last classified one, and reuse its prediction for the others.
+    """Classify the frames that differ from the last classified frame, and reuse its prediction for the others.
 
-    The reference is the last classified frame, not the previous frame, so that slow changes accumulate. A frame is
-    classified if its mean absolute difference reaches the threshold, in grey levels (0 to 255).
+    A frame is classified if its mean absolute difference from the last classified frame, not from the previous frame,
+    reaches the threshold, in grey levels (0 to 255). Slow changes therefore accumulate.
     """
     reference: Picture | None = None
     last: FramePredictions | None = None
@@ -131,12 +131,12 @@ def predict_changed_frames(
         last = last.select(rows[-1:])
 
 
-def batch_pictures(pictures: Iterator[Picture]) -> Iterator[Frames]:
-    """Stack pictures in batches of `BATCH_FRAMES`: decoding and inference evict each other from the CPU's cache."""
-    while batch := list(islice(pictures, BATCH_FRAMES)):
+def batch_frames(images: Iterator[Picture]) -> Iterator[Frames]:
+    """Stack images in batches of up to `BATCH_FRAMES`; alternating decoding and inference per frame is slower."""
+    while batch := list(islice(images, BATCH_FRAMES)):
         yield np.stack(batch)
 
 
 def mean_absolute_difference(frame: Picture, other: Picture) -> float:
-    """Compute the mean absolute difference over pixels and channels, grey levels (0 to 255)."""
+    """Compute the mean absolute difference over pixels and channels, in grey levels (0 to 255)."""
     return cv2.norm(frame, other, cv2.NORM_L1) / frame.size

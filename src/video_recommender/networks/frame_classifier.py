@@ -1,4 +1,4 @@
-"""Networks that classify frames: for LiteRT on the CPU, without TensorFlow, or for Keras on a GPU."""
+"""Networks that classify frames: with LiteRT on the CPU, without TensorFlow, or with Keras on a GPU."""
 
 import logging
 import math
@@ -32,19 +32,19 @@ from video_recommender.networks.pretrained import (
 from video_recommender.storage.digests import fingerprint
 
 FRAMES_PER_CALL: Final = 2
-"""Of LiteRT: two frames per call are 3 to 5 % faster than one, four are no faster, eight are 7 % slower."""
+"""Batch size of LiteRT: two is faster than one, larger batches are not."""
 
-THREADS: Final = 1  # of LiteRT, per process: there are as many worker processes as cores
+THREADS: Final = 1  # per LiteRT process: there are as many worker processes as cores
 MAX_BATCH_FRAMES: Final = 256
 CPU_BATCH_FRAMES: Final = 32
 TENSORS_PER_FRAME: Final = 4
-"""Memory that one frame needs, in tensors as large as the network's largest: a layer's input, output and workspace."""
+"""Memory per frame, in multiples of the network's largest tensor: input, output and workspace of a layer."""
 
 Embeddings = NDArray[np.float32]  # output of the penultimate layer: float32, shape (…, features)
 
-Outputs = NDArray[np.float32]  # a row per frame: float32, shape (n, outputs)
+Outputs = NDArray[np.float32]  # outputs of a network: float32, shape (n, outputs)
 
-# Otherwise TensorFlow allocates all GPU memory at its first use, which may be in another node of this process.
+# Otherwise TensorFlow allocates all GPU memory at its first use, even in another node of this process.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 logger = logging.getLogger(__name__)
@@ -52,17 +52,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FramePredictions:
-    """What a network predicts for n frames: probabilities of shape (n, classes), embeddings of shape (n, features)."""
+    """Predictions for n frames: probabilities, shape (n, classes), and embeddings, shape (n, features)."""
 
     probabilities: NDArray[np.float32]
     embeddings: Embeddings
 
     def select(self, rows: NDArray[np.int64]) -> "FramePredictions":
-        """Select or repeat frames."""
+        """Select or repeat frames by index."""
         return FramePredictions(self.probabilities[rows], self.embeddings[rows])
 
     def append(self, other: "FramePredictions") -> "FramePredictions":
-        """Return the predictions for these and other frames."""
+        """Concatenate the predictions for these and other frames."""
         return FramePredictions(
             np.concatenate([self.probabilities, other.probabilities]),
             np.concatenate([self.embeddings, other.embeddings]),
@@ -71,12 +71,12 @@ class FramePredictions:
 
 @dataclass(frozen=True)
 class LiteRTClassifier:
-    """A classifier for LiteRT; it can be pickled and sent to worker processes. Equality compares digests.
+    """Classifier for LiteRT. It can be sent to worker processes. Equality compares digests.
 
     Attributes:
-        digest: of the network's name, weights and class names; converting again gives the same.
+        digest: of the network's name, weights and class names; independent of the conversion.
         input_size: height and width of its input, pixels.
-        flatbuffer: the converted network, uint8; an array, so that joblib maps one copy into all processes.
+        flatbuffer: the converted network, uint8; an array, because joblib shares arrays among processes.
     """
 
     network: Network = field(compare=False)
@@ -89,7 +89,7 @@ class LiteRTClassifier:
         """Predict class probabilities and embeddings.
 
         Args:
-            frames: uint8 RGB, shape (n, height, width, 3), at least one, of any size.
+            frames: uint8 RGB, shape (n, height, width, 3), n ≥ 1, of any size.
         """
         interpreter = load_interpreter(self.digest, self.flatbuffer)
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -101,7 +101,7 @@ class LiteRTClassifier:
                 allocated = len(batch)
                 interpreter.resize_tensor_input(source["index"], [allocated, *source["shape"][1:]])
                 interpreter.allocate_tensors()
-            # No reference to the tensor's memory may outlive the line.
+            # A reference to the tensor's memory must not outlive its statement.
             interpreter.tensor(source["index"])()[:] = batch
             interpreter.invoke()
             outputs[start : start + allocated] = interpreter.tensor(target["index"])()
@@ -110,12 +110,12 @@ class LiteRTClassifier:
 
 @dataclass(frozen=True)
 class KerasClassifier:
-    """A classifier for Keras; threads may share it, and it can be pickled. Equality compares digests.
+    """Classifier for Keras. Threads can share it, and it can be pickled. Equality compares digests.
 
     Attributes:
         stays_in_process: workers are threads, because processes would compete for the memory of one GPU.
-        digest: of the network's name, weights and class names; not equal to LiteRT's, whose results differ slightly.
-        model: the network, with the embedding appended to the probabilities.
+        digest: of the network's name, weights, class names and engine, because results of LiteRT differ slightly.
+        model: the network; returns the probabilities followed by the embedding.
     """
 
     stays_in_process: ClassVar[bool] = True
@@ -139,8 +139,8 @@ class KerasClassifier:
     def _predictor(self) -> "BatchingPredictor":
         import tensorflow as tf
 
-        pictures = tf.TensorSpec([None, *self.model.input_shape[1:]], tf.uint8, name="rgb")
-        run = tf.function(lambda rgb: self.model(tf.cast(rgb, tf.float32), training=False), input_signature=[pictures])
+        images = tf.TensorSpec([None, *self.model.input_shape[1:]], tf.uint8, name="rgb")
+        run = tf.function(lambda rgb: self.model(tf.cast(rgb, tf.float32), training=False), input_signature=[images])
 
         def predict(frames: Frames) -> Outputs:
             outputs: Outputs = run(frames).numpy()
@@ -156,13 +156,13 @@ class KerasClassifier:
 
 
 FrameClassifier: TypeAlias = LiteRTClassifier | KerasClassifier
-"""The classes themselves, not a protocol, so that an edit of one makes the results of nodes that use it stale."""
+"""The classes themselves instead of a protocol: a change of their code makes results of nodes that use them stale."""
 
 
 def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.float32]]:
-    """Build a pre-trained network and convert it; to be called by `run_in_subprocess`.
+    """Build a pre-trained network and convert it to LiteRT; call it with `run_in_subprocess`.
 
-    The second result is the weights of the last layer, shape (classes, features).
+    The second value is the weights of the last layer, shape (classes, features).
     """
     model = build_network(network)
     return convert_classifier(model, network), last_layer_weights(model)[0].T
@@ -171,7 +171,7 @@ def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.f
 def convert_classifier(
     model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
 ) -> LiteRTClassifier:
-    """Convert a network, as from `build_network`, in float32: quantised weights are no faster on current x86 CPUs."""
+    """Convert a network of `build_network` to LiteRT in float32, because quantised weights are no faster on x86."""
     names = output_names(model, network, class_names)
     _batch, height, width, _channels = model.input_shape
     digest = fingerprint(network, digest_weights(model), list(names))
@@ -181,46 +181,46 @@ def convert_classifier(
 def make_keras_classifier(
     model: KerasModel, network: Network, class_names: tuple[str, ...] | None = None
 ) -> KerasClassifier:
-    """Prepare a network, as from `build_network`, for Keras; see `output_names`."""
+    """Prepare a network of `build_network` for inference with Keras; see `output_names`."""
     names = output_names(model, network, class_names)
     digest = fingerprint("keras", network, digest_weights(model), list(names))
     return KerasClassifier(network, names, digest, append_embedding(model))
 
 
 def output_names(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return ImageNet's names if `class_names` is None; raise a `ValueError` if there are not as many as outputs."""
+    """Return the class names, by default those of ImageNet, or raise a `ValueError` if their number is wrong."""
     names = class_names or imagenet_class_names()
     if model.output_shape[-1] != len(names):
-        raise ValueError(f"{network} has {model.output_shape[-1]} outputs, but {len(names)} class names were given")
+        raise ValueError(f"{network} has {model.output_shape[-1]} outputs, but {len(names)} class names")
     return names
 
 
 def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
-    """Resize frames to the height and width that the network reads, pixels."""
+    """Resize frames, shape (n, height, width, 3), to a height and width in pixels."""
     height, width = size
     if frames.shape[1:3] == size:
         return frames
     shrinks = frames.shape[1] >= height and frames.shape[2] >= width
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = np.empty((len(frames), height, width, 3), np.uint8)
-    for picture, frame in zip(resized, frames, strict=True):
-        cv2.resize(frame, (width, height), picture, interpolation=method)
+    for image, frame in zip(resized, frames, strict=True):
+        cv2.resize(frame, (width, height), image, interpolation=method)
     return resized
 
 
 def _convert(model: KerasModel) -> NDArray[np.uint8]:
     tf = import_tensorflow()
-    # The batch size stays open: a graph for one picture may contain reshapes that reject two.
-    pictures = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="rgb")
-    function = tf.function(lambda rgb: model(rgb, training=False)).get_concrete_function(pictures)
+    # With a fixed batch size of 1, the graph may contain reshapes that reject two images.
+    images = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="rgb")
+    function = tf.function(lambda rgb: model(rgb, training=False)).get_concrete_function(images)
     with suppress_stderr():
-        # By way of a SavedModel, as TensorFlow recommends, this takes 10 s instead of 2.
+        # Conversion from a SavedModel, which TensorFlow recommends, is five times slower.
         converted: bytes = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
     return np.frombuffer(converted, np.uint8)
 
 
 class _InterpreterCache(threading.local):
-    """The last interpreter of each thread: building one takes as long as several frames."""
+    """The last interpreter of each thread: creating one takes as long as classifying several frames."""
 
     digest: str | None = None
     interpreter: Interpreter | None = None
@@ -230,9 +230,9 @@ _cache = _InterpreterCache()
 
 
 def load_interpreter(digest: str, flatbuffer: NDArray[np.uint8]) -> Interpreter:
-    """Return an interpreter of this thread that is ready to run a converted network; the last one is cached."""
+    """Return an interpreter for a converted network, ready to run; the last one of each thread is cached."""
     if _cache.interpreter is None or _cache.digest != digest:
-        with suppress_stderr():  # XNNPACK logs to stderr in every process
+        with suppress_stderr():  # XNNPACK writes to stderr in every process
             _cache.interpreter = Interpreter(model_content=flatbuffer.tobytes(), num_threads=THREADS)
             _cache.interpreter.allocate_tensors()
         _cache.digest = digest
@@ -240,7 +240,7 @@ def load_interpreter(digest: str, flatbuffer: NDArray[np.uint8]) -> Interpreter:
 
 
 def max_batch_frames(model: KerasModel, free_bytes: int | None) -> int:
-    """Estimate how many frames fit into half of the free memory of a GPU; `MAX_BATCH_FRAMES` if it is unknown."""
+    """Estimate how many frames fit into half of the free GPU memory, at most `MAX_BATCH_FRAMES`."""
     if free_bytes is None:
         return MAX_BATCH_FRAMES
     bytes_per_frame = TENSORS_PER_FRAME * np.dtype(np.float32).itemsize * _largest_tensor(model)
@@ -248,7 +248,7 @@ def max_batch_frames(model: KerasModel, free_bytes: int | None) -> int:
 
 
 def _largest_tensor(model: KerasModel) -> int:
-    """Number of elements per frame; a network of `keras.applications` is nested in the model."""
+    """Return the largest number of elements per frame; networks of `keras.applications` are nested in the model."""
     import keras
 
     return max(
@@ -258,7 +258,7 @@ def _largest_tensor(model: KerasModel) -> int:
 
 
 def free_gpu_bytes() -> int | None:
-    """Ask `nvidia-smi` for the free bytes of the GPU that has least; None if it is missing or gives no number."""
+    """Return the free memory of the fullest GPU, in bytes, from `nvidia-smi`; None if it is unknown."""
     command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
@@ -268,10 +268,10 @@ def free_gpu_bytes() -> int | None:
 
 
 class BatchingPredictor:
-    """Runs one network for many threads, in batches that contain the frames of all threads that wait.
+    """Runs one network for many threads, in batches that contain the frames of all waiting threads.
 
-    It starts with batches of `max_frames` and halves them when `predict` raises `out_of_memory`. Threads never call
-    `predict` at the same time.
+    Batches contain at most `max_frames`, which is halved when `predict` raises `out_of_memory`. Only one thread at a
+    time calls `predict`.
     """
 
     def __init__(self, predict: Callable[[Frames], Outputs], max_frames: int, out_of_memory: type[Exception]) -> None:
@@ -282,7 +282,7 @@ class BatchingPredictor:
         self._lock = threading.Lock()
 
     def __call__(self, frames: Frames) -> Outputs:
-        """Run the network over frames of shape (n, height, width, 3), at least one; of one size for all callers."""
+        """Run the network on frames, shape (n, height, width, 3), n ≥ 1; all callers use the same size."""
         result: Future[Outputs] = Future()
         self._waiting.append((frames, result))
         with self._lock:
@@ -293,7 +293,7 @@ class BatchingPredictor:
     def _run(self, requests: list[tuple[Frames, "Future[Outputs]"]]) -> None:
         try:
             outputs = self._predict_in_batches(np.concatenate([frames for frames, _ in requests]))
-        except BaseException as error:  # noqa: BLE001 - raised again in every thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in every waiting thread
             for _, result in requests:
                 result.set_exception(error)
             return
@@ -305,7 +305,7 @@ class BatchingPredictor:
         outputs: list[Outputs] = []
         start = 0
         while start < len(frames):
-            # Powers of two only: a GPU is tuned for each new batch size, which takes seconds.
+            # Powers of two only: the GPU libraries tune each new batch size, which takes seconds.
             size = 1 << (min(self._max_frames, len(frames) - start).bit_length() - 1)
             try:
                 outputs.append(self._predict(frames[start : start + size]))
@@ -313,7 +313,7 @@ class BatchingPredictor:
                 if size == 1:
                     raise
                 self._max_frames = size // 2
-                logger.warning("A batch of %d frames exceeds the memory: at most %d from now on", size, size // 2)
+                logger.warning("A batch of %d frames exceeds the GPU memory: reducing batches to %d", size, size // 2)
             else:
                 start += size
         return np.concatenate(outputs)

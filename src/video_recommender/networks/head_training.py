@@ -1,4 +1,4 @@
-"""Train a classification head with Keras, calibrate it, and draw how it was trained."""
+"""Training of a classification head with Keras, calibration, and learning curves."""
 
 import math
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from video_recommender.console_output import suppress_stderr
 
 MAX_BATCH: Final = 64
 MIN_BATCH: Final = 8
-MIN_STEPS_PER_EPOCH: Final = 32  # with few images, batches are smaller, so that an epoch has enough steps
+MIN_STEPS_PER_EPOCH: Final = 32  # batches are smaller if an epoch would have fewer steps
 DROPOUT: Final = 0.3
 PATIENCE: Final = 10
-"""Epochs without lower validation loss before training stops: a quarter of the default number of epochs."""
+"""Epochs without a lower validation loss before training stops."""
 
 LOG_TEMPERATURE_BOUNDS: Final = (-7.0, 3.0)
 """Temperatures from 0.001 to 20: strongly regularised heads have small logits."""
@@ -32,17 +32,17 @@ LINES: Final = {
     "accuracy": (2, "training images", "#4c78a8"),
     "validation_accuracy": (2, "validation images", "#f58518"),
 }
-"""By column of the history: number of the plot, legend, colour."""
+"""Column of the plot, legend and colour, by column of the history."""
 
 
 @dataclass(frozen=True)
 class HeadHyperparameters:
-    """How a head is trained: at most so many epochs, with Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
+    """Hyperparameters of training with Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
 
-    epochs: int
-    learning_rate: float  # the initial one
+    epochs: int  # maximum number
+    learning_rate: float  # initial value
     weight_decay: float  # strength of the L2 penalty
-    seed: int  # of initial weights, order and dropout
+    seed: int  # for initial weights, order and dropout
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +50,9 @@ class FittedHead:
     """A trained layer; see `ClassificationHead`.
 
     Attributes:
-        history: a row per epoch: `epoch` (from 1), `loss`, `accuracy`, `validation_loss`, `validation_accuracy`; the
-            last two are empty without validation images.
-        best_epoch: the epoch whose weights were kept.
+        history: one row per epoch: `epoch` (from 1), `loss`, `accuracy`, `validation_loss`, `validation_accuracy`; the
+            last two are NaN without validation images.
+        best_epoch: the epoch whose weights are kept, from 1.
     """
 
     weights: NDArray[np.float32]
@@ -68,14 +68,14 @@ def train_head(
     validation: NDArray[np.bool_],
     hyperparameters: HeadHyperparameters,
 ) -> FittedHead:
-    """Train a dense layer on all views, with class weights, and keep the weights of the best epoch; deterministic.
+    """Train a dense layer on all views, with class weights, and keep the weights of the best epoch.
 
     Args:
-        inputs: shape (images, views, inputs); the first view is the image itself.
-        labels: of the images, from 0.
-        training: selects the training images.
-        validation: selects images for early stopping; without any, all epochs are trained.
-        hyperparameters: see `HeadHyperparameters`.
+        inputs: float32, shape (images, views, inputs); the first view is the image itself.
+        labels: index of each image's class, from 0, shape (images,).
+        training: mask of the training images, shape (images,).
+        validation: mask of the images for early stopping; if empty, all epochs are trained.
+        hyperparameters: the same seed and inputs give the same weights.
     """
     with suppress_stderr():
         import keras
@@ -97,7 +97,7 @@ def train_head(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(hyperparameters.learning_rate, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=False,  # compiling with XLA takes longer than training so small a head
+        jit_compile=False,  # compiling with XLA takes longer than training a small head
     )
     early_stopping = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
     fitted = model.fit(
@@ -125,16 +125,16 @@ def train_head(
 
 
 def balanced_class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
-    """Weight each class inversely to its number of images."""
+    """Return the weight of each class, inversely proportional to its number of images."""
     classes = np.unique(labels)
     weights = compute_class_weight("balanced", classes=classes, y=labels)
     return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
-    """Find the temperature that minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
+    """Fit the divisor of the logits that minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
 
-    It is the divisor of the logits, shape (n, classes); 1 without images.
+    The logits have the shape (n, classes), the labels (n,). Without images, the temperature is 1.
     """
     if not len(labels):
         return 1.0
@@ -147,9 +147,9 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
 
 
 def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]) -> float:
-    """Find the confidence below which this share of images of known classes lies (Hendrycks and Gimpel 2017).
+    """Find the quantile of the confidences of held-out images at this rate (Hendrycks and Gimpel 2017).
 
-    The logits are those of held-out images, calibrated, shape (n, classes); without images, the threshold is 0.
+    The logits are calibrated and have the shape (n, classes). Without images, the threshold is 0.
     """
     if not (rejection_rate and len(logits)):
         return 0.0
@@ -157,7 +157,7 @@ def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]
 
 
 def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
-    """Compute the mean gap between confidence and accuracy over bins of confidence, 0 to 1 (Naeini et al. 2015)."""
+    """Compute the expected calibration error, 0 to 1, of probabilities, shape (n, classes) (Naeini et al. 2015)."""
     confidences = probabilities.max(axis=1)
     gaps = (probabilities.argmax(axis=1) == labels) - confidences
     bins = np.minimum((confidences * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
@@ -165,7 +165,7 @@ def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDAr
 
 
 def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
-    """Draw loss and accuracy by epoch: a thin line per fold, a thick one for their mean until the first fold stops."""
+    """Plot loss and accuracy by epoch: a thin line per fold, a thick line for the mean over common epochs."""
     figure = make_subplots(cols=2, subplot_titles=["Loss", "Accuracy"], horizontal_spacing=0.1)
     for name, (column, legend, colour) in LINES.items() if len(history) else ():
         for _fold, epochs in history.groupby("fold"):
@@ -178,7 +178,7 @@ def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(rangemode="tozero", col=1)
     figure.update_yaxes(tickformat=".0%", col=2)
-    title = f"Training of the new head, {history['fold'].nunique()} folds" if len(history) else "No fold was held out"
+    title = f"Training of the new head, {history['fold'].nunique()} folds" if len(history) else "No held-out images"
     return figure.update_layout(
         template="plotly_white",
         title={"text": title, "x": 0.02, "font": {"size": 18}},
@@ -190,6 +190,6 @@ def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
 
 
 def _add_line(figure: go.Figure, column: int, values: pd.Series, **options: object) -> None:
-    # Plain lists: plotly writes arrays as base64, which older readers of the file do not support.
+    # Lists, because plotly writes arrays as base64, which older readers do not support.
     rounded = [None if pd.isna(value) else round(float(value), 4) for value in values]
     figure.add_trace(go.Scatter(x=list(values.index), y=rounded, mode="lines", **options), row=1, col=column)

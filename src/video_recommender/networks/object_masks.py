@@ -1,4 +1,4 @@
-"""Which pixels of a frame each detected object covers, and drawings of the objects."""
+"""Masks of the objects detected in a frame, and drawings of the objects."""
 
 import base64
 import colorsys
@@ -21,25 +21,25 @@ from video_recommender.networks.detected_objects import DetectedObjects
 Masks = NDArray[np.bool_]  # shape (objects, height, width)
 
 MaskKind = Literal["likely", "boxes"]
-"""For detectors without masks: estimate the object's pixels within its box, or take the whole box."""
+"""Masks for detectors that give only boxes: `likely` estimates them within the box, `boxes` uses the whole box."""
 
-MASK_THRESHOLD: Final = 0.5  # least probability of a pixel of a network's mask
-WORKING_SIDE: Final = 64  # boxes are reduced to this length of the longer side, pixels: enough to measure an area
-MARGIN: Final = 0.15  # width of the border around a box that gives the background's colours, relative to the box
+MASK_THRESHOLD: Final = 0.5  # minimum probability of a pixel in a mask of the detector
+WORKING_SIDE: Final = 64  # length of the longer side of a box for estimating its mask, pixels
+MARGIN: Final = 0.15  # width of the border that samples the background, relative to the box
 COLOUR_BINS: Final = 12  # per channel
 SUPERELLIPSE_EXPONENT: Final = 2.2
-"""Expected shape of an object in its box: 2 is an ellipse, larger values are closer to the box."""
+"""Prior shape of an object: 2 is an ellipse, larger values approach the box."""
 
-PRIOR_RADIUS: Final = 0.92  # normalised distance from the box's centre at which the prior probability is one half
+PRIOR_RADIUS: Final = 0.92  # normalised distance from the centre of the box at which the prior is 0.5
 PRIOR_SLOPE: Final = 4.0
 COLOUR_WEIGHT: Final = 1.5
 MAX_LOG_RATIO: Final = 4.0
-PSEUDOCOUNT: Final = 0.1  # added to each histogram bin, so that colours without samples are neutral
-BOX_COVERAGE: Final = (0.3, 0.7)  # least and greatest share of its box that an object covers
+PSEUDOCOUNT: Final = 0.1  # per histogram bin: makes colours without samples neutral
+BOX_COVERAGE: Final = (0.3, 0.7)  # minimum and maximum share of its box that an object covers
 FRAMES_PER_STRIP: Final = 5
-FRAME_SIDE: Final = 320  # height to which frames are enlarged, so that labels are legible; pixels
-OPACITY: Final = 0.45
-GAP: Final = 4
+FRAME_SIDE: Final = 320  # height of drawn frames, pixels: makes labels legible
+OPACITY: Final = 0.45  # of drawn masks
+GAP: Final = 4  # between drawn frames, pixels
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_SIZE: Final = 0.45
 
@@ -47,7 +47,7 @@ Colour = tuple[int, int, int]
 
 
 class Box(NamedTuple):
-    """Edges in pixels; `bottom` and `right` are exclusive."""
+    """Edges of a box in pixels; `bottom` and `right` are exclusive."""
 
     top: int
     left: int
@@ -56,7 +56,7 @@ class Box(NamedTuple):
 
     @property
     def inside(self) -> tuple[slice, slice]:
-        """Index of the box's pixels in a picture."""
+        """Index of the pixels of the box in an image."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
@@ -65,27 +65,27 @@ class SegmentedFrame:
     """One frame with its objects, highest score first."""
 
     number: int  # of the frame, from 1
-    picture: Picture
-    objects: DetectedObjects  # accepted and rejected ones; the other attributes have a row for each
+    image: Picture
+    objects: DetectedObjects  # accepted and rejected objects, in the order of the attributes below
     class_names: NDArray[np.object_]
     masks: Masks
     is_accepted: NDArray[np.bool_]  # see `hysteresis_threshold`
 
     @property
     def areas_pct(self) -> NDArray[np.float32]:
-        """Share of the picture that each object covers, percent: float32, shape (objects,)."""
+        """Share of the image that each object covers, percent: float32, shape (objects,)."""
         return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
 
     def accepted(self) -> "SegmentedFrame":
-        """Return the same frame with only its accepted objects."""
+        """Return the frame with only its accepted objects."""
         rows = self.is_accepted
         objects = self.objects.select(rows)
-        return SegmentedFrame(self.number, self.picture, objects, self.class_names[rows], self.masks[rows], rows[rows])
+        return SegmentedFrame(self.number, self.image, objects, self.class_names[rows], self.masks[rows], rows[rows])
 
 
-def mask_objects(picture: Picture, objects: DetectedObjects, kind: MaskKind) -> Masks:
-    """Compute the mask of each object: the detector's own if it gives masks, otherwise of the selected kind."""
-    height, width = picture.shape[:2]
+def mask_objects(image: Picture, objects: DetectedObjects, kind: MaskKind) -> Masks:
+    """Return the masks of the detector, or masks of the selected kind if it gives none."""
+    height, width = image.shape[:2]
     if objects.masks is not None and objects.masks.shape[1:] == (height, width):
         return objects.masks >= MASK_THRESHOLD
     masks = np.zeros((len(objects), height, width), bool)
@@ -94,22 +94,20 @@ def mask_objects(picture: Picture, objects: DetectedObjects, kind: MaskKind) -> 
             size = (box.right - box.left, box.bottom - box.top)
             masks[row][box.inside] = cv2.resize(objects.masks[row], size) >= MASK_THRESHOLD
         else:
-            masks[row][box.inside] = kind == "boxes" or likely_pixels(picture, box)
+            masks[row][box.inside] = kind == "boxes" or likely_pixels(image, box)
     return masks
 
 
-def likely_pixels(picture: Picture, box: Box) -> NDArray[np.bool_]:
-    """Estimate which pixels of a box belong to the object, from position and colour.
+def likely_pixels(image: Picture, box: Box) -> NDArray[np.bool_]:
+    """Estimate which pixels of a box belong to the object: bool, shape (box height, box width).
 
-    The prior decreases with the distance from the box's centre. The likelihood ratio is that of the colour histograms
-    expected inside and outside, as in Possegger, Mauthner and Bischof, "In Defense of Color-based Model-free Tracking"
-    (CVPR 2015). On a reduced picture this takes less than a millisecond, a thousandth of GrabCut, which loses more
-    objects.
+    The prior decreases with the distance from the centre of the box. The likelihood ratio is that of the colour
+    histograms of object and background (Possegger, Mauthner and Bischof, CVPR 2015, pp. 2113-2120).
     """
-    around = _add_margin(box, picture)
+    around = _add_margin(box, image)
     scale = min(1.0, WORKING_SIDE / max(box.bottom - box.top, box.right - box.left))
     size = [max(1, round(scale * side)) for side in (around.right - around.left, around.bottom - around.top)]
-    small = cv2.resize(picture[around.inside], size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    small = cv2.resize(image[around.inside], size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     vertical = _distance_from_centre(around.top, around.bottom, size[1], box.top, box.bottom)[:, np.newaxis]
     horizontal = _distance_from_centre(around.left, around.right, size[0], box.left, box.right)
     exponent = SUPERELLIPSE_EXPONENT
@@ -123,7 +121,7 @@ def likely_pixels(picture: Picture, box: Box) -> NDArray[np.bool_]:
 
 
 def pixel_boxes(objects: DetectedObjects, height: int, width: int) -> list[Box]:
-    """Convert boxes to pixels of a picture of that size; each is at least one pixel large."""
+    """Convert boxes to pixels of an image of this size; each covers at least one pixel."""
     scale = np.array([height, width, height, width])
     edges = np.rint(objects.boxes * scale).astype(np.int64)
     edges[:, :2] = edges[:, :2].clip(0, scale[:2] - 1)
@@ -132,9 +130,9 @@ def pixel_boxes(objects: DetectedObjects, height: int, width: int) -> list[Box]:
 
 
 def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> Picture:
-    """Draw a frame's objects into its picture, enlarged to this height in pixels, highest score on top."""
-    scale = height / frame.picture.shape[0]
-    enlarged = cv2.resize(frame.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    """Draw the objects into a frame, resized to a height in pixels, highest score on top."""
+    scale = height / frame.image.shape[0]
+    enlarged = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     drawn = enlarged.astype(np.uint8, copy=False)
     boxes = pixel_boxes(frame.objects, *drawn.shape[:2])
     colours = [class_colour(name) for name in frame.class_names]
@@ -150,17 +148,17 @@ def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> Picture:
 
 
 def draw_strip(frames: Iterable[SegmentedFrame]) -> Picture:
-    """Draw the accepted objects of a video's first frames side by side, `FRAME_SIDE` pixels high."""
+    """Draw the accepted objects of the first `FRAMES_PER_STRIP` frames side by side, `FRAME_SIDE` pixels high."""
     drawn = [draw_objects(frame.accepted()) for frame in islice(frames, FRAMES_PER_STRIP)]
     gap = np.full((FRAME_SIDE, GAP, 3), 255, np.uint8)
-    return np.concatenate([part for picture in drawn for part in (picture, gap)][:-1], axis=1)
+    return np.concatenate([part for image in drawn for part in (image, gap)][:-1], axis=1)
 
 
 def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
-    """Draw a strip of frames per video, by `video_id`."""
+    """Plot one strip of frames per video, by `video_id`."""
     strips = {video_id: draw_strip(frames) for video_id, frames in videos.items()}
     if not strips:
-        return go.Figure(layout={"title": {"text": "No video shows an object"}})
+        return go.Figure(layout={"title": {"text": "No video contains an object"}})
     titles = list(strips)
     figure = make_subplots(rows=len(strips), cols=1, subplot_titles=titles, vertical_spacing=0.12 / len(strips))
     for row, strip in enumerate(strips.values(), start=1):
@@ -180,32 +178,32 @@ def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
 
 
 def class_colour(name: str) -> Colour:
-    """Return the RGB colour of a class, which depends only on its name."""
+    """Compute the RGB colour of a class from its name, 0 to 255."""
     hue = zlib.crc32(name.encode()) / 2**32
     red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.75, 1.0))
     return red, green, blue
 
 
-def _add_margin(box: Box, picture: Picture) -> Box:
+def _add_margin(box: Box, image: Picture) -> Box:
     vertical = round(MARGIN * (box.bottom - box.top)) + 1
     horizontal = round(MARGIN * (box.right - box.left)) + 1
     return Box(
         max(0, box.top - vertical),
         max(0, box.left - horizontal),
-        min(picture.shape[0], box.bottom + vertical),
-        min(picture.shape[1], box.right + horizontal),
+        min(image.shape[0], box.bottom + vertical),
+        min(image.shape[1], box.right + horizontal),
     )
 
 
 def _distance_from_centre(start: int, stop: int, steps: int, first: int, last: int) -> NDArray[np.float32]:
-    """Distance of pixels from the centre of a box along one axis; 1 at the box's edge."""
+    """Return the distances of pixels from the centre of a box along one axis; 1 at the edge of the box."""
     centres = start + (np.arange(steps, dtype=np.float32) + 0.5) * (stop - start) / steps
     return np.asarray(np.abs(centres - (first + last) / 2) / ((last - first) / 2), np.float32)
 
 
-def _colour_log_ratio(picture: Picture, object_weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log-likelihood ratio of each pixel's colour between object and background."""
-    bins = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.int64) * COLOUR_BINS // 256
+def _colour_log_ratio(image: Picture, object_weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the log-likelihood ratio of each pixel's colour between object and background."""
+    bins = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int64) * COLOUR_BINS // 256
     colour = bins @ [COLOUR_BINS**2, COLOUR_BINS, 1]
     inside, outside = (
         np.bincount(colour.ravel(), weight.ravel(), COLOUR_BINS**3) + PSEUDOCOUNT
@@ -223,6 +221,6 @@ def _draw_label(drawn: Picture, label: str, box: Box, colour: Colour) -> None:
     cv2.putText(drawn, label, (left + 2, bottom - 3), _FONT, _FONT_SIZE, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def _data_uri(picture: Picture) -> str:
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+def _data_uri(image: Picture) -> str:
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()

@@ -1,4 +1,4 @@
-"""Detect the objects in a video's frames, and measure the area of each."""
+"""Detection of the objects in the frames of a video, with the area of each."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,14 @@ from video_recommender.networks.saved_detector import SavedDetector
 from video_recommender.schemas import ClassEmbeddings, Segmentations, SegmentationScores
 from video_recommender.storage.digests import fingerprint
 
-GROUP_MAX_IOU: Final = 0.6  # for non-maximum suppression among the classes of one group
+GROUP_MAX_IOU: Final = 0.6  # for non-maximum suppression across the classes of one group
 
 ObjectDetector: TypeAlias = LiteRTDetector | SavedDetector
-"""The classes themselves, not a protocol, so that an edit of one makes the results of nodes that use it stale."""
+"""The classes themselves instead of a protocol: a change of their code makes results of nodes that use them stale."""
 
 
 class SegmentationOptions(BaseModel, extra="forbid", frozen=True):
-    """How objects are detected and measured (parameters_segmentation.yml)."""
+    """Options of object detection (parameters_segmentation.yml)."""
 
     model: str | None = None
     labels: Path | None = None
@@ -45,48 +45,47 @@ class SegmentationOptions(BaseModel, extra="forbid", frozen=True):
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         if self.labels is not None and self.model is None:
-            raise ValueError("segmentation.labels belongs to a model of your own: set segmentation.model too")
+            raise ValueError("segmentation.labels requires your own model: set segmentation.model too")
         if not self.keep_others and not self.groups:
-            raise ValueError("segmentation.keep_others=false leaves no class: add some under segmentation.groups")
+            raise ValueError("segmentation.keep_others=false drops all classes: add classes to segmentation.groups")
         return self
 
 
 @dataclass(frozen=True)
 class ObjectSegmenter:
-    """A detector and its postprocessing; it can be pickled and sent to worker processes."""
+    """A detector and its postprocessing. It can be sent to worker processes."""
 
-    detector: ObjectDetector  # detects objects in a picture, also those of low confidence
-    class_names: Mapping[int, str]  # names by the detector's class number; classes may share a name
+    detector: ObjectDetector
+    class_names: Mapping[int, str]  # by the detector's class number; classes of a group share a name
     thresholds: Mapping[int, float]  # confidence threshold by class number; classes without one are never accepted
     every_nth_frame: int
     masks: MaskKind
 
     @property
     def digest(self) -> str:
-        """Digest of everything that affects its results."""
+        """Digest of all attributes that affect the results."""
         by_class = [str(sorted(values.items())) for values in (self.class_names, self.thresholds)]
         return fingerprint(self.detector.digest, by_class, self.every_nth_frame, self.masks)
 
     def segment(self, frames: FrameFolder | EncodedFrames) -> Iterator[SegmentedFrame]:
-        """Detect the objects in every n-th frame of a video, decide which to accept, and compute their masks.
+        """Detect the objects in every n-th frame of a video, select which to accept, and compute their masks.
 
-        Frames are decoded twice, so that they are never all in memory. A video without frames, or with one that is not
-        a readable picture, raises a `VideoError`.
+        Frames are decoded twice to save memory. A missing or unreadable frame raises a `VideoError`.
         """
         step = self.every_nth_frame
-        detected = [self._detect(picture) for picture in frames.pictures(step)]
+        detected = [self._detect(image) for image in frames.pictures(step)]
         if not detected:
             raise VideoError("damaged", "The video has no frames: run preprocessing again")
         accepted = hysteresis_threshold(detected, self.thresholds)
-        pictures = zip(frames.pictures(step), detected, accepted, strict=True)
-        for position, (picture, objects, is_accepted) in enumerate(pictures):
+        decoded = zip(frames.pictures(step), detected, accepted, strict=True)
+        for position, (image, objects, is_accepted) in enumerate(decoded):
             names = np.array([self.class_names[int(number)] for number in objects.class_ids], dtype=object)
-            masks = mask_objects(picture, objects, self.masks)
-            yield SegmentedFrame(1 + position * step, picture, objects, names, masks, is_accepted)
+            masks = mask_objects(image, objects, self.masks)
+            yield SegmentedFrame(1 + position * step, image, objects, names, masks, is_accepted)
 
-    def _detect(self, picture: Picture) -> DetectedObjects:
-        """Detect objects of the selected classes; classes that share a name become one class."""
-        detected = self.detector.detect(picture)
+    def _detect(self, image: Picture) -> DetectedObjects:
+        """Detect objects of the selected classes, and merge classes that share a name."""
+        detected = self.detector.detect(image)
         known = detected.select(np.isin(detected.class_ids, list(self.class_names)))
         first = {name: number for number, name in sorted(self.class_names.items(), reverse=True)}
         numbers = np.array([first[self.class_names[number]] for number in known.class_ids.tolist()], np.int64)
@@ -98,7 +97,7 @@ class ObjectSegmenter:
 
 @dataclass(frozen=True)
 class VideoSegmentation:
-    """The accepted objects in one video, the scores of its classes, and the number of frames that were segmented."""
+    """The accepted objects in one video, the scores of its classes, and the number of segmented frames."""
 
     objects: DataFrame[Segmentations]
     segmentation_scores: DataFrame[SegmentationScores]
@@ -122,14 +121,14 @@ def segment_video(frames: FrameFolder | EncodedFrames, segmenter: ObjectSegmente
 def group_classes(
     class_names: Mapping[int, str], groups: Mapping[str, tuple[str, ...]], *, keep_others: bool
 ) -> Mapping[int, str]:
-    """Replace the names of a detector's classes, by number, by the names of their groups.
+    """Replace the names of a detector's classes, by number, with the names of their groups.
 
-    Classes in no group keep their name or are dropped. An unknown class or one in two groups raises a `ValueError`.
+    Classes in no group keep their name or are dropped. An unknown class, or one in two groups, raises a `ValueError`.
     """
     members = Counter(name for names in groups.values() for name in names)
     unknown = sorted(members.keys() - set(class_names.values()))
     if unknown:
-        raise ValueError(f"segmentation.groups contains {', '.join(unknown)}, which the model does not know")
+        raise ValueError(f"segmentation.groups contains classes unknown to the model: {', '.join(unknown)}")
     repeated = sorted(name for name, count in members.items() if count > 1)
     if repeated:
         raise ValueError(f"segmentation.groups contains {', '.join(repeated)} more than once")
@@ -142,8 +141,8 @@ def group_embeddings(
 ) -> DataFrame[ClassEmbeddings]:
     """Average the normalised class embeddings of each group.
 
-    The embeddings, shape (classes, features), are in the order of the detector's names; `class_names` are the names to
-    use by number, as from `group_classes`.
+    The embeddings, shape (classes, features), are in the order of `detector_names`; `class_names` are those of
+    `group_classes`.
     """
     names = pd.Series(detector_names).index.map(class_names.get)
     rows = pd.DataFrame(normalize(embeddings), index=names)
@@ -152,7 +151,7 @@ def group_embeddings(
 
 
 def _tabulate(frame: SegmentedFrame) -> pd.DataFrame:
-    height, width = frame.picture.shape[:2]
+    height, width = frame.image.shape[:2]
     boxes = pd.DataFrame(pixel_boxes(frame.objects, height, width), columns=Box._fields, dtype=np.int64)
     return pd.DataFrame(
         {
@@ -170,7 +169,7 @@ def _tabulate(frame: SegmentedFrame) -> pd.DataFrame:
 
 
 def _score_classes(detected: pd.DataFrame, frames: int) -> DataFrame[SegmentationScores]:
-    """Per class, average over all frames the highest score and the total area."""
+    """Average the highest score and the total area of each class over all frames."""
     per_frame = detected.groupby(["class_name", "frame"]).agg(score=("confidence", "max"), area_pct=("area_pct", "sum"))
     capped = per_frame.assign(area_pct=per_frame["area_pct"].clip(upper=100)).groupby(level="class_name")
     means = (capped.sum() / frames).rename(columns={"score": "probability"}).astype(float).reset_index()

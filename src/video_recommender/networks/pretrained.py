@@ -1,4 +1,4 @@
-"""Pre-trained ImageNet classifiers by name, and access to their last layers. TensorFlow is imported late."""
+"""Pre-trained ImageNet classifiers by name, and access to their last layers. TensorFlow is imported on demand."""
 
 import functools
 import logging
@@ -40,21 +40,21 @@ Network: TypeAlias = str
 
 
 def import_tensorflow() -> ModuleType:
-    """Import TensorFlow without what its C++ code writes to stderr."""
+    """Import TensorFlow, and suppress the messages that its C++ code writes to stderr."""
     with suppress_stderr():
         import tensorflow as tf
         from absl import logging
     quiet_libraries()
-    logging.set_verbosity(logging.ERROR)  # the converter warns of a deprecation within TensorFlow itself
+    logging.set_verbosity(logging.ERROR)  # the converter warns about a deprecation in TensorFlow itself
     module: ModuleType = tf
     return module
 
 
 def run_in_subprocess(function: Callable[..., R], *args: object) -> R:
-    """Call a function in a new Python process, so that this process does not import TensorFlow, which takes 1 GB.
+    """Call a function in a new Python process, so that this process does not import TensorFlow.
 
     Raises:
-        RuntimeError: if the process is killed; other exceptions are those of the function.
+        RuntimeError: if the process is killed; exceptions of the function are raised unchanged.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as executor:
@@ -68,39 +68,39 @@ def run_in_subprocess(function: Callable[..., R], *args: object) -> R:
 
 @functools.cache
 def imagenet_class_names() -> tuple[str, ...]:
-    """Read the unique names of the 1000 classes of ILSVRC 2012 (Russakovsky et al. 2015), in order of the outputs."""
+    """Read the unique names of the 1,000 classes of ILSVRC 2012 (Russakovsky et al. 2015), in the order of outputs."""
     lines = files(__package__).joinpath("imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
     return tuple(line for line in lines if not line.startswith("#"))
 
 
 def build_network(name: Network) -> KerasModel:
-    """Build a network with its ImageNet weights, which Keras downloads for its applications, and its preprocessing.
+    """Build a network with its preprocessing and ImageNet weights, which Keras downloads for its own applications.
 
     Returns:
-        A model named `name`: RGB, 0 to 255, shape (n, height, width, 3), to probabilities, float32, shape (n, 1000).
+        A model from RGB images, 0 to 255, shape (n, height, width, 3), to probabilities, float32, shape (n, 1000).
 
     Raises:
-        ValueError: if there is no such network or its weights are not available.
+        ValueError: if the network is unknown or its weights are not available.
     """
     with suppress_stderr():
-        import keras  # noqa: F401 - TensorFlow writes to stderr when it is imported
+        import keras  # noqa: F401 - importing TensorFlow writes to stderr
     if name in VARIANTS:
         return build_efficientnet_lite(name)
     return _build_keras_application(name)
 
 
 def last_layer_weights(network: KerasModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return kernel, shape (features, classes), and bias, shape (classes,), of the last layer."""
+    """Return the kernel, shape (features, classes), and bias, shape (classes,), of the last layer, float32."""
     layer = _last_layer(_innermost(network))
     kernel, bias = _as_array(layer.kernel), _as_array(layer.bias)
-    # Some networks end in a dense layer, some in a 1 × 1 convolution; both have the classes on the last axis.
+    # The last layer is dense or a 1 × 1 convolution; both have the classes on the last axis.
     return kernel.reshape(-1, len(bias)), bias
 
 
 def class_embeddings(class_weights: NDArray[np.float32], class_names: Sequence[str]) -> DataFrame[ClassEmbeddings]:
-    """Tabulate the last layer's weights of each class, which point in similar directions for similar classes.
+    """Tabulate the last layer's weights of each class, shape (classes, features), neither centred nor normalised.
 
-    They have the shape (classes, features) and are not centred or normalised.
+    The weights of similar classes have similar directions.
     """
     columns = [f"feature_{number}" for number in range(1, class_weights.shape[1] + 1)]
     index = pd.Index(class_names, name="class_name")
@@ -108,7 +108,7 @@ def class_embeddings(class_weights: NDArray[np.float32], class_names: Sequence[s
 
 
 def embedding_model(network: KerasModel) -> KerasModel:
-    """Remove the last layer, so that the output is the embedding: float32, shape (n, features). Layers are shared."""
+    """Remove the last layer: the model returns embeddings, float32, shape (n, features). Layers are shared."""
     import keras
 
     inner = _innermost(network)
@@ -119,7 +119,7 @@ def embedding_model(network: KerasModel) -> KerasModel:
 
 
 def append_embedding(network: KerasModel) -> KerasModel:
-    """Append the embedding to the output: float32, shape (n, classes + features). Layers are shared."""
+    """Append the embedding to the outputs: float32, shape (n, classes + features). Layers are shared."""
     import keras
 
     inner = _innermost(network)
@@ -130,7 +130,7 @@ def append_embedding(network: KerasModel) -> KerasModel:
 
 
 def digest_weights(model: KerasModel) -> str:
-    """Digest a network's weights into 32 hexadecimal digits."""
+    """Compute the digest of a network's weights: 32 hexadecimal digits."""
     return fingerprint_bytes(b"".join(_as_array(variable).tobytes() for variable in model.weights))
 
 
@@ -139,7 +139,7 @@ def _build_keras_application(name: Network) -> KerasModel:
 
     build = getattr(keras.applications, name, None)
     if not name[:1].isupper() or not callable(build):
-        raise ValueError(f"There is no network {name!r}: select {', '.join(VARIANTS)} or a class of keras.applications")
+        raise ValueError(f"Unknown network {name!r}: select {', '.join(VARIANTS)} or a class of keras.applications")
     try:
         network = build(weights="imagenet")
     except Exception as error:  # Keras raises plain Exception if a download fails
@@ -148,13 +148,13 @@ def _build_keras_application(name: Network) -> KerasModel:
             f"The weights of {name} cannot be downloaded: connect to the internet once, "
             f"or select {', '.join(VARIANTS)} instead"
         ) from error
-    pictures = keras.Input(network.input_shape[1:], name="rgb")
-    preprocessed = sys.modules[build.__module__].preprocess_input(pictures)
-    return keras.Model(pictures, network(preprocessed), name=name)
+    images = keras.Input(network.input_shape[1:], name="rgb")
+    preprocessed = sys.modules[build.__module__].preprocess_input(images)
+    return keras.Model(images, network(preprocessed), name=name)
 
 
 def _innermost(network: KerasModel) -> KerasModel:
-    """A network of `keras.applications` is nested in the model that adds its preprocessing."""
+    """Return the network of `keras.applications` that is nested in the model with its preprocessing."""
     import keras
 
     last = network.layers[-1]
@@ -166,6 +166,6 @@ def _last_layer(network: KerasModel) -> "keras.Layer":
 
 
 def _as_array(variable: "keras.Variable") -> NDArray[np.float32]:
-    """Copy a weight without Keras's `__array__`, which NumPy 2 warns of."""
+    """Copy a weight without `keras.Variable.__array__`, which causes a warning in NumPy 2."""
     array: NDArray[np.float32] = variable.value.numpy()
     return array

@@ -43,7 +43,7 @@ Run = Callable[[Picture], Outputs]
 
 @dataclass(frozen=True)
 class SavedDetector:
-    """A SavedModel (a folder) or a frozen graph (a file); each process imports TensorFlow and loads the model once."""
+    """A SavedModel (folder) or frozen graph (file). Each process imports TensorFlow and loads the model once."""
 
     path: Path
     digest: str
@@ -51,19 +51,19 @@ class SavedDetector:
 
     @property
     def class_embeddings(self) -> NDArray[np.float32]:
-        """One-hot vectors: similarities between classes are unknown."""
+        """One-hot vectors, shape (classes, classes), because similarities between classes are unknown."""
         return np.eye(len(self.class_names), dtype=np.float32)
 
-    def detect(self, picture: Picture) -> DetectedObjects:
+    def detect(self, image: Picture) -> DetectedObjects:
         """Detect objects, with masks if the model gives them; see `LiteRTDetector.detect`."""
-        outputs = _load(self.path, self.digest)(picture)
+        outputs = _load(self.path, self.digest)(image)
         scores, boxes = (np.asarray(outputs[f"detection_{name}"][0], np.float32) for name in ("scores", "boxes"))
         masks = outputs.get(_MASKS)
         objects = DetectedObjects(
             boxes=boxes.clip(0, 1),
             class_ids=np.rint(outputs["detection_classes"][0]).astype(np.int64),
             scores=scores,
-            masks=None if masks is None else _crop_masks(np.asarray(masks[0], np.float32), boxes, picture),
+            masks=None if masks is None else _crop_masks(np.asarray(masks[0], np.float32), boxes, image),
         )
         ranked = np.argsort(-scores, kind="stable")
         is_known = np.isin(objects.class_ids[ranked], list(self.class_names))
@@ -71,10 +71,10 @@ class SavedDetector:
 
 
 def find_model(name: str) -> Path:
-    """Locate a model by its path, or download it by its handle.
+    """Return the path of a model; a handle of kaggle.com/models is downloaded first.
 
-    Handles are those of kaggle.com/models, which hosts the models of TensorFlow Hub, such as
-    `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`; a failed download raises a `ValueError`.
+    An example of a handle is `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`. A failed download raises
+    a `ValueError`.
     """
     path = Path(name).expanduser()
     if path.name == _SAVED_MODEL:
@@ -84,23 +84,23 @@ def find_model(name: str) -> Path:
     try:
         model_download = importlib.import_module("kagglehub").model_download
     except ImportError:
-        raise ValueError(f"{path} does not exist; to download {name} from kaggle.com: pip install kagglehub") from None
+        raise ValueError(f"{path} does not exist; to download it from kaggle.com: pip install kagglehub") from None
     try:
         return Path(model_download(name))
-    except Exception as error:  # kagglehub's errors have no common base class
+    except Exception as error:  # errors of kagglehub have no common base class
         logger.exception("kagglehub cannot download %s", name)
         raise ValueError(
-            f"{name} is neither a path nor a model that can be downloaded ({error}): check the handle and the network"
+            f"{name} cannot be downloaded ({error}): check the handle and the internet connection"
         ) from error
 
 
 def digest_model(path: Path) -> str:
-    """Digest a model's files, or raise a `ValueError` if there is none."""
+    """Compute the digest of a model's files, or raise a `ValueError` if there is no model."""
     if path.is_file():
         return fingerprint_file(path)
     if not (path / _SAVED_MODEL).is_file():
         raise ValueError(
-            f"{path} is no model: give the folder of a SavedModel, which contains {_SAVED_MODEL}, "
+            f"{path} is not a model: give the folder of a SavedModel, which contains {_SAVED_MODEL}, "
             "or the file of a frozen graph"
         )
     return fingerprint([fingerprint_file(file) for file in sorted(path.rglob("*")) if file.is_file()])
@@ -109,7 +109,7 @@ def digest_model(path: Path) -> str:
 def read_label_map(file: Path) -> Mapping[int, str]:
     """Read a label map of the TensorFlow Object Detection API (`*.pbtxt`): items such as `item {id: 1 name: 'cat'}`.
 
-    A `display_name` takes precedence over a `name`. A file without classes raises a `ValueError`.
+    A `display_name` takes precedence over a `name`. An unreadable file or one without classes raises a `ValueError`.
     """
     try:
         text = file.expanduser().read_text(encoding="utf-8")
@@ -124,24 +124,24 @@ def read_label_map(file: Path) -> Mapping[int, str]:
 
 
 def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDetector:
-    """Open a model and check on a black picture that it follows the contract; raise a `ValueError` if it does not."""
+    """Open a model, and test it on a black image; raise a `ValueError` if it does not follow the contract."""
     names = {str(number): name for number, name in class_names.items()}
     detector = SavedDetector(path.absolute(), fingerprint(digest_model(path), names), class_names)
     try:
         detector.detect(np.zeros((64, 64, 3), np.uint8))
     except ValueError:
         raise
-    except Exception as error:  # a user's model may raise anything
-        logger.exception("%s fails on a test picture", path)
+    except Exception as error:  # a user's model can raise any exception
+        logger.exception("%s fails on a test image", path)
         raise ValueError(
-            f"{path} cannot process a picture ({type(error).__name__}): export it with the Object Detection API"
+            f"{path} cannot process an image ({type(error).__name__}): export it with the Object Detection API"
         ) from error
     return detector
 
 
-def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, picture: Picture) -> NDArray[np.float32]:
-    """Crop the masks of boxes that exceed the picture."""
-    if masks.shape[1:] == picture.shape[:2]:
+def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, image: Picture) -> NDArray[np.float32]:
+    """Crop masks to the part of their box that is in the image."""
+    if masks.shape[1:] == image.shape[:2]:
         return masks
     height, width = masks.shape[1:]
     cropped = masks.copy()
@@ -158,8 +158,8 @@ def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, picture: Picture) -> N
 def _load(path: Path, _digest: str) -> Run:
     tf = import_tensorflow()
     with suppress_stderr():
-        # One core and only the GPU memory that is needed: there are as many processes as cores.
-        with contextlib.suppress(RuntimeError):  # TensorFlow is initialised in this process already
+        # One thread and minimal GPU memory, because there are as many processes as cores.
+        with contextlib.suppress(RuntimeError):  # TensorFlow is already initialised in this process
             tf.config.threading.set_intra_op_parallelism_threads(1)
             for gpu in tf.config.list_physical_devices("GPU"):
                 tf.config.experimental.set_memory_growth(gpu, True)
@@ -172,11 +172,11 @@ def _load_saved_model(tf: ModuleType, path: Path) -> Run:
     _check_outputs(path, signature.structured_outputs)
     (name, source), *others = signature.structured_input_signature[1].items()
     if others:
-        raise ValueError(f"{path} needs more inputs than a picture: export it with the Object Detection API")
+        raise ValueError(f"{path} requires inputs other than an image: export it with the Object Detection API")
 
-    def run(picture: Picture) -> Outputs:
-        # The closure must hold the model: its variables are deleted with it.
-        outputs = model.signatures["serving_default"](**{name: tf.constant(picture[np.newaxis], source.dtype)})
+    def run(image: Picture) -> Outputs:
+        # The closure keeps a reference to the model; otherwise its variables are deleted.
+        outputs = model.signatures["serving_default"](**{name: tf.constant(image[np.newaxis], source.dtype)})
         return {output: tensor.numpy() for output, tensor in outputs.items()}
 
     return run
@@ -188,11 +188,11 @@ def _load_frozen_graph(tf: ModuleType, path: Path) -> Run:
     nodes = {node.name for node in graph.node}
     _check_outputs(path, nodes)
     names = [name for name in (*_REQUIRED, _MASKS) if name in nodes]
-    whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-    function = whole.prune("image_tensor:0", [f"{name}:0" for name in names])
+    imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    function = imported.prune("image_tensor:0", [f"{name}:0" for name in names])
 
-    def run(picture: Picture) -> Outputs:
-        tensors = function(tf.constant(picture[np.newaxis], tf.uint8))
+    def run(image: Picture) -> Outputs:
+        tensors = function(tf.constant(image[np.newaxis], tf.uint8))
         return {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
 
     return run

@@ -1,4 +1,4 @@
-"""Training images for a classification head: a user's photos, or distinct frames of videos, and augmented views."""
+"""Training images for a classification head: photos or distinct frames of videos, with augmented views."""
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,17 +22,17 @@ from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import STATE_FOLDER
 
 JPEG_QUALITY: Final = 95
-NEAR_DUPLICATE_BITS: Final = 10  # frames whose 64-bit hashes differ in no more bits are near-duplicates
+NEAR_DUPLICATE_BITS: Final = 10  # maximum Hamming distance between 64-bit hashes of near-duplicates
 MAX_CLASS_IMBALANCE: Final = 3
-"""Greatest number of images of a class relative to the smallest class; class weights balance the rest."""
+"""Maximum number of images of a class relative to the smallest class; class weights compensate for the rest."""
 
-AUGMENTED_VIEWS: Final = 1  # per image, besides the image itself: each costs as much inference time as the image
-MIN_CROP_AREA: Final = 0.6  # least share of the picture's area that a view shows
-COLOUR_JITTER: Final = 0.25  # greatest relative change of contrast; brightness changes by as much of 128
+AUGMENTED_VIEWS: Final = 1  # per image, in addition to the image itself
+MIN_CROP_AREA: Final = 0.6  # minimum share of the image that a view shows
+COLOUR_JITTER: Final = 0.25  # maximum change of contrast, relative to 1, and of brightness, relative to 128
 
 
 class TransferLearningOptions(BaseModel, extra="forbid", frozen=True):
-    """Which classes a head learns, and how (parameters_transfer_learning.yml)."""
+    """Options of transfer learning (parameters_transfer_learning.yml)."""
 
     images: Path | None = None
     frames_per_video: PositiveInt = 6
@@ -46,17 +46,17 @@ class TransferLearningOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class SelectedFrames:
-    """Frames of one video that become training images, by their numbers from 1, in order of time."""
+    """Frames of one video that are training images, by number from 1, in order of time."""
 
     folder: FrameFolder
     numbers: tuple[int, ...]
 
     def read(self) -> EncodedFrames:
-        """Read the JPEG files as they are, or raise a `VideoError` if one is missing or cannot be decoded."""
+        """Read the JPEG files unchanged, or raise a `VideoError` if one is missing or cannot be decoded."""
         files = {int(file.stem): file for file in self.folder.files}
         missing = [number for number in self.numbers if number not in files]
         if missing:
-            raise VideoError("damaged", f"{self.folder.path} lacks frame {missing[0]}: run preprocessing again")
+            raise VideoError("damaged", f"Frame {missing[0]} is missing in {self.folder.path}: run preprocessing again")
         encoded = EncodedFrames(tuple(files[number].read_bytes() for number in self.numbers))
         encoded.decode()
         return encoded
@@ -64,18 +64,18 @@ class SelectedFrames:
 
 @dataclass(frozen=True)
 class CroppedPhoto:
-    """A user's photo that becomes a training image of `size` × `size` pixels: the central square, as of frames."""
+    """A photo that is a training image, cropped to its central square and resized to `size` × `size` pixels."""
 
     photo: Photo
     size: int
 
     def read(self) -> EncodedFrames:
-        """Read and crop the photo, or raise a `VideoError` if it is not a readable picture."""
-        picture = self.photo.decode(self.size, self.size)
-        height, width, _ = picture.shape
+        """Read and crop the photo, or raise a `VideoError` if it is not a readable image."""
+        image = self.photo.decode(self.size, self.size)
+        height, width, _ = image.shape
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
-        square = picture[top : top + side, left : left + side]
+        square = image[top : top + side, left : left + side]
         method = cv2.INTER_AREA if side >= self.size else cv2.INTER_LINEAR
         resized = cv2.resize(square, (self.size, self.size), interpolation=method)
         bgr = cv2.cvtColor(resized, cv2.COLOR_RGB2BGR)
@@ -85,34 +85,34 @@ class CroppedPhoto:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """One video or photo that provides training images."""
+    """A video or photo that provides training images."""
 
     key: str  # `<class>/<group>/<name>`, a valid path on every system
     class_name: str
     group: str  # images of one group stay in one fold
     source: str  # the `video_id`, or the photo's path
-    digest: str  # of its content and its label
+    digest: str  # of content and label
     images: int
     reader: SelectedFrames | CroppedPhoto
 
     @property
     def properties(self) -> dict[str, str | int]:
-        """What is known of the images before they are read."""
+        """Properties in the state of the partition."""
         return {"class_name": self.class_name, "group": self.group, "source": self.source, "images": self.images}
 
 
 def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
     """List the images of a folder, `<class>/<image>` and `<class>/<group>/<image>`, by class and path.
 
-    Images in sub-folders of the same name form a group, also if their classes differ. Each other image is a group of
-    its own. A folder that is missing, contains no image or is the project's own, or an image in two classes, raises a
+    Images in sub-folders of the same name form a group, even if their classes differ; every other image forms its own
+    group. A folder that is missing, has no images or belongs to the project, or an image in two classes, raises a
     `ValueError`.
     """
     root = folder.expanduser().absolute()
     if (root / STATE_FOLDER).is_dir():
         raise ValueError(
-            f"{root} is where this project stores its own images: copy its sub-folders into a folder of your own, and "
-            "select that one with --params=transfer_learning.images=…"
+            f"The project stores its own training images in {root}: copy its sub-folders to another folder, and select "
+            "that folder with --params=transfer_learning.images=…"
         )
     photos = list_photo_folder(root)
     classes = unique_slugs({photo.category: photo.category for photo in photos})
@@ -135,36 +135,34 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
 
 
 def group_folders(corpus: DataFrame[Corpus]) -> pd.Series:
-    """Name the folder of each video's group (index `video_id`).
+    """Return the folder name of each video's group (index `video_id`).
 
-    The key of a training image contains this folder, so that a corrected copy of the training images has the same
-    groups.
+    It is part of the key of a training image, so a corrected copy of the training images has the same groups.
     """
     groups = corpus.set_index("video_id")["group"]
     return groups.map(unique_slugs({group: group for group in sorted(set(groups))}))
 
 
 def check_classes(class_names: pd.Series, min_images: int) -> None:
-    """Raise a `ValueError` if there are fewer than two classes, or one has fewer than `min_images`."""
+    """Raise a `ValueError` if there are fewer than two classes, or a class has fewer than `min_images` images."""
     images = class_names.value_counts()
     if len(images) < 2:
         raise ValueError(
-            f"Training needs at least two classes, but there is {len(images) or 'no'} class: give a folder with two or "
-            "more sub-folders of images (transfer_learning.images), or videos of two categories"
+            f"Training requires at least two classes (found: {len(images)}): give a folder with a sub-folder of images "
+            "per class (transfer_learning.images), or videos of two categories"
         )
     if images.min() < min_images:
         raise ValueError(
-            f"The class '{images.idxmin()}' has {images.min()} images, but at least {min_images} are needed: add "
-            "images, remove the class, or lower transfer_learning.min_images"
+            f"The class '{images.idxmin()}' has {images.min()} images, but at least {min_images} are required: add "
+            "images, remove the class, or reduce transfer_learning.min_images"
         )
 
 
 def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64], max_frames: int) -> list[int]:
-    """Select frames of one video that differ as much as possible.
+    """Select distinct frames of one video by farthest-point sampling (Gonzalez 1985) of their 64-bit hashes.
 
-    Farthest-point sampling (Gonzalez 1985, "Clustering to minimize the maximum intercluster distance"), starting with
-    the middle frame, until only near-duplicates remain. Frame numbers are in order of selection, so that any first few
-    are distinct too.
+    Selection starts with the middle frame and ends when only near-duplicates remain. Frame numbers, shape (n,), are
+    returned in order of selection, so that any first few are distinct, too.
     """
     if not len(frames):
         return []
@@ -177,10 +175,10 @@ def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64]
 
 
 def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Series) -> dict[str, list[int]]:
-    """Drop frames of large classes, to `MAX_CLASS_IMBALANCE` times the images of the smallest class.
+    """Limit classes to `MAX_CLASS_IMBALANCE` times the number of frames of the smallest class.
 
-    Every video of a class keeps the first frame of its selection before any keeps its second, and so on. The remaining
-    frames are in order of time; videos without any are dropped. The class names have the index `video_id`.
+    All videos of a class keep their first selected frame before any keeps its second, and so on. Videos without
+    remaining frames are dropped; `class_names` has the index `video_id`. Frame numbers are returned in order of time.
     """
     ranked = pd.DataFrame(
         [(video_id, rank, frame) for video_id, frames in selected.items() for rank, frame in enumerate(frames)],
@@ -193,10 +191,10 @@ def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Serie
 
 
 def augment(images: Frames, seed: int) -> Iterator[Frames]:
-    """Yield for each image 1 + `AUGMENTED_VIEWS` pictures of the same size; the first is the image itself.
+    """Yield 1 + `AUGMENTED_VIEWS` views of each image, uint8 RGB, of the same size; the first is the image itself.
 
-    The others are flipped and cropped, and change in contrast and brightness, at random. Changes depend on the seed and
-    on an image's content and position, not on the number of images.
+    The others are randomly cropped and flipped, with random contrast and brightness. They depend on the seed and on the
+    content and position of the image, not on the number of images.
     """
     for number, image in enumerate(images):
         random = np.random.default_rng([seed, number, zlib.crc32(image.tobytes())])

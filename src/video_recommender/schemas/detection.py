@@ -8,31 +8,31 @@ from .table_models import PartitionTable, StageManifest
 
 
 class DetectionManifest(StageManifest):
-    """One row per video with frames: status of its detections."""
+    """One row per video: status of its detections."""
 
 
 class Detections(PartitionTable):
     """One row per frame of one video."""
 
-    frame: Series[np.int64] = pa.Field(ge=1, unique=True, description="number of the frame, from 1")
-    class_name: Series[str] = pa.Field(description="most probable class")
+    frame: Series[np.int64] = pa.Field(ge=1, unique=True, description="number of the frame in its video, from 1")
+    class_name: Series[str] = pa.Field(description="name of the most probable class")
     confidence: Series[np.float32] = pa.Field(ge=0, le=1, description="probability of that class, 0 to 1")
 
 
 class ClassScores(PartitionTable):
     """One row per class of one video."""
 
-    class_name: Series[str] = pa.Field(unique=True, description="class")
+    class_name: Series[str] = pa.Field(unique=True, description="name of the class")
     probability: Series[float] = pa.Field(ge=0, le=1, description="mean probability over the frames, 0 to 1")
 
 
 class MeanEmbedding(PartitionTable):
-    """One row per feature of the network."""
+    """One row per feature of the embedding, in the order of the network's penultimate layer."""
 
-    value: Series[np.float32] = pa.Field(description="mean over the frames of one video")
+    value: Series[np.float32] = pa.Field(description="mean activation over the frames of one video, no unit")
 
 
 class ClassEmbeddings(pa.DataFrameModel):
-    """One row per class of the network, a column per feature: the class's weights in the last layer."""
+    """One row per class, one float32 column per feature: the class's weights in the last layer, no unit."""
 
-    class_name: Index[str] = pa.Field(unique=True, check_name=True)
+    class_name: Index[str] = pa.Field(unique=True, check_name=True, description="name of the class")

@@ -9,19 +9,19 @@ from .table_models import Table
 class SkippedImages(Table):
     """One row per image that cannot be read."""
 
-    image: Series[str] = pa.Field(unique=True, description="path of the photo, or video_id")
-    status: Series[str] = pa.Field(description="kind of the problem")
-    error: Series[str] = pa.Field(description="what is wrong and what to do")
+    image: Series[str] = pa.Field(unique=True, description="path of the photo, or video_id of the video")
+    status: Series[str] = pa.Field(description="type of the error, such as unreadable or damaged")
+    error: Series[str] = pa.Field(description="error message")
 
 
 class TrainingImagePredictions(Table):
     """One row per training image: the prediction of the head that was not trained on its group."""
 
-    image: Series[str] = pa.Field(unique=True, description="<class>/<group>/<name>/<number>.jpg")
-    class_name: Series[str] = pa.Field(description="label")
-    predicted_class: Series[str] = pa.Field(description="most probable class")
-    probability: Series[float] = pa.Field(ge=0, le=1, description="calibrated, of the predicted class, 0 to 1")
+    image: Series[str] = pa.Field(unique=True, description="path: <class>/<group>/<name>/<number>.jpg")
+    class_name: Series[str] = pa.Field(description="name of the labelled class")
+    predicted_class: Series[str] = pa.Field(description="name of the most probable class")
+    probability: Series[float] = pa.Field(ge=0, le=1, description="calibrated probability of that class, 0 to 1")
     probability_of_class: Series[float] = pa.Field(
-        ge=0, le=1, description="calibrated, of the label, 0 to 1; if small, the label may be wrong"
+        ge=0, le=1, description="calibrated probability of the labelled class, 0 to 1; if low, check the label"
     )
     fold: Series[int] = pa.Field(ge=1, description="number of the fold in which the image was held out, from 1")

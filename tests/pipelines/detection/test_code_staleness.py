@@ -1,4 +1,4 @@
-"""An edit of a network's code makes the results of the nodes that run it stale."""
+"""A change in the code of a network makes the results of the nodes that run it stale."""
 
 import ast
 import shutil
@@ -18,7 +18,7 @@ FRAME_CLASSIFIER, COCO_DETECTOR, SAVED_DETECTOR = "frame_classifier", "coco_dete
 
 @pytest.fixture
 def edit(tmp_path, monkeypatch):
-    """Adds a statement to a function in a copy of the sources, from which digests are computed."""
+    """Return a function that adds a statement to a copy of the sources, from which digests are computed."""
     copy = tmp_path / "video_recommender"
     shutil.copytree(Path(video_recommender.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(video_recommender, "__path__", [str(copy)])
@@ -51,7 +51,7 @@ def edit(tmp_path, monkeypatch):
         (segment_objects, SAVED_DETECTOR, ("SavedDetector", "detect")),
     ],
 )
-def test_an_edit_of_a_network_makes_the_nodes_that_run_it_stale(node, module, path, edit):
+def test_a_changed_network_makes_the_nodes_that_run_it_stale(node, module, path, edit):
     before = code_digest(node)
 
     edit(module, *path)
@@ -59,7 +59,7 @@ def test_an_edit_of_a_network_makes_the_nodes_that_run_it_stale(node, module, pa
     assert code_digest(node) != before
 
 
-def test_an_edit_of_a_detector_does_not_make_classifications_stale(edit):
+def test_a_changed_detector_does_not_make_classifications_stale(edit):
     before = code_digest(detect_objects)
 
     edit(COCO_DETECTOR, "LiteRTDetector", "detect")

@@ -17,14 +17,14 @@ DAMAGED = "damaged"
 
 
 class ColourClassifier:
-    """Names a frame by its colour: the nodes need some network, and this one takes no time."""
+    """A fast classifier that predicts the colour of a frame."""
 
     class_names = tuple(COLOURS)
     digest = "colours"
 
     def predict(self, frames):
-        light = frames.mean(axis=(1, 2), dtype=np.float32)
-        return FramePredictions(light / light.sum(axis=1, keepdims=True), light[:, :2])
+        colour = frames.mean(axis=(1, 2), dtype=np.float32)
+        return FramePredictions(colour / colour.sum(axis=1, keepdims=True), colour[:, :2])
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def video_of(tmp_path):
         for number, colour in enumerate(colours, start=1):
             file = tmp_path / f"{number}.jpg"
             if colour == DAMAGED:
-                file.write_bytes(b"no picture")
+                file.write_bytes(b"not an image")
             else:
                 cv2.imwrite(str(file), np.full((16, 16, 3), COLOURS[colour][::-1], np.uint8))
         return FrameFolder(tmp_path)
@@ -65,43 +65,43 @@ def test_a_video_has_detections_class_scores_an_embedding_and_its_number_of_fram
     assert embedding["value"].to_numpy() == pytest.approx([460 / 3, 260 / 3], abs=3)
 
 
-def test_a_damaged_frame_is_a_problem_of_its_video(video_of):
+def test_a_damaged_frame_raises_a_video_error(video_of):
     with pytest.raises(VideoError, match=r"2\.jpg") as raised:
         detect(video_of("frog", DAMAGED))
 
     assert raised.value.status == "damaged"
 
 
-def test_similar_frames_reuse_a_prediction_only_if_selected(video_of):
+def test_similar_frames_reuse_a_prediction_only_if_enabled(video_of):
     video = video_of("tomato", "frog")
 
     assert detect(video).detections["class_name"].tolist() == ["tomato", "frog"]
     assert detect(video, reuse_below=255).detections["class_name"].tolist() == ["tomato", "tomato"]
 
 
-def test_the_manifest_has_every_video_with_the_reason_of_the_stage_where_it_failed(video_of):
+def test_the_manifest_lists_every_video_with_the_error_of_the_failed_stage(video_of):
     detections = Partitions.from_values(
         {"pets/cat": detect(video_of("tomato", "sky")).detections},
         {
             "pets/cat": PartitionState(properties={"frames": 2}),
-            "pets/dog": PartitionState(status="damaged", error="1.jpg is not a readable picture"),
+            "pets/dog": PartitionState(status="damaged", error="1.jpg is not a readable image"),
         },
     )
-    frame_manifest = frame_manifest_of(cat=("ok", ""), dog=("ok", ""), bat=("damaged", "no picture that decodes"))
+    frame_manifest = frame_manifest_of(cat=("ok", ""), dog=("ok", ""), bat=("damaged", "no readable image"))
 
     manifest = summarise_detections(detections, frame_manifest).set_index("video_id")
 
     assert manifest["status"].to_dict() == {"pets/bat": "damaged", "pets/cat": "ok", "pets/dog": "damaged"}
     assert manifest["frames"].to_dict() == {"pets/bat": 0, "pets/cat": 2, "pets/dog": 0}
-    assert manifest.loc["pets/bat", "error"] == "no picture that decodes"
+    assert manifest.loc["pets/bat", "error"] == "no readable image"
     assert "1.jpg" in manifest.loc["pets/dog", "error"]
 
 
-def test_a_video_without_frames_is_in_the_manifest_although_no_video_has_detections():
-    manifest = summarise_detections(Partitions(), frame_manifest_of(bat=("damaged", "no picture")))
+def test_a_video_without_frames_is_listed_if_no_video_has_detections():
+    manifest = summarise_detections(Partitions(), frame_manifest_of(bat=("damaged", "no image")))
 
     assert manifest["video_id"].tolist() == ["pets/bat"]
 
 
-def test_no_videos_give_an_empty_manifest_that_is_valid():
+def test_without_videos_the_manifest_is_empty_and_valid():
     assert DetectionManifest.validate(summarise_detections(Partitions(), frame_manifest_of())).empty

@@ -10,12 +10,12 @@ NETWORK = "efficientnet-lite0"
 
 
 def test_the_engine_is_selected_by_parameter_and_has_its_own_digest() -> None:
-    by_litert, embeddings = prepare_object_classifier(DetectionOptions())
-    by_keras, same_embeddings = prepare_object_classifier(DetectionOptions(engine="keras"))
+    with_litert, embeddings = prepare_object_classifier(DetectionOptions())
+    with_keras, same_embeddings = prepare_object_classifier(DetectionOptions(engine="keras"))
 
-    assert by_keras == make_keras_classifier(build_network(NETWORK), NETWORK)
-    assert by_keras.class_names == by_litert.class_names == imagenet_class_names()
-    assert by_keras.digest != by_litert.digest
+    assert with_keras == make_keras_classifier(build_network(NETWORK), NETWORK)
+    assert with_keras.class_names == with_litert.class_names == imagenet_class_names()
+    assert with_keras.digest != with_litert.digest
     assert embeddings.equals(same_embeddings)
 
 

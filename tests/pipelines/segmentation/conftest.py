@@ -1,4 +1,4 @@
-"""Segmenters, and frames on disk."""
+"""Fixtures: a segmenter and folders of frames."""
 
 import pytest
 from coloured_pictures import folder_of, segmenter  # noqa: F401 - fixtures

@@ -30,16 +30,16 @@ def frames(folder_of):
 
 @pytest.fixture
 def segmentations(frames, segmenter):
-    """Both videos segmented; a third has failed."""
+    """Segmentations of both videos, and a third video that failed."""
     videos = {video_id: segment_objects(load(), segmenter) for video_id, load in frames.items()}
     states = {video_id: PartitionState(properties=video.properties) for video_id, video in videos.items()}
-    failed = PartitionState(status="damaged", error="1.jpg is not a readable picture")
+    failed = PartitionState(status="damaged", error="1.jpg is not a readable image")
     return Partitions.from_values(
         {video_id: video.segmentations for video_id, video in videos.items()}, {**states, "pets/torn": failed}
     )
 
 
-def test_a_video_has_its_table_twice_its_scores_and_its_properties(frames, segmenter):
+def test_a_video_has_parquet_and_csv_tables_scores_and_properties(frames, segmenter):
     (table, table_for_csv, scores), properties = split_result(segment_objects(frames.load("pets/rex"), segmenter), 3)
 
     assert Segmentations.validate(table)["class_name"].tolist() == ["dog", "dog"]
@@ -48,19 +48,19 @@ def test_a_video_has_its_table_twice_its_scores_and_its_properties(frames, segme
     assert properties == {"frames": 2, "expected_objects": pytest.approx(0.96, abs=0.01)}
 
 
-def test_a_damaged_frame_is_a_problem_of_its_video(folder_of, segmenter):
+def test_a_damaged_frame_raises_a_video_error(folder_of, segmenter):
     video = folder_of(picture_of())
-    video.files[0].write_bytes(b"no picture")
+    video.files[0].write_bytes(b"not an image")
 
-    with pytest.raises(VideoError, match="is not a readable picture") as raised:
+    with pytest.raises(VideoError, match="is not a readable") as raised:
         segment_objects(video, segmenter)
 
     assert raised.value.status == "damaged"
 
 
-def test_the_manifest_has_every_video(segmentations):
+def test_the_manifest_lists_every_video(segmentations):
     rows = [
-        {"video_id": "pets/gone", "status": "unreadable", "error": "It is no video", "frames": 0, "fingerprint": "1"}
+        {"video_id": "pets/gone", "status": "unreadable", "error": "It is not a video", "frames": 0, "fingerprint": "1"}
     ]
     failed = pd.DataFrame(rows, columns=list(FrameManifest.to_schema().columns)).assign(shot_numbers="", times_s="")
 
@@ -80,9 +80,9 @@ def test_the_video_with_most_objects_is_drawn_unless_videos_are_selected(frames,
         figure = draw_segmentation_overlays(frames, segmentations, segmenter, SegmentationOptions(overlays=overlays))
         return [note.text for note in figure.layout.annotations]
 
-    assert drawn() == ["pets/tom"], "the more certain of the two"
+    assert drawn() == ["pets/tom"], "the more confident of the two"
     assert drawn("pets/tom", "pets/rex") == ["pets/tom", "pets/rex"]
-    with pytest.raises(ValueError, match="contains pets/torn, which has no segmentation"):
+    with pytest.raises(ValueError, match=r"videos without segmentation \(pets/torn\)"):
         drawn("pets/torn")
 
 
@@ -97,7 +97,7 @@ def test_grouped_classes_are_listed_and_embedded(coco_detector, monkeypatch):
     assert segmenter.class_names == {17: "pet", 18: "pet"}
     assert segmenter.thresholds == {17: 0.2, 18: 0.2}
     assert read_segmented_classes(segmenter).index.tolist() == ["pet"]
-    with pytest.raises(ValueError, match="class_confidence contains hamster"):
+    with pytest.raises(ValueError, match="class_confidence contains classes unknown to the model: hamster"):
         build_object_segmenter({}, SegmentationOptions(class_confidence={"hamster": 0.2}))
 
 
@@ -119,14 +119,14 @@ def test_each_class_has_the_selected_threshold_or_the_measured_one(coco_detector
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"labels": "labels.pbtxt"}, "set segmentation.model too"), ({"keep_others": False}, "leaves no class")],
+    [({"labels": "labels.pbtxt"}, "set segmentation.model too"), ({"keep_others": False}, "drops all classes")],
 )
 def test_contradictory_options_are_rejected(options, message):
     with pytest.raises(ValueError, match=message):
         SegmentationOptions(**options)
 
 
-def test_only_a_users_model_has_files_that_may_change(tmp_path):
+def test_only_the_files_of_a_users_model_have_digests(tmp_path):
     (tmp_path / "graph.pb").write_bytes(b"weights")
 
     assert identify_segmentation_model(SegmentationOptions()) == {}
@@ -134,5 +134,5 @@ def test_only_a_users_model_has_files_that_may_change(tmp_path):
 
 
 def test_a_folder_without_a_model_is_rejected(tmp_path):
-    with pytest.raises(ValueError, match="is no model"):
+    with pytest.raises(ValueError, match="is not a model"):
         build_object_segmenter({}, SegmentationOptions(model=str(tmp_path)))

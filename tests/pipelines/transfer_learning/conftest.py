@@ -25,26 +25,26 @@ SUBJECTS = [
 SIZE = 224
 
 
-def drawn(photo: Picture) -> Picture:
-    """Like a pencil drawing."""
+def draw_edges(photo: Picture) -> Picture:
+    """Convert to black edges on white."""
     edges = cv2.Canny(cv2.GaussianBlur(photo, (5, 5), 0), 60, 120)
     return np.repeat(255 - edges[..., np.newaxis], 3, axis=2)
 
 
-def at_night(photo: Picture) -> Picture:
-    """Dark and noisy."""
+def darken(photo: Picture) -> Picture:
+    """Darken, and add noise."""
     noise = np.random.default_rng(5).normal(scale=12, size=photo.shape)
     return (photo * (0.3, 0.35, 0.6) + noise).clip(0, 255).astype(np.uint8)
 
 
-STYLES = {"days": lambda photo: photo, "drawings": drawn, "nights": at_night}
+STYLES = {"days": lambda photo: photo, "drawings": draw_edges, "nights": darken}
 
 
 @pytest.fixture(scope="session")
 def styles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Partitions, Partitions, pd.DataFrame]:
-    """Videos of the same photos, unchanged, as drawings and at night: frames, their hashes and the corpus.
+    """Frames, hashes and corpus of videos of the same photos: unchanged, as drawings and at night.
 
-    All videos of a photo are one group, so that a held-out video shows a subject that the head was not trained on.
+    All videos of a photo form one group, so a held-out video shows a subject that the head was not trained on.
     """
     root = tmp_path_factory.mktemp("frames")
     frames, hashes, rows = {}, {}, []
@@ -53,11 +53,11 @@ def styles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Partitions, Partit
         for style, change in STYLES.items():
             for number in range(2):
                 video_id = f"{style}/{subject.split('.')[0]}-{number}".replace("_", "-")
-                pictures = [change(_part(photo, number, frame)) for frame in range(2)]
+                images = [change(_part(photo, number, frame)) for frame in range(2)]
                 folder = root / video_id
                 folder.mkdir(parents=True)
-                for frame, picture in enumerate(pictures, start=1):
-                    cv2.imwrite(str(folder / f"{frame}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                for frame, image in enumerate(images, start=1):
+                    cv2.imwrite(str(folder / f"{frame}.jpg"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
                 frames[video_id] = FrameFolder(folder)
                 hashes[video_id] = hash_frames(frames[video_id])
                 rows.append({"video_id": video_id, "category": style, "group": subject})

@@ -39,7 +39,7 @@ def sources_of(styles, **changes):
 
 
 def read_images(sources):
-    """Read training images, with the state that the engine would store."""
+    """Read training images, with the states that the runner stores."""
     images, states = {}, {}
     for key, source in sources.items():
         try:
@@ -52,7 +52,7 @@ def read_images(sources):
 
 @pytest.fixture(scope="module")
 def trained(styles):
-    """Everything that the pipeline computes from the videos."""
+    """Outputs of the pipeline for the videos."""
     frames, _hashes, corpus = styles
     network = build_network("efficientnet-lite0")
     classifier = convert_classifier(network, "efficientnet-lite0")
@@ -81,7 +81,7 @@ def trained(styles):
 
 
 def test_the_new_head_classifies_and_recommends_better_than_the_thousand_class_network(trained, styles):
-    measured = nodes.measure_transfer_learning(
+    metrics = nodes.measure_transfer_learning(
         trained.heads,
         trained.objects,
         trained.object_class_scores,
@@ -97,9 +97,9 @@ def test_the_new_head_classifies_and_recommends_better_than_the_thousand_class_n
     )
 
     precision = f"precision_at_{NEIGHBOURS}_other_groups"
-    assert measured["image_accuracy"] > 0.85
-    assert measured["finetuned_category_accuracy"] > measured["object_detector_category_accuracy"] + 0.05
-    assert measured[f"finetuned_{precision}"] > measured[f"object_detector_{precision}"] + 0.05
+    assert metrics["image_accuracy"] > 0.85
+    assert metrics["finetuned_category_accuracy"] > metrics["object_detector_category_accuracy"] + 0.05
+    assert metrics[f"finetuned_{precision}"] > metrics[f"object_detector_{precision}"] + 0.05
 
 
 def test_a_video_is_classified_by_a_head_that_was_not_trained_on_its_group(trained):
@@ -111,7 +111,7 @@ def test_a_video_is_classified_by_a_head_that_was_not_trained_on_its_group(train
     assert {video_id: video.properties["fold"] for video_id, video in trained.finetuned.items()} == dict(fold_of)
 
 
-def test_the_same_images_give_the_same_head(trained):
+def test_training_is_deterministic(trained):
     properties = {key: state.properties for key, state in trained.images.states.items()}
     training_set = gather_training_set(trained.features, properties)
     inputs, labels, every_image = training_set.embeddings, training_set.labels, np.ones(len(training_set.labels), bool)
@@ -124,7 +124,7 @@ def test_the_same_images_give_the_same_head(trained):
     assert first.history.equals(again.history)
 
 
-def test_a_class_of_few_images_counts_as_much_as_one_of_many():
+def test_small_and_large_classes_have_the_same_total_weight():
     weights = balanced_class_weights(np.array([0] * 9 + [1]))
 
     assert 9 * weights[0] == pytest.approx(weights[1])
@@ -133,12 +133,12 @@ def test_a_class_of_few_images_counts_as_much_as_one_of_many():
 def test_the_converted_network_agrees_with_the_head(trained, styles):
     network = nodes.build_finetuned_network(trained.network, trained.heads)
     classifier = nodes.convert_finetuned_classifier(network, trained.heads)
-    pictures = styles[0].load("drawings/coffee-0").decode()
+    images = styles[0].load("drawings/coffee-0").decode()
 
     assert nodes.list_finetuned_classes(trained.heads) == {"days": 0, "drawings": 1, "nights": 2}
     assert classifier.class_names == ("days", "drawings", "nights")
-    assert classify_frames(pictures, classifier).detections["class_name"].tolist() == ["drawings", "drawings"]
-    np.testing.assert_allclose(classifier.predict(pictures).probabilities, np.asarray(network(pictures)), atol=1e-3)
+    assert classify_frames(images, classifier).detections["class_name"].tolist() == ["drawings", "drawings"]
+    np.testing.assert_allclose(classifier.predict(images).probabilities, np.asarray(network(images)), atol=1e-3)
 
 
 def test_predictions_and_figures_show_the_quality_of_the_head(trained):
@@ -165,7 +165,7 @@ def test_only_used_videos_of_the_corpus_with_a_category_are_sources(styles):
 
 
 def test_too_few_images_stop_the_run_before_any_is_read(styles):
-    with pytest.raises(ValueError, match=r"has \d+ images, but at least 1000 are needed"):
+    with pytest.raises(ValueError, match=r"has \d+ images, but at least 1000 are required"):
         sources_of(styles, min_images=1000)
 
 
@@ -175,7 +175,7 @@ def test_images_that_cannot_be_read_are_skipped_and_listed(styles, tmp_path):
         (tmp_path / name).mkdir()
         for number, video_id in enumerate(list(frames)[:2]):
             (tmp_path / name / f"{number}.jpg").write_bytes(frames.load(video_id).files[name == "dogs"].read_bytes())
-    (tmp_path / "dogs" / "broken.jpg").write_bytes(b"no picture")
+    (tmp_path / "dogs" / "broken.jpg").write_bytes(b"not an image")
 
     images = read_images(sources_of(styles, images=tmp_path, min_images=2))
     skipped = nodes.list_skipped_images(images)
@@ -187,5 +187,5 @@ def test_images_that_cannot_be_read_are_skipped_and_listed(styles, tmp_path):
 
 
 def test_too_few_readable_images_stop_the_run_before_training():
-    with pytest.raises(ValueError, match="there is no class: give a folder"):
+    with pytest.raises(ValueError, match=r"two classes \(found: 0\): give a folder"):
         nodes.train_heads(Partitions(), Partitions(), None, OPTIONS, SEED)

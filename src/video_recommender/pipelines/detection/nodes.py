@@ -29,13 +29,13 @@ def prepare_object_classifier(options: DetectionOptions) -> tuple[FrameClassifie
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def detect_objects(frames: FrameFolder, classifier: FrameClassifier, options: DetectionOptions) -> VideoDetections:
-    """Classify every frame of one video, or raise a `VideoError`."""
+    """Classify every frame of one video, or raise a `VideoError` if a frame is missing or unreadable."""
     return classify_frames(frames, classifier, options.reuse_below)
 
 
 def summarise_detections(
     detections: Partitions[DataFrame[Detections]], frame_manifest: DataFrame[FrameManifest]
 ) -> DataFrame[DetectionManifest]:
-    """Tabulate the status of each video's detections; a video without frames keeps its error."""
+    """Return the status of each video's detections; videos without frames keep their error."""
     columns = list(DetectionManifest.to_schema().columns)
     return DetectionManifest.validate(build_manifest(detections.manifest(columns, key="video_id"), frame_manifest))

@@ -8,7 +8,7 @@ from .nodes import detect_objects, prepare_object_classifier, summarise_detectio
 
 
 def create_pipeline() -> Pipeline:
-    """Classify frames, with each video's class scores and embedding, and a manifest."""
+    """Classify frames, and compute the class scores and embedding of each video and a manifest."""
     return Pipeline(
         [
             Node(

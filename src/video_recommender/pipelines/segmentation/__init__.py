@@ -1,3 +1,3 @@
-"""Find the objects of each video and measure their areas."""
+"""Detect the objects in each video and measure their areas."""
 
 from .pipeline import create_pipeline as create_pipeline

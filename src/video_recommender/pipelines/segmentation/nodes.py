@@ -1,4 +1,4 @@
-"""Detect every object in the frames of each video, and measure how much of the picture each covers."""
+"""Detect the objects in the frames of each video, and measure their areas."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -29,12 +29,12 @@ from video_recommender.schemas import (
     SegmentationScores,
 )
 
-DEFAULT_THRESHOLD: Final = 0.3  # confidence threshold of classes for which none was measured
+DEFAULT_THRESHOLD: Final = 0.3  # confidence threshold of classes without a measured threshold
 
 
 @dataclass(frozen=True)
 class SegmentedVideo:
-    """The outputs of `segment_objects`; `properties` are the numbers of frames and of expected objects per frame."""
+    """Outputs of `segment_objects`; `properties` are the number of frames and the expected objects per frame."""
 
     segmentations: DataFrame[Segmentations]
     segmentations_csv: DataFrame[Segmentations]
@@ -43,7 +43,7 @@ class SegmentedVideo:
 
 
 def identify_segmentation_model(options: SegmentationOptions) -> dict[str, str]:
-    """Digest the files of a user's model, so that a replaced file is noticed; empty for the default detector."""
+    """Compute digests of the files of a user's model, to detect changed files; empty for the default detector."""
     if options.model is None:
         return {}
     labels = {"labels": str(read_label_map(options.labels))} if options.labels else {}
@@ -54,11 +54,11 @@ def build_object_segmenter(segmentation_model: dict[str, str], options: Segmenta
     """Prepare the detector with its class names and confidence thresholds.
 
     Args:
-        segmentation_model: not read; it makes the segmenter stale if the files of a user's model change.
-        options: see `SegmentationOptions`.
+        segmentation_model: digests; unused, but the segmenter becomes stale when they change.
+        options: model, classes and thresholds.
 
     Raises:
-        ValueError: if the model or its label map cannot be read, or an option contains an unknown class.
+        ValueError: if the model or its label map is unreadable, or an option contains an unknown class.
     """
     detector: ObjectDetector
     if options.model is None:
@@ -67,9 +67,9 @@ def build_object_segmenter(segmentation_model: dict[str, str], options: Segmenta
         names = read_label_map(options.labels) if options.labels else COCO_CLASSES
         detector, measured = open_saved_detector(find_model(options.model), names), {}
     class_names = group_classes(detector.class_names, options.groups, keep_others=options.keep_others)
-    unknown = sorted(options.class_confidence.keys() - set(class_names.values()))
+    unknown = ", ".join(sorted(options.class_confidence.keys() - set(class_names.values())))
     if unknown:
-        raise ValueError(f"segmentation.class_confidence contains {', '.join(unknown)}, which the model does not know")
+        raise ValueError(f"segmentation.class_confidence contains classes unknown to the model: {unknown}")
     thresholds = {
         number: options.class_confidence.get(name)
         or options.confidence
@@ -80,7 +80,7 @@ def build_object_segmenter(segmentation_model: dict[str, str], options: Segmenta
 
 
 def read_segmented_classes(object_segmenter: ObjectSegmenter) -> DataFrame[ClassEmbeddings]:
-    """Read the class embeddings from the weights of the detector's last layers."""
+    """Return the detector's class embeddings, averaged by group of classes."""
     detector = object_segmenter.detector
     return group_embeddings(detector.class_names, detector.class_embeddings, object_segmenter.class_names)
 
@@ -97,7 +97,7 @@ def segment_objects(frames: FrameFolder, segmenter: ObjectSegmenter) -> Segmente
 def summarise_segmentations(
     segmentations: Partitions[DataFrame[Segmentations]], frame_manifest: DataFrame[FrameManifest]
 ) -> DataFrame[SegmentationManifest]:
-    """Tabulate the status of each video's segmentation; a video without frames keeps its error."""
+    """Return the status of each video's segmentation; videos without frames keep their error."""
     columns = list(SegmentationManifest.to_schema().columns)
     states = segmentations.manifest(columns, key="video_id")
     return SegmentationManifest.validate(build_manifest(states, frame_manifest))
@@ -109,10 +109,10 @@ def draw_segmentation_overlays(
     object_segmenter: ObjectSegmenter,
     options: SegmentationOptions,
 ) -> go.Figure:
-    """Draw boxes, masks, names and areas into frames of some videos: a strip of frames per video.
+    """Draw boxes, masks, names and areas into frames of selected videos: one strip of frames per video.
 
-    Without `options.overlays`, the video of each category with the most expected objects per frame is drawn. The videos
-    are segmented again, since masks are not stored.
+    By default, the video of each category with the most expected objects per frame is selected. The videos are
+    segmented again, because masks are not stored.
 
     Raises:
         ValueError: if `options.overlays` contains a video that has no segmentation.
@@ -120,7 +120,8 @@ def draw_segmentation_overlays(
     missing = [video_id for video_id in options.overlays if video_id not in segmentations]
     if missing:
         raise ValueError(
-            f"segmentation.overlays contains {', '.join(missing)}, which has no segmentation: see segmentation_manifest"
+            f"segmentation.overlays contains videos without segmentation ({', '.join(missing)}): "
+            "see segmentation_manifest"
         )
     selected = options.overlays or _videos_with_most_objects(segmentations)
     return overlay_figure({video_id: object_segmenter.segment(frames.load(video_id)) for video_id in selected})

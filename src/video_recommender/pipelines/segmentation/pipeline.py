@@ -15,7 +15,7 @@ from .nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Segment the objects in frames, with a manifest and overlays."""
+    """Segment the objects in frames, and create a manifest and overlays."""
     return Pipeline(
         [
             Node(

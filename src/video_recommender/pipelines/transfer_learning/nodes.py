@@ -1,4 +1,4 @@
-"""Train a classification head for a user's classes, evaluate it on held-out videos, and classify frames with it."""
+"""Train a classification head for a user's classes, evaluate it on held-out images, and classify frames with it."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from video_recommender.media.sampling import PreprocessingOptions
 from video_recommender.media.video import VideoError
 from video_recommender.networks.classification_head import OTHER, ObjectSpaceProjection, attach_head
 from video_recommender.networks.cross_fitting import CrossFittedHeads, cross_fit, gather_training_set, measure_heads
-from video_recommender.networks.detections import DetectionOptions, batch_pictures, summarize_predictions
+from video_recommender.networks.detections import DetectionOptions, batch_frames, summarise_predictions
 from video_recommender.networks.frame_classifier import (
     Embeddings,
     FrameClassifier,
@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HeldOutVideo:
-    """A video, the fold whose head classifies it (0 is the final head), and the embeddings of its frames."""
+    """A video, the fold of the head that classifies it (0: the final head), and the embeddings of its frames."""
 
     video_id: str
     fold: int
@@ -66,7 +66,7 @@ class HeldOutVideo:
 
 @dataclass(frozen=True)
 class FinetunedDetections:
-    """What a head detects in a video; `properties` are the number of frames and the fold of the head."""
+    """Detections of a head in one video; `properties` are the number of frames and the fold of the head."""
 
     detections: DataFrame[Detections]
     class_scores: DataFrame[ClassScores]
@@ -80,12 +80,12 @@ def list_training_sources(
     options: TransferLearningOptions,
     preprocessing: PreprocessingOptions,
 ) -> dict[str, ImageSource]:
-    """List the photos of a folder, or the videos with their distinct frames and their category as label, by key.
+    """List the photos of a folder, or the distinct frames of the videos with their category as label, by key.
 
     Photos are cropped to the size of frames (`preprocessing.size`).
 
     Raises:
-        ValueError: if there are fewer than two classes, or one has too few images.
+        ValueError: if there are fewer than two classes, or a class has too few images.
     """
     if options.images is not None:
         sources = list_image_folder(options.images, preprocessing.size)
@@ -129,12 +129,12 @@ def _list_video_frames(
 
 @depends_on("opencv-python-headless")
 def read_training_images(source: ImageSource) -> EncodedFrames:
-    """Read the images of a video or photo, or raise a `VideoError`."""
+    """Read the images of a video or photo, or raise a `VideoError` if one is missing or unreadable."""
     return source.reader.read()
 
 
 def list_skipped_images(training_images: Partitions[FrameFolder]) -> DataFrame[SkippedImages]:
-    """List the images that could not be read, and why."""
+    """List the images that cannot be read, with the error."""
     rows = [
         {"image": state.properties.get("source", key), "status": state.status, "error": state.error}
         for key, state in training_images.states.items()
@@ -147,21 +147,21 @@ def list_skipped_images(training_images: Partitions[FrameFolder]) -> DataFrame[S
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed: int) -> Embeddings:
-    """Embed the training images of a video or photo and augmented views of them: shape (images, views, features)."""
+    """Embed the training images of a video or photo, and augmented views: float32, shape (images, views, features)."""
     return np.stack([classifier.predict(views).embeddings for views in augment(images.decode(), seed)])
 
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embeddings:
-    """Embed the frames of a video, shape (frames, features), so that the network runs once for all heads."""
-    embeddings = [classifier.predict(batch).embeddings for batch in batch_pictures(frames.pictures())]
+    """Embed the frames of a video, for use by all heads: float32, shape (frames, features)."""
+    embeddings = [classifier.predict(batch).embeddings for batch in batch_frames(frames.pictures())]
     if not embeddings:
         raise VideoError("damaged", f"{frames.path} contains no frames: delete it and run preprocessing again")
     return np.concatenate(embeddings)
 
 
 def build_object_network(detection_options: DetectionOptions) -> KerasModel:
-    """Build the network of the detection stage in Keras."""
+    """Build the network of the detection stage for Keras."""
     return build_network(detection_options.network)
 
 
@@ -175,7 +175,7 @@ def train_heads(
     """Train a head per fold without the groups of that fold, and one on all images.
 
     Raises:
-        ValueError: if too few images could be read.
+        ValueError: if there are too few readable images.
     """
     properties = {key: state.properties for key, state in training_images.states.items()}
     training_set = gather_training_set(training_features, properties)
@@ -185,7 +185,7 @@ def train_heads(
 
 
 def list_image_predictions(finetuned_heads: CrossFittedHeads) -> DataFrame[TrainingImagePredictions]:
-    """List the out-of-fold prediction of each training image, least probable label first, to find wrong labels."""
+    """List the out-of-fold prediction of each training image, least probable label first."""
     names = np.array(finetuned_heads.final.class_names, dtype=object)
     probabilities = finetuned_heads.probabilities()
     labels = np.searchsorted(names, finetuned_heads.images["class_name"].to_numpy(dtype=object))
@@ -215,16 +215,16 @@ def list_finetuned_classes(finetuned_heads: CrossFittedHeads) -> dict[str, int]:
 
 
 def extract_finetuned_class_embeddings(finetuned_heads: CrossFittedHeads) -> DataFrame[ClassEmbeddings]:
-    """Extract the class weights of the final head."""
+    """Return the class weights of the final head."""
     return finetuned_heads.final.class_embeddings()
 
 
 def list_held_out_videos(
     frame_features: Partitions[Embeddings], corpus: DataFrame[Corpus], finetuned_heads: CrossFittedHeads
 ) -> dict[str, HeldOutVideo]:
-    """Select for each video the head that was trained neither on it nor on others of its group, by `video_id`.
+    """Select a head for each video that was not trained on the video's group, by `video_id`.
 
-    The final head classifies videos on which no head was trained.
+    The final head is selected for videos of groups without training images.
     """
     folds = finetuned_heads.folds_of(group_folders(corpus))
     videos = {}
@@ -236,9 +236,9 @@ def list_held_out_videos(
 
 
 def detect_finetuned_objects(video: HeldOutVideo, heads: CrossFittedHeads) -> FinetunedDetections:
-    """Classify the frames of a video with the head that was held out from it."""
+    """Classify the frames of a video with the head that was not trained on its group."""
     head = heads.head_of(video.fold)
-    found = summarize_predictions([head.predict(video.load_features())], head.output_names, video.video_id)
+    found = summarise_predictions([head.predict(video.load_features())], head.output_names, video.video_id)
     return FinetunedDetections(found.detections, found.class_scores, {**found.properties, "fold": video.fold})
 
 
@@ -259,10 +259,10 @@ def measure_transfer_learning(
     """Evaluate the heads on held-out images, and compare them with the 1,000-class network on the same videos.
 
     Returns:
-        The figures of `measure_heads`; `other_share` of the corpus's frames; and, with the prefixes `object_detector_`
-        and `finetuned_`, the metrics of `evaluate_detector`. What cannot be measured is missing.
+        The metrics of `measure_heads`; `other_share`, the share of frames classified as `other`; the numbers of images,
+        classes and folds; and the metrics of `evaluate_detector` with the prefixes `object_detector_` and `finetuned_`.
     """
-    # Neither measures areas, so they are compared by confidence if the segmenter is selected.
+    # Neither of them measures areas, so confidence replaces area.
     importance = "confidence_share" if feature_options.importance == "area" else feature_options.importance
     comparable = feature_options.model_copy(update={"detector": "finetuned", "importance": importance})
     comparison: dict[str, float] = {}
@@ -286,12 +286,12 @@ def measure_transfer_learning(
 
 
 def draw_learning_curves(finetuned_heads: CrossFittedHeads) -> go.Figure:
-    """Draw loss and accuracy of the heads by epoch."""
+    """Plot loss and accuracy of the heads by epoch."""
     return learning_curve_figure(finetuned_heads.history)
 
 
 def draw_finetuned_confusion_matrix(training_image_predictions: DataFrame[TrainingImagePredictions]) -> go.Figure:
-    """Draw the confusion matrix of held-out images."""
+    """Plot the confusion matrix of held-out images."""
     renamed = training_image_predictions.rename(
         columns={"image": "video_id", "class_name": "category", "predicted_class": "predicted_category"}
     )
