@@ -53,10 +53,7 @@ def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: i
 
 
 def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: str = "127.0.0.1") -> "FastAPI":
-    """Create the gallery of the Kedro project in the folder `root`, for a server that listens on `host`.
-
-    Raises a `click.ClickException` if the data is not in a local folder.
-    """
+    """Create the gallery of the Kedro project in `root`; raise a `ClickException` if its data is not local."""
     from video_recommender.gallery.gallery import Gallery, ThumbnailCache
     from video_recommender.gallery.new_video import NewVideoAnalyst, UploadLimits
     from video_recommender.gallery.web_app import LOOPBACK, create_app

@@ -89,10 +89,7 @@ class NewVideoAnalyst:
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Reserve the analyst for one upload.
-
-        Raises an `UnavailableError` if a model is missing, an `UploadRejectedError` if another video is being analysed.
-        """
+        """Reserve the analyst; raise an `UnavailableError` without models, an `UploadRejectedError` if it is busy."""
         notice = self.missing_models()
         if notice is not None:
             raise UnavailableError(notice)
@@ -147,10 +144,7 @@ class NewVideoAnalyst:
 
 @asynccontextmanager
 async def received_file(chunks: AsyncIterator[bytes], limits: UploadLimits) -> AsyncIterator[Path]:
-    """Write an upload to a temporary file, which is deleted when the block ends.
-
-    Raises an `UploadRejectedError` if the upload is too large or empty.
-    """
+    """Write an upload to a temporary file; raise an `UploadRejectedError` if it is too large or empty."""
     with tempfile.TemporaryDirectory(prefix="new-video-") as folder:
         path, size = Path(folder) / "video", 0
         with path.open("xb") as file:
