@@ -110,10 +110,7 @@ class ThumbnailCache:
 
 
 class Gallery:
-    """Queries of the web pages. Thread-safe.
-
-    `preprocessing` and `every_nth_frame` (of the segmenter) are the options with which the corpus was processed.
-    """
+    """Queries of the web pages, for a corpus that was processed with these options. Thread-safe."""
 
     def __init__(
         self,

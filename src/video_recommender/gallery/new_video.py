@@ -85,7 +85,7 @@ class NewVideoAnalyst:
             return error.notice
         if not missing:
             return None
-        return Notice(f"Missing: {', '.join(missing)}.", self._project.command_for(*missing))
+        return Notice(f"Missing data: {', '.join(missing)}.", self._project.command_for(*missing))
 
     @contextmanager
     def reserved(self) -> Iterator[None]:

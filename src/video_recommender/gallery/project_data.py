@@ -73,7 +73,7 @@ class ProjectData:
         with self._lock:
             version = self.version(name)
             if version is None:
-                raise UnavailableError(Notice(f"Missing: {name}.", self.command_for(name)))
+                raise UnavailableError(Notice(f"Missing data: {name}.", self.command_for(name)))
             if name not in self._cache or self._cache[name][0] != version:
                 self._cache[name] = version, self._read(name)
             return self._cache[name][1]
@@ -108,5 +108,5 @@ class ProjectData:
         try:
             return self._source.load(name)
         except UnreadableDataError as error:
-            message = f"{self._source.path(name)} cannot be read ({error}). Delete it to create it again."
+            message = f"{self._source.path(name)} cannot be read ({error}). Delete it."
             raise UnavailableError(Notice(message, self.command_for(name))) from error

@@ -127,7 +127,7 @@ def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
     """List the new videos, a file or those of a folder, by path; raise a ValueError if there are none."""
     usage = "run `kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder`"
     if options.videos is None:
-        raise ValueError(f"No video is specified: {usage}")
+        raise ValueError(f"No video is given: {usage}")
     path = parse_path(options.videos)
     if not path.exists():
         raise ValueError(f"{path} cannot be found: {usage}")

@@ -21,7 +21,7 @@ class CategoryOverview:
 
 @dataclass(frozen=True)
 class ClassifiedVideo:
-    """A held-out video with its true category, its predicted category and the probability of the latter."""
+    """A held-out video with its true category, its predicted category and the probability of this prediction."""
 
     video_id: str
     category: str

@@ -59,7 +59,7 @@ def middle_frame(frames: int) -> int:
 
 
 def middle_picture(folder: FrameFolder) -> Picture:
-    """Read the middle frame of a video; raise a `VideoError` if it is missing or not a readable image."""
+    """Read the middle frame, uint8 RGB of shape (height, width, 3); raise a `VideoError` if it is unreadable."""
     frames = len(folder.files)
     if not frames:
         raise VideoError("damaged", f"{folder.path} contains no frames: delete it and run preprocessing again")
@@ -84,7 +84,7 @@ def picture_uri(picture: Picture) -> str:
 
 
 def thumbnail_uri(folder: FrameFolder) -> str:
-    """Encode a thumbnail of the middle frame of a video as a `data:` URI; raise a `VideoError` if it is missing."""
+    """Encode a thumbnail of the middle frame of a video as a `data:` URI; raise a `VideoError` if it is unreadable."""
     return picture_uri(middle_picture(folder))
 
 
