@@ -22,7 +22,6 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict
-	rm -rf build && $(BIN)/kedro viz build $(if $(wildcard data/08_reporting/report.html),--include-previews) && mv build site/lineage
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

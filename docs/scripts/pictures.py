@@ -1,6 +1,6 @@
-"""Draw the pictures of the documentation from the demo's results: `kedro run`, then `python docs/scripts/pictures.py`.
+"""Draw images of the documentation from the results of the demo; requires Chromium.
 
-Needs Chromium, which renders the pages that are written here.
+Run `kedro run` first, then `python docs/scripts/pictures.py`.
 """
 
 import base64
@@ -22,10 +22,10 @@ from video_recommender.datasets import FrameFolderDataset
 from video_recommender.networks.object_masks import draw_objects
 
 DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "data")
-PICTURES = Path(__file__).parents[1] / "images"
+IMAGES = Path(__file__).parents[1] / "images"
 STYLE = """
 <style>
-body { font: 15px "DejaVu Sans", sans-serif; margin: 12px; background: white; color: #222; }
+body { font: 15px "DejaVu Sans"; margin: 12px; background: white; color: #222; }
 .row { display: flex; gap: 6px; margin-bottom: 6px; align-items: center; }
 .name { width: 110px; font-weight: bold; }
 figure { margin: 0; width: 132px; } figure img { width: 132px; display: block; border-radius: 3px; }
@@ -36,8 +36,8 @@ figcaption { font-size: 12px; line-height: 1.3; padding: 3px 0 5px; min-height: 
 
 
 def draw_all() -> None:
-    """Draw all pictures."""
-    PICTURES.mkdir(exist_ok=True)
+    """Draw all images."""
+    IMAGES.mkdir(exist_ok=True)
     draw_corpus()
     draw_detections("animals/clip-001")
     draw_neighbours("animals/clip-001")
@@ -50,38 +50,38 @@ def draw_all() -> None:
         ("ad_learning_figure", 900, 640),
         ("ad_choice_figure", 900, 640),
     ]:
-        stored = DATA / "08_reporting" / f"{name}.json"
-        if stored.exists():
-            drawn = pio.from_json(stored.read_text(), skip_invalid=True)
-            photograph(figure_page(drawn), name, (width, height), has_photos=False)
+        plot = DATA / "08_reporting" / f"{name}.json"
+        if plot.exists():
+            drawn = pio.from_json(plot.read_text(), skip_invalid=True)
+            screenshot(figure_page(drawn), name, (width, height), has_frames=False)
 
 
 def draw_corpus() -> None:
-    """Show one frame of six videos per category."""
+    """Draw the first frames of six videos per category."""
     rows = ""
     for folder in sorted(path for path in (DATA / "02_intermediate/frames").iterdir() if path.is_dir()):
         if folder.name.startswith("."):
             continue
         videos = sorted(path for path in folder.iterdir() if path.is_dir())[:6]
         rows += f"<div class=row><div class=name>{folder.name}</div>{''.join(map(captioned, map(first, videos)))}</div>"
-    photograph(STYLE + rows, "corpus", (990, 590))
+    screenshot(STYLE + rows, "corpus", (990, 590))
 
 
 def draw_detections(video_id: str) -> None:
-    """Show every other frame of a video and its class."""
-    named = pd.read_parquet(DATA / f"03_primary/detections/{video_id}.parquet").iloc[::2].head(12)
+    """Draw every second frame of a video with its detection."""
+    detections = pd.read_parquet(DATA / f"03_primary/detections/{video_id}.parquet").iloc[::2].head(12)
     figures = [
         captioned(
             DATA / f"02_intermediate/frames/{video_id}/{row.frame}.jpg",
             f"frame {row.frame}<br>{row.class_name}, {row.confidence:.2f}",
         )
-        for row in named.itertuples()
+        for row in detections.itertuples()
     ]
-    photograph(STYLE + in_rows(figures), "detections", (860, 400))
+    screenshot(STYLE + in_rows(figures), "detections", (860, 400))
 
 
 def draw_neighbours(video_id: str) -> None:
-    """Show a video and the ten that are recommended after it."""
+    """Draw a video and its ten recommendations."""
     recommendations = pd.read_parquet(DATA / "07_model_output/recommendations.parquet").query("video_id == @video_id")
     figures = [captioned(first(DATA / f"02_intermediate/frames/{video_id}"), f"<b>{video_id}</b>", "query")] + [
         captioned(
@@ -90,93 +90,93 @@ def draw_neighbours(video_id: str) -> None:
         )
         for row in recommendations.itertuples()
     ]
-    photograph(STYLE + in_rows(figures), "neighbours", (860, 400))
+    screenshot(STYLE + in_rows(figures), "neighbours", (860, 400))
 
 
 def draw_segmentation(video_ids: list[str]) -> None:
-    """Show the detected objects in some frames of videos."""
+    """Draw the segmented objects in some frames of videos."""
     segmenter = pickle.loads((DATA / "02_intermediate/object_segmenter.pickle").read_bytes())
     strips = []
     for video_id in video_ids:
         frames = FrameFolderDataset(filepath=str(DATA / f"02_intermediate/frames/{video_id}")).load()
         drawn = [draw_objects(frame.accepted(), 300) for frame in segmenter.segment(frames)][:3]
         strips.append(np.hstack(drawn))
-    Image.fromarray(np.vstack(strips)).save(PICTURES / "segmentation.jpg", quality=82, optimize=True)
+    Image.fromarray(np.vstack(strips)).save(IMAGES / "segmentation.jpg", quality=82, optimize=True)
 
 
 def draw_object_space() -> None:
-    """Map object space with t-SNE, one clip per photo."""
+    """Draw a t-SNE map of object space, with one clip per photo."""
     manifest = pd.read_parquet(DATA / "01_raw/video_manifest.parquet")
-    of_one_photo = manifest[~manifest["photos"].str.contains(",")].drop_duplicates("photos")["video_id"]
-    points = pd.read_parquet(DATA / "05_model_input/video_points.parquet").loc[of_one_photo]
-    flat = TSNE(metric="cosine", perplexity=8, init="random", random_state=42).fit_transform(points.to_numpy())
-    place = (flat - flat.min(axis=0)) / np.ptp(flat, axis=0) * [880, 580]
+    single_photo = manifest[~manifest["photos"].str.contains(",")].drop_duplicates("photos")["video_id"]
+    points = pd.read_parquet(DATA / "05_model_input/video_points.parquet").loc[single_photo]
+    projected = TSNE(metric="cosine", perplexity=8, init="random", random_state=42).fit_transform(points.to_numpy())
+    positions = (projected - projected.min(axis=0)) / np.ptp(projected, axis=0) * [880, 580]
     names = points.index.str.split("/").str[0]
     colours = dict(zip(sorted(set(names)), ["#2979ff", "#ff6e40", "#00a878", "#9c27b0"], strict=False))
     page = "".join(
         f'<div style="position: absolute; left: {left + 20:.0f}px; top: {top + 50:.0f}px">'
-        + picture_tag(first(DATA / f"02_intermediate/frames/{video_id}"), f"width: 56px; border: 5px solid {colour}")
+        + image_tag(first(DATA / f"02_intermediate/frames/{video_id}"), f"width: 56px; border: 5px solid {colour}")
         + "</div>"
-        for video_id, colour, (left, top) in zip(points.index, names.map(colours), place, strict=True)
+        for video_id, colour, (left, top) in zip(points.index, names.map(colours), positions, strict=True)
     )
     legend = "".join(f'<b style="color: {colour}; margin-right: 2em">■ {name}</b>' for name, colour in colours.items())
-    photograph(STYLE + legend + page, "object_space", (980, 790))
+    screenshot(STYLE + legend + page, "object_space", (980, 790))
 
 
 def first(frames: Path) -> Path:
-    """Return the first frame of a video."""
+    """Return the path of the first frame of a video."""
     return frames / "1.jpg"
 
 
-def captioned(picture: Path, caption: str = "", css_class: str = "") -> str:
-    """Write a picture with a caption."""
+def captioned(image: Path, caption: str = "", css_class: str = "") -> str:
+    """Return the HTML of an image with a caption."""
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return f'<figure class="{css_class}">{picture_tag(picture)}{below}</figure>'
+    return f'<figure class="{css_class}">{image_tag(image)}{below}</figure>'
 
 
-def picture_tag(picture: Path, style: str = "") -> str:
-    """Write a picture that is embedded in the page."""
-    encoded = base64.b64encode(picture.read_bytes()).decode()
+def image_tag(image: Path, style: str = "") -> str:
+    """Return the HTML of an embedded image."""
+    encoded = base64.b64encode(image.read_bytes()).decode()
     return f'<img style="{style}" src="data:image/jpeg;base64,{encoded}">'
 
 
 def in_rows(figures: Iterable[str], per_row: int = 6) -> str:
-    """Put figures side by side."""
+    """Return the HTML of figures in rows."""
     listed = list(figures)
     rows = [listed[start : start + per_row] for start in range(0, len(listed), per_row)]
     return "".join(f"<div class=row>{''.join(row)}</div>" for row in rows)
 
 
 def figure_page(figure: go.Figure) -> str:
-    """Write a page with one figure."""
+    """Return a page with one plot."""
     figure.update_layout(width=None, height=None, autosize=True, template="plotly_white", updatemenus=[])
     page: str = figure.to_html(config={"displayModeBar": False, "responsive": True}, default_height="96vh")
     return page
 
 
-def photograph(page: str, name: str, size: tuple[int, int], *, has_photos: bool = True) -> None:
-    """Save a screenshot of a page."""
+def screenshot(page: str, name: str, size: tuple[int, int], *, has_frames: bool = True) -> None:
+    """Save a screenshot of a page in the folder of images."""
     with tempfile.TemporaryDirectory() as folder:
-        shown, seen = Path(folder) / "page.html", Path(folder) / "page.png"
-        shown.write_text(f"<!doctype html><meta charset=utf-8>{page}")
+        html, png = Path(folder) / "page.html", Path(folder) / "page.png"
+        html.write_text(f"<!doctype html><meta charset=utf-8>{page}")
         command = ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=8000"]
         window = f"--window-size={size[0]},{size[1]}"
         subprocess.run(
-            [*command, window, f"--screenshot={seen}", shown.as_uri()], check=True, capture_output=True, timeout=120
+            [*command, window, f"--screenshot={png}", html.as_uri()], check=True, capture_output=True, timeout=120
         )
-        picture = without_margins(Image.open(seen).convert("RGB"))
-        if has_photos:
-            picture.save(PICTURES / f"{name}.jpg", quality=82, optimize=True)
+        image = without_margins(Image.open(png).convert("RGB"))
+        if has_frames:
+            image.save(IMAGES / f"{name}.jpg", quality=82, optimize=True)
         else:
-            picture.quantize(128).save(PICTURES / f"{name}.png", optimize=True)
+            image.quantize(128).save(IMAGES / f"{name}.png", optimize=True)
 
 
-def without_margins(picture: Image.Image, keep: int = 12) -> Image.Image:
-    """Crop white margins."""
-    white = Image.new("RGB", picture.size, "white")
-    left, top, right, bottom = ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
+def without_margins(image: Image.Image, keep: int = 12) -> Image.Image:
+    """Crop white margins, except for `keep` pixels."""
+    white = Image.new("RGB", image.size, "white")
+    left, top, right, bottom = ImageChops.difference(image, white).getbbox() or (0, 0, *image.size)
     inside = (max(0, left - keep), max(0, top - keep), right + keep, bottom + keep)
-    return picture.crop((*inside[:2], min(inside[2], picture.width), min(inside[3], picture.height)))
+    return image.crop((*inside[:2], min(inside[2], image.width), min(inside[3], image.height)))
 
 
 if __name__ == "__main__":

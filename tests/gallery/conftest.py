@@ -1,4 +1,4 @@
-"""The gallery of a small corpus of coloured films."""
+"""A gallery of a small corpus of single-colour videos."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ __all__ = ["films", "made"]
 
 
 class MemoryStore:
-    """Datasets in memory; a file for each, whose size changes with the content, shows whether it exists."""
+    """In-memory datasets, each with a file whose size changes with every save, so that caches notice the change."""
 
     def __init__(self, folder: Path, tables: dict[str, Any]) -> None:
         self._folder = folder
@@ -46,11 +46,11 @@ class MemoryStore:
         self._broken.discard(name)
         self.path(name).write_bytes(b"x" * next(self._sizes))
 
-    def lose(self, *names: str) -> None:
+    def delete(self, *names: str) -> None:
         for name in names:
             self.path(name).unlink()
 
-    def spoil(self, name: str) -> None:
+    def corrupt(self, name: str) -> None:
         self._broken.add(name)
         self.path(name).write_bytes(b"x" * next(self._sizes))
 
@@ -89,7 +89,7 @@ def client(app) -> TestClient:
 
 @dataclass(frozen=True)
 class Served:
-    """A gallery that listens."""
+    """A gallery on a local port."""
 
     address: str
 

@@ -1,4 +1,4 @@
-"""The gallery and the project that it belongs to: its catalog, its pipelines, its command."""
+"""The gallery with the catalog, the pipelines and the command line of the project."""
 
 import ast
 import subprocess
@@ -17,7 +17,7 @@ from video_recommender.gallery.command import CatalogData
 from video_recommender.gallery.project_data import CREATED_BY, ProjectData, UnavailableError
 
 PACKAGE = Path(video_recommender.gallery.__file__).parent
-KNOWS_KEDRO = {"command.py"}
+MAY_IMPORT_KEDRO = {"command.py"}
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def stored(tmp_path) -> CatalogData:
     return CatalogData(DataCatalog.from_config({"recommendations": table, "detections": tables}), tmp_path)
 
 
-def test_commands_name_the_pipeline_that_makes_a_dataset() -> None:
+def test_commands_name_the_pipeline_that_creates_a_dataset() -> None:
     configure_project("video_recommender")
     pipelines.set_requested(None)
 
@@ -46,7 +46,7 @@ def test_commands_name_the_pipeline_that_makes_a_dataset() -> None:
         assert name in pipelines[pipeline].all_outputs(), name
 
 
-def test_commands_keep_to_the_environment(stored) -> None:
+def test_commands_contain_the_environment(stored) -> None:
     assert ProjectData(stored, "youtube").command_for("ad_policy") == "kedro run --pipelines=advertising --env=youtube"
 
 
@@ -64,7 +64,7 @@ def test_a_table_with_other_columns_is_unavailable(stored) -> None:
         ProjectData(stored).load("recommendations")
 
 
-def test_one_damaged_partition_does_not_harm_the_others(stored) -> None:
+def test_a_damaged_partition_does_not_affect_the_others(stored) -> None:
     from video_recommender.gallery.project_data import UnreadableDataError
     from video_recommender.storage.partitions import Partition, PartitionState
 
@@ -80,7 +80,7 @@ def test_one_damaged_partition_does_not_harm_the_others(stored) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
-def test_only_the_way_into_the_project_knows_kedro(file) -> None:
+def test_only_the_command_imports_kedro(file) -> None:
     imported = {
         name.split(".")[0]
         for statement in ast.walk(ast.parse(file.read_text()))
@@ -93,7 +93,7 @@ def test_only_the_way_into_the_project_knows_kedro(file) -> None:
         )
     }
 
-    assert file.name in KNOWS_KEDRO or not imported & {"kedro", "kedro_datasets", "mlflow"}
+    assert file.name in MAY_IMPORT_KEDRO or not imported & {"kedro", "kedro_datasets", "mlflow"}
     assert len(file.read_text().splitlines()) < 300
 
 
@@ -104,7 +104,7 @@ def test_the_gallery_runs_without_tensorflow() -> None:
     assert not {"tensorflow", "keras", "mlflow", "kedro"} & set(loaded)
 
 
-def test_the_command_explains_itself() -> None:
+def test_the_help_lists_all_options() -> None:
     result = CliRunner().invoke(cli, ["gallery", "--help"])
 
     assert result.exit_code == 0
@@ -112,7 +112,7 @@ def test_the_command_explains_itself() -> None:
         assert option in result.output
 
 
-def test_a_port_in_use_is_an_error_in_one_sentence() -> None:
+def test_a_port_in_use_is_an_error_with_a_hint() -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -1,4 +1,4 @@
-"""Numbers and times on the pages."""
+"""Formats of numbers and times on the pages."""
 
 import pytest
 
@@ -8,14 +8,14 @@ SPACE = "\N{NO-BREAK SPACE}"
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(None, ""), (0, "0:00"), (65.9, "1:05"), (3605, "1:00:05")])
-def test_times_read_as_in_a_player(seconds, shown) -> None:
+def test_times_have_minutes_and_seconds(seconds, shown) -> None:
     assert format_clock(seconds) == shown
 
 
 @pytest.mark.parametrize(
     ("share", "shown"), [(0, "0 %"), (0.001, "< 1 %"), (0.125, "12 %"), (0.999, "> 99 %"), (1, "100 %")]
 )
-def test_what_is_not_certain_never_reads_as_certain(share, shown) -> None:
+def test_only_exact_shares_read_as_0_or_100_percent(share, shown) -> None:
     assert format_percent(share).replace(SPACE, " ") == shown
 
 

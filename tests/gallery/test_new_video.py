@@ -1,4 +1,4 @@
-"""A new video in a project that has chosen another detector."""
+"""Analysis of a new video with the segmenter."""
 
 import pandas as pd
 import pytest
@@ -17,7 +17,7 @@ from video_recommender.similarity.recommender import VideoRecommender
 
 @pytest.fixture
 def segmented_store(store, films):
-    """The corpus as a segmenter describes it: tomatoes are taken for cats, limes for dogs."""
+    """The results of a segmenter that detects tomatoes as cats and limes as dogs."""
     segmenter, detector = segmenter_of(), ColourDetector()
     frames = {name: sample_frames(VideoFile(path), PreprocessingOptions()).frames for name, path in films.items()}
     segmented = {name: segment_video(pictures, segmenter) for name, pictures in frames.items()}
@@ -38,20 +38,20 @@ def segmented_store(store, films):
     return store
 
 
-def test_it_is_looked_at_by_the_segmenter_if_the_corpus_was(segmented_store, analyst, tmp_path) -> None:
+def test_a_new_video_is_segmented_if_the_corpus_was(segmented_store, analyst, tmp_path) -> None:
     details = analyst.analyse(film(tmp_path / "new.mp4", "tomato", "lime"))
 
     assert {seen.name for seen in details.timeline.objects} == {"cat", "dog"}
     assert len(details.neighbours) == 10
 
 
-def test_the_segmenter_is_named_where_it_is_missing(segmented_store, analyst) -> None:
-    segmented_store.lose("object_segmenter")
+def test_a_missing_segmenter_shows_the_command_that_creates_it(segmented_store, analyst) -> None:
+    segmented_store.delete("object_segmenter")
 
     assert analyst.missing_models().command == "kedro run --pipelines=segmentation"
 
 
-def test_a_video_that_promises_pictures_and_has_none_is_refused(analyst, films, tmp_path) -> None:
+def test_a_video_without_decodable_frames_is_rejected(analyst, films, tmp_path) -> None:
     content = bytearray(films["views/clip-00"].read_bytes())
     media = content.index(b"mdat") + 4
     content[media : media + 2000] = bytes(len(content[media : media + 2000]))

@@ -119,7 +119,7 @@ def test_a_folder_of_new_videos_gets_an_answer_each_and_the_corpus_stays_as_it_i
     assert all(path.startswith("08_reporting/") for path in changed)
 
 
-@pytest.mark.parametrize(("video", "sentence"), [(None, "No video is named"), ("gone.mp4", "gone.mp4 cannot be found")])
+@pytest.mark.parametrize(("video", "sentence"), [(None, "No video is given"), ("gone.mp4", "gone.mp4 cannot be found")])
 def test_without_a_video_to_answer_for_there_is_a_sentence(project, tmp_path, video, sentence):
     result = kedro_run("--pipelines=inference", *([f"--params=inference.videos={tmp_path / video}"] if video else []))
 

@@ -1,4 +1,4 @@
-"""Answers for new videos, for the console and as JSON."""
+"""Results for new videos, as console text and as JSON."""
 
 import pytest
 
@@ -21,14 +21,14 @@ def answer(ad: AdChoice | None) -> VideoAnswer:
     return VideoAnswer(video="new.mp4", ad=ad)
 
 
-def test_the_ad_comes_with_how_often_it_is_watched_and_what_it_earns() -> None:
+def test_the_ad_has_a_watch_probability_and_an_expected_revenue() -> None:
     last = answer(AD).in_words().splitlines()[-1]
 
-    assert last == ("ad cats-long (long, 30 s): 27% of viewers of such a video watch it, which earns 0.81 on average")
+    assert last == ("ad: cats-long (long, 30 s), watch probability 27%, expected revenue 0.81")
 
 
 def test_without_advertising_there_is_no_ad() -> None:
-    assert not any(line.startswith("ad ") for line in answer(None).in_words().splitlines())
+    assert not any(line.startswith("ad:") for line in answer(None).in_words().splitlines())
     assert answer(None).model_dump(mode="json")["ad"] is None
 
 
@@ -37,7 +37,7 @@ def test_a_saved_answer_can_be_read(ad: AdChoice | None) -> None:
     assert VideoAnswer.model_validate(answer(ad).model_dump(mode="json")) == answer(ad)
 
 
-def test_a_file_that_is_not_usable_has_its_error_and_nothing_else() -> None:
-    words = VideoAnswer(video="a.mp4", status="unreadable", error="It is not a video").in_words()
+def test_an_unusable_file_shows_only_its_error() -> None:
+    text = VideoAnswer(video="a.mp4", status="unreadable", error="It is not a video").in_words()
 
-    assert words == "a.mp4\nnot usable (unreadable): It is not a video"
+    assert text == "a.mp4\nnot usable (unreadable): It is not a video"

@@ -1,4 +1,4 @@
-"""Rows of captioned frames."""
+"""Contact sheets: rows of captioned frames."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from video_recommender.storage.partitions import Partitions
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 
 
-def test_frames_are_shown_with_what_the_network_took_them_for(frames: Partitions[FrameFolder]) -> None:
+def test_captions_show_the_detections_of_frames(frames: Partitions[FrameFolder]) -> None:
     table = pd.DataFrame({"frame": [1, 2, 3], "class_name": ["tabby", "lynx", "pug"], "confidence": [0.5, 0.25, 0.125]})
     detections = Partitions.from_values({"cats/a": table})
     cats = CategoryOverview("cats", 2, 2, 6, ("cats/a", "cats/b"))
@@ -32,7 +32,7 @@ def test_frames_are_shown_with_what_the_network_took_them_for(frames: Partitions
     assert abs(int(row.pictures[0].picture.mean()) - 2) <= 1  # the grey of the second frame
 
 
-def test_a_neighbour_of_another_category_stands_in_red(
+def test_a_neighbour_of_another_category_has_a_red_border(
     corpus: pd.DataFrame, recommendations: pd.DataFrame, frames: Partitions[FrameFolder]
 ) -> None:
     recommendations = recommendations.replace({"recommended_video_id": {"cats/c": "dogs/c"}})
@@ -44,13 +44,13 @@ def test_a_neighbour_of_another_category_stands_in_red(
     assert [shown.colour for shown in cats.pictures] == ["", SAME_CATEGORY, OTHER_CATEGORY]
 
 
-def test_a_sheet_grows_with_its_rows_and_shows_every_picture() -> None:
+def test_a_sheet_grows_with_its_rows_and_shows_every_image() -> None:
     one = draw_sheet([SheetRow("a", (CaptionedPicture(RED, "$5 and $6_a", SAME_CATEGORY),))])
     four = draw_sheet([SheetRow("música $x$", (CaptionedPicture(RED), CaptionedPicture(RED)))] * 2)
 
     assert four.width > one.width
     assert four.height > 1.9 * one.height
-    assert 3.9 < red_pixels(four) / red_pixels(one) < 4.5  # a frame of colour hides a little
+    assert 3.9 < red_pixels(four) / red_pixels(one) < 4.5  # the border covers part of the image
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:

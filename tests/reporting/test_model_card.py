@@ -22,18 +22,18 @@ def test_the_interval_is_wider_where_videos_of_a_group_are_similar() -> None:
 
 
 def test_intervals_cover_the_true_mean_at_about_the_nominal_rate() -> None:
-    """Of 200 corpora of 30 groups; with 95 % coverage, fewer than 176 would come once in 50,000 times."""
+    """With 95 % coverage, fewer than 176 of 200 intervals cover the mean with a probability of 1/50,000."""
     rng = np.random.default_rng(0)
-    held = 0
+    covered = 0
     for seed in range(200):
         chances = rng.beta(6, 2, size=30)
         values = pd.Series(rng.binomial(1, np.repeat(chances, 5)).astype(float))
         estimate = estimate_mean(values, pd.Series(np.repeat(np.arange(30), 5).astype(str)), seed)
         assert estimate is not None
-        held += estimate.low <= 0.75 <= estimate.high
+        covered += estimate.low <= 0.75 <= estimate.high
 
-    assert held >= 176
+    assert covered >= 176
 
 
-def test_one_group_has_no_interval() -> None:
+def test_one_group_gives_no_estimate() -> None:
     assert estimate_mean(pd.Series([1.0, 0.0]), pd.Series(["g", "g"]), seed=0) is None

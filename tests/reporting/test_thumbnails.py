@@ -20,6 +20,6 @@ def test_a_thumbnail_is_the_middle_frame_scaled_down(frames: Partitions[FrameFol
     assert abs(int(picture.mean()) - 202) <= 1
 
 
-def test_a_folder_without_frames_is_named(tmp_path) -> None:
+def test_the_error_names_a_folder_without_frames(tmp_path) -> None:
     with pytest.raises(VideoError, match=str(tmp_path)):
         middle_picture(FrameFolder(tmp_path))

@@ -1,1 +1,1 @@
-"""A local web page that shows the corpus, the results for each video, and the same for new videos."""
+"""Local web pages that show the corpus, the results for each video, and the analysis of new videos."""

@@ -1,4 +1,4 @@
-"""`kedro gallery`: serve the gallery of a Kedro project on this machine."""
+"""The command `kedro gallery`, which serves the gallery of a Kedro project on this machine."""
 
 import contextlib
 import logging
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 READ_ERRORS: Final = (DatasetError, DataValidationError, OSError, ValueError, ImportError, AttributeError)
-"""A pickle of another version raises the last three."""
+"""Raised by unreadable files; the last three by pickles from another version of the code."""
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: a free one.")
-@click.option("--browser/--no-browser", " /--no-open", "opens", default=True, help="Whether to open it in the browser.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="Port; 0: any free port.")
+@click.option("--browser/--no-browser", " /--no-open", "opens", default=True, help="Open the gallery in a browser.")
 @click.option("-e", "--env", default=None, help="Kedro configuration environment.")
-@click.option("--max-upload-mb", default=500, show_default=True, type=click.IntRange(1), help="Size of a new video.")
+@click.option("--max-upload-mb", default=500, show_default=True, type=click.IntRange(1), help="Size limit of uploads.")
 def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: int) -> None:
-    """Show the videos with their results, and analyse new ones, on a local web page."""
+    """Show videos and their results, and analyse new videos, in a browser."""
     import uvicorn
 
     server_socket = _listen(host, port)
     root = find_kedro_project(Path.cwd()) or Path.cwd()
     app = create_project_app(root, env, max_upload_mb, host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{server_socket.getsockname()[1]}/"
-    click.echo(f"The gallery is at {url} (stop it with Ctrl+C)")
+    click.echo(f"Serving the gallery at {url} (press Ctrl+C to stop)")
     if opens:
-        opener = threading.Timer(1, webbrowser.open, [url])  # by then the server answers
+        opener = threading.Timer(1, webbrowser.open, [url])  # the server needs a moment to start
         opener.daemon = True
         opener.start()
     settings = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
@@ -53,7 +53,7 @@ def gallery(host: str, port: int, opens: bool, env: str | None, max_upload_mb: i
 
 
 def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: str = "127.0.0.1") -> "FastAPI":
-    """Create the web application of the Kedro project in a folder, for a server that listens on `host`."""
+    """Create the gallery of the Kedro project in `root`; raise a `ClickException` if its data is not local."""
     from video_recommender.gallery.gallery import Gallery, ThumbnailCache
     from video_recommender.gallery.new_video import NewVideoAnalyst, UploadLimits
     from video_recommender.gallery.web_app import LOOPBACK, create_app
@@ -69,7 +69,7 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
     data = str(context.config_loader["globals"]["data"])
     if "://" in data:
         raise click.ClickException(
-            f"The gallery reads local files only: copy {data} to a local folder and set `data` in globals.yml to it"
+            f"The gallery reads local files only: copy {data} to a folder and set `data` in globals.yml to this folder"
         )
     parameters: dict[str, Any] = context.params
     preprocessing = PreprocessingOptions.model_validate(parameters["preprocessing"])
@@ -82,16 +82,16 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
     threading.Thread(target=videos.preload, daemon=True).start()
     is_loopback = host in LOOPBACK
     if not is_loopback:
-        click.echo(f"Anyone who can reach {host} can see the videos: there is no password", err=True)
+        click.echo(f"Warning: the gallery has no password. Anyone who can reach {host} can see the videos.", err=True)
     return create_app(videos, analyst, LOOPBACK if is_loopback else None)
 
 
 class CatalogData:
-    """A `DataSource` that reads from the catalog of the project in the folder `root`."""
+    """A `DataSource` that reads the catalog of the project in the folder `root`."""
 
     def __init__(self, catalog: DataCatalog, root: Path) -> None:
         self._catalog = catalog
-        # A catalog creates datasets on first access, which is not thread-safe: access all of them now.
+        # A catalog creates datasets on first access, which is not thread-safe. Access all of them now.
         self._paths = {name: root / _local_path(catalog[name]) for name in catalog if name in CREATED_BY}
 
     def path(self, name: str) -> Path:
@@ -110,14 +110,14 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        reason, hint = os.strerror(error.errno or 0), f"try another port: kedro gallery --port {port + 1}"
+        reason, hint = os.strerror(error.errno or 0), f"use another port, `kedro gallery --port {port + 1}`"
         raise click.ClickException(f"Cannot listen on {host}:{port} ({reason}): {hint}") from error
 
 
 def _local_path(dataset: Any) -> str:
     location = dataset_location(dataset)
     if location is None:
-        raise ValueError(f"{type(dataset).__name__} has no file: the gallery shows only datasets that are saved")
+        raise ValueError(f"{type(dataset).__name__} has no path: use a dataset type that saves to a file")
     return location[1]
 
 

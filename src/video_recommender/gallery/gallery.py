@@ -1,4 +1,4 @@
-"""The corpus as the gallery shows it: search, thumbnails, and the results for each video."""
+"""Queries of the gallery: search, thumbnails, and the results for each video."""
 
 import contextlib
 import logging
@@ -29,19 +29,19 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 INCOMPATIBILITIES: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""Raised by models and tables of different versions or runs."""
+"""Raised if models and tables come from different versions or runs."""
 
 PRELOADED: Final = (
     *("object_space", "detections", "frame_manifest", "category_predictions", "video_points", "category_classifier"),
     *("recommendations", "viewer_model", "ad_policy"),
 )
 
-CACHED_SIDE: Final = 320  # longer side, in pixels, of the gallery's thumbnails, which are sharp on high-density screens
+CACHED_SIDE: Final = 320  # longer side of a thumbnail in pixels: sharp on high-density screens
 
 
 @dataclass(frozen=True)
 class Section(Generic[T]):
-    """A section of a page: its content, or a notice if there is none."""
+    """A section of a page: its content, or a notice that says why the content is missing."""
 
     content: T | None = None
     notice: Notice | None = None
@@ -49,9 +49,9 @@ class Section(Generic[T]):
 
 @dataclass(frozen=True)
 class CategorySection:
-    """The categories of a video by the final classifier, most probable first.
+    """Category probabilities by the final classifier, highest first.
 
-    `held_out` is the prediction of a classifier that was not trained on the video, if there is one.
+    `held_out` is the prediction of a classifier that was not trained on the video; None if there is no such prediction.
     """
 
     probabilities: tuple[CategoryProbability, ...]
@@ -61,7 +61,7 @@ class CategorySection:
 
 @dataclass(frozen=True)
 class NeighbourCard:
-    """A similar video, with the cosine similarity and the objects that both show, comma-separated."""
+    """A similar video, its cosine similarity, and the shared objects, separated by commas."""
 
     card: VideoCard
     similarity: float
@@ -70,7 +70,7 @@ class NeighbourCard:
 
 @dataclass(frozen=True)
 class VideoDetails:
-    """All results for a video of the corpus. The first ad is the one that is shown; the others follow, best first."""
+    """All results for a video of the corpus. `ads` starts with the selected ad; the others follow, best first."""
 
     card: VideoCard
     timeline: Section[Timeline]
@@ -80,19 +80,19 @@ class VideoDetails:
 
 
 class ThumbnailCache:
-    """A folder of JPEG thumbnails, created on demand; it may be deleted at any time."""
+    """A folder of JPEG thumbnails, created on demand. You can delete the folder at any time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def get(self, video_id: str, version: str, make: Callable[[], Picture]) -> bytes:
-        """Return the thumbnail of this version of a video from the cache, or create it and delete other versions."""
-        name = fingerprint(video_id)  # the id itself never becomes part of a path
+        """Return the cached thumbnail of this version, or create it and delete other versions."""
+        name = fingerprint(video_id)  # an id may contain `/` or `..`
         file = self._folder / f"{name}-{fingerprint(version)}.jpg"
         with contextlib.suppress(OSError):
             return file.read_bytes()
         jpeg = encode_thumbnail(make(), CACHED_SIDE)
-        with contextlib.suppress(OSError):  # a full or read-only disk must not prevent the thumbnail from being shown
+        with contextlib.suppress(OSError):  # a thumbnail that cannot be saved is still shown
             self._save(file, jpeg)
             for stale in self._folder.glob(f"{name}-*.jpg"):
                 if stale != file:
@@ -110,7 +110,7 @@ class ThumbnailCache:
 
 
 class Gallery:
-    """Answers the queries of the web pages, with the corpus's options and the segmenter's step. Thread-safe."""
+    """Queries of the web pages, for a corpus that was processed with these options. Thread-safe."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class Gallery:
         self._lock = Lock()
 
     def index(self) -> VideoIndex:
-        """Return the current index of all videos; raise an `UnavailableError` if there are none."""
+        """Return the current index of all videos; raise an `UnavailableError` if the corpus is missing or empty."""
         with self._lock:
             names = ("video_manifest", "video_features", "videos", "frames")
             version = tuple(self.project.version(name) for name in names)
@@ -136,13 +136,13 @@ class Gallery:
             return self._index[1]
 
     def preload(self) -> None:
-        """Read the datasets of the pages, so that the first page is as fast as the others; ignore missing ones."""
+        """Read all datasets into the cache, so that the first page loads quickly; ignore missing datasets."""
         self.section(self.index)
         for name in PRELOADED:
             self.section(partial(self.project.load_if_exists, name))
 
     def notices(self) -> tuple[Notice, ...]:
-        """Explain what the grid lacks; empty if it is complete."""
+        """Return a notice for each missing dataset of the grid."""
         sections = [self.section(partial(self.project.load, name)) for name in ("frames", "video_features")]
         return tuple(section.notice for section in sections if section.notice)
 
@@ -165,7 +165,7 @@ class Gallery:
         return path if path.is_file() else None
 
     def thumbnail(self, card: VideoCard) -> bytes | None:
-        """Return the JPEG thumbnail of a video; None if it has no frames and is not readable."""
+        """Return the JPEG thumbnail of a video; None if it has neither frames nor a readable file."""
         load_frames = self._partitions("frames").get(card.video_id)
         file = self.video_file(card)
         with contextlib.suppress(VideoError):
@@ -176,22 +176,22 @@ class Gallery:
         return None
 
     def section(self, compute: Callable[[], T]) -> Section[T]:
-        """Compute a section of a page; an error becomes its notice, so that the other sections are shown."""
+        """Compute a section of a page; turn an error into a notice, so that the page shows the other sections."""
         try:
             return Section(content=compute())
         except UnavailableError as error:
             return Section(notice=error.notice)
         except INCOMPATIBILITIES as error:
-            logger.warning("A section of a page cannot be shown", exc_info=error)
+            logger.warning("A section of the page is unavailable because of incompatible data", exc_info=error)
             return Section(notice=self.incompatible_data())
 
     def incompatible_data(self) -> Notice:
-        """Explain that the results of different runs or versions do not fit together."""
-        message = "The results of the runs do not fit together or are from another version."
+        """Return a notice for results that are incompatible with each other or with this version of the code."""
+        message = "The results are incompatible: they come from different runs or from another version of the code."
         return Notice(message, self.project.command_for_all)
 
     def neighbour_cards(self, ranked: pd.DataFrame) -> tuple[NeighbourCard, ...]:
-        """Look up the cards of neighbours: `recommended_video_id`, `similarity`, `shared_objects`, nearest first."""
+        """Look up the cards of neighbours; columns `recommended_video_id`, `similarity`, `shared_objects`."""
         index = self.index()
         return tuple(
             NeighbourCard(card, float(row["similarity"]), str(row["shared_objects"]))
@@ -201,10 +201,10 @@ class Gallery:
 
     def _build_index(self) -> VideoIndex:
         if self.project.version("video_manifest") is None:
-            raise UnavailableError(Notice("There is no video yet.", self.project.command_for_all))
+            raise UnavailableError(Notice("The corpus does not exist yet.", self.project.command_for_all))
         manifest = self.project.load("video_manifest")
         if manifest.empty:
-            message = "The corpus is empty: no video was found in its source."
+            message = "The corpus is empty: its source contains no videos. Add videos to the source."
             raise UnavailableError(Notice(message, self.project.command_for_all))
         frames, videos = self._partitions("frames"), self._partitions("videos")
         thumbnails = {video_id: videos.states[video_id].digest for video_id in videos}
@@ -236,13 +236,13 @@ class Gallery:
         partitions: Partitions[pd.DataFrame] = self.project.load(name)
         state, command = partitions.states.get(card.video_id), self.project.command_for(name)
         if state is None:
-            raise UnavailableError(Notice("No objects were detected in this video yet.", command))
+            raise UnavailableError(Notice("Object detection has not processed this video yet.", command))
         if not state.is_ok:
-            raise UnavailableError(Notice(f"Its objects are unknown: {state.error}.", command))
+            raise UnavailableError(Notice(f"Object detection failed for this video: {state.error}.", command))
         try:
             return partitions.load(card.video_id)
         except UnreadableDataError as error:
-            raise UnavailableError(Notice(f"Its {name} cannot be read ({error}).", command)) from error
+            raise UnavailableError(Notice(f"The {name} of this video cannot be read ({error}).", command)) from error
 
     def _category(self, card: VideoCard) -> CategorySection:
         predictions = self.project.load("category_predictions").set_index("video_id")
@@ -253,7 +253,7 @@ class Gallery:
                 held_out = CategoryProbability(category=row["predicted_category"], probability=row["probability"])
         points = self.project.load("video_points")
         if card.video_id not in points.index:
-            message = "It has no point in object space, because no object was detected in it."
+            message = "This video has no point in object space because no objects were detected in it."
             raise UnavailableError(Notice(message, self.project.command_for("object_space")))
         probabilities = rank_categories(self.project.load("category_classifier"), points.loc[[card.video_id]])
         return CategorySection(probabilities, held_out, card.category)
@@ -262,14 +262,14 @@ class Gallery:
         recommendations = self.project.load("recommendations")
         own = recommendations[recommendations["video_id"] == card.video_id].sort_values("rank")
         if own.empty:
-            message = "There are no recommendations for this video."
+            message = "This video has no recommendations."
             raise UnavailableError(Notice(message, self.project.command_for("recommendations")))
         return self.neighbour_cards(own)
 
     def _ads(self, card: VideoCard) -> tuple[AdChoice, ...]:
         viewers, policy = self.project.load("viewer_model"), self.project.load("ad_policy")
         if card.video_id not in viewers.video_ids:
-            message = "No ad was selected for this video."
+            message = "This video has no ad."
             raise UnavailableError(Notice(message, self.project.command_for("ad_policy")))
         return rank_ads(viewers, policy, card.video_id)
 

@@ -1,4 +1,4 @@
-"""Analysis of an uploaded video, which is temporary and checked first, with the models of the corpus."""
+"""Validation of an uploaded video and its analysis with the models of the corpus."""
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -31,12 +31,12 @@ from video_recommender.similarity.recommender import RecommendationOptions
 
 MODELS: Final = ("object_space", "video_features", "category_classifier", "recommender")
 FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf"
-"""FFmpeg's names of the accepted formats: no playlists, no lists of files and no images."""
+"""FFmpeg's names of the accepted formats. Playlists, which refer to other files, and images are excluded."""
 OPEN_OPTIONS: Final = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "enable_drefs": "0"}
 
 
 class UploadRejectedError(Exception):
-    """An upload is not analysed; the message gives the reason, `status` is that of HTTP (RFC 9110)."""
+    """An upload is rejected for the reason in the message; `status` is the HTTP status (RFC 9110)."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class UploadRejectedError(Exception):
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """Limits of an upload: size in millions of bytes, length, and resolution in millions of pixels."""
+    """Limits of an upload: file size in MB (10^6 bytes), duration in minutes, and frame size in megapixels."""
 
     megabytes: int = 500
     minutes: int = 30
@@ -54,7 +54,7 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class NewVideoDetails:
-    """All results for a video that is not in the corpus: the most important objects, nearest videos, best ads first."""
+    """All results for a video that is not in the corpus; objects, neighbours and ads are sorted best first."""
 
     objects: tuple[str, ...]
     timeline: Timeline
@@ -64,7 +64,7 @@ class NewVideoDetails:
 
 
 class NewVideoAnalyst:
-    """Analyses one uploaded video at a time."""
+    """Analyses uploaded videos, one at a time."""
 
     def __init__(self, gallery: Gallery, recommendation: RecommendationOptions, limits: UploadLimits) -> None:
         self.limits = limits
@@ -74,7 +74,7 @@ class NewVideoAnalyst:
         self._busy = Lock()
 
     def missing_models(self) -> Notice | None:
-        """Name the models that must be trained before a video can be analysed; None if all are there."""
+        """Return a notice that lists the missing models; None if all of them exist."""
         try:
             self._gallery.index()
             missing = [name for name in MODELS if self._project.version(name) is None]
@@ -85,24 +85,23 @@ class NewVideoAnalyst:
             return error.notice
         if not missing:
             return None
-        names = ", ".join(name.replace("_", " ") for name in missing)
-        return Notice(f"There is no {names} yet.", self._project.command_for(*missing))
+        return Notice(f"Missing data: {', '.join(missing)}.", self._project.command_for(*missing))
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Reserve the analyst for one upload; raise an error if a model is missing or another video is analysed."""
+        """Reserve the analyst; raise an `UnavailableError` without models, an `UploadRejectedError` if it is busy."""
         notice = self.missing_models()
         if notice is not None:
             raise UnavailableError(notice)
         if not self._busy.acquire(blocking=False):
-            raise UploadRejectedError("Another video is being analysed. Try again when it is done.", 409)
+            raise UploadRejectedError("Another video is being analysed. Try again later.", 409)
         try:
             yield
         finally:
             self._busy.release()
 
     def analyse(self, video: Path) -> NewVideoDetails:
-        """Detect objects and predict category, neighbours and ad; raise an `UploadRejectedError` for other files."""
+        """Compute all results for a video; raise an `UploadRejectedError` if it is not usable."""
         check_video(video, self.limits)
         space, features, classifier, recommender = (self._project.load(name) for name in MODELS)
         models = CorpusModels(self._project.load(self._network()), space, features, classifier, recommender)
@@ -110,7 +109,7 @@ class NewVideoAnalyst:
             sampled = sample_frames(VideoFile(video), self._preprocessing())
             description = describe_video(sampled.frames, models)
         except VideoError as error:
-            raise UploadRejectedError(f"The video cannot be used: {error.status.replace('_', ' ')}.", 422) from error
+            raise UploadRejectedError(f"The video is not usable: {error.status.replace('_', ' ')}.", 422) from error
         answer = answer_for_video(video.name, description, models, None, self._recommendation)
         rate = self._gallery.preprocessing.frames_per_second
         step = self._gallery.every_nth_frame if space.options.detector == "segmenter" else 1
@@ -129,7 +128,7 @@ class NewVideoAnalyst:
         return DETECTORS[self._project.load("object_space").options.detector][1]
 
     def _preprocessing(self) -> PreprocessingOptions:
-        """The options of the corpus, limited to the maximum length whatever duration the file claims."""
+        """Return the options of the corpus with a limit on frames, because the duration in the file may be wrong."""
         options = self._gallery.preprocessing
         longest = round(self.limits.minutes * 60 * options.frames_per_second)
         return options.model_copy(update={"max_frames": min(longest, options.max_frames or longest)})
@@ -138,14 +137,14 @@ class NewVideoAnalyst:
         viewers, policy = self._project.load("viewer_model"), self._project.load("ad_policy")
         ads = rank_new_video_ads(AdModels(viewers, policy), description.points, answer.categories)
         if not ads:
-            message = "The ad policy was trained for another object space."
+            message = "The ad policy was trained on another object space."
             raise UnavailableError(Notice(message, self._project.command_for("ad_policy")))
         return ads
 
 
 @asynccontextmanager
 async def received_file(chunks: AsyncIterator[bytes], limits: UploadLimits) -> AsyncIterator[Path]:
-    """Write an upload to a temporary file, deleted when the block ends; reject one that is too large or empty."""
+    """Write an upload to a temporary file; raise an `UploadRejectedError` if it is too large or empty."""
     with tempfile.TemporaryDirectory(prefix="new-video-") as folder:
         path, size = Path(folder) / "video", 0
         with path.open("xb") as file:
@@ -160,8 +159,8 @@ async def received_file(chunks: AsyncIterator[bytes], limits: UploadLimits) -> A
 
 
 def check_video(path: Path, limits: UploadLimits) -> None:
-    """Raise an `UploadRejectedError` unless a file, whatever its name, is a video in an accepted format and small."""
-    not_a_video = UploadRejectedError("The file is not a video in a known format.", 415)
+    """Raise an `UploadRejectedError` unless a file contains a video in an accepted format and within the limits."""
+    not_a_video = UploadRejectedError("The file is not a video in a supported format.", 415)
     try:
         av.open(path.absolute(), options=OPEN_OPTIONS, metadata_errors="replace").close()
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -174,6 +173,6 @@ def check_video(path: Path, limits: UploadLimits) -> None:
         message = "The file contains sound but no video." if error.status == "audio_only" else str(not_a_video)
         raise UploadRejectedError(message, 415) from error
     if pixels > limits.megapixels * 1_000_000:
-        raise UploadRejectedError(f"Its frames have more than {limits.megapixels} million pixels.", 422)
+        raise UploadRejectedError(f"The frames have more than {limits.megapixels} million pixels.", 422)
     if seconds > limits.minutes * 60:
-        raise UploadRejectedError(f"It is longer than {limits.minutes} minutes.", 422)
+        raise UploadRejectedError(f"The video is longer than {limits.minutes} minutes.", 422)

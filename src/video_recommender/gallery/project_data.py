@@ -1,4 +1,4 @@
-"""Cached results of the project's runs; for missing ones, the command that creates them."""
+"""Cached datasets of the project; for missing datasets, the command that creates them."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -19,26 +19,26 @@ DATASETS: Final = {
     "recommendation": ("recommender", "recommendations"),
     "advertising": ("viewer_model", "ad_policy"),
 }
-"""The datasets of the gallery by the pipeline that creates them."""
+"""The datasets that the gallery reads, by the pipeline that creates them."""
 DETECTORS: Final = {
     "classifier": ("detections", "object_classifier"),
     "finetuned": ("finetuned_detections", "finetuned_classifier"),
     "segmenter": ("segmentations", "object_segmenter"),
 }
-"""The datasets with the detections and with the network of each detector."""
+"""Per detector, the datasets with its detections and its network."""
 CREATED_BY: Final = {name: pipeline for pipeline, names in DATASETS.items() for name in names}
 
 
 @dataclass(frozen=True)
 class Notice:
-    """The reason why something cannot be shown, and the command that helps."""
+    """Why a result is unavailable, and the command that creates it."""
 
     message: str
     command: str
 
 
 class UnavailableError(Exception):
-    """A dataset is missing or unreadable; `notice` is to be shown in its place."""
+    """A dataset is missing or unreadable; pages show `notice` instead."""
 
     def __init__(self, notice: Notice) -> None:
         super().__init__(notice.message)
@@ -46,21 +46,21 @@ class UnavailableError(Exception):
 
 
 class UnreadableDataError(Exception):
-    """A file exists, but its content is not as expected."""
+    """A file exists, but its content is invalid."""
 
 
 class DataSource(Protocol):
     """The datasets of a project."""
 
     def path(self, name: str) -> Path:
-        """Return the file or folder of a dataset, whether it exists or not."""
+        """Return the path of a dataset, which need not exist."""
 
     def load(self, name: str) -> Any:
-        """Read a dataset; raise an `UnreadableDataError` if it exists, but cannot be read."""
+        """Read a dataset; raise an `UnreadableDataError` if its content is invalid."""
 
 
 class ProjectData:
-    """Cache of a project's datasets, each valid until its file changes; thread-safe."""
+    """Cache of a project's datasets, each valid until its files change. Thread-safe."""
 
     def __init__(self, source: DataSource, environment: str = "") -> None:
         self._source = source
@@ -73,17 +73,17 @@ class ProjectData:
         with self._lock:
             version = self.version(name)
             if version is None:
-                raise UnavailableError(Notice(f"There is no {name.replace('_', ' ')} yet.", self.command_for(name)))
+                raise UnavailableError(Notice(f"Missing data: {name}.", self.command_for(name)))
             if name not in self._cache or self._cache[name][0] != version:
                 self._cache[name] = version, self._read(name)
             return self._cache[name][1]
 
     def load_if_exists(self, name: str) -> Any:
-        """Read a dataset as `load` does; None if it does not exist."""
+        """Read a dataset as `load` does; return None if it does not exist."""
         return None if self.version(name) is None else self.load(name)
 
     def version(self, name: str) -> Hashable:
-        """Identify the current content of a dataset by its times and sizes on disk; None if it does not exist."""
+        """Identify the content of a dataset by modification times and size; return None if it does not exist."""
         path = self._source.path(name)
         try:
             if not path.is_dir():
@@ -108,5 +108,5 @@ class ProjectData:
         try:
             return self._source.load(name)
         except UnreadableDataError as error:
-            message = f"{self._source.path(name)} cannot be read ({error}). Delete it, then create it again."
+            message = f"{self._source.path(name)} cannot be read ({error}). Delete it."
             raise UnavailableError(Notice(message, self.command_for(name))) from error

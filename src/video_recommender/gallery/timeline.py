@@ -1,4 +1,4 @@
-"""Timeline of a video: which objects are visible when, as few spans to draw and click."""
+"""Timeline of a video: the time spans in which each object is visible."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import pandas as pd
 
 MAX_OBJECTS: Final = 8
 MAX_SPANS: Final = 120
-"""Maximum spans per object, so that the page of a long video stays small: smaller gaps are closed."""
+"""Maximum number of spans per object, which limits the size of a page; short gaps are closed."""
 TOLERANCE_S: Final = 1e-6
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time in which an object is visible, with the highest confidence of the frames in it."""
+    """A time span in which an object is visible, with the highest confidence of its frames."""
 
     start_s: float
     end_s: float
@@ -24,7 +24,7 @@ class Span:
 
 @dataclass(frozen=True)
 class ObjectTrack:
-    """The spans of one object in order of time, and the number of frames that show it."""
+    """The spans of one object in chronological order, and the number of frames that show it."""
 
     name: str
     frames: int
@@ -33,7 +33,7 @@ class ObjectTrack:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The most frequent objects of a video, most frames first, and the number of further objects."""
+    """The most frequent objects of a video, in descending order, and the number of other objects."""
 
     duration_s: float
     objects: tuple[ObjectTrack, ...]
@@ -49,10 +49,15 @@ def build_timeline(
     times_s: Sequence[float] = (),
     every_nth: int = 1,
 ) -> Timeline:
-    """Build the timeline of a video from its detections, of which several per `frame` (from 1) are possible.
+    """Build the timeline of a video from its detections.
 
-    Frames were sampled at a fixed `rate` per second or, by shots, at `times_s`. The detector searched every n-th; an
-    object is taken to stay visible until the next frame that was searched.
+    Args:
+        detections: columns `frame` (from 1), `class_name`, `confidence`; several rows per frame are possible.
+        frames: number of sampled frames.
+        duration_s: duration of the video; None if unknown.
+        rate: frames per second, used if `times_s` is empty.
+        times_s: time of each frame in seconds, for frames sampled by shot.
+        every_nth: step of the detector. An object counts as visible until the next processed frame.
     """
     frames = max(frames, int(detections["frame"].max()) if len(detections) else 0)
     starts = np.array(times_s[:frames]) if times_s else np.arange(frames) / rate

@@ -1,4 +1,4 @@
-"""Index of all videos: filter by category, search by object."""
+"""Index of all videos, with filters by category and object."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from video_recommender.schemas import VideoFeatures, VideoManifest
 
 VIDEOS_PER_PAGE: Final = 48
 SHOWN_OBJECTS: Final = 3
-MIN_SHARE: Final = 0.05  # share of a video's importance from which an object is listed and found
+MIN_SHARE: Final = 0.05  # minimum share of a video's total importance for an object to be listed and found
 NO_CATEGORY: Final = "/"
-"""Stands for videos without a category in a query; a category, which is the name of a folder, cannot be called so."""
+"""Query value for videos without a category. Categories are folder names, which cannot contain a slash."""
 
 
 @dataclass(frozen=True)
 class VideoCard:
-    """A video in the grid, with its most important objects, best first. Unknown text is empty.
+    """A video in the grid, with its most important objects in descending order. Unknown text is empty.
 
-    `error` says why it is not usable; `thumbnail` is the version of the thumbnail.
+    `error` is the reason why the video is not usable; `thumbnail` is the version of the thumbnail.
     """
 
     video_id: str
@@ -36,7 +36,7 @@ class VideoCard:
 
 @dataclass(frozen=True)
 class Query:
-    """A query of the grid: a category or `NO_CATEGORY`, part of an object's name (both empty for all), page from 1."""
+    """A category or `NO_CATEGORY`, part of an object's name (an empty string matches everything), and a page from 1."""
 
     category: str = ""
     text: str = ""
@@ -45,7 +45,7 @@ class Query:
 
 @dataclass(frozen=True)
 class ResultPage:
-    """A page of results: its videos, the number of videos on all pages, the page from 1, and the number of pages."""
+    """A page of results: its videos, the total number of videos, the page number from 1, and the number of pages."""
 
     cards: tuple[VideoCard, ...]
     videos: int
@@ -54,7 +54,7 @@ class ResultPage:
 
 
 class VideoIndex:
-    """All videos in alphabetical order, with their thumbnails' versions by `video_id`; `features` may be missing."""
+    """All videos in alphabetical order; `thumbnails` maps `video_id` to the version of the thumbnail."""
 
     def __init__(
         self,
@@ -87,21 +87,21 @@ class VideoIndex:
         return len(self._cards)
 
     def get(self, video_id: str) -> VideoCard | None:
-        """Return the card of a video; None if there is no such video."""
+        """Return the card of a video; None if the id is unknown."""
         return self._cards.get(video_id)
 
     def categories(self) -> dict[str, int]:
-        """Count the videos by category, in alphabetical order; videos without one come last, as `NO_CATEGORY`."""
+        """Count videos per category, in alphabetical order; the last key, `NO_CATEGORY`, counts videos without one."""
         counts = Counter(card.category or NO_CATEGORY for card in self._cards.values())
         return dict(sorted(counts.items(), key=lambda count: (count[0] == NO_CATEGORY, count[0])))
 
     def objects(self) -> tuple[str, ...]:
-        """List all objects that can be found, in alphabetical order."""
-        can_be_found = (self._shares >= MIN_SHARE).any(axis=0)
-        return tuple(sorted(self._names[can_be_found].tolist(), key=str.lower))
+        """List all searchable objects in alphabetical order."""
+        is_searchable = (self._shares >= MIN_SHARE).any(axis=0)
+        return tuple(sorted(self._names[is_searchable].tolist(), key=str.lower))
 
     def find(self, query: Query) -> ResultPage:
-        """Find the videos of a category that show an object, highest share first."""
+        """Find the videos of a category that show an object, in descending order of the object's share."""
         found = list(self._cards.values()) if not query.text.strip() else self._showing(query.text)
         if query.category:
             wanted = "" if query.category == NO_CATEGORY else query.category

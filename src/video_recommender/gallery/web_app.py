@@ -1,4 +1,4 @@
-"""The web pages of the gallery, protected against other web sites."""
+"""The web pages of the gallery, with protection against cross-site requests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,13 +44,13 @@ SIGNATURES: Final = {
     (0, b"FLV"): "video/x-flv",
     (8, b"AVI "): "video/x-msvideo",
 }
-"""Media type by the bytes at an offset: the corpus names all files .mp4."""
+"""Media type by file signature (offset, bytes), because the corpus names all files .mp4."""
 
 
 class LoopbackGuard:
-    """ASGI middleware that rejects requests for other hosts (DNS rebinding), and unsafe ones from other origins.
+    """ASGI middleware that rejects unknown host names (DNS rebinding) and cross-origin requests with unsafe methods.
 
-    `hosts` are names without a port; None allows any, for a server that is open to a network on purpose.
+    `hosts` are the accepted names, without a port; None accepts all, for a server that a network can reach.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = LOOPBACK) -> None:
@@ -58,16 +58,16 @@ class LoopbackGuard:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward a request, or answer it with 400 or 403."""
+        """Forward a request, or reject it with status 400 or 403."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         if self._hosts is not None and _host_name(headers.get("host", "")) not in self._hosts:
-            await PlainTextResponse("This server answers to its own address only.", 400)(scope, receive, send)
+            await PlainTextResponse("Unknown host name: use the gallery's address.", 400)(scope, receive, send)
             return
         if scope["method"] not in SAFE_METHODS and not _is_same_origin(headers):
-            await PlainTextResponse("Only the gallery's own pages may send this.", 403)(scope, receive, send)
+            await PlainTextResponse("Cross-origin request: use the gallery's pages.", 403)(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
@@ -113,7 +113,7 @@ def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str]
     def send_file(video_id: str) -> FileResponse:
         file = gallery.video_file(_find_card(gallery, video_id))
         if file is None:
-            raise HTTPException(404, "The file of this video is missing.")
+            raise HTTPException(404, "The video file is missing.")
         return FileResponse(file, media_type=detect_media_type(file), headers=REVALIDATE)
 
     @app.get("/thumbnails/{video_id:path}")
@@ -145,14 +145,14 @@ def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str]
     def show_rejection(request: Request, error: UploadRejectedError) -> Response:
         return pages.TemplateResponse(request, "rejected.html", {"message": str(error)}, error.status)
 
-    @app.exception_handler(Exception)  # whose traceback Starlette passes on to the server's log
-    def show_incompatibility(request: Request, _: Exception) -> Response:
+    @app.exception_handler(Exception)  # Starlette logs the traceback
+    def show_failure(request: Request, _: Exception) -> Response:
         context = {"notice": gallery.incompatible_data()}
         return pages.TemplateResponse(request, _notice_template(request), context, 500)
 
     @app.exception_handler(RequestValidationError)
     def show_invalid_address(request: Request, _: RequestValidationError) -> Response:
-        return pages.TemplateResponse(request, "error.html", {"message": "The address is not valid."}, 422)
+        return pages.TemplateResponse(request, "error.html", {"message": "The address has an invalid parameter."}, 422)
 
     @app.exception_handler(HTTPException)
     def show_error(request: Request, error: HTTPException) -> Response:
@@ -162,7 +162,7 @@ def create_app(gallery: Gallery, analyst: NewVideoAnalyst, hosts: frozenset[str]
 
 
 def detect_media_type(video: Path) -> str:
-    """Detect the media type (RFC 6838) of a video; `application/octet-stream` for formats that browsers do not play."""
+    """Detect the media type (RFC 6838) of a video; `application/octet-stream` for formats that browsers cannot play."""
     with video.open("rb") as file:
         start = file.read(16)
     for (offset, signature), media_type in SIGNATURES.items():
@@ -172,7 +172,7 @@ def detect_media_type(video: Path) -> str:
 
 
 def format_clock(seconds: float | None) -> str:
-    """Format a time as `1:05` or `1:00:05`; empty if it is unknown."""
+    """Format a time as `1:05` or `1:00:05`, and None as an empty string."""
     if seconds is None:
         return ""
     minutes, second = divmod(int(seconds), 60)
@@ -181,7 +181,7 @@ def format_clock(seconds: float | None) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Format a share as a percentage; 0 % and 100 % only if it is exactly that."""
+    """Format a share as a percentage; show 0 % and 100 % only for exactly 0 and 1."""
     rounded = round(share * 100)
     if rounded == 0 and share > 0:
         return "< 1\N{NO-BREAK SPACE}%"
@@ -191,15 +191,15 @@ def format_percent(share: float) -> str:
 
 
 def format_amount(number: float) -> str:
-    """Format a number with two decimals; zero without a sign."""
+    """Format a number with two decimals, and negative zero without its sign."""
     return f"{round(number, 2) + 0.0:.2f}"
 
 
 def _find_card(gallery: Gallery, video_id: str) -> VideoCard:
-    """Look up a video by its id, so that nothing else becomes part of a path."""
+    """Look up a video by its id, which prevents path traversal; raise status 404 if it is unknown."""
     card = gallery.index().get(video_id)
     if card is None:
-        raise HTTPException(404, "There is no such video in the corpus.")
+        raise HTTPException(404, "The corpus contains no such video.")
     return card
 
 
@@ -212,12 +212,12 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
 
 
 def _notice_template(request: Request) -> str:
-    """A whole page, or only the part that the script of the upload page inserts."""
+    """Return the template of a page, or of the fragment that the upload page inserts."""
     return "unavailable_part.html" if request.method == "POST" else "unavailable.html"
 
 
 def _host_name(host: str) -> str:
-    """Return the host name without the port; empty if the header is malformed or contains a user."""
+    """Return the host name without the port; empty if the header is malformed or contains user information."""
     try:
         parts = urlsplit(f"//{host}")
     except ValueError:

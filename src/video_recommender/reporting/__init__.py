@@ -1,1 +1,1 @@
-"""The report, contact sheets, the model card, and answers for new videos."""
+"""The report, the model card, contact sheets, and results for new videos."""

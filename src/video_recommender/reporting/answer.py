@@ -1,4 +1,4 @@
-"""Answers for videos that are not in the corpus: objects, category, similar videos and ad."""
+"""Results for videos that are not in the corpus: objects, category, similar videos and ad."""
 
 import logging
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from video_recommender.storage.paths import parse_path
 
 logger = logging.getLogger(__name__)
 
-NEW_VIDEO = "new/video"  # `video_id` of the new video in tables; no video of the corpus has it
+NEW_VIDEO = "new/video"  # `video_id` of the new video in tables; not used in the corpus
 LISTED_OBJECTS = 5
 
 
@@ -33,13 +33,13 @@ class _Model(BaseModel):
 
 
 class InferenceOptions(_Model):
-    """Which videos to answer for (parameters_inference.yml)."""
+    """Options of the inference stage (parameters_inference.yml): path of a video or of a folder of videos."""
 
     videos: str | None = None
 
 
 class DetectedObject(_Model):
-    """An object of the video: its importance, and the number of frames that show it."""
+    """An object, its importance in the video, and the number of frames that show it."""
 
     name: str
     importance: float
@@ -54,7 +54,7 @@ class CategoryProbability(_Model):
 
 
 class Neighbour(_Model):
-    """A similar video of the corpus, with the cosine similarity and the objects that both show, comma-separated."""
+    """A similar video of the corpus, its cosine similarity, and the shared objects, separated by commas."""
 
     rank: int
     video_id: str
@@ -63,10 +63,10 @@ class Neighbour(_Model):
 
 
 class VideoAnswer(_Model):
-    """Objects, categories, neighbours (all best first) and first ad of the video with this path or URL.
+    """Objects, categories and neighbours of a video, each best first, and its ad. `video` is its path.
 
-    `status` is `ok`, that of a `VideoError`, or `failed` after an unexpected error; except for `ok`, there is only an
-    `error`. `ad` is None if advertising has not run for this object space.
+    `status` is `ok`, the status of a `VideoError`, or `failed` after an unexpected error. Unless it is `ok`, all fields
+    but `error` are empty. `ad` is None if advertising has not run for this object space.
     """
 
     video: str
@@ -78,28 +78,26 @@ class VideoAnswer(_Model):
     ad: AdChoice | None = None
 
     def in_words(self) -> str:
-        """Format the answer as a few lines of text for the console."""
+        """Format the answer as text for the console."""
         if self.status != "ok":
             return f"{self.video}\nnot usable ({self.status}): {self.error}"
-        objects = ", ".join(f"{shown.name} ({shown.importance:.0%})" for shown in self.objects) or "no known object"
-        categories = ", ".join(f"{guess.category} ({guess.probability:.0%})" for guess in self.categories)
+        objects = ", ".join(f"{shown.name} ({shown.importance:.0%})" for shown in self.objects) or "none"
+        categories = ", ".join(f"{shown.category} ({shown.probability:.0%})" for shown in self.categories)
         neighbours = [
-            f"  {near.rank:>2}. {near.video_id}, similarity {near.similarity:.2f}: {near.shared_objects or 'no object'}"
+            f"  {near.rank:>2}. {near.video_id}, similarity {near.similarity:.2f}: {near.shared_objects or 'none'}"
             for near in self.neighbours
         ]
-        lines = [self.video, f"shows {objects}", f"category {categories}", "most similar", *neighbours]
+        lines = [self.video, f"objects: {objects}", f"category: {categories}", "most similar videos:", *neighbours]
         if self.ad is not None:
-            length, watched = f"{self.ad.kind}, {self.ad.seconds:g} s", f"{self.ad.watch_probability:.0%}"
-            lines.append(
-                f"ad {self.ad.ad_id} ({length}): {watched} of viewers of such a video watch it, "
-                f"which earns {self.ad.expected_reward:.2f} on average"
-            )
+            length, probability = f"{self.ad.kind}, {self.ad.seconds:g} s", f"{self.ad.watch_probability:.0%}"
+            revenue = f"expected revenue {self.ad.expected_reward:.2f}"
+            lines.append(f"ad: {self.ad.ad_id} ({length}), watch probability {probability}, {revenue}")
         return "\n".join(lines)
 
 
 @dataclass(frozen=True, eq=False)
 class CorpusModels:
-    """What was fitted on the corpus and answers for new videos; `network` is the one that described the corpus."""
+    """Models of the corpus that analyse new videos; `network` is the network that processed the corpus."""
 
     network: FrameClassifier | ObjectSegmenter
     object_space: ObjectSpace
@@ -110,7 +108,7 @@ class CorpusModels:
 
 @dataclass(frozen=True, eq=False)
 class AdModels:
-    """What was learnt from simulated viewers and selects ads for new videos."""
+    """Models that select ads for new videos, trained on simulated viewers."""
 
     viewers: ViewerModel
     policy: QNetworkPolicy
@@ -118,7 +116,7 @@ class AdModels:
 
 @dataclass(frozen=True, eq=False)
 class VideoDescription:
-    """The objects of one video, a row per object and frame; their importance and the point of the video, in one row."""
+    """Objects (one row per object and frame), importances (one row) and point in object space (one row) of a video."""
 
     objects: DataFrame[Detections] | DataFrame[Segmentations]
     features: DataFrame[VideoFeatures]
@@ -126,10 +124,10 @@ class VideoDescription:
 
 
 def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
-    """List the videos to answer for, by path: one file or those of a folder; raise a ValueError if there are none."""
+    """List the new videos, a file or those of a folder, by path; raise a ValueError if there are none."""
     usage = "run `kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder`"
     if options.videos is None:
-        raise ValueError(f"No video is named: {usage}")
+        raise ValueError(f"No video is given: {usage}")
     path = parse_path(options.videos)
     if not path.exists():
         raise ValueError(f"{path} cannot be found: {usage}")
@@ -147,21 +145,21 @@ def answer_for_file(
     preprocessing: PreprocessingOptions,
     recommendation: RecommendationOptions,
 ) -> VideoAnswer:
-    """Answer for one file, whatever it contains; an error becomes the status of the answer, and a bug is logged."""
+    """Compute the results for one file; turn any error into the status of the answer, and log unexpected errors."""
     try:
         description = describe_video(sample_frames(video, preprocessing).frames, models)
         return answer_for_video(name, description, models, ads, recommendation)
     except VideoError as error:
         return VideoAnswer(video=name, status=error.status, error=error.message)
     except Exception as error:
-        logger.exception("Unexpected error while answering for %s", name)
+        logger.exception("Unexpected error while analysing %s", name)
         return VideoAnswer(video=name, status="failed", error=f"{type(error).__name__}: {error}")
 
 
 def describe_video(frames: EncodedFrames, models: CorpusModels) -> VideoDescription:
-    """Detect the objects of a video, measure their importance and compute the point in object space.
+    """Detect the objects of a video and compute their importance and the point in object space.
 
-    Raises a `VideoError` if there is no frame or a frame is not a readable image.
+    Raises a `VideoError` if there are no frames or a frame is not a readable image.
     """
     space = models.object_space
     if isinstance(models.network, ObjectSegmenter):
@@ -176,11 +174,11 @@ def describe_video(frames: EncodedFrames, models: CorpusModels) -> VideoDescript
 def answer_for_video(
     name: str, description: VideoDescription, models: CorpusModels, ads: AdModels | None, options: RecommendationOptions
 ) -> VideoAnswer:
-    """Answer for one video from its description; raise a ValueError if the models have different object spaces."""
+    """Compute the results for a video from its description; raise a ValueError if object spaces differ."""
     categories = rank_categories(models.category_classifier, description.points)
     choices = rank_new_video_ads(ads, description.points, categories)
     if ads is not None and not choices:
-        logger.warning("No ad for %s: the object space has changed, run `kedro run --pipelines=advertising`", name)
+        logger.warning("No ad for %s: the object space has changed. Run `kedro run --pipelines=advertising`", name)
     return VideoAnswer(
         video=name,
         objects=_rank_objects(description),
@@ -191,7 +189,7 @@ def answer_for_video(
 
 
 def rank_categories(classifier: CategoryModel, points: DataFrame[VideoPoints]) -> tuple[CategoryProbability, ...]:
-    """Compute the probability of each category for one video, most probable first."""
+    """Compute the probability of each category for one video, sorted from the most probable."""
     ranked = pd.Series(classifier.predict_proba(points)[0], index=classifier.classes_).sort_values(ascending=False)
     return tuple(CategoryProbability(category=str(name), probability=value) for name, value in ranked.items())
 
@@ -199,10 +197,10 @@ def rank_categories(classifier: CategoryModel, points: DataFrame[VideoPoints]) -
 def rank_new_video_ads(
     ads: AdModels | None, points: DataFrame[VideoPoints], categories: tuple[CategoryProbability, ...]
 ) -> tuple[AdChoice, ...]:
-    """Rank all ads for one new video, best first; empty if advertising has not run for this object space."""
+    """Rank all ads for one new video, best first; return none if advertising has not run for this object space."""
     if ads is None or not can_rank_new_video(ads.viewers, points):
         return ()
-    probabilities = {guess.category: guess.probability for guess in categories}
+    probabilities = {prediction.category: prediction.probability for prediction in categories}
     return rank_ads_for_new_video(ads.viewers, ads.policy, points, probabilities)
 
 

@@ -1,4 +1,4 @@
-"""The report, a self-contained HTML page, and the model card in Markdown: their content and how it is rendered."""
+"""Content and rendering of the report (a self-contained HTML page) and of the model card (Markdown)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ CONFIDENCE: Final = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """The content of the page: tables and figures of the pipelines, and selected videos.
+    """Content of the report: tables and plots of the pipelines, and selected videos.
 
     Attributes:
         problems: `video_id`, `status` and `error` of videos that are not usable.
-        accuracies: accuracy on held-out videos by model, best first.
+        accuracies: accuracy on held-out videos (0 to 1) by classifier, best first.
         thumbnails: `data:` URI by `video_id`.
     """
 
@@ -47,7 +47,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over videos with its 95 % confidence interval, and the number of videos and of their groups."""
+    """A mean over videos, its 95 % confidence interval, the number of videos and the number of groups."""
 
     mean: float
     low: float
@@ -58,15 +58,15 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class ModelCard:
-    """The content of the card (Mitchell et al. 2019); what cannot be estimated is None.
+    """Content of the model card (Mitchell et al. 2019); metrics that cannot be estimated are None.
 
     Attributes:
-        corpus: a row per category: `category`, `videos`, `groups`.
-        accuracy: of the category of held-out videos.
-        majority: accuracy of the most frequent category as the prediction.
+        corpus: columns `category`, `videos`, `groups`; one row per category.
+        accuracy: accuracy of the category classifier on held-out videos.
+        majority: accuracy of a baseline that always predicts the most frequent category.
         neighbours: number of recommendations per video.
-        precision: share of recommendations of the same category.
-        precision_other_groups: the same if videos of the same group are excluded.
+        precision: share of recommendations with the category of the query.
+        precision_other_groups: `precision` without candidates of the query's group.
         ads: the table `ad_policy_report`.
         licences: number of videos by licence.
     """
@@ -86,13 +86,13 @@ class ModelCard:
     @property
     def weights(self) -> str:
         """Source and licence of the network's weights."""
-        return WEIGHTS.get(self.network, f"{self.network} of keras.applications: see there for its licence")
+        return WEIGHTS.get(self.network, f"{self.network} from keras.applications, which documents its licence")
 
 
 def estimate_mean(values: "pd.Series[float]", groups: "pd.Series[str]", seed: int) -> Estimate | None:
-    """Estimate a mean over videos and its interval with a cluster bootstrap over groups (Field and Welsh 2007).
+    """Estimate a mean over videos and its confidence interval.
 
-    Fewer than two groups carry no information on the variance between groups and give None.
+    Uses a cluster bootstrap over groups (Field and Welsh 2007). Returns None for fewer than two groups.
     """
     table = pd.DataFrame({"value": values.to_numpy(np.float64), "group": groups.to_numpy()})
     sums = table.groupby("group")["value"].agg(["sum", "size"]).to_numpy(np.float64)
@@ -106,13 +106,13 @@ def estimate_mean(values: "pd.Series[float]", groups: "pd.Series[str]", seed: in
 
 
 def render_report(report: Report) -> str:
-    """Render the page as HTML 5; the same report gives the same text."""
+    """Render the report as HTML 5; deterministic."""
     functions = {"table": _table, "figure": _figure}
     return _render("report.html", autoescape=True, report=report, plotly_js=get_plotlyjs(), **functions)
 
 
 def render_model_card(card: ModelCard) -> str:
-    """Render the card as Markdown; the same card gives the same text."""
+    """Render the model card as Markdown; deterministic."""
     return _render("model_card.md", autoescape=False, card=card)
 
 

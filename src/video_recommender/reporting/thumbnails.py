@@ -1,4 +1,4 @@
-"""Thumbnails of videos, which are middle frames as JPEG, and contact sheets: rows of captioned frames as one image."""
+"""Thumbnails (the middle frames of videos as JPEG) and contact sheets (rows of captioned frames in one image)."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EMBEDDED_SIDE: Final = 112
-"""Longer side, in pixels, of the thumbnails embedded in reports and notebooks: about 4 kB each."""
+"""Longer side of thumbnails in reports and notebooks, in pixels; a thumbnail takes about 4 kB."""
 JPEG_QUALITY: Final = 80
 
 SAME_CATEGORY: Final = "tab:green"
@@ -38,7 +38,7 @@ BORDER_POINTS: Final = 3
 
 @dataclass(frozen=True)
 class CaptionedPicture:
-    """One picture of a sheet: a caption of at most two lines, and the Matplotlib colour of its border if it has one."""
+    """An image of a sheet: its caption of at most two lines, and the Matplotlib colour of its border, if any."""
 
     picture: Picture
     caption: str = ""
@@ -47,29 +47,29 @@ class CaptionedPicture:
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One row of a sheet: its label and its pictures, from left to right."""
+    """A row of a sheet: its label and its images, from left to right."""
 
     name: str
     pictures: tuple[CaptionedPicture, ...]
 
 
 def middle_frame(frames: int) -> int:
-    """Compute the number, from 1, of the middle one of `frames` frames."""
+    """Compute the number of the middle frame, counted from 1."""
     return frames // 2 + 1
 
 
 def middle_picture(folder: FrameFolder) -> Picture:
-    """Read the middle frame of a video; raise a `VideoError` if there is none or it is not a readable image."""
+    """Read the middle frame, uint8 RGB of shape (height, width, 3); raise a `VideoError` if it is unreadable."""
     frames = len(folder.files)
     if not frames:
-        raise VideoError("damaged", f"{folder.path} holds no frames: delete it and run preprocessing again")
+        raise VideoError("damaged", f"{folder.path} contains no frames: delete it and run preprocessing again")
     pictures = folder.pictures(step=max(1, middle_frame(frames) - 1))
     first = next(pictures)
     return next(pictures, first)
 
 
 def encode_thumbnail(picture: Picture, longest_side: int) -> bytes:
-    """Encode a picture as JPEG, scaled down so that its longer side has at most `longest_side` pixels."""
+    """Encode an image as JPEG, scaled down to a longer side of at most `longest_side` pixels."""
     height, width = picture.shape[:2]
     scale = min(1.0, longest_side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -79,12 +79,12 @@ def encode_thumbnail(picture: Picture, longest_side: int) -> bytes:
 
 
 def picture_uri(picture: Picture) -> str:
-    """Encode a thumbnail of a picture as a `data:` URI (RFC 2397)."""
+    """Encode a thumbnail of an image as a `data:` URI (RFC 2397)."""
     return f"data:image/jpeg;base64,{base64.b64encode(encode_thumbnail(picture, EMBEDDED_SIDE)).decode()}"
 
 
 def thumbnail_uri(folder: FrameFolder) -> str:
-    """Encode a thumbnail of the middle frame of a video as a `data:` URI; see `middle_picture`."""
+    """Encode a thumbnail of the middle frame of a video as a `data:` URI; raise a `VideoError` if it is unreadable."""
     return picture_uri(middle_picture(folder))
 
 
@@ -93,9 +93,9 @@ def rows_of_frames(
     frames: Partitions[FrameFolder],
     detections: Partitions[DataFrame[Detections]] | None = None,
 ) -> list[SheetRow]:
-    """Build a row per category with the middle frame of each example: of each that has detections, if these are given.
+    """Build a row per category with the middle frame of each example.
 
-    The caption is the name of the video, or the detection.
+    The caption is the name of the video or, with `detections`, the detection; examples without detections are skipped.
     """
     rows = []
     for category in categories:
@@ -111,9 +111,9 @@ def rows_of_frames(
 def rows_of_neighbours(
     recommendations: DataFrame[Recommendations], category: pd.Series, frames: Partitions[FrameFolder]
 ) -> list[SheetRow]:
-    """Build a row per category with its first video, followed by the neighbours of that video.
+    """Build a row per category with its first video and the neighbours of this video.
 
-    `category` is by `video_id`; a green border marks neighbours of the same category, a red one the others.
+    `category` is indexed by `video_id`. A green border marks neighbours of the same category, a red border the others.
     """
     known = recommendations[recommendations["video_id"].isin(category.dropna().index)]
     queries = known.groupby(known["video_id"].map(category))["video_id"].min()
@@ -130,19 +130,19 @@ def rows_of_neighbours(
 
 
 def draw_sheet(rows: Sequence[SheetRow]) -> Image.Image:
-    """Draw rows of pictures, which may differ in length, as one RGB image; without rows, a note that there are none."""
+    """Draw rows of images, which may differ in length, as one RGB image; without rows, draw a placeholder."""
     png = BytesIO()
     _figure(rows).savefig(png, format="png")
     return Image.open(png).convert("RGB")
 
 
 def _figure(rows: Sequence[SheetRow]) -> "Figure":
-    from matplotlib.figure import Figure  # slow to import, and every run imports the nodes
+    from matplotlib.figure import Figure  # deferred because every run imports the nodes and Matplotlib loads slowly
 
     columns = max((len(row.pictures) for row in rows), default=0)
     if not columns:
         sheet = Figure(figsize=(4, 1), dpi=DOTS_PER_INCH)
-        sheet.text(0.5, 0.5, "No video to show", ha="center", va="center")
+        sheet.text(0.5, 0.5, "No videos", ha="center", va="center")
         return sheet
     column_inches, row_inches = PICTURE_INCHES + GAP_INCHES, PICTURE_INCHES + CAPTION_INCHES
     width, height = NAME_INCHES + columns * column_inches, GAP_INCHES + len(rows) * row_inches

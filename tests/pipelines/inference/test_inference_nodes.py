@@ -101,7 +101,7 @@ def test_an_unexpected_error_fails_one_video_and_logs_the_traceback(answers_for,
 
 
 def test_without_a_video_the_command_to_type_is_named(answers_for) -> None:
-    with pytest.raises(ValueError, match=r"No video is named: .*--params=inference\.videos="):
+    with pytest.raises(ValueError, match=r"No video is given: .*--params=inference\.videos="):
         answers_for(None)
 
 

@@ -52,21 +52,21 @@ def page(
     )
 
 
-def test_the_page_needs_nothing_from_elsewhere(page: str) -> None:
-    without_programs = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+def test_the_report_is_self_contained(page: str) -> None:
+    without_scripts = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
 
-    assert not re.search(r"""(src|href)=["'](?!data:|#)""", without_programs)
-    assert "<link" not in without_programs
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", without_scripts)
+    assert "<link" not in without_scripts
 
 
-def test_figures_stand_beside_their_baselines(page: str) -> None:
+def test_the_report_lists_metrics_with_baselines(page: str) -> None:
     assert page.index("<td>linear svm</td><td>60.0%</td>") < page.index("<td>majority</td><td>50.0%</td>")
     assert "std</td>" not in page
     assert "75.0%" in page
     assert "6.250" in page
 
 
-def test_every_video_that_is_shown_has_its_picture(page: str) -> None:
+def test_every_video_in_the_report_has_a_thumbnail(page: str) -> None:
     shown = re.findall(r"<figcaption>([^<]+)", page)
 
     assert {"cats/a", "cats/c", "dogs/a", "dogs/b"} <= set(shown)
@@ -74,12 +74,12 @@ def test_every_video_that_is_shown_has_its_picture(page: str) -> None:
         assert f'alt="{video_id}"' in page
 
 
-def test_what_videos_are_called_cannot_become_markup(page: str) -> None:
+def test_names_of_videos_are_escaped(page: str) -> None:
     assert "It ends &lt;too&gt; early" in page
     assert "<b>ball</b>" not in page
 
 
-def test_a_corpus_of_which_nothing_is_known_yet_has_a_page_too() -> None:
+def test_an_empty_corpus_has_a_report() -> None:
     corpus = pd.DataFrame(
         {"video_id": pd.Series(dtype="str"), "category": pd.Series(dtype="str"), "group": "", "status": ""}
     )
@@ -93,10 +93,10 @@ def test_a_corpus_of_which_nothing_is_known_yet_has_a_page_too() -> None:
         REPORT.head(0), go.Figure(), empty, empty,
     )  # fmt: skip
 
-    assert "0</b>videos in 0 categories" in page
+    assert "0</b>usable videos in 0 categories" in page
 
 
-def test_a_corpus_without_videos_has_a_sheet_all_the_same() -> None:
+def test_a_corpus_without_videos_has_a_contact_sheet() -> None:
     nothing = pd.DataFrame(columns=["video_id", "category", "group", "status", "error", "frames"])
 
     sheet = draw_frame_sheet(nothing, nothing, Partitions())
@@ -104,7 +104,7 @@ def test_a_corpus_without_videos_has_a_sheet_all_the_same() -> None:
     assert sheet.size == draw_sheet([]).size
 
 
-def test_the_model_card_tells_data_splits_figures_and_licences(
+def test_the_model_card_lists_data_folds_metrics_and_licences(
     corpus: pd.DataFrame, category_predictions: pd.DataFrame, recommendations: pd.DataFrame
 ) -> None:
     ads = pd.DataFrame(
@@ -134,8 +134,9 @@ def test_the_model_card_tells_data_splits_figures_and_licences(
     assert "EfficientNet-Lite0, ImageNet, Apache-2.0" in card
     assert "| cats | 3 | 2 |" in card
     assert "| CC-BY | 2 |" in card
-    assert "| of the photos: see conf/base/demo_photos.csv | 4 |" in card
+    assert "| licences of the photos, see conf/base/demo_photos.csv | 4 |" in card
     assert "2 folds" in card
-    assert re.search(r"Category named right: 0\.600 \(95 % interval 0\.\d+ to \d\.\d+; 5 videos of 4 groups\)", card)
-    assert "Recommended videos of the same category: 0.625" in card
+    assert "Accuracy of the category classifier: 0.600" in card
+    assert re.search(r"0\.600 \(95 % confidence interval 0\.\d+ to \d\.\d+; 5 videos in 4 groups\)", card)
+    assert "Precision@2 of the recommender: 0.625" in card
     assert "| deep_q_network | unseen | 6.500 | 6.400 to 6.600 |" in card

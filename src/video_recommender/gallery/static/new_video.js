@@ -1,5 +1,5 @@
 "use strict";
-// Sends a new video and shows what comes back. The browser plays its own copy: the server keeps none.
+// Uploads a new video and inserts the results. The browser plays its local file, because the server deletes the upload.
 
 const form = document.getElementById("new-video");
 if (form) {
@@ -7,8 +7,8 @@ if (form) {
   const button = form.querySelector("button");
   const progress = document.getElementById("progress");
   const answer = document.getElementById("answer");
-  const watched = document.getElementById("watched");
-  const player = watched.querySelector("video");
+  const playback = document.getElementById("playback");
+  const player = playback.querySelector("video");
 
   const showStatus = (text, isError) => {
     progress.textContent = text;
@@ -17,10 +17,10 @@ if (form) {
 
   const play = (file) => {
     URL.revokeObjectURL(player.src);
-    watched.querySelector("[role=alert]").hidden = true;
+    playback.querySelector("[role=alert]").hidden = true;
     player.src = URL.createObjectURL(file);
     player.setAttribute("aria-label", file.name);
-    watched.hidden = false;
+    playback.hidden = false;
   };
 
   const analyse = async () => {
@@ -28,7 +28,7 @@ if (form) {
     if (!file || button.disabled) return;
     answer.replaceChildren();
     if (file.size > Number(form.dataset.maxBytes)) {
-      showStatus(`${file.name} is too large.`, true);
+      showStatus(`${file.name} is larger than ${form.dataset.maxBytes / 1e6} MB.`, true);
       return;
     }
     play(file);
@@ -38,10 +38,10 @@ if (form) {
     try {
       const response = await fetch(form.action, { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
       answer.innerHTML = await response.text();
-      showStatus(response.ok ? `${file.name} is analysed.` : "", false);
+      showStatus(response.ok ? `The analysis of ${file.name} is complete.` : "", false);
       answer.querySelector("h2")?.focus({ preventScroll: true });
     } catch {
-      showStatus("The video could not be sent: another one may be in work, or the gallery has been stopped. Try again.", true);
+      showStatus("The upload failed: another video is being analysed, or the gallery is not running. Try again.", true);
     } finally {
       button.disabled = false;
       progress.removeAttribute("aria-busy");

@@ -1,4 +1,4 @@
-"""Report, model card and contact sheets of a run."""
+"""Nodes that write the report, the model card and the contact sheets."""
 
 from typing import Final
 
@@ -28,15 +28,15 @@ from video_recommender.schemas import (
 from video_recommender.similarity.object_space import FeatureOptions
 from video_recommender.storage.partitions import Partitions
 
-EXAMPLES: Final = 8  # videos shown per category: one row of a contact sheet that fits a screen
+EXAMPLES: Final = 8  # videos per category: one row of a contact sheet fits a screen
 EXTREMES: Final = 4
-"""Best and worst results shown, which bounds the size of the page: each list of recommendations has ten thumbnails."""
+"""Number of best and worst results, which limits the size of the report: each has up to ten thumbnails."""
 LISTED_PROBLEMS: Final = 50
-"""Unusable videos listed in the report; `video_manifest` and `frame_manifest` list all of them."""
+"""Maximum number of unusable videos in the report; `video_manifest` and `frame_manifest` list all of them."""
 
 ACCURACY: Final = "accuracy_"
 ACCURACY_SPREAD: Final = "accuracy_std"
-DEMO_LICENCES: Final = "of the photos: see conf/base/demo_photos.csv"
+DEMO_LICENCES: Final = "licences of the photos, see conf/base/demo_photos.csv"
 
 
 def write_report(
@@ -54,9 +54,9 @@ def write_report(
     ad_policy_report: DataFrame[AdPolicyReport],
     ad_choices: DataFrame[AdChoices],
 ) -> str:
-    """Render the corpus, the metrics with their baselines, and the best and worst results as one HTML page.
+    """Render the corpus, the metrics with baselines, and the best and worst results as one HTML page.
 
-    Only the frames of videos on the page are read. The same inputs give the same bytes.
+    Reads only the frames of the videos on the page. The output is deterministic.
     """
     categories = summarise_categories(video_manifest, frame_manifest, EXAMPLES)
     classified = extreme_categories(category_predictions, corpus, EXTREMES)
@@ -93,15 +93,15 @@ def write_model_card(
     feature_options: FeatureOptions,
     seed: int,
 ) -> str:
-    """Describe purpose, training data, quality and limits of the models in Markdown."""
+    """Describe the task, training data, metrics and limitations of the models in Markdown."""
     used = corpus[corpus["is_used"] & corpus["category"].notna()].set_index("video_id")
     held_out = category_predictions[category_predictions["fold"].notna()]
-    is_classified_right = (held_out["category"] == held_out["predicted_category"]).astype(float)
+    is_correct = (held_out["category"] == held_out["predicted_category"]).astype(float)
     known = recommendations[recommendations["video_id"].isin(used.index)]
-    is_right = known["video_id"].map(used["category"]) == known["recommended_video_id"].map(
+    is_relevant = known["video_id"].map(used["category"]) == known["recommended_video_id"].map(
         corpus.set_index("video_id")["category"]
     )
-    precision = is_right.astype(float).groupby(known["video_id"]).mean()
+    precision = is_relevant.astype(float).groupby(known["video_id"]).mean()
     others = recommendation_report.query("system == 'object_space' and candidates == 'other_groups'")["precision"]
     unknown_licence = video_manifest["source"].map({"demo": DEMO_LICENCES}).fillna("unknown")
     licences = video_manifest["licence"].fillna(unknown_licence).value_counts().sort_index()
@@ -112,7 +112,7 @@ def write_model_card(
             detector=feature_options.detector,
             corpus=used.groupby("category")["group"].agg(videos="size", groups="nunique").reset_index(),
             folds=int(held_out["fold"].nunique()),
-            accuracy=estimate_mean(is_classified_right, held_out["video_id"].map(used["group"]), seed),
+            accuracy=estimate_mean(is_correct, held_out["video_id"].map(used["group"]), seed),
             majority=float(majority) if isinstance(majority, int | float) else None,
             neighbours=int(recommendations["rank"].max()) if len(recommendations) else 0,
             precision=estimate_mean(precision, pd.Series(precision.index).map(used["group"]), seed),
@@ -126,7 +126,7 @@ def write_model_card(
 def draw_frame_sheet(
     video_manifest: DataFrame[VideoManifest], frame_manifest: DataFrame[FrameManifest], frames: Partitions[FrameFolder]
 ) -> Image:
-    """Draw a frame of some videos of each category, a row per category."""
+    """Draw the middle frames of up to eight videos of each category, one row per category."""
     return draw_sheet(rows_of_frames(summarise_categories(video_manifest, frame_manifest, EXAMPLES), frames))
 
 
@@ -136,7 +136,7 @@ def draw_detection_sheet(
     frames: Partitions[FrameFolder],
     detections: Partitions[DataFrame[Detections]],
 ) -> Image:
-    """Draw a frame of some videos of each category with its detection, a row per category."""
+    """Draw the middle frames of up to eight videos of each category with their detections, one row per category."""
     categories = summarise_categories(video_manifest, frame_manifest, EXAMPLES)
     return draw_sheet(rows_of_frames(categories, frames, detections))
 
@@ -144,7 +144,7 @@ def draw_detection_sheet(
 def draw_neighbour_sheet(
     recommendations: DataFrame[Recommendations], corpus: DataFrame[Corpus], frames: Partitions[FrameFolder]
 ) -> Image:
-    """Draw a video of each category and its recommendations, a row per category."""
+    """Draw one video of each category with its recommendations, one row per category."""
     return draw_sheet(rows_of_neighbours(recommendations, corpus.set_index("video_id")["category"], frames))
 
 

@@ -1,4 +1,4 @@
-"""Pipeline of the reporting stage."""
+"""Pipeline that writes the report, the model card and the contact sheets."""
 
 from kedro.pipeline import Node, Pipeline
 
