@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from video_recommender.storage.partitions import Partitions
 
 MODELS = ("model", "keras_model")
+SQLITE = "sqlite:///"  # MLflow stores artifacts in the folder of such a database
 CURRENT_ALIAS = "current"  # `models:/<name>@current` is the latest version of a model
 EXAMPLE_ROWS = 3
 KERAS_REQUIREMENTS = ("numpy", "keras", "tensorflow")
@@ -134,8 +135,12 @@ class MlflowTracking:
         import mlflow
 
         quiet_libraries()  # again, because importing MLflow resets its loggers
-        mlflow.set_tracking_uri(self._options.tracking_uri)
-        mlflow.set_experiment(self._options.experiment)
+        uri, experiment = self._options.tracking_uri, self._options.experiment
+        mlflow.set_tracking_uri(uri)
+        if uri.startswith(SQLITE) and mlflow.get_experiment_by_name(experiment) is None:
+            artifacts = Path(uri.removeprefix(SQLITE)).resolve().with_name("mlruns") / experiment
+            mlflow.create_experiment(experiment, artifacts.as_uri())  # MLflow's default is the working directory
+        mlflow.set_experiment(experiment)
         mlflow.start_run(run_name=self._name)
         self._is_running = True
         used = {name: self._parameters[name] for name in parameter_groups(self._pipeline) & self._parameters.keys()}
