@@ -49,7 +49,7 @@ def test_the_message_for_a_full_disk_says_what_to_do_whatever_error_it_caused() 
 
     message = describe_error(error)
 
-    assert message.startswith("The disk is full (Failed while saving frames): free some space")
+    assert message.startswith("The disk is full (Failed while saving frames): free disk space")
     assert "\n" not in message
 
 

@@ -26,7 +26,7 @@ def test_without_credentials_the_web_is_reached_directly(tmp_path):
 def test_an_unreadable_cookie_file_is_an_error_that_does_not_reveal_its_content(tmp_path):
     (tmp_path / "cookies.txt").write_bytes(b"s3cret\xff")
 
-    with pytest.raises(DatasetError, match=r"cookie file that credentials\.yml names cannot be read") as raised:
+    with pytest.raises(DatasetError, match=r"cookie file in credentials\.yml cannot be read") as raised:
         WebAccessDataset(path=str(tmp_path), credentials={"cookies": f"{tmp_path}/cookies.txt"}).load()
 
     assert "s3cret" not in str(raised.value)
@@ -66,5 +66,5 @@ def test_it_describes_itself_without_secrets(tmp_path):
 
 
 def test_it_cannot_be_saved(tmp_path):
-    with pytest.raises(DatasetError, match="cannot be saved: edit credentials"):
+    with pytest.raises(DatasetError, match="read-only: edit credentials"):
         WebAccessDataset(path=str(tmp_path)).save("proxy")

@@ -121,7 +121,7 @@ def test_without_pip_one_sentence_names_the_way_out(
 def test_a_photo_that_is_in_no_wheel_is_named(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
     (tmp_path / "photos.csv").write_text(LISTED + "things,tiny/tea.png,tea,tiny-photos,MIT\n")
 
-    with pytest.raises(DatasetError, match=r"no photo tiny/tea\.png in tiny-photos"):
+    with pytest.raises(DatasetError, match=r"Photo tiny/tea\.png is missing from tiny-photos"):
         dataset.load().fetch()
 
 

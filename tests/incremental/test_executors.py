@@ -199,7 +199,7 @@ def test_results_come_while_others_are_still_at_work(tmp_path, options):
 
 
 def test_caller_is_woken_while_there_is_no_result(monkeypatch):
-    monkeypatch.setattr(executors, "TICK_S", 0.01)
+    monkeypatch.setattr(executors, "POLL_INTERVAL_S", 0.01)
     released = queue.SimpleQueue()
 
     outcomes = start(lambda _number: released.get(), {"pets/cat": 1}, THREADS)
@@ -248,7 +248,7 @@ def test_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr("video_recommender.incremental.dask_executor.CONNECT_TIMEOUT_S", 0.2)
     nowhere = WorkerOptions(backend="dask", scheduler="tcp://127.0.0.1:1")
 
-    with pytest.raises(ConnectionError, match=r"No Dask scheduler answers at tcp://127.0.0.1:1: start one"):
+    with pytest.raises(ConnectionError, match=r"The Dask scheduler at tcp://127.0.0.1:1 does not answer: run"):
         outcomes_of(len, {"pets/cat": "cat"}, nowhere)
 
 
@@ -261,7 +261,7 @@ def test_missing_dask_is_reported_with_the_way_out(monkeypatch):
 
 
 def test_scheduler_without_a_cluster_is_refused():
-    with pytest.raises(ValidationError, match=r"choose workers\.backend=dask"):
+    with pytest.raises(ValidationError, match=r"set workers\.backend=dask"):
         WorkerOptions(scheduler="tcp://10.0.0.1:8786")
 
 

@@ -188,18 +188,18 @@ def test_input_in_memory_counts_by_its_digest_or_else_as_always_new(run, caplog)
     run(node, model=object())
 
     assert (same, other, len(computed.numbers)) == (1, 2, 4)
-    assert "scale processes every partition in every run: model" in caplog.text
+    assert "scale processes every partition in each run: model" in caplog.text
 
 
 def test_first_input_that_is_not_partitioned_is_refused_with_the_way_out(run):
     with pytest.raises(
-        TypeError, match="number is a int, but double maps over it: make it a StatefulPartitionedDataset"
+        TypeError, match="number is a int, but double maps over it: use a StatefulPartitionedDataset"
     ):
         run(per_partition(double, "number", "out", "double"), number=1)
 
 
 def test_output_that_is_not_partitioned_is_refused_with_the_way_out(run):
-    with pytest.raises(TypeError, match=r"result is a MemoryDataset, .* make it a StatefulPartitionedDataset"):
+    with pytest.raises(TypeError, match=r"result is a MemoryDataset, .* use a StatefulPartitionedDataset"):
         run(per_partition(double, "numbers", "result", "double"), numbers={"a": 1}, result=1)
 
 
@@ -228,7 +228,7 @@ def test_bugs_are_logged_once_per_kind_with_their_traceback(run, caplog):
     assert errors[0].startswith("n3 failed unexpectedly")
     assert 'raise KeyError(f"a bug with {number}' in errors[0]
     assert errors[1].startswith("n7 failed unexpectedly")
-    assert errors[2] == "1 others failed in the same way as n3"
+    assert errors[2] == "1 more failed in the same way as n3"
 
 
 @pytest.mark.parametrize(

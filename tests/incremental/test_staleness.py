@@ -259,7 +259,7 @@ def test_damaged_ledger_costs_the_tables_only(project, caplog):
     (project.folder / "node_ledger.json").write_text('{"add": {"func')
 
     assert project.run() == ["add", "report"]
-    assert "every table is computed again" in caplog.text
+    assert "all tables are recomputed" in caplog.text
     assert project.run() == []
 
 
