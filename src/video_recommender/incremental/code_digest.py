@@ -78,7 +78,7 @@ def _digest_compiled(function: Callable[..., Any]) -> str:
 
 
 def _is_current(entry: Mapping[str, Any]) -> bool:
-    """Return whether no file that a digest was computed from has changed."""
+    """Return whether all files that a digest was computed from are unchanged."""
     return all(_content_digest(module, file) == digest for module, file, digest in entry["files"])
 
 
