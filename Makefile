@@ -1,4 +1,4 @@
-# `make run` and `make test` need only Python 3.11 to 3.13 and make. They install packages again only if the pins change.
+# Requires Python 3.11 to 3.13. Targets install the packages if the pinned versions have changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +25,7 @@ docs: $(VENV)/.installed-dev
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "$(PYTHON) is not Python 3.11 to 3.13: name another one with make PYTHON=..."; exit 1; }
+	  { echo "$(PYTHON) is not Python 3.11 to 3.13: set another interpreter with make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
@@ -36,7 +36,7 @@ $(VENV)/.installed-dev: requirements-dev.txt | $(BIN)/python
 	$(INSTALL) -r requirements-dev.txt
 	touch $@ $(VENV)/.installed
 
-# Pin all dependencies again, within the ranges of pyproject.toml.
+# Update the pinned versions within the ranges of pyproject.toml.
 lock:
 	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra coco pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra coco --extra dev --extra docs -c requirements.txt pyproject.toml -o requirements-dev.txt

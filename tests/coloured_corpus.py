@@ -1,4 +1,4 @@
-"""A small corpus of coloured films with every result of a project, by a network that knows three colours."""
+"""A small corpus of videos in plain colours, with all results of a project, from a network with three classes."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,20 +26,20 @@ BROKEN = "views/broken"
 
 
 class ColourNetwork:
-    """Detects the strongest colour of each frame."""
+    """Detects the dominant colour of each frame."""
 
     class_names = tuple(COLOURS)
 
     def predict(self, frames):
         means = frames.reshape(len(frames), -1, 3).mean(axis=1)
-        sure = np.exp(means / 40)
-        probabilities = (sure / sure.sum(axis=1, keepdims=True)).astype(np.float32)
+        scores = np.exp(means / 40)
+        probabilities = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
         return FramePredictions(probabilities, means.astype(np.float32))
 
 
 @dataclass(frozen=True)
 class ConstantPolicy:
-    """Estimates the same value of each ad, whatever it observes."""
+    """Estimates constant action values, independent of the observation."""
 
     values: tuple[float, ...]
 
@@ -52,7 +52,7 @@ def partitions(contents: dict[str, Any]) -> Partitions[Any]:
 
 
 def shown_in(category: str, number: int) -> tuple[str, str]:
-    """Colours of a film: half of a category starts with one of its two colours, the other half with the other."""
+    """Return the two colours of a video: half of the videos of a category start with the first colour."""
     first, second = CATEGORIES[category]
     return (first, second) if number < PER_CATEGORY // 2 else (second, first)
 

@@ -1,4 +1,4 @@
-"""Films that show one colour after the other."""
+"""Videos in plain colours."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +13,7 @@ RATE = 12
 def film(
     place: Path, *names: str, seconds: float = 1.0, codec: str = "libx264", size: tuple[int, int] = (96, 64)
 ) -> Path:
-    """Write a film that shows one colour after the other, each for so long."""
+    """Write a video that shows each colour in turn for a number of seconds."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(place), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(RATE))

@@ -1,4 +1,4 @@
-"""Coloured pictures, a detector that finds what is in them without a network, and fixtures for them."""
+"""Images of coloured rectangles, a detector for them that needs no network, and fixtures."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ CLASS_NAMES = {1: "person", 17: "cat", 18: "dog"}
 
 @dataclass(frozen=True)
 class ColourDetector:
-    """Finds a red cat and a green dog; how sure it is goes by how bright they are."""
+    """Detects a red cat and a green dog; the score is the brightness."""
 
     digest: str = "colours"
     class_names: dict[int, str] = field(default_factory=lambda: CLASS_NAMES)
@@ -42,7 +42,7 @@ class ColourDetector:
 
 
 def picture_of(cat=0, dog=0, cat_left=10):
-    """A cat of 20 × 20 pixels and a dog of 40 × 50 in a picture of 100 × 100; their brightness, 0 for none."""
+    """Draw a cat of 20 × 20 and a dog of 40 × 50 pixels on an image of 100 × 100; brightness 0 omits the object."""
     picture = np.zeros((100, 100, 3), np.uint8)
     picture[10:30, cat_left : cat_left + 20, 0] = cat
     picture[50:90, 40:90, 1] = dog
@@ -64,12 +64,12 @@ FINE = [
     *(cv2.IMWRITE_JPEG_QUALITY, 100),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
-"""So that a colour does not run into the next pixel."""
+"""JPEG options without chroma subsampling, so that colours do not bleed into neighbouring pixels."""
 
 
 @pytest.fixture
 def folder_of(tmp_path):
-    """Saves pictures as a video's folder of frames."""
+    """Return a function that saves images as the frame folder of a video."""
 
     def save(*pictures, name="video"):
         folder = tmp_path / name

@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Settings for all tests."""
 
 import os
 from typing import Any
@@ -8,13 +8,13 @@ from hypothesis import settings
 
 os.environ["DO_NOT_TRACK"] = "1"
 
-settings.register_profile("untimed", deadline=None)  # machines that run tests are noisy
+settings.register_profile("untimed", deadline=None)  # durations vary too much on shared machines
 settings.load_profile("untimed")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of one folder share a finished project, networks or films: they stay in one worker of pytest-xdist."""
+    """Run the tests of a folder in one worker of pytest-xdist, because they share projects, networks or videos."""
     from xdist.scheduler import LoadScopeScheduling
 
     class LoadFolderScheduling(LoadScopeScheduling):

@@ -1,4 +1,4 @@
-"""Small corpora and a small network, without any video."""
+"""Small corpora and class embeddings for tests that need no videos."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ Corpus = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def corpus_of(groups: dict[str, list[int]], noise: float = 0.5, unlabelled: int = 0) -> Corpus:
-    """Points and corpus: for each category the number of videos in each of its groups."""
+    """Return points and corpus for the number of videos in each group of each category."""
     random = np.random.default_rng(3)
     ids, categories, names, points = [], [], [], []
 
@@ -44,12 +44,12 @@ def corpus_of(groups: dict[str, list[int]], noise: float = 0.5, unlabelled: int 
 
 
 def three_categories() -> Corpus:
-    """Three categories of 20 videos in five groups of four, and two videos without a category."""
+    """Return three categories of 20 videos in five groups of four, and two videos without a category."""
     return corpus_of({"food": [4] * 5, "pets": [4] * 5, "rooms": [4] * 5}, unlabelled=2)
 
 
 def small_class_embeddings() -> pd.DataFrame:
-    """The last layer of a network with similar classes: two dogs, two seats and two fruits."""
+    """Return class embeddings with three pairs of similar classes: dogs, seats and fruit."""
     kinds_of_classes = {"beagle": 0, "labrador": 0, "sofa": 1, "armchair": 1, "banana": 2, "lemon": 2}
     random = np.random.default_rng(7)
     kinds = random.normal(size=(3, 32))

@@ -1,4 +1,4 @@
-"""Films that pan over photos, and near duplicates of them."""
+"""Videos that pan across photos, and near duplicates of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Film = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Filming:
-    """Makes films: uint8, shape (frames, size, size, 3)."""
+    """Creates videos as arrays: uint8, shape (frames, size, size, 3)."""
 
     def film(self, photo: str, frames: int = 18, start: float = 0.0, speed: float = 0.01, zoom: float = 0.5) -> Film:
         picture = PHOTOS[photo]()

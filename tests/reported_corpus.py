@@ -1,4 +1,4 @@
-"""Fixtures of a small corpus with results, for the tests of the reporting package and of its nodes."""
+"""Fixtures of a small corpus with results, for tests of reporting."""
 
 from pathlib import Path
 

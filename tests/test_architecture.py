@@ -1,4 +1,4 @@
-"""The packages and the direction of their dependencies."""
+"""The packages and their permitted dependencies."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -25,12 +25,12 @@ ALLOWED = {
         "incremental", "reporting", "advertising", "similarity", "networks", "sources", "media", "storage", "schemas"
     },
 }  # fmt: skip
-"""Which packages each package may import, besides `console_output`."""
+"""Packages that each package can import, in addition to `console_output`."""
 
-KNOWS_KEDRO = {"incremental", "datasets", "pipelines"}
+IMPORTS_KEDRO = {"incremental", "datasets", "pipelines"}
 KEDRO = {"kedro", "kedro_datasets", "kedro_viz", "mlflow"}
 GALLERY_COMMAND = {"command.py"}
-"""Of the gallery, what starts it in a Kedro project."""
+"""The module of the gallery that can import Kedro."""
 
 
 def files_of(package: str) -> list[Path]:
@@ -38,7 +38,7 @@ def files_of(package: str) -> list[Path]:
 
 
 def imports_of(file: Path) -> set[str]:
-    """The modules that a file imports; relative ones with the name of its package."""
+    """Return the modules and names that a file imports, without relative imports."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -56,10 +56,10 @@ def packages_imported_by(file: Path) -> set[str]:
 @pytest.mark.parametrize("package", ALLOWED)
 def test_a_package_imports_only_packages_below_it(package: str) -> None:
     for file in files_of(package):
-        beyond = packages_imported_by(file) - {package, "console_output"}
+        imported = packages_imported_by(file) - {package, "console_output"}
         if package == "gallery" and file.name in GALLERY_COMMAND:
-            beyond -= {"incremental"}
-        assert beyond <= ALLOWED[package], file.relative_to(SOURCE)
+            imported -= {"incremental"}
+        assert imported <= ALLOWED[package], file.relative_to(SOURCE)
 
 
 def test_there_are_no_other_packages_and_no_cycles() -> None:
@@ -69,14 +69,14 @@ def test_there_are_no_other_packages_and_no_cycles() -> None:
     TopologicalSorter(ALLOWED).prepare()
 
 
-def test_only_the_engine_the_datasets_and_the_pipelines_know_kedro() -> None:
-    for package in ALLOWED.keys() - KNOWS_KEDRO:
+def test_only_the_engine_the_datasets_and_the_pipelines_import_kedro() -> None:
+    for package in ALLOWED.keys() - IMPORTS_KEDRO:
         for file in files_of(package):
             if file.name not in GALLERY_COMMAND:
                 assert {name.split(".")[0] for name in imports_of(file)}.isdisjoint(KEDRO), file.relative_to(SOURCE)
 
 
-def test_a_pipeline_package_holds_its_nodes_and_its_wiring_and_imports_no_other_one() -> None:
+def test_a_pipeline_package_has_nodes_and_a_pipeline_and_imports_no_other_pipeline() -> None:
     for folder in (SOURCE / "pipelines").iterdir():
         if not folder.is_dir() or folder.name == "__pycache__":
             continue
@@ -86,7 +86,7 @@ def test_a_pipeline_package_holds_its_nodes_and_its_wiring_and_imports_no_other_
             assert {name for name in others if name.split(".")[2] != folder.name} == set()
 
 
-def test_nodes_know_neither_kedro_nor_paths_of_the_catalog() -> None:
+def test_nodes_do_not_import_kedro() -> None:
     for file in (SOURCE / "pipelines").rglob("nodes.py"):
         assert {name.split(".")[0] for name in imports_of(file)}.isdisjoint(KEDRO), file.relative_to(SOURCE)
 

@@ -1,4 +1,4 @@
-"""What every part of the project has in common, so that whoever knows one part finds their way in all."""
+"""Conventions that all parts of the project follow."""
 
 import ast
 import importlib
@@ -41,15 +41,15 @@ LAYERS = (
     "advertising",
     "reporting",
 )
-"""Kedro's, and one for each stage that learns from what another has learnt; from left to right in kedro-viz."""
+"""Layers from left to right in kedro-viz."""
 
 WITHOUT_PARAMETERS = {"parameters_reporting"}
-"""The report shows what the other pipelines have computed; it has no parameters of its own."""
+"""Reporting has no parameters."""
 
 USED_BY_RUNNER = {"node_ledger"}
 READ_BY_RUNNER = {"workers"}
-KNOWS_KEDRO = {"cli", "hooks", "pipeline_registry", "settings", "tracking", "__main__"}
-"""Modules at the top of the package that are about Kedro; all others are about videos."""
+ABOUT_KEDRO = {"cli", "hooks", "pipeline_registry", "settings", "tracking", "__main__"}
+"""Modules at the top of the package that can import Kedro."""
 
 
 @cache
@@ -60,17 +60,17 @@ def project_pipelines() -> dict[str, Pipeline]:
 
 
 @cache
-def configured(kind: str) -> dict:
+def configuration(kind: str) -> dict:
     loader = OmegaConfigLoader(str(CONF.parent), base_env="base", default_run_env="base")
     return dict(loader[kind])
 
 
 def parameter(name: str) -> object:
-    """What the configuration says of a parameter, or of a part of one, such as `advertising.viewer`."""
-    return reduce(lambda group, part: group[part], name.split("."), configured("parameters"))
+    """Return a parameter group, or a part of one, such as `advertising.viewer`."""
+    return reduce(lambda group, part: group[part], name.split("."), configuration("parameters"))
 
 
-def written_in(file: Path) -> dict:
+def entries_in(file: Path) -> dict:
     return {name: entry for name, entry in yaml.safe_load(file.read_text()).items() if not name.startswith("_")}
 
 
@@ -85,7 +85,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def defined_in(module: ModuleType) -> Iterator[tuple[str, object]]:
-    """The public functions, classes and methods that a module defines itself."""
+    """Yield the public functions, classes and methods that a module defines."""
     for name, member in vars(module).items():
         if name.startswith("_") or getattr(member, "__module__", None) != module.__name__:
             continue
@@ -94,7 +94,7 @@ def defined_in(module: ModuleType) -> Iterator[tuple[str, object]]:
         if inspect.isclass(member):
             for method, attribute in vars(member).items():
                 function = getattr(attribute, "__func__", getattr(attribute, "fget", attribute))
-                is_own = getattr(function, "__module__", None) == module.__name__  # Kedro wraps what is inherited, too
+                is_own = getattr(function, "__module__", None) == module.__name__  # Kedro also wraps inherited methods
                 if not method.startswith("_") and inspect.isfunction(function) and is_own:
                     yield f"{module.__name__}.{name}.{method}", function
 
@@ -110,7 +110,7 @@ def imported_by(file: Path) -> set[str]:
 
 
 def loaded_by(*modules_of_the_package: str) -> set[str]:
-    """The packages that a fresh interpreter has loaded after it has imported these modules."""
+    """Return the packages that a new interpreter has loaded after it imports these modules."""
     imports = "\n".join(f"import video_recommender.{module}" for module in modules_of_the_package)
     code = f"import sys\n{imports}\nprint(*sys.modules)"
     fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -118,7 +118,7 @@ def loaded_by(*modules_of_the_package: str) -> set[str]:
 
 
 def options_models() -> dict[str, type[BaseModel]]:
-    """The pydantic model of each group of parameters, by the name of the group."""
+    """Return the pydantic model of each parameter group by name."""
     models = {}
     for node in all_nodes().values():
         arguments = inspect.signature(node.func).parameters
@@ -129,7 +129,7 @@ def options_models() -> dict[str, type[BaseModel]]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_pipeline_has_its_catalog_its_parameters_and_its_tests(stage: str) -> None:
+def test_each_pipeline_has_a_catalog_parameters_and_tests(stage: str) -> None:
     package = importlib.import_module(f"video_recommender.pipelines.{stage}")
 
     assert isinstance(package.create_pipeline(), Pipeline)
@@ -147,51 +147,51 @@ def test_configuration_files_belong_to_a_pipeline() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_catalog_file_holds_what_its_pipeline_makes_or_alone_reads(stage: str) -> None:
-    whole = project_pipelines()[stage]
-    pipeline = Pipeline([node for node in whole.nodes if stage_of(node) == stage])
+def test_a_catalog_file_contains_all_outputs_of_its_pipeline_and_only_datasets_that_it_uses(stage: str) -> None:
+    registered = project_pipelines()[stage]
+    pipeline = Pipeline([node for node in registered.nodes if stage_of(node) == stage])
     made = {name for name in pipeline.all_outputs() if ":" not in name}
-    written = set(written_in(CONF / f"catalog_{stage}.yml"))
+    written = set(entries_in(CONF / f"catalog_{stage}.yml"))
 
-    assert made <= written, "an output is not kept"
+    assert made <= written, "an output is missing from the catalog"
     assert written <= pipeline.datasets(), "an entry is not used by this pipeline"
 
 
-def test_every_catalog_entry_is_used_and_has_a_layer_that_kedro_viz_knows() -> None:
+def test_every_catalog_entry_is_used_and_has_a_known_layer() -> None:
     used = set().union(*(pipeline.datasets() for pipeline in project_pipelines().values())) | USED_BY_RUNNER
 
-    for name, entry in configured("catalog").items():
+    for name, entry in configuration("catalog").items():
         assert name in used, name
         assert entry["metadata"]["kedro-viz"]["layer"] in LAYERS, name
 
 
 @pytest.mark.parametrize("pipeline", [*project_pipelines()])
-def test_layers_follow_the_lineage_or_kedro_viz_would_not_show_them(pipeline: str) -> None:
-    catalog = configured("catalog")
+def test_layers_follow_the_order_of_the_nodes(pipeline: str) -> None:
+    catalog = configuration("catalog")
 
-    def place(name: str) -> int:
+    def index_of_layer(name: str) -> int:
         return LAYERS.index(catalog[name]["metadata"]["kedro-viz"]["layer"])
 
     for node in project_pipelines()[pipeline].nodes:
         read = [name for name in node.inputs if name in catalog]
         for made in node.outputs:
-            assert [name for name in read if place(name) > place(made)] == [], f"{node.name} makes {made}"
+            assert [name for name in read if index_of_layer(name) > index_of_layer(made)] == [], f"{node.name}: {made}"
 
 
-def test_nothing_passes_between_nodes_that_the_catalog_does_not_keep() -> None:
+def test_the_catalog_contains_every_dataset_of_the_pipelines() -> None:
     passed = set().union(*(pipeline.datasets() for pipeline in project_pipelines().values()))
 
-    assert {name for name in passed if not name.startswith("params:")} <= configured("catalog").keys()
+    assert {name for name in passed if not name.startswith("params:")} <= configuration("catalog").keys()
 
 
 def test_every_catalog_entry_can_be_built() -> None:
-    catalog = DataCatalog.from_config(configured("catalog"), credentials=configured("credentials"))
+    catalog = DataCatalog.from_config(configuration("catalog"), credentials=configuration("credentials"))
 
-    assert {name for name in configured("catalog") if catalog[name] is None} == set()
+    assert {name for name in configuration("catalog") if catalog[name] is None} == set()
 
 
 def test_every_table_has_a_schema() -> None:
-    for name, entry in configured("catalog").items():
+    for name, entry in configuration("catalog").items():
         if entry["type"].startswith("pandas."):
             assert entry.get("validator", "").startswith("video_recommender.schemas."), name
         elif entry["type"].endswith("OptionalDataset") and entry["dataset"]["type"].startswith("pandas."):
@@ -204,14 +204,14 @@ def test_every_parameter_is_read_by_a_node() -> None:
     read = {name.removeprefix("params:") for node in all_nodes().values() for name in node.inputs if ":" in name}
 
     read_in_parts = {name.split(".")[0] for name in read if "." in name}
-    written = configured("parameters").keys() - read_in_parts
+    written = configuration("parameters").keys() - read_in_parts
     assert (
         written | {f"{group}.{part}" for group in read_in_parts for part in parameter(group)} == read | READ_BY_RUNNER
     )
 
 
 @pytest.mark.parametrize("group", sorted(options_models()))
-def test_yaml_shows_every_option_with_its_default(group: str) -> None:
+def test_the_parameter_files_contain_every_option_with_its_default(group: str) -> None:
     model = options_models()[group]
 
     assert written_fields(parameter(group)) == fields_of(model)
@@ -221,7 +221,7 @@ def test_yaml_shows_every_option_with_its_default(group: str) -> None:
 
 
 @pytest.mark.parametrize("group", sorted(options_models()))
-def test_options_cannot_be_misspelt_nor_changed(group: str) -> None:
+def test_options_reject_unknown_fields_and_are_immutable(group: str) -> None:
     config = options_models()[group].model_config
 
     assert config["extra"] == "forbid"
@@ -229,7 +229,7 @@ def test_options_cannot_be_misspelt_nor_changed(group: str) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(CONF.glob("parameters*.yml")), ids=lambda file: file.stem)
-def test_every_parameter_is_explained(file: Path) -> None:
+def test_every_parameter_has_a_comment(file: Path) -> None:
     lines = file.read_text().splitlines()
     unexplained = [
         line.strip()
@@ -243,14 +243,14 @@ def test_every_parameter_is_explained(file: Path) -> None:
 @pytest.mark.parametrize(
     "file",
     [file for file in (SOURCE / "pipelines").rglob("*.py") if file.name not in {"pipeline.py", "__init__.py"}]
-    + [file for file in SOURCE.glob("*.py") if file.stem not in KNOWS_KEDRO],
+    + [file for file in SOURCE.glob("*.py") if file.stem not in ABOUT_KEDRO],
     ids=lambda file: file.relative_to(SOURCE).as_posix(),
 )
-def test_domain_code_can_be_used_without_kedro(file: Path) -> None:
+def test_domain_code_does_not_import_kedro(file: Path) -> None:
     assert not imported_by(file) & {"kedro", "kedro_datasets", "mlflow"}
 
 
-def test_domain_code_loads_no_kedro_by_a_detour_either() -> None:
+def test_domain_code_does_not_import_kedro_indirectly() -> None:
     loaded = loaded_by(
         "similarity.recommender", "media.sampling", "networks.detections", "sources.listing", "advertising"
     )
@@ -259,45 +259,45 @@ def test_domain_code_loads_no_kedro_by_a_detour_either() -> None:
     assert "kedro" not in loaded
 
 
-def test_a_node_is_named_after_its_function_and_says_which_stage_it_belongs_to() -> None:
+def test_a_node_has_the_name_of_its_stage_and_function_and_a_tag() -> None:
     for node in all_nodes().values():
         assert node.name == f"{stage_of(node)}.{node.func.__name__}"
         assert node.func.__module__ == f"video_recommender.pipelines.{node.func.__module__.split('.')[-2]}.nodes"
         assert node.tags, node.name
 
 
-def test_the_whole_is_every_pipeline_but_those_on_demand() -> None:
-    whole = project_pipelines()["__default__"]
+def test_the_default_pipeline_contains_all_pipelines_except_those_on_demand() -> None:
+    default = project_pipelines()["__default__"]
 
-    assert {node.name for node in whole.nodes} == {
+    assert {node.name for node in default.nodes} == {
         node.name
         for name, pipeline in project_pipelines().items()
         if name not in {"__default__", *ON_DEMAND}
         for node in pipeline.nodes
     }
-    optional = {name for name, entry in configured("catalog").items() if entry["metadata"].get("optional")}
-    needed = {name for name in whole.inputs() if ":" not in name}
+    optional = {name for name, entry in configuration("catalog").items() if entry["metadata"].get("optional")}
+    needed = {name for name in default.inputs() if ":" not in name}
     assert needed - optional == {"demo_photos", "web_access"}
 
 
-def test_everything_public_has_a_docstring() -> None:
-    bare = [module.__name__ for module in modules() if not module.__doc__]
-    bare += [
+def test_every_public_definition_has_a_docstring() -> None:
+    undocumented = [module.__name__ for module in modules() if not module.__doc__]
+    undocumented += [
         name
         for module in modules()
         for name, member in defined_in(module)
         if not vars(member).get("__doc__", member.__doc__)
     ]
 
-    assert bare == []
+    assert undocumented == []
 
 
-def test_public_arguments_are_not_called_x_df_or_data() -> None:
+def test_public_arguments_have_specific_names() -> None:
     vague = [
         f"{name}({argument})"
         for module in modules()
         if ".datasets" not in module.__name__ and not module.__name__.endswith("dataset")
-        if module.__name__.split(".")[-1] not in KNOWS_KEDRO  # there, Kedro chooses the names
+        if module.__name__.split(".")[-1] not in ABOUT_KEDRO  # Kedro defines the names of their arguments
         for name, member in defined_in(module)
         if inspect.isfunction(member)
         for argument in inspect.signature(member).parameters
@@ -307,13 +307,13 @@ def test_public_arguments_are_not_called_x_df_or_data() -> None:
     assert vague == []
 
 
-def test_every_module_says_in_its_name_what_it_holds() -> None:
+def test_modules_have_specific_names() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base", "tools"}
 
     assert [module.__name__ for module in modules() if module.__name__.split(".")[-1] in vague] == []
 
 
-def test_test_folders_are_no_packages() -> None:
+def test_test_folders_are_not_packages() -> None:
     assert list((ROOT / "tests").rglob("__init__.py")) == [], "pytest imports them with --import-mode=importlib"
 
 
@@ -323,7 +323,7 @@ def test_tests_mirror_the_source() -> None:
     assert folders - {"__pycache__"} == set(STAGES)
 
 
-def test_what_only_infers_does_not_import_tensorflow_nor_mlflow() -> None:
+def test_inference_imports_neither_tensorflow_nor_mlflow() -> None:
     loaded = loaded_by(
         "networks.detections", "pipelines.detection.nodes", "pipelines.inference", "incremental.executors", "settings"
     )
@@ -332,7 +332,7 @@ def test_what_only_infers_does_not_import_tensorflow_nor_mlflow() -> None:
     assert loaded.isdisjoint({"tensorflow", "keras", "mlflow"})
 
 
-def test_configuration_names_no_place_of_one_machine() -> None:
+def test_the_configuration_contains_no_absolute_paths_of_a_machine() -> None:
     for file in sorted(CONF.parent.rglob("*.yml")):
         assert not re.search(r"(^|[\s'\"=])/(home|root|tmp|work|Users)/", file.read_text()), file
 

@@ -16,25 +16,25 @@ def project() -> None:
     pipelines.set_requested(None)
 
 
-def test_missing_inputs_are_named_with_the_pipelines_that_create_them() -> None:
+def test_missing_inputs_are_reported_with_the_pipelines_that_create_them() -> None:
     with pytest.raises(ValueError, match=r"Missing input .*video_points.*kedro run --pipelines=.*feature_engineering"):
         MissingInputHooks().before_pipeline_run(pipelines["classification"], DataCatalog())
 
 
-def test_a_parameter_that_no_pipeline_reads_is_rejected_by_name() -> None:
-    asked = {"runtime_params": {"clasification": {"folds": 3}}}
+def test_a_parameter_that_no_pipeline_reads_is_rejected() -> None:
+    given = {"runtime_params": {"clasification": {"folds": 3}}}
 
     with pytest.raises(ValueError, match=r"parameter clasification: choose from advertising, classification, "):
-        ParameterHooks().before_pipeline_run(asked, pipelines["classification"])
+        ParameterHooks().before_pipeline_run(given, pipelines["classification"])
 
 
-@pytest.mark.parametrize("asked", [None, {}, {"classification": {"folds": 3}}, {"recommendation": {"neighbours": 3}}])
-def test_a_parameter_of_any_pipeline_may_be_given(asked) -> None:
-    ParameterHooks().before_pipeline_run({"runtime_params": asked}, pipelines["classification"])
+@pytest.mark.parametrize("given", [None, {}, {"classification": {"folds": 3}}, {"recommendation": {"neighbours": 3}}])
+def test_parameters_of_other_pipelines_are_accepted(given) -> None:
+    ParameterHooks().before_pipeline_run({"runtime_params": given}, pipelines["classification"])
 
 
 def summary_of(capsys: pytest.CaptureFixture, **made: object) -> str:
-    """What is printed after a run that has made these datasets; line breaks are the console's affair."""
+    """Return the summary of a run that saved these datasets, without line breaks."""
     catalog = DataCatalog({name: MemoryDataset(content) for name, content in made.items()})
     pipeline = Pipeline([Node(lambda: None, None, name, name=f"make_{name}") for name in made])
     RunSummaryHooks().after_pipeline_run(pipeline, catalog)
@@ -53,7 +53,7 @@ def report_of(neighbours: int, precision: float | None) -> pd.DataFrame:
 @pytest.mark.parametrize(
     "path", ["/videos/[old] clips/[/x].mp4", "/videos/[bold]cat.mp4", "/videos/[red]/[/]/a.mp4", "/videos/:cat:/a.mp4"]
 )
-def test_the_error_of_a_failed_video_is_shown_in_full_whatever_its_name(monkeypatch, capsys, path) -> None:
+def test_the_error_of_a_failed_video_is_printed_without_markup(monkeypatch, capsys, path) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     manifest = manifest_of(("pets/x", "empty", f"{path} is empty (0 bytes): replace it"))
 
@@ -67,8 +67,8 @@ def test_a_video_that_fails_in_several_stages_is_listed_once_with_its_first_erro
     shown = summary_of(
         capsys,
         video_manifest=manifest_of(("pets/dog", "ok", "")),
-        frame_manifest=manifest_of(("pets/dog", "unreadable", "no picture")),
-        detection_manifest=manifest_of(("pets/dog", "unreadable", "no picture, as before")),
+        frame_manifest=manifest_of(("pets/dog", "unreadable", "no frame")),
+        detection_manifest=manifest_of(("pets/dog", "unreadable", "no frame, as before")),
     )
 
     assert "1 of 2 videos succeeded" in shown
@@ -76,7 +76,7 @@ def test_a_video_that_fails_in_several_stages_is_listed_once_with_its_first_erro
     assert "as before" not in shown
 
 
-def test_of_many_failures_the_first_ten_are_shown_and_where_to_find_the_others(capsys) -> None:
+def test_the_first_ten_failures_are_listed_with_the_table_that_has_the_others(capsys) -> None:
     failed = [(f"pets/{number:02d}", "empty", "is empty") for number in range(12)]
 
     shown = summary_of(capsys, video_manifest=manifest_of(*failed))
@@ -87,7 +87,7 @@ def test_of_many_failures_the_first_ten_are_shown_and_where_to_find_the_others(c
 
 
 @pytest.mark.parametrize("neighbours", [10, 3])
-def test_the_headline_names_as_many_neighbours_as_were_recommended(monkeypatch, capsys, neighbours) -> None:
+def test_the_headline_contains_the_number_of_recommended_neighbours(monkeypatch, capsys, neighbours) -> None:
     monkeypatch.setenv("COLUMNS", "200")
 
     shown = summary_of(capsys, recommendation_report=report_of(neighbours, 0.75))
@@ -95,7 +95,7 @@ def test_the_headline_names_as_many_neighbours_as_were_recommended(monkeypatch, 
     assert f"precision@{neighbours} 0.75 (random: 0.25)" in shown
 
 
-def test_the_headline_of_ads_shows_the_revenue_and_its_share_of_the_optimum(monkeypatch, capsys) -> None:
+def test_the_headline_of_ads_contains_the_revenue_and_its_share_of_the_optimum(monkeypatch, capsys) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     metrics = {"revenue_per_session": 6.581, "share_of_optimum": 0.9943, "random_revenue_per_session": 3.127}
 
@@ -111,9 +111,9 @@ def test_the_headline_of_ads_shows_the_revenue_and_its_share_of_the_optimum(monk
         {"classification_metrics": {"accuracy": None, "accuracy_majority": None}},
         {"advertising_metrics": {"revenue_per_session": 0.0, "random_revenue_per_session": 0.0}},
     ],
-    ids=["no precision", "no accuracy", "nothing to earn"],
+    ids=["no precision", "no accuracy", "no revenue"],
 )
-def test_a_metric_that_could_not_be_measured_has_no_headline(capsys, made) -> None:
+def test_a_missing_metric_has_no_headline(capsys, made) -> None:
     assert "%" not in (shown := summary_of(capsys, **made))
     assert "precision" not in shown
 
@@ -125,7 +125,7 @@ def test_outputs_are_listed_by_stage_with_their_paths(monkeypatch, capsys, tmp_p
         {
             "corpus": JSONDataset(filepath=f"{tmp_path}/data/corpus.json"),
             "report": JSONDataset(filepath="memory:///reports/report.json"),
-            "never_made": JSONDataset(filepath=f"{tmp_path}/data/never_made.json"),
+            "missing": JSONDataset(filepath=f"{tmp_path}/data/missing.json"),
         }
     )
     for name in ("corpus", "report"):

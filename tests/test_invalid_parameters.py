@@ -31,7 +31,7 @@ class FrameOptions(BaseModel):
     @classmethod
     def _check_rate(cls, rate: int) -> int:
         if rate > 60:
-            raise ValueError("No video has so many frames per second")
+            raise ValueError("Use at most 60 frames per second")
         return rate
 
 
@@ -46,12 +46,12 @@ def problems_of(**parameters: object) -> list[str]:
     return list(parameter_problems(parameters, {"__default__": PIPELINE}))
 
 
-def test_each_invalid_parameter_is_named_in_full_with_the_reason_on_one_line() -> None:
-    source = {"sorce": "folder", "folder": {"paht": 2}, "source": "moon"}
+def test_each_invalid_parameter_is_reported_on_one_line_with_its_full_name() -> None:
+    source = {"sorce": "folder", "folder": {"paht": 2}, "source": "unknown"}
 
     assert sorted(problems_of(source=source, stages={"frames": {"size": -1, "rate": 100}})) == [
-        "source.source cannot be 'moon': input should be 'demo' or 'folder'",
-        "stages.frames.rate cannot be 100: no video has so many frames per second",
+        "source.source cannot be 'unknown': input should be 'demo' or 'folder'",
+        "stages.frames.rate cannot be 100: use at most 60 frames per second",
         "stages.frames.size cannot be -1: input should be greater than 0",
         "unknown parameter source.folder.paht",
         "unknown parameter source.sorce",
@@ -59,12 +59,12 @@ def test_each_invalid_parameter_is_named_in_full_with_the_reason_on_one_line() -
 
 
 def test_a_long_value_is_shortened() -> None:
-    (problem,) = problems_of(source={"source": "moon " * 100}, stages={"frames": {}})
+    (problem,) = problems_of(source={"source": "unknown " * 100}, stages={"frames": {}})
 
     assert len(problem) < 200
 
 
-def test_a_missing_group_is_named() -> None:
+def test_a_missing_group_is_reported() -> None:
     assert problems_of(source={}, stages={}) == ["stages.frames is missing"]
 
 
@@ -87,7 +87,7 @@ class RejectedContext:
     ("size", "message"),
     [(0, r"^Invalid parameters: stages.frames.size cannot be 0: .*conf/base"), (1, r"^message of Kedro$")],
 )
-def test_a_hook_describes_each_problem_and_otherwise_keeps_the_error_of_kedro(monkeypatch, size, message) -> None:
+def test_the_hook_describes_each_problem_and_otherwise_raises_the_error_of_kedro(monkeypatch, size, message) -> None:
     monkeypatch.setattr("video_recommender.hooks.pipelines", {"__default__": PIPELINE})
     context = RejectedContext({"source": {}, "stages": {"frames": {"size": size}}})
 

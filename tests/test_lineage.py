@@ -1,4 +1,4 @@
-"""What `kedro viz` makes of the project."""
+"""The pipelines in kedro-viz."""
 
 import logging
 from pathlib import Path
@@ -10,7 +10,7 @@ COMPOSED = {"__default__"}
 ROOT = Path(__file__).parents[1]
 
 
-def test_every_pipeline_is_drawn_in_layers_with_a_box_per_stage(
+def test_every_pipeline_has_layers_and_one_modular_pipeline_per_stage(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kedro_viz.api.rest.responses.pipelines import get_pipeline_response
@@ -22,13 +22,13 @@ def test_every_pipeline_is_drawn_in_layers_with_a_box_per_stage(
 
     with caplog.at_level(logging.WARNING):
         load_and_populate_data(ROOT)
-        drawn = {
+        responses = {
             known.id: get_pipeline_response(known.id) for known in data_access_manager.registered_pipelines.as_list()
         }
 
     assert [record.message for record in caplog.records] == []
-    assert {"raw", "primary", "models"} < set(drawn["__default__"].layers)
-    assert drawn["__default__"].layers[-1] == "reporting"
-    for name, pipeline in drawn.items():
+    assert {"raw", "primary", "models"} < set(responses["__default__"].layers)
+    assert responses["__default__"].layers[-1] == "reporting"
+    for name, pipeline in responses.items():
         stages = {node.id for node in pipeline.nodes if node.type == "modularPipeline"}
         assert stages == {name} or (name in COMPOSED and len(stages) >= 5), name

@@ -1,4 +1,4 @@
-"""What a run records in MLflow, and that it records nothing if nothing was stale."""
+"""Records of runs in MLflow."""
 
 import time
 from types import SimpleNamespace
@@ -25,14 +25,14 @@ PARAMETERS = {
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """An empty MLflow store; making one takes seconds, so that the tests share it."""
+    """The MLflow store, which the tests share, because creating one takes seconds."""
     yield tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     mlflow.set_tracking_uri(None)
 
 
 @pytest.fixture
 def run(store, tmp_path, monkeypatch, request):
-    """Run one node that reads the recommendation's parameters, and give the MLflow runs that it has left."""
+    """Return a function that runs one node and returns the recorded MLflow runs."""
     monkeypatch.chdir(tmp_path)
     experiment = request.node.name
     options = {"tracking_uri": f"sqlite:///{store}", "experiment": experiment}
@@ -54,7 +54,7 @@ def run(store, tmp_path, monkeypatch, request):
             SequentialRunner().run(pipeline, catalog, hooks)
         except ArithmeticError:
             tracking.on_pipeline_error()
-        except KeyboardInterrupt:  # Kedro calls no hook; the next run of the session does
+        except KeyboardInterrupt:  # Kedro calls no hook; the next run ends this one
             tracking.before_pipeline_run({"pipeline_names": None}, pipeline, catalog)
         else:
             tracking.after_pipeline_run()
@@ -64,7 +64,7 @@ def run(store, tmp_path, monkeypatch, request):
         return mlflow.search_runs(experiment_names=[experiment], output_format="list")
 
     yield run_node
-    mlflow.end_run()  # if the test has left one open
+    mlflow.end_run()  # if the test did not end it
 
 
 def test_the_tracking_uri_is_required():
@@ -72,17 +72,17 @@ def test_the_tracking_uri_is_required():
         MlflowOptions.model_validate({"experiment": "videos"})
 
 
-def test_a_run_that_makes_nothing_leaves_no_mlflow_run_nor_even_a_store(run, store):
-    def make_nothing(parameters):
+def test_a_run_without_outputs_creates_neither_an_mlflow_run_nor_a_store(run, store):
+    def save_nothing(parameters):
         yield {}
 
     before = store.exists()
 
-    assert run(make_nothing) == []
+    assert run(save_nothing) == []
     assert store.exists() == before
 
 
-def test_parameters_that_the_run_reads_are_logged_one_name_per_value(run):
+def test_each_value_of_the_parameters_that_a_run_reads_is_logged_separately(run):
     (recorded,) = run(lambda parameters: {"made": 1})
 
     assert recorded.data.params == {
@@ -95,13 +95,19 @@ def test_parameters_that_the_run_reads_are_logged_one_name_per_value(run):
     assert recorded.info.status == "FINISHED"
 
 
+def test_artifacts_are_stored_in_the_folder_of_the_sqlite_database(run, store):
+    (recorded,) = run(lambda parameters: {"precision_at_10": 0.5})
+
+    assert recorded.info.artifact_uri.startswith(store.with_name("mlruns").as_uri())
+
+
 def test_a_password_in_a_url_is_not_logged(run):
     (recorded,) = run(lambda parameters: {"made": 1}, group="ingestion")
 
     assert recorded.data.params == {"ingestion.sources": "['https://videos.example/cats']"}
 
 
-def test_metrics_that_could_not_be_measured_are_left_out(run):
+def test_missing_metrics_are_not_logged(run):
     metrics = {"precision_at_10": 0.5, "videos": 12, "map_at_10": None, "best": "logistic_regression"}
 
     (recorded,) = run(lambda parameters: metrics, {"mlflow": {"as": "metrics"}})
@@ -109,7 +115,7 @@ def test_metrics_that_could_not_be_measured_are_left_out(run):
     assert metrics_of(recorded) == {"precision_at_10": 0.5, "videos": 12}
 
 
-def test_the_duration_of_each_stage_is_a_metric_of_the_one_run(run):
+def test_the_duration_of_each_stage_is_logged_as_a_metric(run):
     def wait(parameters):
         time.sleep(0.05)
         return {"precision_at_10": 0.5}
@@ -120,7 +126,7 @@ def test_the_duration_of_each_stage_is_a_metric_of_the_one_run(run):
     assert 0.05 <= duration < 5
 
 
-def test_a_table_of_steps_is_logged_as_a_history(run):
+def test_a_table_with_steps_is_logged_as_a_history(run):
     curve = pd.DataFrame({"agent": ["table", "table"], "steps": [10, 20], "earned": [1.5, 2.5], "regret": [0.5, None]})
 
     (recorded,) = run(lambda parameters: curve, {"mlflow": {"as": "history", "step": "steps", "series": "agent"}})
@@ -137,17 +143,17 @@ def test_a_dataset_without_metadata_is_not_tracked(run):
 
 
 @pytest.mark.parametrize(("error", "status"), [(ArithmeticError, "FAILED"), (KeyboardInterrupt, "KILLED")])
-def test_a_run_that_stops_after_it_has_made_something_is_recorded_as_such(run, error, status):
-    def make_one_and_stop(parameters):
+def test_a_run_that_fails_or_is_interrupted_is_recorded_with_its_status(run, error, status):
+    def save_one_and_stop(parameters):
         yield {"pets/cat": 1}
         raise error
 
-    (recorded,) = run(make_one_and_stop)
+    (recorded,) = run(save_one_and_stop)
 
     assert recorded.info.status == status
     assert mlflow.active_run() is None
 
 
 def metrics_of(recorded):
-    """The metrics of a run without the durations of its stages."""
+    """Return the metrics of a run without the durations of its stages."""
     return {name: value for name, value in recorded.data.metrics.items() if not name.startswith(DURATION)}

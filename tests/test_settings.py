@@ -17,17 +17,17 @@ def loader(conf, environment):
 
 
 @pytest.mark.parametrize("environment", [None, "local", "youtube", "base"])
-def test_credentials_come_from_the_local_folder_whatever_the_environment(conf, environment):
+def test_credentials_come_from_the_local_folder_in_every_environment(conf, environment):
     (conf / "local" / "credentials.yml").write_text("web: {proxy: socks5://proxy.example}\n")
 
     assert loader(conf, environment)["credentials"] == {"web": {"proxy": "socks5://proxy.example"}}
 
 
-def test_without_local_credentials_those_of_base_apply(conf):
+def test_without_local_credentials_those_of_base_are_used(conf):
     assert loader(conf, "youtube")["credentials"] == {"web": {}}
 
 
-def test_everything_else_comes_from_the_environment(conf):
+def test_other_configuration_comes_from_the_environment(conf):
     assert loader(conf, "youtube")["parameters"] == {"from": "youtube"}
 
 

@@ -21,7 +21,7 @@ SOURCES = {
 import os, time
 
 def note(*words):
-    """Write down what is computed, and when."""
+    """Record what is computed, with the time."""
     with open(os.environ["TOY_JOURNAL"], "a") as file:
         file.write(" ".join(map(str, (*words, time.time()))) + "\\n")
 ''',
@@ -90,7 +90,7 @@ def unrelated():
 
 
 class Project:
-    """The toy project in a folder; every run has a new catalog, as every Kedro session has."""
+    """The toy project in a folder; each run has a new catalog, as in a Kedro session."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -109,7 +109,7 @@ class Project:
         (self.code / name).write_text(source)
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Edit a file of the project; the next run is that of a new process."""
+        """Edit a file of the project and reload its modules, as in a new process."""
         source = (self.code / name).read_text()
         assert old in source
         self.write(name, source.replace(old, new))
@@ -149,7 +149,7 @@ class Project:
         self.partitioned("numbers").save({**values, **dict.fromkeys(numbers.keys() - values.keys())})
 
     def run(self, runner: type[SequentialRunner] = IncrementalRunner) -> list[str]:
-        """Run the project; returns what was computed."""
+        """Run the project and return the entries of the journal."""
         before = len(self.entries())
         runner().run(self.pipeline(), self.catalog())
         return sorted(" ".join(words) for *words, _ in self.entries()[before:])
@@ -158,7 +158,7 @@ class Project:
         return [line.split() for line in self.journal.read_text().splitlines()] if self.journal.exists() else []
 
     def results(self) -> dict[str, bytes]:
-        """Read all files that runs make, hidden ones included, apart from state and ledger."""
+        """Read all output files, including hidden ones, except for states and the ledger."""
         files = [file for file in self.folder.rglob("*") if file.is_file() and ".state" not in file.parts]
         others = {self.journal.name, "node_ledger.json"}
         return {

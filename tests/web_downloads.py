@@ -1,4 +1,4 @@
-"""Downloads as a run does them, and what there is to be downloaded from the web of `web_server`."""
+"""Downloads as in a run, and content for the server of `web_server`."""
 
 import json
 from fractions import Fraction
@@ -25,7 +25,7 @@ ANY = WebFilters(min_seconds=0, min_height=16)
 
 
 class Downloads:
-    """Downloads as a run does, and remembers as the catalog does."""
+    """Downloads videos and keeps the states and contents, like a run and its catalog."""
 
     def __init__(self, folder):
         self.access = WebAccess(folder / "partial")
@@ -66,7 +66,7 @@ class Downloads:
 
 
 def linked_data(url, **fields):
-    """A page that describes one video, as https://schema.org/VideoObject has it."""
+    """Return a page that describes one video according to https://schema.org/VideoObject."""
     described = {"@context": "https://schema.org", "@type": "VideoObject", "contentUrl": url, "name": "Cats", **fields}
     return page(f'<html><script type="application/ld+json">{json.dumps(described)}</script></html>')
 
@@ -82,13 +82,13 @@ def feed(*items):
 
 
 def of_site(web, formats, **fields):
-    """A video of a site that states identifiers and formats."""
+    """Return a video of a site that provides identifiers and formats."""
     fields = {"id": "1", "title": "Cat", "extractor": "site", "extractor_key": "Site", "formats": formats, **fields}
     return WebVideo("site1", web.url("/"), VideoInfo(sanitize_metadata(fields, str)), "site1")
 
 
 def stream_of_pieces(content, folder, piece_s=4, kind="hls"):
-    """The answers of a server that has a video in pieces of a few seconds each, with a playlist: HLS or DASH."""
+    """Return the responses of a server with a video in segments of a few seconds and its playlist: HLS or DASH."""
     folder.mkdir()
     (folder / "given.mp4").write_bytes(content)
     of_hls = {"hls_time": str(piece_s), "hls_list_size": "0", "hls_flags": "split_by_time"}
@@ -106,7 +106,7 @@ def stream_of_pieces(content, folder, piece_s=4, kind="hls"):
 
 
 def fast_start(content, folder):
-    """The same video with its index in front, so that a part of it can be decoded."""
+    """Return the same video with its index at the start, so that a part of it can be decoded."""
     (folder / "given.mp4").write_bytes(content)
     with (
         av.open(folder / "given.mp4") as given,
@@ -128,7 +128,7 @@ def seconds_of(content, downloads):
 
 
 def noise(seconds):
-    """An MP4 file of so many seconds that takes some 150 kB for each, as its pictures are noise; its index is last."""
+    """Return an MP4 file of random noise, about 150 kB per second, with its index at the end."""
     drawn = np.random.default_rng(1)
     content = BytesIO()
     with av.open(content, "w", format="mp4") as written:

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that download: short real clips, and a web server to download them from."""
+"""Fixtures for tests that download: short clips, and a web server."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -20,19 +20,19 @@ STYLE = ClipStyle(pools=2, sizes=((64, 48),), frame_rates=(Fraction(10),), shots
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Six different MP4 files of two seconds each."""
+    """Six different MP4 files of 2 s each."""
     return _render(tmp_path_factory.mktemp("photos"), ClipOptions(clips_per_category=6, seconds=(2.0, 2.0)))
 
 
 @pytest.fixture(scope="session")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An MP4 file of twelve seconds."""
+    """An MP4 file of 12 s."""
     return _render(tmp_path_factory.mktemp("photos"), ClipOptions(clips_per_category=2, seconds=(12.0, 12.0)))[0]
 
 
 @pytest.fixture(scope="session")
 def large_clip() -> bytes:
-    """An MP4 file of twelve seconds and about two megabytes; its index is at its end."""
+    """An MP4 file of 12 s and about 2 MB, with its index at the end."""
     return noise(12)
 
 
@@ -44,7 +44,7 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait no longer than a local server needs."""
+    """Shorten all pauses and timeouts for a local server."""
     monkeypatch.setattr(web_errors, "BACKOFF_S", 0.05)
     monkeypatch.setattr(web_errors, "MAX_PAUSE_S", 3.0)
     monkeypatch.setattr(ytdlp_client, "SLEEP_BETWEEN_REQUESTS_S", 0.0)

@@ -1,4 +1,4 @@
-"""A web of the tests' own: a real HTTP server on the loopback address, with every trouble that the web makes."""
+"""An HTTP server on the loopback address that simulates web sites and their failures."""
 
 import contextlib
 import re
@@ -15,7 +15,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Request:
-    """What a client has asked for."""
+    """A request of a client."""
 
     path: str
     headers: Message
@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             answer(self, request)
 
-    do_HEAD = do_GET  # noqa: N815 - the name that http.server asks for
+    do_HEAD = do_GET  # noqa: N815 - the name that http.server requires
 
     def start(self, status: int, **headers: object) -> None:
         self.send_response(status)
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Tests speak for themselves."""
+        """Suppress the log."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -61,7 +61,7 @@ class _Server(ThreadingHTTPServer):
 
 @dataclass
 class Web:
-    """The server; put answers into it by path, and see what was asked."""
+    """The server: `answers` maps paths to responses, `asked` lists the requests."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[Request] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Web:
         self.stop()
 
     def stop(self) -> None:
-        """From now on nobody listens there."""
+        """Stop the server and close its port."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -88,7 +88,7 @@ class Web:
 
 
 def video(content: bytes, content_type: str = "video/mp4") -> Answer:
-    """A file, whole or from a byte on."""
+    """Send a file, or the rest of it from the first byte of the requested range."""
 
     def answer(handler: Handler, request: Request) -> None:
         handler.wfile.write(_begun(handler, request, content, content_type))
@@ -117,7 +117,7 @@ not_found = refusal(404)
 
 
 def first(*answers: Answer, then: Answer) -> Answer:
-    """The first requests are answered so, all later ones otherwise."""
+    """Send `answers` to the first requests, and `then` to all later ones."""
     waiting = list(answers)
 
     def answer(handler: Handler, request: Request) -> None:
@@ -127,7 +127,7 @@ def first(*answers: Answer, then: Answer) -> Answer:
 
 
 def broken_off(content: bytes, after: int) -> Answer:
-    """A transfer that stops in the middle, though more was promised."""
+    """Send fewer bytes than Content-Length."""
 
     def answer(handler: Handler, request: Request) -> None:
         handler.wfile.write(_begun(handler, request, content)[:after])
@@ -136,7 +136,7 @@ def broken_off(content: bytes, after: int) -> Answer:
 
 
 def slow(content: bytes, seconds: float, pieces: int = 20) -> Answer:
-    """A transfer that takes its time."""
+    """Send a file slowly, over a number of seconds."""
 
     def answer(handler: Handler, request: Request) -> None:
         rest = _begun(handler, request, content)
@@ -150,7 +150,7 @@ def slow(content: bytes, seconds: float, pieces: int = 20) -> Answer:
 
 
 def dripping(piece: bytes, content_type: str = "text/html", pause_s: float = 0.05) -> Answer:
-    """Bytes that come one by one, or nearly, and do not end by themselves."""
+    """Send small pieces with pauses, without end."""
 
     def answer(handler: Handler, _: Request) -> None:
         handler.start(200, Content_Type=content_type)
@@ -163,7 +163,7 @@ def dripping(piece: bytes, content_type: str = "text/html", pause_s: float = 0.0
 
 
 def endless(content: bytes, content_type: str = "video/mp4") -> Answer:
-    """A transfer of unknown length that does not end by itself."""
+    """Send a file repeatedly, without Content-Length and without end."""
 
     def answer(handler: Handler, _: Request) -> None:
         handler.start(200, Content_Type=content_type)
@@ -174,20 +174,20 @@ def endless(content: bytes, content_type: str = "video/mp4") -> Answer:
 
 
 def counted(content: bytes, sent: Counter[str], piece: int = 50_000) -> Answer:
-    """A file that is sent piece by piece; counts, by path, what the latest client has let it send."""
+    """Send a file in pieces; store in `sent`, by path, the number of bytes that the latest client has received."""
 
     def answer(handler: Handler, request: Request) -> None:
         rest = _begun(handler, request, content)
         for begin in range(0, len(rest), piece):
             handler.wfile.write(rest[begin : begin + piece])
             sent[request.path] = begin + piece
-            time.sleep(0.005)  # or the system's buffers would take it all
+            time.sleep(0.005)  # otherwise socket buffers would accept the whole file
 
     return answer
 
 
 class SocksProxy:
-    """A SOCKS5 proxy without authentication (RFC 1928); knows to which ports it has led."""
+    """A SOCKS5 proxy without authentication (RFC 1928); records the ports of its connections."""
 
     def __init__(self) -> None:
         self.ports: list[int] = []
@@ -231,7 +231,7 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 def _begun(handler: Handler, request: Request, content: bytes, content_type: str = "video/mp4") -> bytes:
-    """Promise the rest of a file, from the byte on that was asked for; returns it."""
+    """Send the headers for the rest of a file, from the first requested byte, and return the rest."""
     start = request.first_byte
     headers: dict[str, object] = {"Content_Type": content_type, "Content_Length": len(content) - start}
     if start:

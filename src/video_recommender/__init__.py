@@ -1,3 +1,3 @@
-"""Recommends videos and ads from the objects that appear in the videos."""
+"""Recommends videos and ads based on the objects that appear in the videos."""
 
 __version__ = "0.1.0"

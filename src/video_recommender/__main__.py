@@ -1,4 +1,4 @@
-"""Run the installed package: `python -m video_recommender` is `kedro run`."""
+"""Runs the installed package: `python -m video_recommender` is equivalent to `kedro run`."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from kedro.framework.project import configure_project
 
 
 def main() -> None:
-    """Run a pipeline with the arguments of the command line."""
+    """Run a pipeline with command-line arguments."""
     package = Path(__file__).parent.name
     configure_project(package)
     find_run_command(package)()

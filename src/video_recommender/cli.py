@@ -27,7 +27,7 @@ from video_recommender.storage.paths import is_disk_full
 
 USER_ERRORS = (ParameterValidationError, ValueError, DatasetError, OSError, VideoError, UnexpectedFailuresError)
 NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes")
-# With Python's default of 700 to 2,000, imports alone trigger thousands of collections that find nothing
+# With Python's default of 700 to 2,000, imports trigger thousands of unnecessary collections
 GARBAGE_THRESHOLD = 100_000
 
 
@@ -35,11 +35,11 @@ class RunCommand(click.Command):
     """Kedro's `run` command with short error messages."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the pipelines; errors that the user can correct become a `ClickException`."""
+        """Run the pipelines; convert errors that the user can correct to a `ClickException`."""
         thresholds = gc.get_threshold()
         gc.set_threshold(GARBAGE_THRESHOLD)
         atexit.unregister(gc.freeze)
-        atexit.register(gc.freeze)  # skips the last garbage collection, which takes a second
+        atexit.register(gc.freeze)  # skips the last garbage collection, which takes about a second
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         _check_pipeline_names(ctx.params["pipelines"] or ctx.params["pipeline"])
         try:
@@ -47,10 +47,10 @@ class RunCommand(click.Command):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             if "mlflow" in sys.modules:
-                sys.modules["mlflow"].end_run("KILLED")  # Kedro calls no error hook for an interrupt
+                sys.modules["mlflow"].end_run("KILLED")  # Kedro calls no error hook after an interrupt
             raise
         except USER_ERRORS as error:
-            logging.getLogger(__name__).debug("The run has failed", exc_info=error)
+            logging.getLogger(__name__).debug("The run failed", exc_info=error)
             clear_frames(error.__traceback__)  # closes the generator of the failed node, which stops its workers
             raise click.ClickException(describe_error(error)) from error
         finally:
@@ -58,18 +58,18 @@ class RunCommand(click.Command):
 
 
 def describe_error(error: Exception) -> str:
-    """Return the message of an error; for a full disk, on one line and with what to do."""
+    """Return the message of an error; for a full disk, one line that says what to do."""
     if not is_disk_full(error):
         return str(error)
     reason = " ".join(str(error).split())
     return (
-        f"The disk is full ({reason}): free some space, or set `data` in conf/local/globals.yml to a folder on another "
+        f"The disk is full ({reason}): free disk space, or set `data` in conf/local/globals.yml to a folder on another "
         "disk. Then run again; completed work is kept"
     )
 
 
 def full_node_names(names: Sequence[str], pipeline: Pipeline) -> Iterator[str]:
-    """Add the namespace to node names without it, or raise a `ValueError` if a node does not exist."""
+    """Add the missing namespaces to node names, or raise a `ValueError` if a node does not exist."""
     full = {name: node.name for node in pipeline.nodes for name in (node.short_name, node.name)}
     for name in names:
         if name not in full:

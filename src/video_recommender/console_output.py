@@ -1,4 +1,4 @@
-"""Keep the messages of dependencies off the console."""
+"""Suppresses console messages of dependencies."""
 
 import contextlib
 import logging
@@ -10,18 +10,18 @@ QUIET_LOGGERS = (
     "alembic",
     "mlflow",
     "tensorflow",
-    "kedro_viz.integrations.kedro",  # warns of each run of one stage, and outside of a project folder
+    "kedro_viz.integrations.kedro",  # warns if a run has only one stage, or is outside a project folder
 )
 HARMLESS_WARNINGS = (
     r".*register_new_resolver\(\) is deprecated",
     r"Hint: Inferred schema contains integer column",
-    r"\d+ tasks (have been successfully executed|which were still being processed)",  # when a run is interrupted
-    r"Port \d+ is already in use",  # Dask's dashboard takes another port, and the run logs its address
+    r"\d+ tasks (have been successfully executed|which were still being processed)",  # if a run is interrupted
+    r"Port \d+ is already in use",  # Dask uses another port for its dashboard, and the run logs the address
 )
 
 
 def quiet_libraries() -> None:
-    """Limit the loggers of dependencies to errors and ignore their harmless warnings."""
+    """Set the loggers of dependencies to errors only, and ignore their harmless warnings."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
     for name in QUIET_LOGGERS:
@@ -32,7 +32,7 @@ def quiet_libraries() -> None:
 
 @contextlib.contextmanager
 def suppress_stderr() -> Iterator[None]:
-    """Discard what C++ code writes to the standard error stream, such as TensorFlow's start-up messages."""
+    """Discard the output of C++ code to the standard error stream, such as TensorFlow's start-up messages."""
     original = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
     try:

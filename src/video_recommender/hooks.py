@@ -1,4 +1,4 @@
-"""Checks before a run, and the summary after it."""
+"""Kedro hooks: checks before a run, and a summary after it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from video_recommender.incremental.dataset_files import dataset_location
 from video_recommender.incremental.runner import PARAMETER_PREFIX, by_stage, parameter_groups, stage_of
 
 MANIFESTS = ("video_manifest", "frame_manifest", "detection_manifest", "segmentation_manifest")
-WORKERS = "workers"  # the parameter group that the runner reads
+WORKERS = "workers"  # parameter group that the runner reads
 SHOWN_FAILURES = 10
 SHOWN_VALUE_LENGTH = 80
 ANSWERS = "new_video_answers"
@@ -38,15 +38,15 @@ HEADLINES = {
     "advertising_metrics": "Ad revenue per session: {revenue_per_session:.2f}, {share_of_optimum:.1%} of the optimum "
     "(random: {random_revenue_per_session:.2f})",
 }
-"""Templates for metrics: a dictionary, or the precision of each system in a report."""
+"""Message templates by dataset: a dictionary of metrics, or a report with the precision of each system."""
 
 
 class ParameterHooks:
-    """Rejects unknown parameters and invalid values with a short message."""
+    """Rejects unknown parameters and invalid values."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Raise a `ParameterValidationError` that lists all problems; Kedro's own is one long text."""
+        """Raise a `ParameterValidationError` that lists all problems on one line."""
         parameters = context.config_loader["parameters"]
         problems = list(_problems(WORKERS, WorkerOptions, parameters)) if WORKERS in parameters else []
         try:
@@ -62,7 +62,7 @@ class ParameterHooks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Raise a `ValueError` if no pipeline reads a parameter group of the command line."""
+        """Raise a `ValueError` if no pipeline reads a parameter group that the command line sets."""
         given = set(run_params["runtime_params"] or {}) - {WORKERS}
         if given <= parameter_groups(pipeline):
             return
@@ -74,7 +74,7 @@ class ParameterHooks:
 
 
 class MissingInputHooks:
-    """Names the pipelines to run first if inputs of a run are missing."""
+    """Reports missing inputs of a run, with the pipelines that create them."""
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -88,13 +88,13 @@ class MissingInputHooks:
         advice = (
             f"run `kedro run --pipelines={','.join(needed)}` first, or `kedro run` for all stages"
             if needed
-            else "no pipeline creates it, so check its entry in conf/base/catalog*.yml"
+            else "no pipeline creates it; check its entry in conf/base/catalog*.yml"
         )
         raise ValueError(f"Missing input {', '.join(missing)}: {advice}")
 
 
 class RunSummaryHooks:
-    """Prints the outputs of a run, its main metrics and the videos that failed."""
+    """Prints the outputs of a run, the main metrics and the failed videos."""
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -112,7 +112,7 @@ class RunSummaryHooks:
 
 
 def parameter_problems(parameters: dict[str, Any], known_pipelines: dict[str, Pipeline]) -> Iterator[str]:
-    """Describe each problem of parameters, validated with the models in the signatures of the nodes that read them."""
+    """Validate parameters with the models in the signatures of the nodes that read them; yield a message per error."""
     for name, model in TypeExtractor(known_pipelines).extract_types_from_pipelines().items():
         yield from _problems(name, model, parameters)
 
@@ -175,7 +175,7 @@ def _headlines(catalog: DataCatalog, existing: set[str]) -> Iterator[str]:
             if isinstance(metrics, pd.DataFrame):
                 precision = metrics[metrics["candidates"] == "other_groups"].set_index("system")["precision"].dropna()
                 metrics = {"neighbours": metrics["neighbours"].max(), **precision}
-            with contextlib.suppress(KeyError, TypeError):  # a metric that could not be measured is missing or None
+            with contextlib.suppress(KeyError, TypeError):  # metrics that cannot be computed are missing or None
                 yield template.format(**metrics)
 
 
@@ -190,4 +190,4 @@ def _failures(catalog: DataCatalog, existing: set[str]) -> Iterator[str]:
     for row in failed.head(SHOWN_FAILURES).itertuples():
         yield f"  {row.video_id} ({row.status}): {row.error}"
     if len(failed) > SHOWN_FAILURES:
-        yield f"  and {len(failed) - SHOWN_FAILURES} more: see column `error` of {', '.join(manifests)}"
+        yield f"  and {len(failed) - SHOWN_FAILURES} more: see the column `error` of {', '.join(manifests)}"

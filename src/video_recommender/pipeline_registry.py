@@ -1,4 +1,4 @@
-"""The pipelines that `kedro run --pipelines=…` accepts."""
+"""Registers the pipelines for `kedro run --pipelines=…`."""
 
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
@@ -7,7 +7,7 @@ ON_DEMAND = ("inference", "off_policy", "transfer_learning")  # not part of `__d
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return the pipelines by name: one per package under `pipelines/`, and `__default__`, which `kedro run` runs."""
+    """Return the pipelines by name: one per package in `pipelines/`, and `__default__` for `kedro run`."""
     pipelines: dict[str, Pipeline] = find_pipelines(raise_errors=True)
     default = (pipeline for name, pipeline in pipelines.items() if name not in ON_DEMAND)
     return {**pipelines, "__default__": sum(default, start=Pipeline([]))}

@@ -13,9 +13,9 @@ from video_recommender.tracking import MlflowTracking
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
-    """Kedro's loader, except that credentials always come from `conf/local`, which git ignores.
+    """Kedro's configuration loader, but always with the credentials of `conf/local`, which Git ignores.
 
-    With Kedro's own loader, `--env=youtube` would replace `conf/local` by `conf/youtube`, which is not ignored.
+    With Kedro's loader, `--env=youtube` would read credentials from `conf/youtube`, which Git tracks.
     """
 
     def __init__(self, conf_source: str | Path, env: str | None = None, *args: Any, **options: Any) -> None:
@@ -27,7 +27,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
         super().__init__(conf_source, env, *args, **options)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Read one kind of configuration, such as `parameters`."""
+        """Return the configuration of one type, such as `parameters`."""
         if key != "credentials" or self.env in {None, self.default_run_env}:
             return super().__getitem__(key)
         local = OmegaConfigLoader(self.conf_source, base_env=self.base_env, default_run_env=self.default_run_env)

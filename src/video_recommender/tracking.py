@@ -1,12 +1,11 @@
-"""Record each run in MLflow: parameters, metrics, figures, tables, and models with signatures.
+"""Records runs in MLflow: parameters, metrics, figures, tables, and models with signatures.
 
-A dataset is tracked if its catalog entry has `metadata: {mlflow: {as: …}}` with one of
+A dataset is tracked if its catalog entry has `metadata: {mlflow: {as: …}}` with one of these values:
 
-- `metrics`, `figure` or `table`;
-- `history`: a table with a row per step, where `step` names the column that counts them and `series` the column whose
-  values are logged as separate metrics;
-- `model` (scikit-learn) or `keras_model`, where `input_example` names a dataset with inputs of the model: a table, or
-  frames.
+- `metrics`, `figure` or `table`
+- `history`: a table with one row per step. `step` is the column with the step number; the values of the column `series`
+  are logged as separate metrics.
+- `model` (scikit-learn) or `keras_model`. `input_example` is a dataset with inputs of the model: a table, or frames.
 """
 
 from collections import defaultdict
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from video_recommender.storage.partitions import Partitions
 
 MODELS = ("model", "keras_model")
+SQLITE = "sqlite:///"  # MLflow stores artifacts in the folder of such a database
 CURRENT_ALIAS = "current"  # `models:/<name>@current` is the latest version of a model
 EXAMPLE_ROWS = 3
 KERAS_REQUIREMENTS = ("numpy", "keras", "tensorflow")
@@ -47,14 +47,14 @@ REQUIREMENTS = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy
 
 
 class MlflowOptions(BaseModel, extra="forbid", frozen=True):
-    """Where runs are recorded (mlflow.yml)."""
+    """Location of the recorded runs (mlflow.yml)."""
 
     tracking_uri: str
     experiment: str
 
 
 class Tracking(BaseModel, extra="forbid", frozen=True):
-    """How a dataset is tracked: the `mlflow` entry of its metadata."""
+    """The entry `mlflow` in the metadata of a dataset."""
 
     tracked_as: Literal["metrics", "figure", "table", "history", "model", "keras_model"] = Field(alias="as")
     input_example: str = ""
@@ -63,10 +63,9 @@ class Tracking(BaseModel, extra="forbid", frozen=True):
 
 
 class MlflowTracking:
-    """Records a Kedro run as one MLflow run, with the time of each stage, unless nothing was stale.
+    """Records a Kedro run as one MLflow run, with the duration of each stage, unless all outputs are up to date.
 
-    MLflow, whose import takes seconds, is imported when the first dataset is saved. kedro-mlflow imports it and builds
-    every dataset at start-up, and logs a pydantic model as one string.
+    MLflow, whose import takes seconds, is imported when the first dataset is saved.
     """
 
     def __init__(self) -> None:
@@ -80,7 +79,7 @@ class MlflowTracking:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Reset the state of the previous run, which is still open if it was interrupted in a notebook."""
+        """Reset the state; end the previous run if it was interrupted in a notebook."""
         self._end("KILLED")
         self._name = "+".join(run_params["pipeline_names"] or ["__default__"])
         self._pipeline = pipeline
@@ -92,20 +91,20 @@ class MlflowTracking:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Start the clock of a node."""
+        """Store the start time of a node."""
         self._started_at[node.name] = perf_counter()
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Add the duration of the node to that of its stage."""
-        if node.name in self._started_at:  # not for a node that was skipped
+        if node.name in self._started_at:  # skipped nodes have no start time
             self._durations[stage_of(node)] += perf_counter() - self._started_at.pop(node.name)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Track a dataset if its catalog entry says so."""
+        """Track a dataset if its catalog entry has tracking metadata."""
         is_empty = isinstance(data, dict) and not data
-        if is_empty or isinstance(self._catalog[dataset_name], MemoryDataset):  # nothing was stored
+        if is_empty or isinstance(self._catalog[dataset_name], MemoryDataset):  # nothing was saved
             return
         if not self._is_running:
             self._start()
@@ -117,7 +116,7 @@ class MlflowTracking:
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Track the outputs that were up to date as well, so that runs can be compared, and end the run."""
+        """Track also the outputs that were up to date, so that runs are comparable, and end the run."""
         if self._is_running:
             for name in sorted(self._pipeline.all_outputs() - self._saved):
                 tracking = self._tracking(name)
@@ -134,13 +133,17 @@ class MlflowTracking:
         import mlflow
 
         quiet_libraries()  # again, because importing MLflow resets its loggers
-        mlflow.set_tracking_uri(self._options.tracking_uri)
-        mlflow.set_experiment(self._options.experiment)
+        uri, experiment = self._options.tracking_uri, self._options.experiment
+        mlflow.set_tracking_uri(uri)
+        if uri.startswith(SQLITE) and mlflow.get_experiment_by_name(experiment) is None:
+            artifacts = Path(uri.removeprefix(SQLITE)).resolve().with_name("mlruns") / experiment
+            mlflow.create_experiment(experiment, artifacts.as_uri())  # the default is in the working directory
+        mlflow.set_experiment(experiment)
         mlflow.start_run(run_name=self._name)
         self._is_running = True
         used = {name: self._parameters[name] for name in parameter_groups(self._pipeline) & self._parameters.keys()}
         flat = pd.json_normalize(used).iloc[0].items()
-        # sources may be URLs with a password
+        # sources can be URLs with a password
         mlflow.log_params({str(name): strip_credentials(str(value)) for name, value in flat})
 
     def _end(self, status: str) -> None:
@@ -177,7 +180,7 @@ class MlflowTracking:
 
         example = self._catalog.load(tracking.input_example)
         names = {"name": name, "registered_model_name": name}
-        # MLflow prints each registered version, and Keras the progress of its prediction for the example
+        # MLflow prints each registered version, and Keras prints a progress bar
         with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
             if tracking.tracked_as == "keras_model":
                 inputs = _network_input(example)
@@ -194,7 +197,7 @@ class MlflowTracking:
                     **names,
                     input_example=example.head(EXAMPLE_ROWS),
                     serialization_format="cloudpickle",
-                    code_paths=[str(Path(__file__).parent)],  # for servers on which this package is not installed
+                    code_paths=[str(Path(__file__).parent)],  # for servers without this package
                     pip_requirements=_pinned(REQUIREMENTS),
                 )
         client = mlflow.MlflowClient()
@@ -203,12 +206,12 @@ class MlflowTracking:
 
 
 def _pinned(packages: Iterable[str]) -> list[str]:
-    """Return the installed versions as requirements; MLflow would load the model in a new process to find them."""
+    """Return the installed versions as requirements; to infer them, MLflow would load the model in a new process."""
     return [f"{package}=={version(package)}" for package in packages]
 
 
 def _log_history(name: str, table: pd.DataFrame, tracking: Tracking) -> None:
-    """Log every numeric column per step, as `<name>/<series>/<column>`, without missing values."""
+    """Log all numeric columns per step as `<name>/<series>/<column>`, without missing values."""
     import mlflow
 
     numbers = table.select_dtypes("number").drop(columns=tracking.step)
@@ -218,7 +221,7 @@ def _log_history(name: str, table: pd.DataFrame, tracking: Tracking) -> None:
 
 
 def _network_input(example: "pd.DataFrame | Partitions[FrameFolder]") -> "NDArray[np.float32]":
-    """Return the first rows of a table, or the first images of the first folder of frames."""
+    """Return the first rows of a table, or the first frames of the first video."""
     if isinstance(example, pd.DataFrame):
         return example.head(EXAMPLE_ROWS).to_numpy(np.float32)
     folder = next(iter(example.values()))()

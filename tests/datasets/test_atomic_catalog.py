@@ -34,7 +34,7 @@ def as_plain(content):
     return content.to_dict() if isinstance(content, pd.DataFrame) else content
 
 
-def test_saved_content_is_what_is_loaded_and_nothing_else_is_left(kind, tmp_path):
+def test_saved_content_is_loaded_and_no_temporary_file_remains(kind, tmp_path):
     dataset, first, second, _ = kind
     catalog = AtomicCatalog({"made": dataset})
 
@@ -45,7 +45,7 @@ def test_saved_content_is_what_is_loaded_and_nothing_else_is_left(kind, tmp_path
     assert len(names_in(tmp_path)) == 1
 
 
-def test_old_content_stays_when_saving_fails(kind, tmp_path):
+def test_previous_content_is_kept_if_a_save_fails(kind, tmp_path):
     dataset, first, _, unsavable = kind
     catalog = AtomicCatalog({"made": dataset})
     catalog.save("made", first)
@@ -57,7 +57,7 @@ def test_old_content_stays_when_saving_fails(kind, tmp_path):
     assert len(names_in(tmp_path)) == 1
 
 
-def test_nothing_is_there_when_the_first_save_fails(kind, tmp_path):
+def test_no_file_exists_after_a_failed_first_save(kind, tmp_path):
     dataset, _, _, unsavable = kind
     catalog = AtomicCatalog({"made": dataset})
 
@@ -68,7 +68,7 @@ def test_nothing_is_there_when_the_first_save_fails(kind, tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_old_content_is_in_place_until_the_new_one_is_complete(tmp_path):
+def test_previous_content_is_visible_until_the_new_content_is_complete(tmp_path):
     path = tmp_path / "metrics.json"
     dataset = JSONDataset(filepath=str(path))
     dataset.save({"run": 1})
@@ -91,7 +91,7 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
     assert [file.read_bytes() for file in catalog.load("frames").files] == [b"4"]
 
 
-def test_old_folder_stays_when_saving_fails(tmp_path):
+def test_a_previous_folder_is_kept_if_a_save_fails(tmp_path):
     catalog = AtomicCatalog({"frames": FrameFolderDataset(filepath=f"{tmp_path}/frames")})
     catalog.save("frames", EncodedFrames((b"1", b"2")))
 
@@ -121,7 +121,7 @@ def test_files_of_a_killed_save_are_removed(tmp_path):
     ],
     ids=["cached", "optional"],
 )
-def test_wrapped_dataset_is_protected_too(tmp_path, wrap):
+def test_a_save_to_a_wrapped_dataset_is_atomic(tmp_path, wrap):
     catalog = AtomicCatalog({"made": wrap(f"{tmp_path}/made.json")})
     catalog.save("made", {"run": 1})
 
@@ -165,7 +165,7 @@ def test_an_error_while_saving_names_the_dataset(tmp_path):
         catalog.save("metrics", {"accuracy": object()})
 
 
-def test_all_versions_of_a_versioned_dataset_stay(tmp_path):
+def test_all_versions_of_a_versioned_dataset_are_kept(tmp_path):
     for run in ("2026-01-01", "2026-01-02"):
         versioned = JSONDataset(filepath=f"{tmp_path}/metrics.json", version=Version(None, run))
         AtomicCatalog({"metrics": versioned}).save("metrics", {"run": run})

@@ -2,7 +2,7 @@ from video_recommender.datasets import FrameFolderDataset
 from video_recommender.media.frames import EncodedFrames
 
 
-def test_frames_are_numbered_from_one_in_order_of_time(tmp_path):
+def test_frames_are_numbered_from_one_in_temporal_order(tmp_path):
     dataset = FrameFolderDataset(filepath=f"{tmp_path}/frames")
 
     dataset.save(EncodedFrames(tuple(str(number).encode() for number in range(1, 13))))
@@ -11,7 +11,7 @@ def test_frames_are_numbered_from_one_in_order_of_time(tmp_path):
     assert [int(file.read_bytes()) for file in dataset.load().files] == list(range(1, 13))
 
 
-def test_fewer_frames_leave_no_stale_ones(tmp_path):
+def test_fewer_frames_replace_all_previous_frames(tmp_path):
     dataset = FrameFolderDataset(filepath=f"{tmp_path}/frames")
 
     dataset.save(EncodedFrames((b"1", b"2", b"3")))
@@ -21,7 +21,7 @@ def test_fewer_frames_leave_no_stale_ones(tmp_path):
 
 
 def test_folder_exists_once_it_is_saved(tmp_path):
-    dataset = FrameFolderDataset(filepath=f"{tmp_path}/deep/down/frames")
+    dataset = FrameFolderDataset(filepath=f"{tmp_path}/new/folder/frames")
     before = dataset.exists()
 
     dataset.save(EncodedFrames((b"1",)))

@@ -27,7 +27,7 @@ def test_a_saved_model_is_loaded_unchanged(tmp_path, model) -> None:
     assert np.array_equal(dataset.load()(observed), model(observed))
 
 
-def test_equal_models_give_equal_bytes_at_any_time(tmp_path, model) -> None:
+def test_equal_models_have_equal_bytes_at_any_time(tmp_path, model) -> None:
     first, second = tmp_path / "first.keras", tmp_path / "second.keras"
 
     KerasModelDataset(filepath=str(first)).save(model)

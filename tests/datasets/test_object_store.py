@@ -1,4 +1,4 @@
-"""What lies in an object store is handled as what lies on a disk."""
+"""Datasets in an object store behave like datasets on a local disk."""
 
 import json
 
@@ -35,7 +35,7 @@ def store(shared_store):
     return shared_store
 
 
-def test_frames_are_kept_in_order_and_fewer_leave_no_stale_ones(store):
+def test_frames_are_in_order_and_fewer_frames_replace_all_previous_frames(store):
     frames = FrameFolderDataset(filepath=f"{ROOT}/frames/pets/cat")
 
     grey = (np.full((8, 8, 3), 20 * number, np.uint8) for number in range(12))
@@ -48,7 +48,7 @@ def test_frames_are_kept_in_order_and_fewer_leave_no_stale_ones(store):
     assert str(frames.load().files[1]) == f"{ROOT}/frames/pets/cat/2.jpg"
 
 
-def test_frames_that_are_not_there_are_none(store):
+def test_a_missing_folder_of_frames_is_reported(store):
     missing = FrameFolderDataset(filepath=f"{ROOT}/frames/pets/none")
 
     assert not missing.exists()
@@ -68,7 +68,7 @@ def test_video_in_a_store_is_a_local_file_only_while_it_is_used(store):
     assert not copy.path.exists()
 
 
-def test_missing_video_is_named(store):
+def test_a_missing_video_is_reported_with_its_path(store):
     video = VideoFileDataset(filepath=f"{ROOT}/videos/none.mp4").load()
 
     with pytest.raises(VideoError, match=f"{ROOT}/videos/none.mp4 cannot be found") as raised, video.as_local_file():
@@ -89,23 +89,23 @@ def test_a_link_becomes_a_copy_from_a_disk_and_within_the_store(store, tmp_path)
     assert store.cat_file(f"{BUCKET}/videos/cat.mp4") == b"new"
 
 
-def test_folder_of_videos_is_listed_by_category_and_a_replaced_one_is_noticed(store):
+def test_a_folder_of_videos_is_listed_by_category_and_a_replaced_video_is_detected(store):
     for name in ("pets/a cat.mp4", "pets/notes.txt", "cars/race/1.MKV", "alone.mp4", ".hidden/x.mp4"):
-        store.pipe_file(f"{BUCKET}/films/{name}", b"film")
-    before = {video.video_id: video for video in list_folder(f"{ROOT}/films")}
-    store.pipe_file(f"{BUCKET}/films/pets/a cat.mp4", b"other film")
+        store.pipe_file(f"{BUCKET}/own/{name}", b"video")
+    before = {video.video_id: video for video in list_folder(f"{ROOT}/own")}
+    store.pipe_file(f"{BUCKET}/own/pets/a cat.mp4", b"other video")
 
-    after = {video.video_id: video for video in list_folder(f"{ROOT}/films")}
+    after = {video.video_id: video for video in list_folder(f"{ROOT}/own")}
 
     assert list(before) == ["cars/1", "pets/a-cat", "unlabelled/alone"]
-    assert before["cars/1"].source == f"{ROOT}/films/cars/race/1.MKV"
+    assert before["cars/1"].source == f"{ROOT}/own/cars/race/1.MKV"
     assert before["cars/1"].group == "cars/race"
     changed = {name for name in after if after[name].digest != before[name].digest}
     assert changed == {"pets/a-cat"}
 
 
 @pytest.mark.parametrize("name", ["nothing", "kept"])
-def test_folder_that_is_no_source_is_refused(store, name):
+def test_a_folder_without_videos_is_rejected(store, name):
     store.pipe_file(f"{BUCKET}/kept/{STATE_FOLDER}/1.jsonl", b"{}")
 
     with pytest.raises(ValueError, match=rf"{ROOT}/{name}.*: name a folder of videos"):
@@ -113,7 +113,7 @@ def test_folder_that_is_no_source_is_refused(store, name):
 
 
 @pytest.mark.parametrize("kind", [PickleDataset, JSONDataset])
-def test_old_content_stays_when_saving_fails(store, kind):
+def test_previous_content_is_kept_if_a_save_fails(store, kind):
     catalog = AtomicCatalog({"made": kind(filepath=f"{ROOT}/made")})
     catalog.save("made", {"run": 1})
 
@@ -135,7 +135,7 @@ def test_old_content_stays_when_saving_fails(store, kind):
     ids=["plain", "optional"],
 )
 def test_content_at_the_location_of_a_dataset_has_a_digest(store, entry):
-    credentials = {"store": {"key": "anybody", "secret": "not secret"}}
+    credentials = {"store": {"key": "user", "secret": "not secret"}}
     catalog = AtomicCatalog.from_config({"made": entry}, credentials)
     nothing = dataset_digest(catalog["made"])
 

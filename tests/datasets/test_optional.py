@@ -20,7 +20,7 @@ def test_saved_content_is_loaded(dataset):
     assert dataset.load() == {"seconds": 15}
 
 
-def test_its_description_shows_the_file_and_no_credentials(tmp_path):
+def test_the_description_contains_the_file_and_no_credentials(tmp_path):
     entry = {"type": "json.JSONDataset", "filepath": f"{tmp_path}/ads.json", "credentials": {"key": "secret"}}
 
     shown = repr(OptionalDataset(dataset=entry))

@@ -19,22 +19,22 @@ def own_video(tmp_path):
 
 
 @pytest.fixture
-def place(tmp_path):
+def link(tmp_path):
     return tmp_path / "videos" / "pets" / "cat.mp4"
 
 
-def test_linked_video_is_loaded_where_it_lies(own_video, place):
-    dataset = VideoFileDataset(filepath=str(place))
+def test_a_linked_video_is_loaded_from_its_original_path(own_video, link):
+    dataset = VideoFileDataset(filepath=str(link))
 
     dataset.save(VideoLink(own_video))
 
-    assert place.is_symlink()
+    assert link.is_symlink()
     assert dataset.exists()
     assert dataset.load().path == own_video.resolve()
 
 
-def test_copied_video_outlives_the_original(own_video, place):
-    dataset = VideoFileDataset(filepath=str(place))
+def test_a_copied_video_remains_if_the_original_is_deleted(own_video, link):
+    dataset = VideoFileDataset(filepath=str(link))
 
     dataset.save(VideoLink(own_video, copy=True))
     own_video.unlink()
@@ -43,10 +43,10 @@ def test_copied_video_outlives_the_original(own_video, place):
 
 
 @pytest.mark.parametrize("replacement", ["bytes", "link", "copy"])
-def test_replacing_a_link_never_alters_the_linked_video(own_video, place, tmp_path, replacement):
+def test_replacing_a_link_never_changes_the_linked_video(own_video, link, tmp_path, replacement):
     other = tmp_path / "other.mp4"
     other.write_bytes(b"another")
-    dataset = VideoFileDataset(filepath=str(place))
+    dataset = VideoFileDataset(filepath=str(link))
     dataset.save(VideoLink(own_video))
 
     dataset.save(
@@ -57,8 +57,8 @@ def test_replacing_a_link_never_alters_the_linked_video(own_video, place, tmp_pa
     assert dataset.load().path.read_bytes() == b"another"
 
 
-def test_same_link_can_be_saved_again(own_video, place):
-    dataset = VideoFileDataset(filepath=str(place))
+def test_same_link_can_be_saved_again(own_video, link):
+    dataset = VideoFileDataset(filepath=str(link))
 
     dataset.save(VideoLink(own_video))
     dataset.save(VideoLink(own_video))
@@ -76,8 +76,8 @@ def test_video_is_never_replaced_by_a_link_to_itself(own_video, copy):
     assert own_video.read_bytes() == b"irreplaceable"
 
 
-def test_link_to_a_video_that_is_gone_is_refused_by_name(tmp_path, place):
+def test_a_link_to_a_missing_video_is_rejected(tmp_path, link):
     with pytest.raises(DatasetError, match=r"gone\.mp4 is missing"):
-        VideoFileDataset(filepath=str(place)).save(VideoLink(tmp_path / "gone.mp4"))
+        VideoFileDataset(filepath=str(link)).save(VideoLink(tmp_path / "gone.mp4"))
 
-    assert not os.path.lexists(place)
+    assert not os.path.lexists(link)

@@ -17,7 +17,7 @@ def test_cookies_and_proxy_come_from_the_credentials(tmp_path):
     assert not access.partial_folder.exists()
 
 
-def test_without_credentials_the_web_is_reached_directly(tmp_path):
+def test_credentials_are_optional(tmp_path):
     access = WebAccessDataset(path=str(tmp_path), credentials={}).load()
 
     assert (access.cookies, access.proxy) == ("", "")
@@ -26,7 +26,7 @@ def test_without_credentials_the_web_is_reached_directly(tmp_path):
 def test_an_unreadable_cookie_file_is_an_error_that_does_not_reveal_its_content(tmp_path):
     (tmp_path / "cookies.txt").write_bytes(b"s3cret\xff")
 
-    with pytest.raises(DatasetError, match=r"cookie file that credentials\.yml names cannot be read") as raised:
+    with pytest.raises(DatasetError, match=r"cookie file in credentials\.yml cannot be read") as raised:
         WebAccessDataset(path=str(tmp_path), credentials={"cookies": f"{tmp_path}/cookies.txt"}).load()
 
     assert "s3cret" not in str(raised.value)
@@ -42,7 +42,7 @@ def test_an_unreadable_cookie_file_is_an_error_that_does_not_reveal_its_content(
         "SESSION=s3cret-cookie",
     ],
 )
-def test_cookies_in_another_format_are_refused_without_a_word_of_them(tmp_path, cookies, capfd):
+def test_cookies_in_another_format_are_rejected_without_revealing_them(tmp_path, cookies, capfd):
     (tmp_path / "cookies.txt").write_text(cookies)
 
     with pytest.raises(DatasetError, match=r"is not in Netscape format .* export it again") as raised:
@@ -52,19 +52,19 @@ def test_cookies_in_another_format_are_refused_without_a_word_of_them(tmp_path, 
     assert "s3cret" not in "".join(capfd.readouterr())
 
 
-def test_a_misspelt_credential_is_named_and_its_value_not_revealed(tmp_path):
+def test_a_misspelt_credential_is_reported_without_its_value(tmp_path):
     with pytest.raises(DatasetError, match="Unknown web credentials proxi: use cookies and proxy") as raised:
         WebAccessDataset(path=str(tmp_path), credentials={"proxi": "http://me:s3cret@proxy.example"})
 
     assert "s3cret" not in str(raised.value)
 
 
-def test_it_describes_itself_without_secrets(tmp_path):
+def test_the_description_contains_no_secrets(tmp_path):
     dataset = WebAccessDataset(path=str(tmp_path), credentials={"proxy": "http://me:s3cret@proxy.example"})
 
     assert "s3cret" not in repr(dataset)
 
 
-def test_it_cannot_be_saved(tmp_path):
-    with pytest.raises(DatasetError, match="cannot be saved: edit credentials"):
+def test_the_dataset_is_read_only(tmp_path):
+    with pytest.raises(DatasetError, match="read-only: edit credentials"):
         WebAccessDataset(path=str(tmp_path)).save("proxy")

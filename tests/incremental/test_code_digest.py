@@ -1,4 +1,4 @@
-"""What belongs to the code of a function."""
+"""Which edits change the digest of a function."""
 
 import importlib
 import os
@@ -24,7 +24,7 @@ FILES = {
 
 @pytest.fixture
 def sample(tmp_path, monkeypatch):
-    """A package whose module `nodes` is written by the test; returns a function that digests its function `node`."""
+    """Return a function that writes the module `nodes` of a package and computes the digest of its function `node`."""
     package = tmp_path / "sample"
     for name, source in FILES.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def sample(tmp_path, monkeypatch):
 INNER = {"helpers": ("return 1", "return 2")}
 SIDES = {"shapes": ("SIDES = 4", "SIDES = 5")}
 
-COUNTS = {
+CHANGES_DIGEST = {
     "imported function": ("from sample.helpers import outer\ndef node(): return outer()", INNER),
     "imported module": ("from sample import helpers\ndef node(): return helpers.outer()", INNER),
     "dotted module": ("import sample.helpers\ndef node(): return sample.helpers.outer()", INNER),
@@ -98,7 +98,7 @@ COUNTS = {
     "method": ("class Adder:\n    def add(self): return 1\nnode = Adder().add", {"nodes": ("return 1", "return 2")}),
 }
 
-DOES_NOT_COUNT = {
+KEEPS_DIGEST = {
     "other function": (
         "from sample.helpers import inner\ndef node(): return inner()",
         {"helpers": ("return inner()", "return 2")},
@@ -108,7 +108,7 @@ DOES_NOT_COUNT = {
         {"helpers": ("return inner()", "return 2")},
     ),
     "other constant": ("from .constants import LIMIT\ndef node(): return LIMIT", {"constants": ("dog=2", "dog=3")}),
-    "name in a text": ("def helper(): return 1\ndef node(): return 'helper'", {"nodes": ("return 1", "return 2")}),
+    "name in a string": ("def helper(): return 1\ndef node(): return 'helper'", {"nodes": ("return 1", "return 2")}),
     "docstring": ("def node():\n    '''Old.'''", {"nodes": ("Old", "New")}),
     "docstring of a field": (
         "class Shape:\n    side = 1\n    '''Old.'''\ndef node(): return Shape",
@@ -117,20 +117,20 @@ DOES_NOT_COUNT = {
 }
 
 
-@pytest.mark.parametrize(("source", "edit"), COUNTS.values(), ids=COUNTS)
-def test_everything_that_a_function_reaches_counts(sample, source, edit):
+@pytest.mark.parametrize(("source", "edit"), CHANGES_DIGEST.values(), ids=CHANGES_DIGEST)
+def test_an_edit_of_referenced_code_changes_the_digest(sample, source, edit):
     before = sample(source)
     again = sample()
 
     assert before == again != sample(**edit)
 
 
-@pytest.mark.parametrize(("source", "edit"), DOES_NOT_COUNT.values(), ids=DOES_NOT_COUNT)
-def test_nothing_else_counts(sample, source, edit):
+@pytest.mark.parametrize(("source", "edit"), KEEPS_DIGEST.values(), ids=KEEPS_DIGEST)
+def test_an_edit_of_other_code_keeps_the_digest(sample, source, edit):
     assert sample(source) == sample(**edit)
 
 
-def test_an_edit_counts_only_once_the_module_is_reloaded(sample, tmp_path):
+def test_an_edit_of_a_loaded_module_changes_the_digest_after_a_reload(sample, tmp_path):
     before = sample("def node(): return 1")
     module = sys.modules["sample.nodes"]
 
@@ -142,7 +142,7 @@ def test_an_edit_counts_only_once_the_module_is_reloaded(sample, tmp_path):
     assert code_digest(module.node) != before
 
 
-def test_an_edit_of_a_module_that_is_not_loaded_counts_at_once(sample, tmp_path):
+def test_an_edit_of_a_module_that_is_not_loaded_changes_the_digest(sample, tmp_path):
     before = sample("def node():\n    from sample.helpers import inner\n    return inner()")
 
     (tmp_path / "sample" / "helpers.py").write_text("def inner():\n    return 1000\n")
@@ -163,13 +163,13 @@ print(code_digest(node))
 
 
 def test_function_of_a_notebook_has_the_same_digest_in_every_process():
-    answers = {
+    outputs = {
         subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout
         for source in (IN_MAIN, IN_MAIN.replace("A node", "The node"))
     }
 
-    assert len(answers) == 1
-    assert len(set(answers.pop().split())) == 2
+    assert len(outputs) == 1
+    assert len(set(outputs.pop().split())) == 2
 
 
 @pytest.mark.parametrize("function", [len, os.getcwd, str.upper, partial(int, base=2), int])
@@ -177,7 +177,7 @@ def test_builtin_function_has_a_digest(function):
     assert len(code_digest(function)) == 32
 
 
-def test_functions_that_refer_to_each_other_have_a_digest():
+def test_mutually_recursive_functions_have_a_digest():
     def even(number):
         return number == 0 or odd(number - 1)
 
@@ -187,7 +187,7 @@ def test_functions_that_refer_to_each_other_have_a_digest():
     assert code_digest(even) != code_digest(odd)
 
 
-def test_what_a_partial_binds_counts_also_beside_an_explicit_version():
+def test_bound_arguments_of_a_partial_change_its_digest_even_with_an_explicit_version():
     @depends_on(version="1")
     def multiply(number, factor):
         return number * factor

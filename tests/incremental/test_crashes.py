@@ -1,4 +1,4 @@
-"""Runs that are killed, and runs at the same time: the results are those of one undisturbed run."""
+"""Killed and concurrent runs have the results of one uninterrupted run."""
 
 import os
 import random
@@ -45,7 +45,7 @@ for line in sys.stdin:
 
 
 class Server:
-    """Starts runs in processes of their own, which need not import anything first."""
+    """Starts runs in forked processes, which do not repeat the imports."""
 
     def __init__(self, project: Project) -> None:
         attributes = {name: value for name, value in vars(project).items() if name != "nodes"}
@@ -61,12 +61,12 @@ class Server:
         )
 
     def start(self, backend: str, jobs: int = 2, runs: int = 1) -> list[int]:
-        """Start runs; returns their processes."""
+        """Start runs and return their process IDs."""
         self.process.stdin.write(f"{runs} {backend} {jobs}\n")
         self.process.stdin.flush()
-        return self.answer()
+        return self.read_numbers()
 
-    def answer(self) -> list[int]:
+    def read_numbers(self) -> list[int]:
         return [int(word) for word in self.process.stdout.readline().split()]
 
     def stop(self) -> None:
@@ -95,12 +95,12 @@ def doubled(project):
     return {key: load() for key, load in project.partitioned("doubled").load().items()}
 
 
-def test_twenty_killed_runs_lose_no_partition_that_was_finished_more_than_two_seconds_before(project, server):
+def test_killed_runs_lose_no_partition_that_finished_more_than_two_seconds_earlier(project, server):
     project.save(a=None, b=None, c=None, **numbers(NUMBERS))
-    chance = random.Random(4)
-    plans = [("threading", chance.uniform(0.05, 0.7)) for _ in range(17)]
-    plans += [("threading", chance.uniform(2.4, 3)) for _ in range(2)] + [("loky", chance.uniform(2.5, 3.5))]
-    chance.shuffle(plans)
+    rng = random.Random(4)
+    plans = [("threading", rng.uniform(0.05, 0.7)) for _ in range(17)]
+    plans += [("threading", rng.uniform(2.4, 3)) for _ in range(2)] + [("loky", rng.uniform(2.5, 3.5))]
+    rng.shuffle(plans)
 
     kills, codes = [], []
     for backend, seconds in plans:
@@ -108,11 +108,11 @@ def test_twenty_killed_runs_lose_no_partition_that_was_finished_more_than_two_se
         time.sleep(seconds)
         kills.append(time.time())
         os.killpg(run, signal.SIGKILL)
-        codes += server.answer()
+        codes += server.read_numbers()
     server.start("threading", jobs=16)
 
     assert codes == [-signal.SIGKILL] * 20
-    assert server.answer() == [0]
+    assert server.read_numbers() == [0]
     assert doubled(project) == expected(numbers(NUMBERS))
     assert len(project.partitioned("lengths").load()) == NUMBERS
     assert not [name for name in project.results() if Path(name).name.startswith(".")]
@@ -127,11 +127,11 @@ def test_twenty_killed_runs_lose_no_partition_that_was_finished_more_than_two_se
     assert max(len(list((project.folder / name / ".state").iterdir())) for name in ("doubled", "texts")) <= 100
 
 
-def test_killed_run_leaves_the_old_values_of_partitions_that_it_has_not_begun(project, server):
+def test_a_killed_run_keeps_the_values_of_partitions_that_it_has_not_started(project, server):
     values = numbers(500)
     project.save(a=None, b=None, c=None, **values)
     server.start("threading", jobs=16)
-    first = server.answer()
+    first = server.read_numbers()
     project.edit("nodes.py", "+ OFFSET", "+ OFFSET + 1")
 
     changed = Server(project)
@@ -139,7 +139,7 @@ def test_killed_run_leaves_the_old_values_of_partitions_that_it_has_not_begun(pr
     while len(project.entries()) < 1010:
         time.sleep(0.05)
     os.killpg(run, signal.SIGKILL)
-    codes = changed.answer()
+    codes = changed.read_numbers()
     changed.stop()
     states = project.partitioned("doubled").load().states
 
@@ -148,19 +148,19 @@ def test_killed_run_leaves_the_old_values_of_partitions_that_it_has_not_begun(pr
     assert sum(not state.is_ok for state in states.values()) <= 150
 
 
-def test_two_runs_at_the_same_time_have_the_results_of_one(project, server):
+def test_concurrent_runs_have_the_results_of_one_run(project, server):
     values = numbers(100)
     project.save(a=None, b=None, c=None, **values)
 
     server.start("threading", runs=2)
-    codes = server.answer()
+    codes = server.read_numbers()
     server.start("threading")
 
     assert codes == [0, 0]
     assert doubled(project) == expected(values)
     assert set(project.states("texts").values()) == set(project.states("lengths").values()) == {"ok"}
-    assert server.answer() == [0]
+    assert server.read_numbers() == [0]
     before = len(project.entries())
     server.start("threading")
-    assert server.answer() == [0]
+    assert server.read_numbers() == [0]
     assert len(project.entries()) == before

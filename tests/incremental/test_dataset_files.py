@@ -78,7 +78,7 @@ def test_file_system_has_the_credentials_and_options_of_the_dataset():
 
 
 @pytest.mark.parametrize("kind", [ParquetDataset, ParquetTableDataset])
-def test_file_system_is_that_of_the_dataset_also_if_its_class_inherits_the_constructor(kind):
+def test_a_subclass_that_inherits_its_constructor_has_the_file_system_with_credentials(kind):
     secrets = {"key": "name", "secret": "hidden"}
 
     filesystem, _ = dataset_location(kind(filepath="s3://corpus/videos.parquet", credentials=secrets))

@@ -1,4 +1,4 @@
-"""How partitions are mapped over workers: processes, threads, a cluster, or none."""
+"""Mapping partitions over workers: processes, threads, a Dask cluster, or the main process."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ class UnreadableError(Exception):
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    """Pickle this module by value, and let a cluster give up a task after its second death instead of its fourth."""
+    """Pickle this module by value, and limit Dask to one retry of a task whose worker died, instead of three."""
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
         yield
@@ -59,12 +59,12 @@ def outcomes_of(function, tasks, options):
 
 
 @everywhere
-def test_one_bad_partition_never_stops_the_others(options):
+def test_a_failed_partition_does_not_stop_the_others(options):
     def work(number):
         if number == 1:
-            raise UnreadableError("this is no video")
+            raise UnreadableError("not a video")
         if number == 2:
-            raise ZeroDivisionError("a mistake of ours")
+            raise ZeroDivisionError("a bug")
         return number * 10
 
     outcomes = outcomes_of(work, {"pets/cat": 0, "pets/dog": 1, "pets/emu": 2, "pets/fox": 3}, options)
@@ -73,15 +73,15 @@ def test_one_bad_partition_never_stops_the_others(options):
     expected, bug = outcomes["pets/dog"], outcomes["pets/emu"]
     assert (expected.problem.status, expected.problem.error, expected.traceback) == (
         "unreadable",
-        "this is no video",
+        "not a video",
         "",
     )
-    assert (bug.problem.status, bug.problem.error) == ("failed", "ZeroDivisionError: a mistake of ours")
-    assert 'raise ZeroDivisionError("a mistake of ours")' in bug.traceback
+    assert (bug.problem.status, bug.problem.error) == ("failed", "ZeroDivisionError: a bug")
+    assert 'raise ZeroDivisionError("a bug")' in bug.traceback
 
 
 @everywhere
-def test_a_full_disk_stops_everything(options):
+def test_a_full_disk_stops_the_map(options):
     def work(number):
         if number == 2:
             try:
@@ -97,7 +97,7 @@ def test_a_full_disk_stops_everything(options):
 
 
 @on_processes
-def test_partition_that_kills_its_worker_is_marked_and_all_others_are_done(options):
+def test_a_partition_that_kills_its_worker_is_marked_as_crashed_and_all_others_are_processed(options):
     def work(number):
         if number == 7:
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -110,7 +110,7 @@ def test_partition_that_kills_its_worker_is_marked_and_all_others_are_done(optio
 
 
 @on_processes
-def test_partition_whose_worker_died_by_chance_is_done_after_all(tmp_path, options):
+def test_a_partition_whose_worker_died_once_is_retried(tmp_path, options):
     def work(number):
         if number == 2 and not (tmp_path / "died").exists():
             (tmp_path / "died").touch()
@@ -122,7 +122,7 @@ def test_partition_whose_worker_died_by_chance_is_done_after_all(tmp_path, optio
     assert [outcomes[f"pets/{number}"].result for number in range(6)] == list(range(6))
 
 
-def test_what_was_done_when_a_worker_died_is_not_done_again(tmp_path):
+def test_partitions_that_finished_before_a_worker_died_are_not_processed_again(tmp_path):
     def work(number):
         if number == 5:
             while len(list(tmp_path.iterdir())) < 4:
@@ -133,7 +133,7 @@ def test_what_was_done_when_a_worker_died_is_not_done_again(tmp_path):
         return number
 
     tasks = start(work, {str(number): number for number in [5, 0, 1, 2, 3]}, WorkerOptions(jobs=2))
-    first = next(tasks)  # a slow reader: what finishes in the meantime waits
+    first = next(tasks)  # a slow consumer: other results wait
     while len(list(tmp_path.iterdir())) < 4:
         time.sleep(0.01)
     time.sleep(0.6)
@@ -151,7 +151,7 @@ def test_what_was_done_when_a_worker_died_is_not_done_again(tmp_path):
 
 
 @on_processes
-def test_workers_do_not_run_ahead_of_whoever_takes_the_results(tmp_path, options):
+def test_workers_do_not_run_ahead_of_a_slow_consumer(tmp_path, options):
     def work(number):
         (tmp_path / str(number)).touch()
         return bytes(300_000)
@@ -168,7 +168,7 @@ def test_workers_do_not_run_ahead_of_whoever_takes_the_results(tmp_path, options
     assert len(taken) == 60
 
 
-def test_tasks_are_taken_shortly_before_a_worker_is_free():
+def test_tasks_are_consumed_shortly_before_a_worker_is_free():
     taken = []
 
     def tasks():
@@ -185,7 +185,7 @@ def test_tasks_are_taken_shortly_before_a_worker_is_free():
 
 @everywhere
 @pytest.mark.filterwarnings("ignore:.*tasks which were still being processed")
-def test_results_come_while_others_are_still_at_work(tmp_path, options):
+def test_results_are_yielded_while_other_tasks_are_running(tmp_path, options):
     def work(number):
         (tmp_path / str(number)).touch()
         time.sleep(0.02)
@@ -198,15 +198,15 @@ def test_results_come_while_others_are_still_at_work(tmp_path, options):
     assert begun < 40
 
 
-def test_caller_is_woken_while_there_is_no_result(monkeypatch):
-    monkeypatch.setattr(executors, "TICK_S", 0.01)
+def test_none_is_yielded_while_there_is_no_result(monkeypatch):
+    monkeypatch.setattr(executors, "POLL_INTERVAL_S", 0.01)
     released = queue.SimpleQueue()
 
     outcomes = start(lambda _number: released.get(), {"pets/cat": 1}, THREADS)
-    woken = next(outcomes)
+    first = next(outcomes)
     released.put("done")
 
-    assert woken is None
+    assert first is None
     assert next(outcome for outcome in outcomes if outcome).result == "done"
 
 
@@ -222,7 +222,7 @@ class Model:
 
 
 @on_processes
-def test_a_model_is_sent_to_each_worker_once_not_with_each_partition(tmp_path, options):
+def test_a_model_is_sent_once_to_each_worker(tmp_path, options):
     model = Model(tmp_path)
 
     outcomes = outcomes_of(lambda number: (number, model)[0], {str(number): number for number in range(40)}, options)
@@ -244,15 +244,15 @@ def test_local_cluster_replaces_workers_that_dask_does_not_restart(monkeypatch):
     assert outcomes["pets/cat"].result == 2
 
 
-def test_scheduler_that_does_not_answer_is_named(monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_reported_with_its_address(monkeypatch):
     monkeypatch.setattr("video_recommender.incremental.dask_executor.CONNECT_TIMEOUT_S", 0.2)
     nowhere = WorkerOptions(backend="dask", scheduler="tcp://127.0.0.1:1")
 
-    with pytest.raises(ConnectionError, match=r"No Dask scheduler answers at tcp://127.0.0.1:1: start one"):
+    with pytest.raises(ConnectionError, match=r"The Dask scheduler at tcp://127.0.0.1:1 does not answer: run"):
         outcomes_of(len, {"pets/cat": "cat"}, nowhere)
 
 
-def test_missing_dask_is_reported_with_the_way_out(monkeypatch):
+def test_missing_dask_is_reported_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "video_recommender.incremental.dask_executor", None)
     monkeypatch.delattr("video_recommender.incremental.dask_executor", raising=False)
 
@@ -260,8 +260,8 @@ def test_missing_dask_is_reported_with_the_way_out(monkeypatch):
         outcomes_of(len, {"pets/cat": "cat"}, CLUSTER)
 
 
-def test_scheduler_without_a_cluster_is_refused():
-    with pytest.raises(ValidationError, match=r"choose workers\.backend=dask"):
+def test_a_scheduler_without_the_dask_backend_is_rejected():
+    with pytest.raises(ValidationError, match=r"set workers\.backend=dask"):
         WorkerOptions(scheduler="tcp://10.0.0.1:8786")
 
 
@@ -271,13 +271,13 @@ def test_no_partitions_need_no_workers(monkeypatch):
     assert outcomes_of(len, {}, PROCESSES) == {}
 
 
-@pytest.mark.parametrize("wrong", [{"backend": "ray"}, {"job": 2}, {"jobs": 0}])
-def test_mistyped_worker_option_is_refused(wrong):
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
-        WorkerOptions(**wrong)
+@pytest.mark.parametrize("options", [{"backend": "ray"}, {"job": 2}, {"jobs": 0}])
+def test_an_invalid_worker_option_is_rejected(options):
+    with pytest.raises(ValidationError, match=next(iter(options))):
+        WorkerOptions(**options)
 
 
-def test_number_of_workers_follows_the_cores(monkeypatch):
+def test_the_number_of_workers_depends_on_the_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
 
     assert [WorkerOptions(jobs=jobs).workers for jobs in (3, -1, -2, -20)] == [3, 8, 7, 1]
@@ -288,7 +288,7 @@ import os, signal, sys, time
 from pathlib import Path
 from video_recommender.incremental.executors import WorkerOptions, map_partitions
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores SIGINT for background processes
 folder = Path(sys.argv[1])
 
 def work(key, number):
@@ -347,7 +347,7 @@ def test_idle_workers_end_and_free_their_memory(monkeypatch):
     assert outcomes_of(process_id, {"pets/cat": 1}, PROCESSES)["pets/cat"].result != first
 
 
-def test_an_error_that_names_a_file_that_is_not_unicode_can_be_stored():
+def test_an_error_with_a_file_name_that_is_not_unicode_can_be_stored():
     def refuse(_task):
         raise UnreadableError("bad\udcff.mp4 is empty")
 

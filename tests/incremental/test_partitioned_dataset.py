@@ -1,4 +1,4 @@
-"""What the partitioned dataset stores, and what it never touches."""
+"""What the partitioned dataset stores, and which files it never changes."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ CONFIDENT = DataFrameSchema({"confidence": Column("float32", Check.le(1))})
 
 
 class FolderDataset(AbstractDataset):
-    """A folder with a numbered file per item."""
+    """A folder with one numbered file per item."""
 
     def __init__(self, *, filepath, credentials=None):
         self.path = Path(filepath)
@@ -40,7 +40,7 @@ class FolderDataset(AbstractDataset):
 
 
 class LinkDataset(FolderDataset):
-    """A link to a file of the user, or a file."""
+    """A link to a user's file, or a file."""
 
     def load(self):
         return self.path.read_bytes()
@@ -63,12 +63,12 @@ def links_in(folder):
     return StatefulPartitionedDataset(path=str(folder), filename_suffix=".mp4", dataset={"type": LinkDataset})
 
 
-def made(value, fingerprint="1", **properties):
+def partition_of(value, fingerprint="1", **properties):
     return Partition(PartitionState(fingerprint, properties=properties), value)
 
 
 def failed(fingerprint="1"):
-    return Partition(PartitionState(fingerprint, status="unreadable", error="no video"))
+    return Partition(PartitionState(fingerprint, status="unreadable", error="not a video"))
 
 
 def files_in(folder):
@@ -83,11 +83,11 @@ def statuses(dataset):
     return {key: state.status for key, state in dataset.load().states.items()}
 
 
-def test_saving_adds_to_what_is_there_and_reads_back_state_and_value(tmp_path):
+def test_save_adds_partitions_and_load_returns_their_states_and_values(tmp_path):
     tables = tables_in(tmp_path)
 
-    tables.save({"pets/cat": made(TABLE, "f1", frames=2, title="Süße Katze")})
-    tables.save({"pets/v1.2 dog": made(TABLE.iloc[:1], "f2")})
+    tables.save({"pets/cat": partition_of(TABLE, "f1", frames=2, title="Süße Katze")})
+    tables.save({"pets/v1.2 dog": partition_of(TABLE.iloc[:1], "f2")})
 
     stored = tables_in(tmp_path).load()
     assert list(stored) == ["pets/cat", "pets/v1.2 dog"]
@@ -97,7 +97,7 @@ def test_saving_adds_to_what_is_there_and_reads_back_state_and_value(tmp_path):
     assert len(stored["pets/v1.2 dog"]()) == 1
 
 
-def test_nothing_saved_yet_is_no_partitions(tmp_path):
+def test_a_dataset_that_was_never_saved_has_no_partitions(tmp_path):
     tables = tables_in(tmp_path / "none")
 
     assert len(tables.load()) == 0
@@ -115,22 +115,22 @@ def test_empty_update_changes_nothing(tmp_path):
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
 
 
-def test_none_deletes_one_partition_and_no_other(tmp_path):
+def test_none_deletes_only_its_partition(tmp_path):
     tables = tables_in(tmp_path)
     tables.save({"pets/cat": TABLE, "pets/dog": TABLE})
 
-    tables.save({"pets/cat": None, "pets/never-there": None})
+    tables.save({"pets/cat": None, "pets/missing": None})
 
     assert files_in(tmp_path).keys() == {"pets/dog.parquet"}
     assert list(tables_in(tmp_path).load().states) == ["pets/dog"]
 
 
-@pytest.mark.parametrize("update", [None, failed("2"), made(b"new", "2")], ids=["delete", "fail", "replace"])
-def test_target_of_a_link_is_never_touched(tmp_path, update):
+@pytest.mark.parametrize("update", [None, failed("2"), partition_of(b"new", "2")], ids=["delete", "fail", "replace"])
+def test_the_target_of_a_link_is_never_changed(tmp_path, update):
     own = tmp_path / "own.webm"
     own.write_bytes(b"irreplaceable")
     videos = links_in(tmp_path / "videos")
-    videos.save({"pets/cat": made(own)})
+    videos.save({"pets/cat": partition_of(own)})
 
     videos.save({"pets/cat": update})
 
@@ -138,8 +138,8 @@ def test_target_of_a_link_is_never_touched(tmp_path, update):
     assert not (tmp_path / "videos" / "pets" / "cat.mp4").is_symlink()
 
 
-@pytest.mark.parametrize("update", [None, failed(), made(b"new")], ids=["delete", "fail", "replace"])
-def test_file_that_no_run_has_made_is_never_touched_also_not_by_the_next_run(tmp_path, update):
+@pytest.mark.parametrize("update", [None, failed(), partition_of(b"new")], ids=["delete", "fail", "replace"])
+def test_a_file_that_no_run_created_is_never_changed(tmp_path, update):
     own = tmp_path / "pets" / "cat.mp4"
     own.parent.mkdir()
     own.write_bytes(b"irreplaceable")
@@ -151,16 +151,16 @@ def test_file_that_no_run_has_made_is_never_touched_also_not_by_the_next_run(tmp
     assert statuses(links_in(tmp_path)) == ({} if update is None else {"pets/cat": CONFLICT})
 
 
-def test_conflict_says_what_to_do_and_ends_when_the_file_is_moved(tmp_path, caplog):
+def test_a_conflict_is_reported_and_is_resolved_when_the_file_is_moved(tmp_path, caplog):
     own = tmp_path / "pets" / "cat.mp4"
     own.parent.mkdir()
     own.write_bytes(b"irreplaceable")
     videos = links_in(tmp_path)
-    videos.save({"pets/cat": made(b"new")})
+    videos.save({"pets/cat": partition_of(b"new")})
     conflict = videos.load().states["pets/cat"]
 
     own.rename(tmp_path / "own.mp4")
-    videos.save({"pets/cat": made(b"new")})
+    videos.save({"pets/cat": partition_of(b"new")})
 
     assert conflict.retry
     assert "move it to another folder" in conflict.error
@@ -168,7 +168,7 @@ def test_conflict_says_what_to_do_and_ends_when_the_file_is_moved(tmp_path, capl
     assert videos.load()["pets/cat"]() == b"new"
 
 
-def test_smaller_folder_leaves_no_old_files(tmp_path):
+def test_a_smaller_folder_has_no_old_files(tmp_path):
     frames = folders_in(tmp_path)
 
     frames.save({"pets/cat": [b"1", b"2", b"3"]})
@@ -190,22 +190,27 @@ def test_failed_partition_has_a_state_and_loses_its_value(tmp_path):
     assert files_in(tmp_path) == {}
 
 
-def test_table_that_does_not_satisfy_the_schema_is_refused_by_name_and_the_old_one_stays(tmp_path, monkeypatch):
+def test_a_table_that_does_not_satisfy_the_schema_is_rejected_and_the_previous_one_is_kept(tmp_path, monkeypatch):
     schema = ModuleType("schemas_of_a_project")
     schema.Confident = type("Confident", (), {"validate": CONFIDENT.validate})
     monkeypatch.setitem(sys.modules, schema.__name__, schema)
     tables = tables_in(tmp_path, schema="schemas_of_a_project.Confident")
-    tables.save({"pets/cat": made(TABLE)})
+    tables.save({"pets/cat": partition_of(TABLE)})
     before = tables.load().states
 
     with pytest.raises(DatasetError, match=r"pets/cat does not satisfy .*confidence"):
-        tables.save({"pets/dog": made(TABLE), "pets/cat": made(TABLE.assign(confidence=TABLE["confidence"] + 1), "2")})
+        tables.save(
+            {
+                "pets/dog": partition_of(TABLE),
+                "pets/cat": partition_of(TABLE.assign(confidence=TABLE["confidence"] + 1), "2"),
+            }
+        )
 
     assert tables.load().states == before
     pd.testing.assert_frame_equal(tables.load()["pets/cat"](), TABLE)
 
 
-def test_value_that_cannot_be_saved_is_not_taken_for_complete_and_others_are(tmp_path):
+def test_a_value_that_cannot_be_saved_is_unfinished_and_others_are_complete(tmp_path):
     frames = folders_in(tmp_path)
     frames.save({"pets/cat": [b"1"]})
 
@@ -216,7 +221,7 @@ def test_value_that_cannot_be_saved_is_not_taken_for_complete_and_others_are(tmp
     assert not [name for name in files_in(tmp_path) if ".part-" in name or ".old-" in name]
 
 
-def test_partition_whose_file_is_gone_is_to_be_made_again(tmp_path):
+def test_a_partition_whose_file_was_deleted_is_retried(tmp_path):
     tables = tables_in(tmp_path)
     tables.save({"pets/cat": TABLE, "pets/dog": TABLE, "pets/emu": failed()})
 
@@ -227,7 +232,7 @@ def test_partition_whose_file_is_gone_is_to_be_made_again(tmp_path):
     assert not tables.load().states["pets/emu"].retry
 
 
-def test_what_a_killed_run_has_left_is_deleted_when_the_partition_is_replaced_or_deleted(tmp_path):
+def test_temporary_files_of_a_killed_run_are_deleted_when_the_partition_is_replaced_or_deleted(tmp_path):
     killed = folders_in(tmp_path)
     killed.save({"pets/dog": [b"1"]})
     killed.begin(["pets/cat", "pets/dog", "pets/emu"])
@@ -260,7 +265,7 @@ def test_two_runs_can_save_the_same_partition_at_the_same_time(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["../outside", "/etc/passwd", ".hidden", "pets/.state", "pets//cat", ""])
-def test_key_outside_of_the_folder_is_refused(tmp_path, key):
+def test_a_key_outside_the_folder_is_rejected(tmp_path, key):
     with pytest.raises(DatasetError, match="cannot be the key of a partition"):
         tables_in(tmp_path / "tables").save({key: TABLE})
 
@@ -271,14 +276,14 @@ def test_key_that_is_not_unicode_can_be_stored(tmp_path):
     assert {key: load() for key, load in folders_in(tmp_path).load().items()} == {"pets/\udcff": [b"1"]}
 
 
-def test_fingerprint_is_equal_only_if_everything_that_can_be_read_is(tmp_path):
+def test_fingerprints_are_equal_only_if_all_values_and_properties_are(tmp_path):
     tables, others = tables_in(tmp_path / "a"), tables_in(tmp_path / "b")
-    tables.save({"pets/cat": made(TABLE), "pets/dog": made(TABLE)})
-    others.save({"pets/dog": made(TABLE, "other input, same result")})
+    tables.save({"pets/cat": partition_of(TABLE), "pets/dog": partition_of(TABLE)})
+    others.save({"pets/dog": partition_of(TABLE, "other input, same result")})
     partly = others.fingerprint()
-    others.save({"pets/cat": made(TABLE)})
+    others.save({"pets/cat": partition_of(TABLE)})
     same = others.fingerprint()
-    others.save({"pets/cat": made(TABLE, frames=3)})
+    others.save({"pets/cat": partition_of(TABLE, frames=3)})
 
     assert same == tables.fingerprint()
     assert len({partly, same, others.fingerprint()}) == 3
@@ -286,7 +291,7 @@ def test_fingerprint_is_equal_only_if_everything_that_can_be_read_is(tmp_path):
 
 def test_preview_shows_the_first_states(tmp_path):
     tables = tables_in(tmp_path)
-    tables.save({f"pets/{number}": made(TABLE, frames=number) for number in range(3)})
+    tables.save({f"pets/{number}": partition_of(TABLE, frames=number) for number in range(3)})
 
     preview = tables.preview(nrows=2)
 
@@ -294,7 +299,7 @@ def test_preview_shows_the_first_states(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["C# and 100% more?", "[old] videos", "with space"])
-def test_folder_and_key_may_have_any_name(tmp_path, name):
+def test_folders_and_keys_can_have_any_name(tmp_path, name):
     tables = tables_in(tmp_path / name)
 
     tables.save({name: TABLE, "other": TABLE})
@@ -304,7 +309,7 @@ def test_folder_and_key_may_have_any_name(tmp_path, name):
     assert [folder.name for folder in tmp_path.iterdir()] == [name]
 
 
-def test_folder_may_be_relative(tmp_path, monkeypatch):
+def test_the_folder_can_be_relative(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tables = tables_in("data/tables")
 
@@ -321,8 +326,8 @@ def s3():
 
 
 @pytest.fixture(params=["disk", "memory", "s3"])
-def anywhere(request, tmp_path):
-    """The URL of an empty folder on a disk or in a store."""
+def root_url(request, tmp_path):
+    """The URL of an empty folder on a disk or in an object store."""
     if request.param == "disk":
         return str(tmp_path)
     if request.param == "memory":
@@ -331,12 +336,12 @@ def anywhere(request, tmp_path):
     return f"s3://{BUCKET}{tmp_path}"
 
 
-def test_partitions_may_be_kept_anywhere(anywhere):
+def test_partitions_can_be_on_a_disk_or_in_an_object_store(root_url):
     answers = StatefulPartitionedDataset(
-        path=f"{anywhere}/[new] answers", filename_suffix=".json", dataset="json.JSONDataset"
+        path=f"{root_url}/[new] answers", filename_suffix=".json", dataset="json.JSONDataset"
     )
     answers.save({"pets/cat": {"frames": 1}, "pets/ca*": {"frames": 2}, "pets/dog": {"frames": 3}})
-    answers.save({"pets/cat": made({"frames": 4}, "2"), "pets/ca*": None})
+    answers.save({"pets/cat": partition_of({"frames": 4}, "2"), "pets/ca*": None})
 
     stored = answers.load()
 
@@ -345,17 +350,17 @@ def test_partitions_may_be_kept_anywhere(anywhere):
     assert {key: load() for key, load in stored.items()} == {"pets/cat": {"frames": 4}, "pets/dog": {"frames": 3}}
 
 
-def test_digest_is_that_of_the_content_anywhere(anywhere):
+def test_the_digest_depends_only_on_the_content(root_url):
     def digest_of(value, key="pets/cat"):
-        answers = StatefulPartitionedDataset(path=anywhere, filename_suffix=".json", dataset="json.JSONDataset")
+        answers = StatefulPartitionedDataset(path=root_url, filename_suffix=".json", dataset="json.JSONDataset")
         answers.save({key: value})
         return answers.load().states[key].digest
 
     assert digest_of({"a": 1}) == digest_of({"a": 1}) == digest_of({"a": 1}, "other") != digest_of({"a": 2})
 
 
-def test_partitions_that_another_machine_adds_are_seen(anywhere):
-    here, there = tables_in(f"{anywhere}/t"), tables_in(f"{anywhere}/t")
+def test_changes_by_another_machine_are_visible(root_url):
+    here, there = tables_in(f"{root_url}/t"), tables_in(f"{root_url}/t")
     here.save({f"pets/{number}": pd.DataFrame({"n": [number]}) for number in range(3)})
     earlier = list(here.load())
 
@@ -369,8 +374,8 @@ def test_partitions_that_another_machine_adds_are_seen(anywhere):
     }
 
 
-def test_lost_and_foreign_files_are_noticed_anywhere(anywhere):
-    tables = tables_in(f"{anywhere}/t")
+def test_deleted_and_foreign_files_are_detected(root_url):
+    tables = tables_in(f"{root_url}/t")
     tables.save({"pets/cat": TABLE})
     tables.store.delete("pets/cat")
     tables.store.write("pets/dog", TABLE)
@@ -381,8 +386,8 @@ def test_lost_and_foreign_files_are_noticed_anywhere(anywhere):
     assert len(tables.store.load("pets/dog")) == 2
 
 
-def test_many_tables_read_at_once_are_those_read_one_by_one(anywhere):
-    tables = tables_in(f"{anywhere}/t [1]")
+def test_tables_read_at_once_equal_tables_read_one_by_one(root_url):
+    tables = tables_in(f"{root_url}/t [1]")
     tables.save({"pets/a": TABLE, "pets/b": TABLE.iloc[:0], "pets/c": failed(), "pets/d": TABLE[::-1]})
 
     stored = tables.load()

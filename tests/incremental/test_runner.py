@@ -1,4 +1,4 @@
-"""How the runner treats nodes, partitions, problems and hooks."""
+"""Runs of the incremental runner: nodes, partitions, problems and hooks."""
 
 import json
 import logging
@@ -54,8 +54,8 @@ class Source:
     properties: dict
 
 
-class Computed:
-    """What a function has computed: unlike a list, it is no part of the digest of a function that refers to it."""
+class CallRecorder:
+    """Records calls. Unlike a list, it is not part of the digest of a function that references it."""
 
     def __init__(self):
         self.numbers = []
@@ -114,7 +114,7 @@ def test_any_kedro_runner_stores_expected_problems(run):
 
 
 @pytest.mark.parametrize("runner", [IncrementalRunner, SequentialRunner])
-def test_no_partitions_are_no_outputs(run, runner):
+def test_no_partitions_give_no_outputs(run, runner):
     run(per_partition(double, "numbers", "out", "double"), runner=runner)
 
     assert run.states["out"] == {}
@@ -129,13 +129,13 @@ def test_several_outputs_come_from_a_tuple_or_a_dataclass(run):
 
 
 @pytest.mark.parametrize("result", [(1,), (1, 2, 3), "ab", 5])
-def test_wrong_number_of_outputs_is_a_bug_of_the_function(run, result):
+def test_a_wrong_number_of_outputs_is_a_failure(run, result):
     run(per_partition(lambda number: result, "numbers", ["out", "more"], "split"), numbers={"a": 1})
 
     assert run.states["out"]["a"].status == run.states["more"]["a"].status == "failed"
 
 
-def test_numpy_properties_are_stored_as_numbers_and_others_are_a_bug(run):
+def test_numpy_properties_are_stored_as_numbers_and_other_objects_are_failures(run):
     def describe(number):
         return Described(number, {"value": np.float32(0.5) if number else object(), "name": "\udcff"})
 
@@ -147,11 +147,11 @@ def test_numpy_properties_are_stored_as_numbers_and_others_are_a_bug(run):
     )
 
 
-def test_mapping_in_memory_is_mapped_by_the_digest_of_its_values_and_keeps_their_properties(run):
-    computed = Computed()
+def test_partitions_from_a_mapping_in_memory_depend_on_the_digests_and_keep_the_properties_of_its_values(run):
+    calls = CallRecorder()
 
     def read(source, factor):
-        computed.numbers.append(source.number)
+        calls.numbers.append(source.number)
         if source.number == 0:
             raise UnreadableError("nothing")
         return source.number * factor
@@ -163,7 +163,7 @@ def test_mapping_in_memory_is_mapped_by_the_digest_of_its_values_and_keeps_their
     for numbers in ({"a": 1, "b": 0}, {"a": 1, "b": 0}, {"a": 2, "b": 0}):
         run(node, sources=sources(**numbers), **{"params:factor": 3})
 
-    assert computed.numbers == [1, 0, 2]
+    assert calls.numbers == [1, 0, 2]
     assert run.values == {"a": 6}
     assert {key: (state.status, state.properties) for key, state in run.states["out"].items()} == {
         "a": ("ok", {"origin": "a"}),
@@ -171,35 +171,33 @@ def test_mapping_in_memory_is_mapped_by_the_digest_of_its_values_and_keeps_their
     }
 
 
-def test_input_in_memory_counts_by_its_digest_or_else_as_always_new(run, caplog):
-    computed = Computed()
+def test_an_input_in_memory_without_a_digest_makes_every_partition_stale(run, caplog):
+    calls = CallRecorder()
 
     def scale(number, model):
-        computed.numbers.append(number)
+        calls.numbers.append(number)
         return number
 
     node = per_partition(scale, ["numbers", "model"], "out", "scale")
     run(node, model=SimpleNamespace(digest="1"), numbers={"a": 1})
     run(node, model=SimpleNamespace(digest="1"))
-    same = len(computed.numbers)
+    same = len(calls.numbers)
     run(node, model=SimpleNamespace(digest="2"))
-    other = len(computed.numbers)
+    other = len(calls.numbers)
     run(node, model=object())
     run(node, model=object())
 
-    assert (same, other, len(computed.numbers)) == (1, 2, 4)
-    assert "scale processes every partition in every run: model" in caplog.text
+    assert (same, other, len(calls.numbers)) == (1, 2, 4)
+    assert "scale processes every partition in each run: model" in caplog.text
 
 
-def test_first_input_that_is_not_partitioned_is_refused_with_the_way_out(run):
-    with pytest.raises(
-        TypeError, match="number is a int, but double maps over it: make it a StatefulPartitionedDataset"
-    ):
+def test_a_first_input_that_is_not_partitioned_is_rejected(run):
+    with pytest.raises(TypeError, match="number is a int, but double maps over it: use a StatefulPartitionedDataset"):
         run(per_partition(double, "number", "out", "double"), number=1)
 
 
-def test_output_that_is_not_partitioned_is_refused_with_the_way_out(run):
-    with pytest.raises(TypeError, match=r"result is a MemoryDataset, .* make it a StatefulPartitionedDataset"):
+def test_an_output_that_is_not_partitioned_is_rejected(run):
+    with pytest.raises(TypeError, match=r"result is a MemoryDataset, .* use a StatefulPartitionedDataset"):
         run(per_partition(double, "numbers", "result", "double"), numbers={"a": 1}, result=1)
 
 
@@ -212,7 +210,7 @@ def fail_for(*bad):
     return per_partition(work, "numbers", "out", "work")
 
 
-def test_bugs_are_logged_once_per_kind_with_their_traceback(run, caplog):
+def test_unexpected_exceptions_are_logged_once_per_kind_with_their_traceback(run, caplog):
     def work(number):
         if number == 7:
             raise ZeroDivisionError("another bug")
@@ -228,13 +226,15 @@ def test_bugs_are_logged_once_per_kind_with_their_traceback(run, caplog):
     assert errors[0].startswith("n3 failed unexpectedly")
     assert 'raise KeyError(f"a bug with {number}' in errors[0]
     assert errors[1].startswith("n7 failed unexpectedly")
-    assert errors[2] == "1 others failed in the same way as n3"
+    assert errors[2] == "1 more failed in the same way as n3"
 
 
 @pytest.mark.parametrize(
     ("bad", "partitions", "stops"), [(2, 2, False), (3, 3, True), (3, 301, False), (4, 301, True)]
 )  # fmt: skip
-def test_run_fails_from_three_bugs_and_more_than_one_percent_on_and_saves_all_others(run, bad, partitions, stops):
+def test_a_run_fails_if_three_partitions_and_more_than_one_percent_fail_and_saves_all_others(
+    run, bad, partitions, stops
+):
     node, numbers = fail_for(*range(bad)), {f"n{number:03}": number for number in range(partitions)}
 
     if stops:
@@ -250,7 +250,7 @@ def test_run_fails_from_three_bugs_and_more_than_one_percent_on_and_saves_all_ot
     assert run.states["out"]["n000"].error == "KeyError: 'a bug with 0\\nin two lines'"
 
 
-def test_full_disk_stops_the_run_and_what_was_done_is_kept(run):
+def test_a_full_disk_stops_the_run_and_completed_partitions_are_kept(run):
     def work(number):
         if number == 3:
             raise OSError(28, "No space left on device")
@@ -263,7 +263,7 @@ def test_full_disk_stops_the_run_and_what_was_done_is_kept(run):
     assert {run.states["out"][f"n{number}"].status for number in range(3, 10)} == {"unfinished"}
 
 
-def test_file_that_no_run_has_made_is_a_conflict_in_every_run_and_is_never_overwritten(run, tmp_path):
+def test_a_file_that_no_run_created_is_a_conflict_and_is_never_overwritten(run, tmp_path):
     (tmp_path / "more").mkdir()
     own = tmp_path / "more" / "b.json"
     own.write_text("irreplaceable")
@@ -294,7 +294,7 @@ def test_partition_with_a_conflict_in_one_output_has_no_value_in_the_others(run,
     assert run.values == {"a": 1}
 
 
-def test_accumulating_node_sees_the_states_of_its_output_and_adds_to_it(run):
+def test_an_accumulating_node_receives_the_states_of_its_output_and_adds_to_it(run):
     seen = []
 
     def download(states, names):
@@ -340,7 +340,7 @@ class Recorder:
         self.calls.append(f"fail {node.name} {type(error).__name__}")
 
 
-def test_hooks_are_called_as_kedro_calls_them_and_a_skipped_node_has_finished(run):
+def test_hooks_are_called_as_in_kedro_and_a_skipped_node_is_reported_as_finished(run):
     def scale(number, factor):
         return number * factor
 
@@ -353,7 +353,7 @@ def test_hooks_are_called_as_kedro_calls_them_and_a_skipped_node_has_finished(ru
     assert again.calls == ["load numbers", "finish scale"]
 
 
-def test_hooks_are_told_of_a_failed_node(run):
+def test_the_error_hook_is_called_for_a_failed_node(run):
     recorder = Recorder()
 
     with pytest.raises(UnexpectedFailuresError):
@@ -362,7 +362,7 @@ def test_hooks_are_told_of_a_failed_node(run):
     assert recorder.calls[-1] == "fail work UnexpectedFailuresError"
 
 
-def test_failing_node_does_not_make_earlier_ones_forgotten(project):
+def test_nodes_that_finished_before_a_failure_are_not_run_again(project):
     project.edit("nodes.py", "return {title:", "1 / 0\n    return {title:")
     with pytest.raises(ZeroDivisionError):
         project.run()
@@ -372,7 +372,7 @@ def test_failing_node_does_not_make_earlier_ones_forgotten(project):
     assert project.run() == ["report"]
 
 
-def test_edit_during_a_run_does_not_count_for_what_older_code_has_made(project):
+def test_an_edit_during_a_run_makes_its_outputs_stale(project):
     editing = "import pathlib; pathlib.Path(__file__).with_name('units.py').write_text(\"UNITS = ['feet']\")"
     project.edit("nodes.py", '    note("double"', f'    {editing}\n    note("double"')
     project.run()
@@ -408,19 +408,19 @@ def store_url(request):
             yield f"s3://{BUCKET}/runner"
 
 
-def test_run_in_an_object_store_computes_only_what_is_stale(store_url):
-    computed = Computed()
+def test_a_run_in_an_object_store_computes_only_stale_outputs(store_url):
+    calls = CallRecorder()
 
     def scale(number, factor):
-        computed.numbers.append(number)
+        calls.numbers.append(number)
         return number * factor
 
     def add(out):
-        computed.numbers.append("add")
+        calls.numbers.append("add")
         return sum(load() for load in out.values())
 
     def run(factor=2, **numbers):
-        computed.numbers.clear()
+        calls.numbers.clear()
         catalog = DataCatalog({name: partitioned(store_url, name) for name in ("numbers", "out")})
         catalog["params:factor"], catalog["params:workers"] = factor, {"backend": "threading", "jobs": 1}
         for name in ("total", "node_ledger"):
@@ -428,7 +428,7 @@ def test_run_in_an_object_store_computes_only_what_is_stale(store_url):
         catalog.save("numbers", numbers)
         scale_node = per_partition(scale, ["numbers", "params:factor"], "out", "scale")
         IncrementalRunner().run(Pipeline([scale_node, Node(add, "out", "total", name="add")]), catalog)
-        return list(computed.numbers), catalog.load("total")
+        return list(calls.numbers), catalog.load("total")
 
     assert run(a=1, b=2) == ([1, 2, "add"], 6)
     assert run() == ([], 6)
@@ -437,7 +437,7 @@ def test_run_in_an_object_store_computes_only_what_is_stale(store_url):
     assert run(factor=3) == ([3, "add"], 9)
 
 
-def test_table_of_all_partitions_is_computed_again_only_when_a_partition_changes(tmp_path):
+def test_a_node_that_reads_all_partitions_runs_only_if_a_partition_has_changed(tmp_path):
     ran = []
 
     def count(tables):
@@ -461,7 +461,7 @@ def test_table_of_all_partitions_is_computed_again_only_when_a_partition_changes
     assert [first, second, third, run()] == [[0], [1], [], [0]]
 
 
-def test_nothing_is_digested_for_a_node_that_is_never_skipped(tmp_path, monkeypatch):
+def test_no_digest_is_computed_for_a_node_that_always_runs(tmp_path, monkeypatch):
     monkeypatch.setattr("video_recommender.incremental.staleness.dataset_digest", lambda _: pytest.fail("digested"))
     catalog = DataCatalog({name: JSONDataset(filepath=f"{tmp_path}/{name}.json") for name in ("x", "y", "node_ledger")})
     catalog.save("x", 1)
@@ -483,7 +483,7 @@ def test_node_of_a_notebook_can_be_run():
     assert catalog.load("answer") == 42
 
 
-def test_memory_of_what_no_other_node_reads_is_freed():
+def test_datasets_in_memory_are_released_after_their_last_reader():
     class Tracked(MemoryDataset):
         def _release(self):
             released.append(self)
@@ -516,7 +516,7 @@ def test_stages_finish_one_after_the_other(tmp_path):
     assert ran == ["a1", "a2", "b1", "b2"]
 
 
-def test_snippets_of_the_readme_are_a_project_that_kedro_runs_incrementally(tmp_path):
+def test_the_snippets_of_the_readme_form_a_project_that_kedro_runs_incrementally(tmp_path):
     snippets = re.findall(r"```\w+\n# (\S+\.\w+)\n(.*?)```", README.read_text(), flags=re.DOTALL)
     for name, source in snippets:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a run computes again after a change, on real runs of the toy project."""
+"""What a run recomputes after a change, in runs of the toy project."""
 
 import importlib.metadata
 import json
@@ -20,12 +20,12 @@ def test_first_run_computes_everything_and_the_second_nothing(project):
         ("nodes.py", '"""Double a number."""', '"""Multiply a number."""'),
         ("nodes.py", '"""Double a number."""', ""),
         ("nodes.py", "    note(", "    # a comment\n    note("),
-        ("nodes.py", "OFFSET = 0", "OFFSET = 0\n'''What is added.'''"),
+        ("nodes.py", "OFFSET = 0", "OFFSET = 0\n'''Added to each number.'''"),
         ("arithmetic.py", "def scale(number, factor):", "def scale( number,  factor ):"),
     ],
     ids=["docstring", "deleted docstring", "comment", "docstring of a constant", "layout"],
 )
-def test_docstrings_comments_and_layout_do_not_count(project, file, old, new):
+def test_docstrings_comments_and_layout_make_nothing_stale(project, file, old, new):
     project.run()
 
     project.edit(file, old, new)
@@ -34,7 +34,7 @@ def test_docstrings_comments_and_layout_do_not_count(project, file, old, new):
 
 
 @pytest.mark.parametrize("file", ["nodes.py", "arithmetic.py"])
-def test_an_unrelated_function_does_not_count(project, file):
+def test_an_edit_of_an_unrelated_function_makes_nothing_stale(project, file):
     project.run()
 
     project.edit(file, "def unrelated():\n    return 1", "def unrelated():\n    return 2")
@@ -51,7 +51,7 @@ def test_an_unrelated_function_does_not_count(project, file):
     ],
     ids=["body", "constant", "called function in another module"],
 )
-def test_edited_code_counts_for_its_outputs_and_for_what_depends_on_changed_results(project, file, old, new):
+def test_edited_code_makes_its_outputs_and_their_dependents_stale(project, file, old, new):
     project.run()
 
     project.edit(file, old, new)
@@ -64,9 +64,9 @@ def test_edited_code_counts_for_its_outputs_and_for_what_depends_on_changed_resu
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [("shapes.py", "return len(text)", "return len(text) + 1"), ("units.txt", "metres", "feet")],
-    ids=["class in an annotation", "data file beside the module"],
+    ids=["class in an annotation", "data file of the module"],
 )
-def test_annotated_classes_and_data_files_belong_to_the_code(project, file, old, new):
+def test_edits_of_annotated_classes_and_data_files_make_outputs_stale(project, file, old, new):
     project.run()
 
     project.edit(file, old, new)
@@ -74,7 +74,7 @@ def test_annotated_classes_and_data_files_belong_to_the_code(project, file, old,
     assert project.run() == DESCRIBE
 
 
-def test_edited_code_whose_results_are_equal_stops_the_propagation(project):
+def test_equal_results_of_edited_code_stop_the_propagation(project):
     project.run()
 
     project.edit("arithmetic.py", "return number * factor", "return factor * number")
@@ -94,7 +94,7 @@ def test_equal_tables_stop_the_propagation(project):
     ("parameter", "value", "computed"),
     [("digits", 1, DESCRIBE), ("title", "Total", ["report"]), ("factor", 3, EVERYTHING)],
 )
-def test_parameter_counts_for_the_nodes_that_read_it(project, parameter, value, computed):
+def test_a_changed_parameter_makes_the_nodes_that_read_it_stale(project, parameter, value, computed):
     project.run()
 
     project.parameters[parameter] = value
@@ -102,7 +102,7 @@ def test_parameter_counts_for_the_nodes_that_read_it(project, parameter, value, 
     assert project.run() == computed
 
 
-def test_parameter_that_no_node_reads_does_not_count(project):
+def test_a_parameter_that_no_node_reads_makes_nothing_stale(project):
     project.run()
 
     project.parameters["workers"] = {"backend": "threading", "jobs": 2}
@@ -110,7 +110,7 @@ def test_parameter_that_no_node_reads_does_not_count(project):
     assert project.run() == []
 
 
-def test_other_version_of_a_library_counts_for_the_nodes_that_name_it(project, monkeypatch):
+def test_another_version_of_a_library_makes_the_nodes_that_declare_it_stale(project, monkeypatch):
     project.run()
 
     installed = importlib.metadata.version
@@ -119,7 +119,7 @@ def test_other_version_of_a_library_counts_for_the_nodes_that_name_it(project, m
     assert project.run() == DESCRIBE
 
 
-def test_explicit_version_takes_the_place_of_the_code(project):
+def test_an_explicit_version_replaces_the_digest_of_the_code(project):
     project.edit("nodes.py", "def double(", '@depends_on(version="1")\ndef double(')
     project.run()
 
@@ -131,7 +131,7 @@ def test_explicit_version_takes_the_place_of_the_code(project):
     assert project.run() == EVERYTHING
 
 
-def test_replaced_added_and_deleted_partitions_are_the_only_ones_that_count(project):
+def test_only_replaced_added_and_deleted_partitions_are_processed(project):
     project.run()
 
     project.save(b=20)
@@ -149,7 +149,7 @@ def test_replaced_added_and_deleted_partitions_are_the_only_ones_that_count(proj
     assert project.run() == []
 
 
-def test_partition_that_is_saved_again_with_the_same_value_does_not_count(project):
+def test_a_partition_that_is_saved_again_with_the_same_value_makes_nothing_stale(project):
     project.run()
 
     project.save(a=1, b=2)
@@ -158,7 +158,7 @@ def test_partition_that_is_saved_again_with_the_same_value_does_not_count(projec
 
 
 @pytest.mark.parametrize("change", ["delete", "alter"])
-def test_table_that_is_lost_or_altered_is_made_again_and_nothing_else(project, change):
+def test_only_a_deleted_or_edited_table_is_recomputed(project, change):
     project.run()
     file = project.folder / "total.json"
     before = file.read_bytes()
@@ -169,7 +169,7 @@ def test_table_that_is_lost_or_altered_is_made_again_and_nothing_else(project, c
     assert file.read_bytes() == before
 
 
-def test_partition_that_is_lost_is_made_again_and_nothing_else(project):
+def test_only_a_deleted_partition_is_recomputed(project):
     project.run()
 
     (project.folder / "texts" / "b.json").unlink()
@@ -178,7 +178,7 @@ def test_partition_that_is_lost_is_made_again_and_nothing_else(project):
     assert project.run() == []
 
 
-def test_expected_problem_is_not_tried_again_before_its_input_changes(project):
+def test_an_expected_problem_is_not_retried_until_its_input_changes(project):
     project.save(b=1001)
     project.run()
     problem = project.partitioned("doubled").load().states["b"]
@@ -191,7 +191,7 @@ def test_expected_problem_is_not_tried_again_before_its_input_changes(project):
     assert project.run() == ["add", "describe b", "double b", "report"]
 
 
-def test_partition_that_gets_a_problem_loses_its_old_value_and_what_was_made_from_it(project):
+def test_a_partition_with_a_new_problem_loses_its_value_and_downstream_values(project):
     project.run()
 
     project.save(b=1001)
@@ -202,7 +202,7 @@ def test_partition_that_gets_a_problem_loses_its_old_value_and_what_was_made_fro
     assert not (project.folder / "doubled" / "b.json").exists()
 
 
-def test_expected_problem_may_ask_for_another_try(project):
+def test_an_expected_problem_with_retry_is_retried(project):
     project.edit("nodes.py", 'status = "too_large"', 'status = "too_large"\n    retry = True')
     project.save(b=1001)
     project.run()
@@ -213,7 +213,7 @@ def test_expected_problem_may_ask_for_another_try(project):
 @pytest.mark.parametrize(
     "bug", ["raise ZeroDivisionError(number)", "__import__('os')._exit(1)"], ids=["failed", "crashed"]
 )
-def test_what_failed_or_crashed_is_tried_again(project, bug):
+def test_failed_and_crashed_partitions_are_retried(project, bug):
     project.edit(
         "nodes.py", "def double(number, factor):", f"def double(number, factor):\n    if number['key'] == 'b': {bug}"
     )
@@ -229,7 +229,7 @@ def test_what_failed_or_crashed_is_tried_again(project, bug):
     assert project.states("doubled") == {"a": "ok", "b": "ok", "c": "ok"}
 
 
-def test_changed_input_in_memory_counts(project):
+def test_a_changed_input_in_memory_makes_outputs_stale(project):
     project.in_memory = {"total"}
     project.run()
 
@@ -239,31 +239,31 @@ def test_changed_input_in_memory_counts(project):
     assert json.loads((project.folder / "report.json").read_text()) == {"Sum": 210}
 
 
-def test_everything_but_partitions_is_computed_where_no_ledger_is_kept(project):
+def test_without_a_ledger_only_partitions_are_incremental(project):
     project.in_memory = {"node_ledger"}
     project.run()
 
     assert project.run() == ["add", "report"]
 
 
-def test_node_that_looks_outside_of_the_catalog_is_always_run(project):
+def test_a_node_with_the_tag_always_run_runs_every_time(project):
     project.tags = {"add": ["always_run"]}
     project.run()
 
     assert project.run() == ["add"]
 
 
-def test_damaged_ledger_costs_the_tables_only(project, caplog):
+def test_a_damaged_ledger_makes_only_tables_stale(project, caplog):
     project.run()
 
     (project.folder / "node_ledger.json").write_text('{"add": {"func')
 
     assert project.run() == ["add", "report"]
-    assert "every table is computed again" in caplog.text
+    assert "all tables are recomputed" in caplog.text
     assert project.run() == []
 
 
-def test_inputs_that_change_places_count(project):
+def test_swapped_inputs_make_an_output_stale(project):
     from kedro.io import DataCatalog
     from kedro.pipeline import Node, Pipeline
     from kedro_datasets.json import JSONDataset

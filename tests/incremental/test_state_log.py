@@ -1,4 +1,4 @@
-"""The log of states: append-only, compact, and whole after whatever has happened to it."""
+"""The state log: compaction, concurrent runs and damaged files."""
 
 import fsspec
 import pytest
@@ -35,7 +35,7 @@ def test_states_are_read_back_with_all_their_fields(open_log):
     assert open_log().read() == {"pets/cat": OK, "pets/dog": FAILED, "pets/emu": PartitionState()}
 
 
-def test_last_row_of_a_key_counts_and_none_deletes(open_log):
+def test_the_last_row_of_a_key_is_its_state_and_none_deletes(open_log):
     log = open_log()
     write(log, {"pets/cat": FAILED, "pets/dog": OK})
     write(log, {"pets/cat": OK, "pets/dog": None})
@@ -50,13 +50,13 @@ def test_rows_are_not_stored_before_they_are_flushed(open_log):
     assert open_log().read() == {}
 
 
-def test_key_that_is_not_unicode_is_kept(open_log):
+def test_a_key_that_is_not_unicode_can_be_stored(open_log):
     write(open_log(), {"pets/\udcff": OK})
 
     assert open_log().read() == {"pets/\udcff": OK}
 
 
-def test_nothing_is_read_again_if_nothing_has_changed(open_log, monkeypatch):
+def test_unchanged_segments_are_not_read_again(open_log, monkeypatch):
     log = open_log()
     write(log, {"pets/cat": OK})
     monkeypatch.setattr(log, "_fetch", lambda names: pytest.fail("read again"))
@@ -66,7 +66,7 @@ def test_nothing_is_read_again_if_nothing_has_changed(open_log, monkeypatch):
     assert log.read() == {"pets/cat": OK, "pets/dog": OK}
 
 
-def test_rows_of_two_runs_at_the_same_time_count_in_the_order_in_which_they_were_written(open_log):
+def test_rows_of_concurrent_runs_are_applied_in_the_order_in_which_they_were_written(open_log):
     first, second = open_log(), open_log()
     for status in ("1", "2", "3", "4"):
         write(first, {"a": PartitionState(status=f"first {status}"), "b": PartitionState(status=f"first {status}")})
@@ -132,7 +132,7 @@ def test_log_is_not_compacted_while_another_run_writes_it(open_log):
     assert open_log().read() == {"pets/cat": OK, "pets/dog": OK}
 
 
-def test_run_whose_segment_was_compacted_by_another_one_goes_on(open_log, monkeypatch):
+def test_a_run_continues_after_another_run_compacts_its_segment(open_log, monkeypatch):
     monkeypatch.setattr(state_log, "IDLE_MS", -1000)
     idle, other = open_log(), open_log()
     write(idle, {"pets/cat": FAILED, "pets/dog": FAILED})
@@ -145,7 +145,7 @@ def test_run_whose_segment_was_compacted_by_another_one_goes_on(open_log, monkey
     assert open_log().read() == {"pets/cat": OK, "pets/emu": OK}
 
 
-def test_reader_starts_again_if_the_log_is_compacted_at_the_same_moment(open_log, monkeypatch):
+def test_a_reader_retries_if_the_log_is_compacted_at_the_same_time(open_log, monkeypatch):
     monkeypatch.setattr(state_log, "IDLE_MS", -1000)
     writer, reader = open_log(), open_log()
     for _ in range(5):
@@ -172,7 +172,7 @@ def test_reader_starts_again_if_the_log_is_compacted_at_the_same_moment(open_log
     ],
     ids=["within a line", "torn at the end", "unknown field", "time of a batch"],
 )
-def test_damaged_line_costs_only_its_partition(open_log, damage):
+def test_a_damaged_line_affects_only_its_partition(open_log, damage):
     write(open_log(), {"pets/cat": OK})
     log = open_log()
     log.read()
@@ -187,7 +187,7 @@ def test_damaged_line_costs_only_its_partition(open_log, damage):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 500, b"[]\nnull\n1\n{}\n" + b'{"key":1}\n'])
-def test_segment_without_any_sense_costs_only_itself(open_log, content):
+def test_an_unreadable_segment_affects_no_other_segment(open_log, content):
     log = open_log()
     write(log, {"pets/cat": OK})
     log._filesystem.pipe_file(log._path("000002-damaged.jsonl"), content)
@@ -210,7 +210,7 @@ def test_rows_whose_flush_failed_are_stored_by_the_next_one(open_log, monkeypatc
     assert open_log().read() == {"pets/cat": OK, "pets/dog": OK, "pets/emu": OK}
 
 
-def test_a_hundred_thousand_partitions_take_less_than_a_hundred_files(tmp_path, monkeypatch):
+def test_a_hundred_thousand_partitions_take_fewer_than_a_hundred_files(tmp_path, monkeypatch):
     monkeypatch.setattr(state_log, "IDLE_MS", -1000)
     unfinished = {f"pets/video-number-{number}": FAILED for number in range(100_000)}
     done = dict.fromkeys(unfinished, PartitionState("f" * 32, digest="d" * 32, properties={"frames": 12}))

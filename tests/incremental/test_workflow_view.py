@@ -24,7 +24,7 @@ PIPELINE = Pipeline(
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder that kedro-viz takes for a Kedro project, and its catalog."""
+    """Create a folder that kedro-viz recognises as a Kedro project, and return its catalog."""
     (tmp_path / "pyproject.toml").write_text(
         '[tool.kedro]\npackage_name = "words"\nproject_name = "words"\nkedro_init_version = "1.7.0"\n'
     )
@@ -50,7 +50,7 @@ def run(catalog):
     return get_run_status_response().nodes
 
 
-def test_each_node_has_a_status_and_a_duration_also_if_it_is_up_to_date(project, caplog):
+def test_each_node_has_a_status_and_a_duration_even_if_it_is_up_to_date(project, caplog):
     for _ in range(2):
         nodes = run(project)
 

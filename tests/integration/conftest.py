@@ -1,4 +1,4 @@
-"""A whole project on a tiny real corpus, run once; every test starts from that finished project."""
+"""A project with a small corpus, which runs once; each test starts with the finished project."""
 
 import contextlib
 import json
@@ -56,7 +56,7 @@ BUILDS_NETWORK = {
 
 @dataclass(eq=False)
 class ExecutedNodes:
-    """A Kedro hook that writes down which nodes a run has executed."""
+    """A Kedro hook that records which nodes a run executes."""
 
     names: list[str] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ class ExecutedNodes:
 
 @dataclass(frozen=True)
 class Project:
-    """A Kedro project of its own, with its own videos, tables and MLflow."""
+    """A Kedro project with its own videos, data and MLflow database."""
 
     root: Path
 
@@ -80,7 +80,7 @@ class Project:
         return self.root / "videos"
 
     def run(self, *pipelines: str, params: dict[str, Any] | None = None, tracked: bool = False) -> list[str]:
-        """Run in this process, as `kedro run` does; returns the nodes that were executed, one after the other."""
+        """Run pipelines in this process, like `kedro run`, and return the executed nodes in order."""
         executed = ExecutedNodes()
         with self._session(params) as session:
             session._hook_manager.register(executed)
@@ -92,7 +92,7 @@ class Project:
         return executed.names
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `kedro run` on the command line, in a process group of its own."""
+        """Start `kedro run` in a new process group."""
         return subprocess.Popen(
             [sys.executable, "-m", "kedro", "run", *arguments],
             cwd=self.root,
@@ -111,7 +111,7 @@ class Project:
         return self.catalog().load(name)
 
     def partitions(self) -> dict[str, dict[str, tuple[Any, ...]]]:
-        """The state of each partition of each per-video dataset, and when its value was made, by dataset and key."""
+        """Return the state of each partition, and the time and inode of its file, by dataset and key."""
         catalog = self.catalog()
         folders = {state.parent.name for state in self.data.glob("*/*/.state")}
         return {
@@ -122,7 +122,7 @@ class Project:
         }
 
     def remade(self, before: dict[str, dict[str, tuple[Any, ...]]]) -> dict[str, set[str]]:
-        """Which partitions were made again, added or deleted since then, by dataset that has any."""
+        """Return the keys of partitions that were recomputed, added or deleted since then, by dataset."""
         after = self.partitions()
         changed = {
             name: {video_id for video_id in before[name] | made if before[name].get(video_id) != made.get(video_id)}
@@ -131,12 +131,12 @@ class Project:
         return {name: video_ids for name, video_ids in changed.items() if video_ids}
 
     def put_back(self, finished: Path) -> None:
-        """Make everything as it was when this copy was made; only MLflow remembers what has happened since."""
+        """Restore configuration, data and videos from a copy of the project, but not the MLflow database."""
         for folder in ("conf", "data", "videos"):
             copy_tree(finished / folder, self.root / folder)
 
     def files(self) -> dict[str, bytes]:
-        """Every file that runs have made, by its path in the data folder, without state logs and MLflow's files."""
+        """Read all output files by their path in the data folder, except for state logs."""
         return {
             file.relative_to(self.data).as_posix(): file.read_bytes()
             for file in sorted(self.data.rglob("*"))
@@ -144,7 +144,7 @@ class Project:
         }
 
     def tables(self) -> dict[str, bytes]:
-        """Every table and chart: what must not depend on when and in which order it was made."""
+        """Read all tables and charts, which must not depend on the time and order of the runs."""
         return {
             place: content
             for place, content in self.files().items()
@@ -152,7 +152,7 @@ class Project:
         }
 
     def forget(self) -> None:
-        """Delete everything that runs have made, but for the networks: TensorFlow takes long to compile one."""
+        """Delete all outputs except for the networks, whose conversion takes long."""
         network = {
             "object_classifier.pickle",
             "class_embeddings.parquet",
@@ -174,7 +174,7 @@ class Project:
 
 @dataclass(frozen=True)
 class FirstRun:
-    """Which nodes the first run has executed, one after the other, and a copy of the project as it has left it."""
+    """The nodes that the first run executed, in order, and a copy of the finished project."""
 
     executed: list[str]
     finished: Path
@@ -192,7 +192,7 @@ def _made(path: PurePath) -> tuple[int, int]:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder with its links and times, in place of what is there."""
+    """Replace a folder with a copy of another one, including links and times."""
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(source, target, symlinks=True)
@@ -206,7 +206,7 @@ def _copy_photos(photos: dict[str, list[str]], folder: Path) -> None:
 
 
 def _render(photos: dict[str, list[str]], folder: Path, options: ClipOptions) -> None:
-    """Render clips of scikit-image's photos into `<folder>/<category>/clip-001.mp4` and so on."""
+    """Render clips of scikit-image's photos to `<folder>/<category>/clip-001.mp4`, …"""
     library = folder.with_name(f"{folder.name}-photos")
     _copy_photos(photos, library)
     for recipe in plan_clips(list_photo_folder(library), options, seed=1, style=STYLE):
@@ -224,7 +224,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clips that are not in the corpus: `animals/clip-001.mp4` and so on."""
+    """Clips that are not in the corpus: `animals/clip-001.mp4`, …"""
     folder = tmp_path_factory.mktemp("unseen") / "clips"
     _render(UNSEEN, folder, CLIPS)
     return folder
@@ -232,7 +232,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def blank_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project that has its videos and has not run yet."""
+    """A project with its videos, before the first run."""
     root = tmp_path_factory.mktemp("work") / "project"
     shutil.copytree(SOURCES / "conf" / "base", root / "conf" / "base")
     shutil.copy(SOURCES / "conf" / "logging.yml", root / "conf")
@@ -249,7 +249,7 @@ def blank_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def first_run(blank_project: Project) -> FirstRun:
-    """The first run of the project. Its folder, as the run has left it, is put away beside it."""
+    """The first run of the project. A copy of the finished project is next to its folder."""
     finished = blank_project.root.with_name("finished")
     with contextlib.chdir(blank_project.root):
         executed = blank_project.run(tracked=True)
@@ -259,7 +259,7 @@ def first_run(blank_project: Project) -> FirstRun:
 
 @pytest.fixture
 def project(blank_project: Project, first_run: FirstRun, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """The finished project, in the folder where it ran, as if nothing had happened since; MLflow alone remembers."""
+    """The finished project in its original folder, restored for each test, except for the MLflow database."""
     blank_project.put_back(first_run.finished)
     monkeypatch.chdir(blank_project.root)
     return blank_project

@@ -1,4 +1,4 @@
-"""Whatever lies in a folder of videos: each file gets a status and a reason, and the rest goes on."""
+"""Broken files in a folder of videos: each has a status and an error, and the others are processed."""
 
 import contextlib
 import shutil
@@ -10,11 +10,11 @@ import pytest
 
 @pytest.fixture(scope="module")
 def broken_run(blank_project, first_run, clips):
-    """A copy of the finished project, made after these files were put into its folder of videos and it ran again."""
+    """Add broken and unusual files to the project, run it, and return a copy of it."""
     blank_project.put_back(first_run.finished)
     things = blank_project.videos / "things"
     (things / "empty.mp4").touch()
-    (things / "text.mp4").write_text("Dear diary, today I was no video.")
+    (things / "text.mp4").write_text("This is not a video.")
     write_sound(things / "sound.mp4")
     shutil.copy(things / "clip-001.mp4", things / "twin.mp4")
     write_truncated(things / "clip-003.mp4", things / "tail.mkv")
@@ -33,7 +33,7 @@ def broken_project(project, broken_run):
     return project
 
 
-def test_each_broken_file_has_a_status_and_a_reason_and_the_rest_goes_on(broken_project):
+def test_each_broken_file_has_a_status_and_an_error_and_the_others_are_processed(broken_project):
     manifest = broken_project.load("video_manifest").set_index("video_id")
     broken = manifest[manifest["status"] != "ok"]
 
@@ -48,7 +48,7 @@ def test_each_broken_file_has_a_status_and_a_reason_and_the_rest_goes_on(broken_
     assert len(manifest) == 12 + 7
 
 
-def test_broken_files_are_in_no_table_after_the_manifests(broken_project):
+def test_broken_files_are_only_in_the_manifests(broken_project):
     manifest = broken_project.load("video_manifest").set_index("video_id")
     usable = set(manifest.index[manifest["status"] == "ok"])
 
@@ -66,13 +66,13 @@ def test_broken_files_are_in_no_table_after_the_manifests(broken_project):
     assert set(recommendations["recommended_video_id"]) <= usable
 
 
-def test_a_truncated_video_gives_the_frames_that_it_has(broken_project):
+def test_a_truncated_video_has_the_frames_that_can_be_decoded(broken_project):
     frames = broken_project.load("frame_manifest").set_index("video_id")["frames"]
 
     assert 1 <= frames["things/tail"] < frames["things/clip-003"]
 
 
-def test_a_strange_file_name_becomes_a_safe_one_and_can_be_traced_back(broken_project):
+def test_an_unusual_file_name_becomes_a_safe_video_id_and_is_in_the_manifest(broken_project):
     manifest = broken_project.load("video_manifest").set_index("video_id")
 
     (video_id,) = manifest.index[manifest["source"].str.endswith("-rf my Ünïcode ☂ clip.mp4")]
@@ -82,7 +82,7 @@ def test_a_strange_file_name_becomes_a_safe_one_and_can_be_traced_back(broken_pr
     assert (broken_project.data / "02_intermediate/frames" / video_id / "1.jpg").is_file()
 
 
-def test_a_video_without_a_category_gets_one_and_recommendations(broken_project):
+def test_a_video_without_a_category_has_a_predicted_category_and_recommendations(broken_project):
     predicted = broken_project.load("category_predictions").set_index("video_id").loc["unlabelled/loose"]
     recommendations = broken_project.load("recommendations").query("video_id == 'unlabelled/loose'")
 
@@ -93,7 +93,7 @@ def test_a_video_without_a_category_gets_one_and_recommendations(broken_project)
     assert broken_project.load("classification_metrics")["n_unlabelled"] == 1
 
 
-def test_a_broken_video_is_not_tried_again_until_it_is_mended(broken_project, clips):
+def test_a_broken_video_is_not_retried_until_it_is_replaced(broken_project, clips):
     partitions = broken_project.partitions()
     executed = broken_project.run()
     assert broken_project.remade(partitions) == {}
@@ -106,7 +106,7 @@ def test_a_broken_video_is_not_tried_again_until_it_is_mended(broken_project, cl
     assert "things/text" in set(broken_project.load("recommendations")["video_id"])
 
 
-def test_broken_files_alone_are_refused_in_a_sentence(broken_project):
+def test_a_folder_with_only_broken_files_is_rejected(broken_project):
     for video in broken_project.videos.rglob("*.m*"):
         if video.stem not in {"empty", "text"}:
             video.unlink()
@@ -125,7 +125,7 @@ def write_sound(file):
 
 
 def write_truncated(source, target):
-    """Put a video into Matroska, which can be read from its beginning, and cut off the second half."""
+    """Remux a video to Matroska, which can be decoded from the start, and cut off its second half."""
     with av.open(str(source)) as whole, av.open(str(target), "w", format="matroska") as container:
         stream = container.add_stream_from_template(whole.streams.video[0])
         for packet in whole.demux(video=0):

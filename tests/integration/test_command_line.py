@@ -1,4 +1,4 @@
-"""`kedro run` as a person types it: stages on their own, answers for new videos, sentences instead of tracebacks."""
+"""The command `kedro run`: single stages, results for new videos, and errors without tracebacks."""
 
 import shutil
 
@@ -14,7 +14,7 @@ def kedro_run(*arguments):
     return CliRunner().invoke(cli, ["run", *arguments])
 
 
-def test_stages_run_alone_where_the_earlier_ones_have_run(project):
+def test_stages_run_alone_if_the_earlier_stages_have_run(project):
     shutil.move(project.data / "03_primary/ads.parquet", project.root)  # made by a later stage
     files = project.files()
     shutil.rmtree(project.data / "03_primary")
@@ -27,7 +27,7 @@ def test_stages_run_alone_where_the_earlier_ones_have_run(project):
 
 @pytest.mark.parametrize("option", ["--pipelines", "--pipeline"])
 @pytest.mark.parametrize(
-    ("stage", "missing", "makers"),
+    ("stage", "missing", "creators"),
     [
         ("preprocessing", "video_manifest", ["ingestion"]),
         ("detection", "frames", ["preprocessing"]),
@@ -35,7 +35,7 @@ def test_stages_run_alone_where_the_earlier_ones_have_run(project):
         ("inference", "recommender", ["recommendation"]),
     ],
 )
-def test_a_stage_without_its_input_names_what_to_run_first(project, option, stage, missing, makers):
+def test_a_stage_without_its_input_reports_which_pipelines_to_run_first(project, option, stage, missing, creators):
     project.forget()
 
     result = kedro_run(f"{option}={stage}")
@@ -44,10 +44,10 @@ def test_a_stage_without_its_input_names_what_to_run_first(project, option, stag
     assert "Traceback" not in result.output
     assert missing in result.output
     (advice,) = [word for word in result.output.replace("`", " ").split() if word.startswith("--pipelines=")]
-    assert set(makers) <= set(advice.removeprefix("--pipelines=").split(","))
+    assert set(creators) <= set(advice.removeprefix("--pipelines=").split(","))
 
 
-def test_the_installed_command_says_so_without_a_traceback(project):
+def test_the_command_in_a_new_process_reports_a_missing_input_without_a_traceback(project):
     project.forget()
 
     process = project.start("--pipelines=detection")
@@ -58,7 +58,7 @@ def test_the_installed_command_says_so_without_a_traceback(project):
     assert "Traceback" not in output
 
 
-def test_a_new_video_gets_its_objects_category_and_neighbours(project, clips):
+def test_a_new_video_has_objects_categories_and_neighbours(project, clips):
     files = project.files()
 
     result = kedro_run("--pipelines=inference", f"--params=inference.videos={clips / 'animals/clip-001.mp4'}")
@@ -71,11 +71,11 @@ def test_a_new_video_gets_its_objects_category_and_neighbours(project, clips):
     assert [neighbour["rank"] for neighbour in answer["neighbours"]] == list(range(1, 11))
     assert all(-1.0001 <= neighbour["similarity"] <= 1.0001 for neighbour in answer["neighbours"])
     assert answer["neighbours"][0]["shared_objects"]
-    touched = {place for place, content in project.files().items() if files.get(place) != content}
-    assert all(place.startswith("08_reporting/") for place in touched)
+    changed_files = {place for place, content in project.files().items() if files.get(place) != content}
+    assert all(place.startswith("08_reporting/") for place in changed_files)
 
 
-def test_a_video_of_the_corpus_under_another_name_finds_itself(project, tmp_path):
+def test_a_copy_of_a_video_of_the_corpus_has_that_video_as_its_nearest_neighbour(project, tmp_path):
     shutil.copy(project.videos / "things/clip-001.mp4", tmp_path / "again.mp4")
 
     videos = {"inference": {"videos": str(tmp_path / "again.mp4")}}
@@ -88,7 +88,7 @@ def test_a_video_of_the_corpus_under_another_name_finds_itself(project, tmp_path
     assert second["similarity"] <= nearest["similarity"]
 
 
-def test_a_new_file_under_the_same_path_gets_a_new_answer(project, clips, tmp_path):
+def test_a_new_file_at_the_same_path_has_a_new_result(project, clips, tmp_path):
     video = tmp_path / "new.mp4"
     answers = []
     for clip in ("animals/clip-001.mp4", "animals/clip-002.mp4"):
@@ -99,10 +99,10 @@ def test_a_new_file_under_the_same_path_gets_a_new_answer(project, clips, tmp_pa
     assert answers[0]["objects"] != answers[1]["objects"]
 
 
-def test_a_folder_of_new_videos_gets_an_answer_each_and_the_corpus_stays_as_it_is(project, clips, tmp_path):
+def test_each_video_of_a_folder_has_a_result_and_the_corpus_is_unchanged(project, clips, tmp_path):
     files = project.files()
     shutil.copytree(clips / "animals", tmp_path / "new/animals")
-    (tmp_path / "new/text.mp4").write_text("no video")
+    (tmp_path / "new/text.mp4").write_text("not a video")
     names = sorted(str(file) for file in (tmp_path / "new").rglob("*.mp4"))
 
     result = kedro_run("--pipelines=inference", f"--params=inference.videos={tmp_path / 'new'}")
@@ -120,7 +120,7 @@ def test_a_folder_of_new_videos_gets_an_answer_each_and_the_corpus_stays_as_it_i
 
 
 @pytest.mark.parametrize(("video", "sentence"), [(None, "No video is given"), ("gone.mp4", "gone.mp4 cannot be found")])
-def test_without_a_video_to_answer_for_there_is_a_sentence(project, tmp_path, video, sentence):
+def test_a_missing_new_video_is_reported_without_a_traceback(project, tmp_path, video, sentence):
     result = kedro_run("--pipelines=inference", *([f"--params=inference.videos={tmp_path / video}"] if video else []))
 
     assert result.exit_code == 1
@@ -135,13 +135,13 @@ def test_without_a_video_to_answer_for_there_is_a_sentence(project, tmp_path, vi
         ({"preprocessing": {"sise": 128}}, "sise"),
         ({"preprocessing": {"size": -1}}, "size"),
         ({"recommendation": {"neighbours": 0}}, "neighbours"),
-        ({"classification": {"candidates": ["oracle"]}}, "candidates"),
-        ({"feature_engineering": {"importance": "gut_feeling"}}, "importance"),
+        ({"classification": {"candidates": ["unknown"]}}, "candidates"),
+        ({"feature_engineering": {"importance": "unknown_formula"}}, "importance"),
         ({"ingestion": {"folder": {"paht": "videos"}}}, "paht"),
-        ({"workers": {"backend": "horses"}}, "backend"),
+        ({"workers": {"backend": "unknown"}}, "backend"),
     ],
 )
-def test_a_parameter_that_is_misspelt_or_out_of_range_is_refused_by_name_before_anything_runs(project, params, name):
+def test_an_invalid_parameter_is_rejected_with_its_name_before_the_run(project, params, name):
     partitions = project.partitions()
     shutil.rmtree(project.data / "03_primary")
 
@@ -154,7 +154,7 @@ def test_a_parameter_that_is_misspelt_or_out_of_range_is_refused_by_name_before_
     }
 
 
-def test_a_refused_parameter_is_a_sentence_on_the_command_line(project):
+def test_an_invalid_parameter_is_reported_without_a_traceback(project):
     result = kedro_run("--params=preprocessing.size=-1")
 
     assert result.exit_code == 1
@@ -162,14 +162,14 @@ def test_a_refused_parameter_is_a_sentence_on_the_command_line(project):
     assert "Traceback" not in result.output
 
 
-def test_a_misspelt_group_of_parameters_is_refused_by_name(project):
+def test_an_unknown_parameter_group_is_rejected(project):
     result = kedro_run("--params=preprocesing.size=128")
 
     assert result.exit_code != 0
     assert "preprocesing" in result.output
 
 
-def test_an_unknown_pipeline_is_refused_by_name(project):
+def test_an_unknown_pipeline_is_rejected(project):
     result = kedro_run("--pipelines=detektion")
 
     assert result.exit_code == 1
@@ -177,7 +177,7 @@ def test_an_unknown_pipeline_is_refused_by_name(project):
     assert "Traceback" not in result.output
 
 
-def test_the_closing_summary_says_what_went_through_and_what_failed_and_why(project):
+def test_the_summary_lists_outputs_and_failed_videos_with_their_errors(project):
     (project.videos / "things/empty.mp4").touch()
 
     result = kedro_run()

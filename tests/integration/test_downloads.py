@@ -1,4 +1,4 @@
-"""Videos of the web through the command line: from a server on the loopback address into the catalog."""
+"""Downloads with `kedro run` from a server on the loopback address."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from video_recommender.cli import cli
 
 @pytest.fixture
 def web(project):
-    """A server that has the project's own videos, and an environment that downloads them."""
+    """A server with the videos of the project."""
     with Web() as started:
         for file in sorted(project.videos.rglob("*.mp4")):
             started.answers[f"/{file.relative_to(project.videos)}"] = video(file.read_bytes())
@@ -22,7 +22,7 @@ def web(project):
 
 
 def configure(project, web, **web_options):
-    """Make an environment `web` that downloads from the server, and secrets that nobody may see."""
+    """Create an environment `web` that downloads from the server, and secret credentials."""
     things = {"sources": [web.url(path) for path in web.answers if path.startswith("/things")]}
     space = {"sources": [web.url("/space/page"), web.url("/space/gone.mp4")]}
     links = "".join(f'<video src="{path}"></video>' for path in web.answers if path.startswith("/space"))
@@ -50,14 +50,14 @@ def kedro_run(*arguments):
     return result.exit_code, result.output
 
 
-def test_videos_are_downloaded_described_and_reported_without_revealing_secrets(project, web):
+def test_videos_are_downloaded_without_revealing_secrets(project, web):
     configure(project, web)
 
-    code, said = kedro_run("--pipelines=ingestion,preprocessing")
+    code, output = kedro_run("--pipelines=ingestion,preprocessing")
 
-    assert code == 0, said
-    assert "things: 4 of 4 videos downloaded, target reached" in said
-    assert "space: 4 of 4 videos downloaded, target reached" in said
+    assert code == 0, output
+    assert "things: 4 of 4 videos downloaded, target reached" in output
+    assert "space: 4 of 4 videos downloaded, target reached" in output
     manifest = project.load("video_manifest").set_index("video_id")
     assert manifest["category"].value_counts().to_dict() == {"things": 4, "space": 4}
     assert manifest["status"].eq("ok").all()
@@ -67,7 +67,7 @@ def test_videos_are_downloaded_described_and_reported_without_revealing_secrets(
     assert "s3cret-cookie" in web.asked[0].headers["Cookie"]
     files = [file for file in project.root.rglob("*") if file.is_file() and "local" not in file.parts]
     assert [file for file in files if b"s3cret" in file.read_bytes()] == []
-    assert "s3cret" not in said
+    assert "s3cret" not in output
 
 
 def test_a_killed_download_is_resumed(project, web):
@@ -89,12 +89,12 @@ def test_a_killed_download_is_resumed(project, web):
     process.stdout.close()
     done = {file: file.stat().st_mtime_ns for file in downloads.glob("things/*.mp4")}
     asked = len(web.asked)
-    code, said = kedro_run("--pipelines=ingestion")
+    code, output = kedro_run("--pipelines=ingestion")
 
-    assert code == 0, said
-    assert {file: file.stat().st_mtime_ns for file in done} == done, "what was downloaded has been downloaded again"
+    assert code == 0, output
+    assert {file: file.stat().st_mtime_ns for file in done} == done, "a complete download was repeated"
     assert project.load("video_manifest")["category"].value_counts().to_dict() == {"things": 4, "space": 4}
-    assert any(request.first_byte for request in web.asked[asked:]), "the partial file was not gone on with"
+    assert any(request.first_byte for request in web.asked[asked:]), "the partial download was not resumed"
     assert list(partial.iterdir()) == []
 
 
@@ -105,12 +105,12 @@ def has_begun(file):
         return False
 
 
-def test_an_unreachable_network_is_reported_in_one_sentence(project, web):
+def test_an_unreachable_network_is_reported_without_a_traceback(project, web):
     configure(project, web, rate_limits={"retries": 0, "sleep_between_videos_s": [0, 0]})
     web.stop()
 
-    code, said = kedro_run("--pipelines=ingestion")
+    code, output = kedro_run("--pipelines=ingestion")
 
     assert code == 1
-    assert "Error: No site can be reached any more" in said
-    assert "Traceback" not in said
+    assert "Error: No site can be reached any more" in output
+    assert "Traceback" not in output

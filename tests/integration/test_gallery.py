@@ -1,4 +1,4 @@
-"""The gallery over a whole project that real runs have made."""
+"""The gallery of a finished project."""
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,7 +13,7 @@ def client(project) -> TestClient:
     return TestClient(create_project_app(project.root, None, 10), base_url="http://localhost:8765")
 
 
-def test_every_part_of_every_page_is_there(client) -> None:
+def test_every_page_has_all_its_parts(client) -> None:
     grid, video = client.get("/"), client.get(f"/videos/{VIDEO}")
 
     assert (grid.status_code, video.status_code) == (200, 200)
@@ -23,12 +23,12 @@ def test_every_part_of_every_page_is_there(client) -> None:
     assert client.get(f"/files/{VIDEO}", headers={"Range": "bytes=0-99"}).status_code == 206
 
 
-def test_thumbnails_are_kept_under_the_data_root(client, project) -> None:
+def test_thumbnails_are_stored_in_the_data_folder(client, project) -> None:
     assert client.get(f"/thumbnails/{VIDEO}").content.startswith(b"\xff\xd8")
     assert len(list((project.data / "08_reporting" / "gallery_thumbnails").glob("*.jpg"))) == 1
 
 
-def test_a_new_video_gets_all_results(client, clips) -> None:
+def test_a_new_video_has_all_results(client, clips) -> None:
     answer = client.post("/new", content=(clips / "animals" / "clip-001.mp4").read_bytes())
 
     assert answer.status_code == 200

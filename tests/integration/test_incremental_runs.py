@@ -1,4 +1,4 @@
-"""A run does what is left to do, and no more: after a change of parameters or videos, and after a kill."""
+"""Runs after changes of parameters or videos, and after kills, process only what is stale."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ BUILDS_NETWORK = {
         ("recommendation", "neighbours", 3, "recommendation"),
     ],
 )
-def test_a_parameter_that_matters_to_a_stage_redoes_that_stage_and_those_after_it(project, group, name, value, stage):
+def test_a_changed_parameter_makes_its_stage_and_later_stages_stale(project, group, name, value, stage):
     tables, partitions = project.tables(), project.partitions()
 
     executed = set(project.run(params={group: {name: value}})) - ALWAYS_RUN
@@ -51,16 +51,16 @@ def test_a_parameter_that_matters_to_a_stage_redoes_that_stage_and_those_after_i
 
     nodes = pipelines["__default__"].nodes
     reads_it = {node.short_name for node in nodes if f"params:{group}" in node.inputs} - ALWAYS_RUN
-    after = {node.short_name for node in pipelines["__default__"].from_nodes(*names_in(stage)).nodes}
+    after = {node.short_name for node in pipelines["__default__"].from_nodes(*nodes_of(stage)).nodes}
     assert reads_it <= executed <= after - BUILDS_NETWORK
     later = partitions.keys() - {"videos"} if stage == "preprocessing" else set()
     assert {dataset: len(video_ids) for dataset, video_ids in remade.items()} == dict.fromkeys(later, 12)
     assert project.tables() != tables
     project.run()
-    assert project.tables() == tables, "setting the parameter back does not give the same tables"
+    assert project.tables() == tables, "restoring the parameter does not restore the tables"
 
 
-def test_a_replaced_video_alone_is_redone(project, clips):
+def test_only_a_replaced_video_is_processed(project, clips):
     partitions, points = project.partitions(), project.load("video_points")
 
     shutil.copy(clips / "animals/clip-001.mp4", project.videos / f"{CLIP}.mp4")
@@ -71,7 +71,7 @@ def test_a_replaced_video_alone_is_redone(project, clips):
     assert moved[moved].index.tolist() == [CLIP]
 
 
-def test_an_added_video_alone_is_done(project, clips):
+def test_only_an_added_video_is_processed(project, clips):
     partitions = project.partitions()
 
     shutil.copy(clips / "animals/clip-001.mp4", project.videos / "things/new.mp4")
@@ -81,7 +81,7 @@ def test_an_added_video_alone_is_done(project, clips):
     assert "things/new" in set(project.load("recommendations")["video_id"])
 
 
-def test_a_deleted_video_vanishes_from_every_table_and_folder(project):
+def test_a_deleted_video_is_removed_from_every_table_and_folder(project):
     partitions = project.partitions()
 
     (project.videos / f"{CLIP}.mp4").unlink()
@@ -95,7 +95,7 @@ def test_a_deleted_video_vanishes_from_every_table_and_folder(project):
     assert [place for place, content in project.files().items() if CLIP.encode() in content] == []
 
 
-def test_a_video_that_was_only_touched_is_looked_into_but_not_done_again(project):
+def test_a_touched_video_is_collected_again_but_not_processed(project):
     partitions, tables = project.partitions(), project.tables()
 
     (project.videos / f"{CLIP}.mp4").touch()
@@ -105,7 +105,7 @@ def test_a_video_that_was_only_touched_is_looked_into_but_not_done_again(project
     assert project.tables() == tables
 
 
-def test_frames_that_somebody_deleted_are_made_again(project):
+def test_deleted_frames_are_extracted_again(project):
     files = project.files()
 
     shutil.rmtree(project.data / "02_intermediate/frames" / CLIP)
@@ -114,7 +114,7 @@ def test_frames_that_somebody_deleted_are_made_again(project):
     assert project.files() == files
 
 
-def test_kedro_server_skips_what_is_up_to_date_as_every_other_run_does(project):
+def test_kedro_server_skips_outputs_that_are_up_to_date(project):
     partitions, lost = project.partitions(), project.data / "07_model_output/recommendations.parquet"
     before = lost.read_bytes()
     lost.unlink()
@@ -127,7 +127,7 @@ def test_kedro_server_skips_what_is_up_to_date_as_every_other_run_does(project):
     assert lost.read_bytes() == before
 
 
-def test_a_table_that_somebody_deleted_is_made_again(project):
+def test_a_deleted_table_is_recomputed(project):
     files = project.files()
     (project.data / "07_model_output/recommendations.parquet").unlink()
 
@@ -138,7 +138,7 @@ def test_a_table_that_somebody_deleted_is_made_again(project):
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="this system has no process groups")
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_tables_and_nothing_done_twice(project):
+def test_a_run_that_is_killed_repeatedly_has_the_same_tables_and_repeats_no_work(project):
     tables = project.tables()
     project.forget()
     moments = [
@@ -148,25 +148,25 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_tables_and_noth
     ]
     complete = {}
 
-    for backend, is_now in moments:
-        kill_when(is_now, project.start(f"--params=workers.backend={backend},workers.jobs=2"))
+    for backend, condition in moments:
+        kill_when(condition, project.start(f"--params=workers.backend={backend},workers.jobs=2"))
         done = complete_partitions(project)
-        assert {name: done[name] for name in complete} == complete, "what was complete has been made again"
+        assert {name: done[name] for name in complete} == complete, "a complete partition was recomputed"
         complete = done
     project.run()
 
     done = complete_partitions(project)
-    assert {name: done[name] for name in complete} == complete, "what was complete has been made again"
+    assert {name: done[name] for name in complete} == complete, "a complete partition was recomputed"
     assert project.tables() == tables
     assert list(project.data.rglob(".part-*")) == []
 
 
-def names_in(stage):
+def nodes_of(stage):
     return [node.name for node in pipelines["__default__"].nodes if stage_of(node) == stage]
 
 
 def mentions(project, video_id):
-    """Whether a video is mentioned, by the name of each dataset that holds a table or partitions."""
+    """Return whether each table or partitioned dataset contains a video, by dataset."""
     found = {}
     catalog = project.catalog()
     for name in filter(catalog.exists, pipelines["__default__"].all_outputs()):
@@ -178,9 +178,9 @@ def mentions(project, video_id):
     return found
 
 
-def kill_when(is_now, process):
+def kill_when(condition, process):
     deadline = time.monotonic() + 120
-    while not is_now():
+    while not condition():
         assert process.poll() is None, f"the run ended before it could be killed:\n{process.stdout.read()}"
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -190,7 +190,7 @@ def kill_when(is_now, process):
 
 
 def complete_partitions(project):
-    """When each partition was made; a video that a stage has not finished counts for none of the stage's datasets."""
+    """Return the state and file time of each partition that its stage has completed in all outputs."""
     made, catalog = project.partitions(), project.catalog()
     complete = {}
     for node in pipelines["__default__"].nodes:

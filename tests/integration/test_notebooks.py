@@ -1,4 +1,4 @@
-"""Each notebook, run from top to bottom on a finished project, in a kernel of its own."""
+"""Runs of all notebooks on a finished project."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ from nbformat import NotebookNode
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 CHART = "application/vnd.vegalite.v5+json"
-"""What JupyterLab draws without a network; of a later version of Vega-Lite it shows nothing."""
+"""The media type that JupyterLab renders offline; it does not render later versions of Vega-Lite."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
 def executed(blank_project, first_run) -> dict[str, NotebookNode]:
-    """Every notebook with its outputs, by the number that its name begins with; they run side by side."""
+    """All notebooks with their outputs, by the number in their names; they run concurrently."""
     blank_project.put_back(first_run.finished)
     folder = blank_project.root / "notebooks"
     folder.mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ def charts(notebook: NotebookNode) -> list[dict]:
 
 
 def pictures(chart: dict) -> int:
-    """How many rows of a chart's tables have a frame that can be shown."""
+    """Count the rows of a chart's tables that have an image of a frame."""
     tables = chart["datasets"].values()
     return sum(str(row.get("image")).startswith("data:image/jpeg;base64,") for table in tables for row in table)
 
@@ -58,7 +58,7 @@ def shows_frames_on_hover(chart: dict) -> bool:
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
-def test_a_notebook_is_kept_without_its_output_and_loads_by_name(file: Path) -> None:
+def test_a_notebook_has_no_output_and_loads_data_from_the_catalog(file: Path) -> None:
     notebook = nbformat.read(file, nbformat.current_nbformat)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
 
@@ -70,7 +70,7 @@ def test_a_notebook_is_kept_without_its_output_and_loads_by_name(file: Path) -> 
     assert re.findall(r"read_(?:csv|parquet|json|pickle)|open\(|data/0", source) == []
 
 
-def test_detections_are_shown_beside_the_frames_that_they_are_of(executed, blank_project) -> None:
+def test_detections_are_shown_next_to_their_frames(executed, blank_project) -> None:
     strip, *others = charts(executed["1"])
     video_id, load = next(iter(blank_project.load("detections").items()))
 
@@ -80,7 +80,7 @@ def test_detections_are_shown_beside_the_frames_that_they_are_of(executed, blank
     assert len(others) == 4
 
 
-def test_the_map_shows_a_frame_of_every_video_and_whom_it_is_near(executed, blank_project) -> None:
+def test_the_map_shows_a_frame_and_the_neighbours_of_every_video(executed, blank_project) -> None:
     chart, *others = charts(executed["2"])
     dots, lines = sorted(chart["datasets"].values(), key=len)
 
@@ -91,20 +91,20 @@ def test_the_map_shows_a_frame_of_every_video_and_whom_it_is_near(executed, blan
     assert len(others) == 2
 
 
-def test_formulas_are_judged_as_the_run_judges_them(executed, blank_project) -> None:
+def test_formulas_have_the_same_metrics_as_in_the_run(executed, blank_project) -> None:
     *_, chart = charts(executed["3"])
-    (judged,) = chart["datasets"].values()
+    (measured,) = chart["datasets"].values()
     reported = blank_project.load("importance_report").dropna(subset="precision")
 
-    assert {row["scores"] for row in judged} == {"detections", "class_scores"}
+    assert {row["scores"] for row in measured} == {"detections", "class_scores"}
     assert {
         (row["importance"], row["candidates"]): pytest.approx(row["precision"])
-        for row in judged
+        for row in measured
         if row["scores"] == "class_scores"
     } == {(row.importance, row.candidates): row.precision for row in reported.itertuples()}
 
 
-def test_the_ad_agents_curve_is_drawn_to_its_end(executed, blank_project) -> None:
+def test_the_learning_curve_of_the_ad_agent_is_complete(executed, blank_project) -> None:
     learning, with_table, *_ = charts(executed["4"])
     agent = blank_project.load("params:advertising.agent")
 

@@ -1,4 +1,4 @@
-"""Stages joined on tables made by hand, in memory: no files, no network and no MLflow between them."""
+"""Stages that run on synthetic tables in memory, without files, network and MLflow."""
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ OBJECTS = {"pets": ["beagle", "labrador"], "rooms": ["sofa", "armchair"], "fruit
 VIDEOS = {f"{category}/{number}": names for category, names in OBJECTS.items() for number in range(4)}
 
 
-def seen_in(names, number):
-    """Five frames: mostly the one object of the category, sometimes the other."""
+def detections_of(names, number):
+    """Return the detections of five frames: four of one object of the category, one of the other."""
     return pd.DataFrame(
         {
             "frame": np.arange(1, 6, dtype=np.int64),
@@ -29,12 +29,12 @@ def seen_in(names, number):
 
 
 NOT_RUN = ("finetuned_detections", "finetuned_class_scores", "segmentations", "segmentation_scores")
-NEVER_MADE = OptionalDataset(dataset={"type": "json.JSONDataset", "filepath": "never_made.json"})
+MISSING = OptionalDataset(dataset={"type": "json.JSONDataset", "filepath": "missing.json"})
 
 
 @pytest.fixture
 def catalog():
-    tables = {video_id: seen_in(names, int(video_id[-1])) for video_id, names in VIDEOS.items()}
+    tables = {video_id: detections_of(names, int(video_id[-1])) for video_id, names in VIDEOS.items()}
     class_scores = {
         video_id: table["class_name"].value_counts(normalize=True).rename("probability").reset_index()
         for video_id, table in tables.items()
@@ -61,8 +61,8 @@ def catalog():
                 )
             ),
             **{name: memory(Partitions.from_values({})) for name in NOT_RUN},
-            "finetuned_class_embeddings": NEVER_MADE,
-            "segmented_class_embeddings": NEVER_MADE,
+            "finetuned_class_embeddings": MISSING,
+            "segmented_class_embeddings": MISSING,
             "corpus": memory(corpus),
             "params:feature_engineering": memory(FeatureOptions()),
             "params:classification": memory(ClassificationOptions(folds=4)),
@@ -76,13 +76,13 @@ def memory(content):
     return MemoryDataset(content, copy_mode="assign")
 
 
-def test_from_detections_to_categories_and_recommendations_in_memory(catalog):
+def test_detections_give_categories_and_recommendations_in_memory(catalog):
     configure_project("video_recommender")
     slices = ("feature_engineering", "classification", "recommendation")
     wanted = ["classification_metrics", "recommendations"]
-    whole = sum((pipelines[name] for name in slices[1:]), start=pipelines[slices[0]])
+    pipeline = sum((pipelines[name] for name in slices[1:]), start=pipelines[slices[0]])
 
-    made = SequentialRunner().run(whole.to_outputs(*wanted), catalog)
+    made = SequentialRunner().run(pipeline.to_outputs(*wanted), catalog)
 
     metrics, recommendations = (made[name].load() for name in wanted)
     assert metrics["accuracy"] == 1
@@ -91,11 +91,11 @@ def test_from_detections_to_categories_and_recommendations_in_memory(catalog):
     assert (recommendations["recommended_video_id"].str.split("/").str[0] == category_of).all()
 
 
-def test_equal_videos_are_nearest_and_share_their_objects(catalog):
+def test_videos_with_equal_objects_are_nearest_neighbours_and_share_them(catalog):
     configure_project("video_recommender")
-    whole = pipelines["feature_engineering"] + pipelines["recommendation"]
+    pipeline = pipelines["feature_engineering"] + pipelines["recommendation"]
 
-    made = SequentialRunner().run(whole.to_outputs("recommendations"), catalog)
+    made = SequentialRunner().run(pipeline.to_outputs("recommendations"), catalog)
 
     nearest = made["recommendations"].load().query("rank == 1").set_index("video_id")
     assert nearest.loc["pets/0", "recommended_video_id"] == "pets/2"

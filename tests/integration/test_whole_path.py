@@ -1,4 +1,4 @@
-"""The whole path on a tiny real corpus: videos in, recommendations out, everything kept where the catalog says."""
+"""A run of all stages on a small corpus, and its outputs in the catalog."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ STAGES = [
 LOKY = {"workers": {"backend": "loky", "jobs": 2}}
 
 
-def test_every_node_runs_once_and_a_stage_is_finished_before_the_next_begins(first_run):
+def test_every_node_runs_once_and_a_stage_finishes_before_the_next_one_starts(first_run):
     stages = {node.short_name: stage_of(node) for node in pipelines["__default__"].nodes}
 
     assert sorted(first_run.executed) == sorted(stages)
@@ -66,7 +66,7 @@ def test_each_video_becomes_frames_numbered_from_one(project):
         assert folder.decode().shape == (frames.states[video_id].properties["frames"], 224, 224, 3)
 
 
-def test_each_frame_has_exactly_one_object_with_its_confidence(project):
+def test_each_frame_has_exactly_one_detection_with_its_confidence(project):
     detections = project.load("detections")
     frames = project.load("frame_manifest").set_index("video_id")["frames"]
 
@@ -78,11 +78,11 @@ def test_each_frame_has_exactly_one_object_with_its_confidence(project):
         assert table["confidence"].between(0, 1).all()
 
 
-def test_the_network_names_what_the_clips_show(project):
-    named = {name: load()["class_name"].mode()[0] for name, load in project.load("detections").items()}
+def test_the_network_detects_the_objects_of_the_clips(project):
+    predicted = {name: load()["class_name"].mode()[0] for name, load in project.load("detections").items()}
 
-    assert {"missile", "projectile", "space shuttle"} & {name for video, name in named.items() if "space/" in video}
-    assert {"espresso", "cup", "coffee mug"} & {name for video, name in named.items() if "things/" in video}
+    assert {"missile", "projectile", "space shuttle"} & {name for video, name in predicted.items() if "space/" in video}
+    assert {"espresso", "cup", "coffee mug"} & {name for video, name in predicted.items() if "things/" in video}
 
 
 def test_every_video_has_features_a_point_a_category_and_ranked_recommendations(project):
@@ -101,7 +101,7 @@ def test_every_video_has_features_a_point_a_category_and_ranked_recommendations(
         assert ranked["similarity"].is_monotonic_decreasing
 
 
-def test_models_that_were_kept_answer_for_the_corpus(project):
+def test_saved_models_reproduce_the_results_of_the_run(project):
     points = project.load("video_points")
 
     categories = project.load("category_classifier").predict(points)
@@ -112,19 +112,19 @@ def test_models_that_were_kept_answer_for_the_corpus(project):
     assert neighbours["recommended_video_id"].tolist() == kept["recommended_video_id"].tolist()
 
 
-def test_every_video_has_an_ad_and_so_has_one_that_the_corpus_does_not_hold(project, clips):
+def test_every_video_and_every_new_video_has_an_ad(project, clips):
     project.run("inference", params={"inference": {"videos": str(clips / "animals/clip-001.mp4")}})
     ads, recommended = project.load("ads"), project.load("ad_recommendations")
-    named = project.load("new_video_answers")[0]["ad"]
+    predicted = project.load("new_video_answers")[0]["ad"]
 
     assert set(ads["category"]) == {"space", "textures", "things"}
     assert set(recommended["video_id"]) == set(project.load("video_manifest")["video_id"])
     assert set(recommended["ad_id"]) <= set(ads["ad_id"])
-    assert named["ad_id"] in set(ads["ad_id"])
-    assert 0 < named["watch_probability"] <= 1
+    assert predicted["ad_id"] in set(ads["ad_id"])
+    assert 0 < predicted["watch_probability"] <= 1
 
 
-def test_somebodys_own_table_of_ads_is_what_is_shown(project):
+def test_a_table_of_ads_of_the_user_replaces_the_generated_ads(project):
     ads = project.load("ads").assign(ad_id=lambda table: "my-" + table["ad_id"], reward=[9.0, 1.0] * 3)
     ads.to_csv(project.data / "01_raw/ads.csv", index=False)
 
@@ -134,7 +134,7 @@ def test_somebodys_own_table_of_ads_is_what_is_shown(project):
     assert project.load("ads")["reward"].max() == 9
 
 
-def test_the_ad_agent_is_evaluated_from_a_simulated_log_or_from_ones_own(project):
+def test_the_ad_agent_is_evaluated_on_a_simulated_log_or_on_a_log_of_the_user(project):
     project.run("off_policy")
     simulated, log = project.load("off_policy_report"), project.load("ad_session_log")
     log[log["session"] <= 100].to_parquet(project.data / "01_raw/ad_session_log.parquet")
@@ -144,7 +144,7 @@ def test_the_ad_agent_is_evaluated_from_a_simulated_log_or_from_ones_own(project
     assert set(project.load("off_policy_report")["sessions"]) == {100}
 
 
-def test_figures_and_metrics_tell_how_good_it_is(project):
+def test_metrics_and_charts_are_saved(project):
     assert 0 <= project.load("classification_metrics")["accuracy"] <= 1
     assert {"precision_at_10", "random_precision_at_10_other_groups"} <= project.load("recommendation_metrics").keys()
     assert isinstance(project.load("confusion_matrix"), go.Figure)
@@ -154,7 +154,7 @@ def test_figures_and_metrics_tell_how_good_it_is(project):
     assert isinstance(project.load("ad_choice_figure"), go.Figure)
 
 
-def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, clips):
+def test_every_catalog_entry_can_be_loaded(project, clips):
     project.run("inference", params={"inference": {"videos": str(clips / "animals/clip-001.mp4")}})
     catalog = project.catalog()
     pipelines.set_requested(None)
@@ -166,7 +166,7 @@ def test_whoever_opens_the_project_can_load_every_entry_of_its_catalog(project, 
     assert all(content is not None for content in loaded.values())
 
 
-def test_a_notebook_that_loads_kedros_extension_has_the_catalog_at_hand(project):
+def test_a_notebook_with_the_kedro_extension_has_the_catalog(project):
     shell = "%load_ext kedro.ipython\nprint(len(catalog.load('recommendations')), 'rows', sorted(pipelines)[0])"
 
     notebook = subprocess.run(
@@ -180,7 +180,7 @@ def test_a_notebook_that_loads_kedros_extension_has_the_catalog_at_hand(project)
     assert f"{len(project.load('recommendations'))} rows __default__" in notebook.stdout
 
 
-def test_mlflow_has_the_run_with_parameters_metrics_figures_and_tables(project):
+def test_mlflow_has_the_run_with_parameters_metrics_charts_and_tables(project):
     (run,) = runs_of(project, "__default__")[:1]
 
     assert run.info.status == "FINISHED"
@@ -222,7 +222,7 @@ def test_models_registered_in_mlflow_have_a_signature_and_predict(project):
     assert models["recommender"].predict(points.head(1))["recommended_video_id"].iloc[0] in set(points.index)
 
 
-def test_again_with_nothing_to_do_nothing_is_done(project):
+def test_a_second_run_changes_nothing(project):
     files, partitions, runs = project.files(), project.partitions(), len(runs_of(project, "__default__"))
 
     executed = project.run(tracked=True)
@@ -234,7 +234,7 @@ def test_again_with_nothing_to_do_nothing_is_done(project):
 
 
 @pytest.mark.parametrize("importance", ["confidence_share", "area"])
-def test_the_segmenter_feeds_everything_downstream_by_one_parameter(project, clips, importance):
+def test_one_parameter_selects_the_segmenter_for_all_later_stages(project, clips, importance):
     stages = ("feature_engineering", "classification", "recommendation")
     chosen = {"feature_engineering": {"detector": "segmenter", "importance": importance}}
     points = project.load("video_points")
@@ -251,7 +251,7 @@ def test_the_segmenter_feeds_everything_downstream_by_one_parameter(project, cli
     assert {seen["name"] for seen in answer["objects"]} <= set(project.load("segmented_class_embeddings").index)
 
 
-def test_stage_by_stage_in_several_processes_gives_the_same_bytes_as_all_at_once(project):
+def test_single_stages_in_several_processes_save_the_same_bytes_as_one_run(project):
     files = project.files()
     project.forget()
 
@@ -266,7 +266,7 @@ def test_stage_by_stage_in_several_processes_gives_the_same_bytes_as_all_at_once
 
 
 @pytest.mark.parametrize("kept", [["things/clip-001.mp4"], ["things/clip-001.mp4", "space/clip-001.mp4"]])
-def test_a_tiny_corpus_goes_all_the_way(project, kept):
+def test_a_corpus_of_one_or_two_videos_runs_through_all_stages(project, kept):
     for video in project.videos.rglob("*.mp4"):
         if video.relative_to(project.videos).as_posix() not in kept:
             video.unlink()
@@ -278,7 +278,7 @@ def test_a_tiny_corpus_goes_all_the_way(project, kept):
     assert project.load("classification_metrics")["accuracy"] is None
 
 
-def test_a_corpus_without_categories_is_recommended_all_the_same(project):
+def test_a_corpus_without_categories_has_recommendations(project):
     for number, video in enumerate(sorted(project.videos.rglob("*.mp4"))):
         video.rename(project.videos / f"{number}.mp4")
 
@@ -289,7 +289,7 @@ def test_a_corpus_without_categories_is_recommended_all_the_same(project):
 
 
 def runs_of(project, name):
-    """The MLflow runs of that name, the first one first."""
+    """Return the MLflow runs with this name, in order of their start."""
     use_mlflow_of(project)
     return mlflow.search_runs(
         search_all_experiments=True,

@@ -21,7 +21,7 @@ class Source(BaseModel):
     nested: dict[str, int]
 
 
-SOURCE = Source(folder=Path("/videos/of mine"), rate=Fraction(30000, 1001), nested={"b": 1, "a": 2})
+SOURCE = Source(folder=Path("/my videos"), rate=Fraction(30000, 1001), nested={"b": 1, "a": 2})
 ELSEWHERE = """
 from fractions import Fraction
 from pathlib import Path
@@ -31,7 +31,7 @@ class Source(BaseModel):
     nested: dict[str, int]
     rate: Fraction
     folder: Path
-print(fingerprint(Source(nested={"a": 2, "b": 1}, rate=Fraction(30000, 1001), folder=Path("/videos/of mine")), "x", 3))
+print(fingerprint(Source(nested={"a": 2, "b": 1}, rate=Fraction(30000, 1001), folder=Path("/my videos")), "x", 3))
 """
 plain_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -53,7 +53,7 @@ def test_fingerprint_is_the_same_in_another_process_and_for_another_order_of_fie
     assert answer.stdout.strip() == fingerprint(SOURCE, "x", 3)
 
 
-def test_fingerprint_stays_the_same_from_release_to_release():
+def test_the_fingerprint_is_stable_across_releases():
     canonical = b'[1,"ok",{"frames":[1,2.5,null],"title":"caf\\u00e9"}]'
 
     digest = fingerprint(1, "ok", {"title": "café", "frames": [1, 2.5, None]})
@@ -62,9 +62,9 @@ def test_fingerprint_stays_the_same_from_release_to_release():
 
 
 @pytest.mark.parametrize(
-    "change", [{"folder": Path("/videos/of yours")}, {"rate": Fraction(30)}, {"nested": {"a": 2, "b": 2}}]
+    "change", [{"folder": Path("/other videos")}, {"rate": Fraction(30)}, {"nested": {"a": 2, "b": 2}}]
 )
-def test_fingerprint_differs_when_any_field_of_a_model_does(change):
+def test_the_fingerprint_differs_if_any_field_of_a_model_differs(change):
     assert fingerprint(SOURCE.model_copy(update=change)) != fingerprint(SOURCE)
 
 
@@ -73,7 +73,7 @@ def test_fingerprint_does_not_join_neighbouring_parts():
     assert fingerprint(["a"], "b") != fingerprint("a", ["b"])
 
 
-def test_fingerprint_takes_any_mapping():
+def test_the_fingerprint_accepts_any_mapping():
     plain = {"b": 1, "a": {"c": [1]}}
 
     assert fingerprint(MappingProxyType(plain)) == fingerprint(plain) == fingerprint(OrderedDict(sorted(plain.items())))
@@ -88,7 +88,7 @@ def test_fingerprint_of_a_plain_value_is_32_hexadecimal_digits_and_repeatable(pl
     assert digest == fingerprint(plain_value)
 
 
-def test_fingerprint_refuses_what_has_no_canonical_form():
+def test_a_value_without_a_canonical_form_is_rejected():
     with pytest.raises(TypeError, match="object cannot be part of a fingerprint"):
         fingerprint(object())
 

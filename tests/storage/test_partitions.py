@@ -4,14 +4,14 @@ import pytest
 from video_recommender.incremental import Partitions, PartitionState
 from video_recommender.storage import partitions
 
-FAILED = PartitionState("2", status="unreadable", error="no video", properties={"frames": 0})
+FAILED = PartitionState("2", status="unreadable", error="not a video", properties={"frames": 0})
 
 
 def of_values(*keys, **states):
     return Partitions.from_values({key: key.upper() for key in keys}, states)
 
 
-def test_partitions_come_in_alphabetical_order_whatever_order_they_were_found_in():
+def test_partitions_are_in_alphabetical_order():
     assert list(of_values("b", "c", "a")) == ["a", "b", "c"]
 
 
@@ -25,7 +25,7 @@ def test_only_partitions_with_a_value_are_listed():
         stored["bad"]
 
 
-def test_value_is_read_only_when_asked_for():
+def test_a_value_is_loaded_lazily():
     read = []
     stored = Partitions({"a": PartitionState()}, lambda key: read.append(key) or key)
 
@@ -54,13 +54,13 @@ def test_manifest_has_a_row_for_every_partition_with_its_state_and_properties():
     assert manifest.to_dict("list") == {
         "video": ["bad", "good"],
         "status": ["unreadable", "ok"],
-        "error": ["no video", ""],
+        "error": ["not a video", ""],
         "frames": [0, 12],
         "title": [pytest.approx(float("nan"), nan_ok=True), "Cat"],
     }
 
 
-def test_tables_of_all_partitions_are_read_in_blocks_and_put_into_one_with_each_text_kept_once(monkeypatch):
+def test_tables_are_read_in_blocks_and_concatenated_with_categorical_text(monkeypatch):
     monkeypatch.setattr(partitions, "PARTITIONS_PER_BLOCK", 2)
     tables = {"a/1": ["cat", "dog"], "a/2": [], "a/3": ["dog", "cat", "emu"]}
     stored = Partitions.from_values(

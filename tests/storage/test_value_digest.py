@@ -47,15 +47,15 @@ class Video:
         (Video(object(), "1"), Video(object(), "2")),
     ],
 )
-def test_digest_differs_when_the_value_does(value, other):
+def test_the_digest_differs_if_the_value_differs(value, other):
     assert value_digest(value) == value_digest(value) != value_digest(other)
 
 
-def test_order_of_a_mapping_and_of_a_set_does_not_count():
+def test_the_order_of_a_mapping_or_set_does_not_change_the_digest():
     assert value_digest({"a": 1, "b": 2}) == value_digest({"b": 2, "a": 1})
     assert value_digest({1, 2, 3}) == value_digest({3, 2, 1})
 
 
-def test_value_that_has_no_digest_is_refused():
+def test_a_value_without_a_digest_is_rejected():
     with pytest.raises(TypeError, match="object cannot be part of a fingerprint"):
         value_digest({"a": object()})

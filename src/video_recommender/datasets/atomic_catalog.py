@@ -13,11 +13,11 @@ from video_recommender.incremental.dataset_files import dataset_config, find_fil
 
 STAGED_PREFIX = ".part-"
 REPLACED_PREFIX = ".old-"
-"""Prefixes of the new content and of a folder that is being replaced; the next save removes what a kill left."""
+"""Prefixes of new content and of a folder that is being replaced; the next save removes leftovers of a killed run."""
 
 
 class AtomicCatalog(DataCatalog):
-    """A catalog in which a failed or interrupted save leaves the previous content of a dataset."""
+    """A catalog that keeps the previous content of a dataset if a save fails or is interrupted."""
 
     def save(self, ds_name: str, data: Any) -> None:
         """Validate data and save it to a dataset; see `staged_dataset` for the datasets that are staged."""
@@ -35,11 +35,11 @@ class AtomicCatalog(DataCatalog):
 
 @contextmanager
 def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDataset[Any, Any]]:
-    """Stage a save: what is saved within the block replaces the previous content at its end, unless it raises.
+    """Stage a save: content that is saved in the block replaces the previous content at its end, unless it raises.
 
-    Datasets with a `filepath` are staged, also inside a wrapper such as `CachedDataset`; versioned ones, which never
-    overwrite, are not. On a local disk, the dataset to save to is a copy with a temporary path. In an object store,
-    which makes objects visible as a whole, it is the dataset itself within a transaction of the file system.
+    Applies to datasets with a `filepath`, including wrapped ones such as in `CachedDataset`, except for versioned
+    datasets, which never overwrite. On a local disk, the block saves to a copy of the dataset with a temporary path. In
+    an object store, it saves to the dataset itself in a transaction of the file system.
     """
     config, credentials = dataset_config("staged", dataset)
     entry = find_file_entry(config)
@@ -58,7 +58,7 @@ def staged_dataset(dataset: AbstractDataset[Any, Any]) -> Iterator[AbstractDatas
     entry["filepath"] = str(staged)
     try:
         yield DataCatalog.from_config({"staged": config}, credentials)["staged"]
-        if target.is_dir():  # a folder that is not empty can be neither replaced nor deleted in one step
+        if target.is_dir():  # a folder cannot be replaced atomically
             target.rename(replaced)
         staged.replace(target)
         _remove(replaced)

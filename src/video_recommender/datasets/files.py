@@ -43,7 +43,7 @@ class _PathDataset(AbstractDataset[S, L], Generic[S, L]):
 
 
 class FrameFolderDataset(_PathDataset[EncodedFrames, FrameFolder]):
-    """Saves frames as a folder with `1.jpg`, `2.jpg`, …; loads a reference to the folder, not the pixels.
+    """Saves frames as a folder with `1.jpg`, `2.jpg`, …; loads a reference to the folder without decoding frames.
 
     Examples:
         ```yaml
@@ -70,7 +70,7 @@ class FrameFolderDataset(_PathDataset[EncodedFrames, FrameFolder]):
             if int(file.stem) > len(data):
                 file.unlink()
         folder, jpegs = self._path, {f"{number}.jpg": jpeg for number, jpeg in enumerate(data.jpegs, start=1)}
-        if isinstance(folder, UPath):  # a store writes many objects at a time
+        if isinstance(folder, UPath):  # writes the objects concurrently
             folder.fs.pipe({(folder / name).path: jpeg for name, jpeg in jpegs.items()})
             return
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,10 +79,10 @@ class FrameFolderDataset(_PathDataset[EncodedFrames, FrameFolder]):
 
 
 class VideoFileDataset(_PathDataset[VideoBytes | VideoLink, Video]):
-    """Saves a video, or a link to an existing one; loads a reference to the file, not its bytes.
+    """Saves a video, or a link to an existing one; loads a reference to the file without reading it.
 
-    Object stores have no links, so the video is copied there, by the store itself if it already holds the video.
-    The file name ends in `.mp4` for every container: decoders and players examine the content.
+    Object stores have no links, so the video is copied, within the store if possible. The suffix of the file name is
+    `.mp4` for every container format, because decoders and players detect the format.
 
     Examples:
         ```yaml
@@ -104,16 +104,16 @@ class VideoFileDataset(_PathDataset[VideoBytes | VideoLink, Video]):
         return video_from_path(self._path.resolve())
 
     def save(self, data: VideoBytes | VideoLink) -> None:
-        """Write the video, or link or copy an existing one, which must not be the file of this dataset."""
+        """Write, link or copy a video; raise a `DatasetError` if the linked one is missing or has the same path."""
         path = self._path
         if isinstance(data, VideoLink):
             if not data.target.is_file():
                 raise DatasetError(f"{data.target} is missing: restore it, or run ingestion again")
             if data.target.resolve() == path.absolute():
-                raise DatasetError(f"{data.target} would be overwritten by a link to itself: move it to another folder")
+                raise DatasetError(f"{data.target} cannot be replaced by a link to itself: move it to another folder")
         if isinstance(path, Path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)  # writing through a previous link would modify its target
+            path.unlink(missing_ok=True)  # writing to an existing link would modify its target
         match data:
             case VideoBytes(content):
                 path.write_bytes(content)
@@ -123,9 +123,9 @@ class VideoFileDataset(_PathDataset[VideoBytes | VideoLink, Video]):
 
 
 class KerasModelDataset(_PathDataset["keras.Model", "keras.Model"]):
-    """Saves a Keras model without time stamps: equal models give equal bytes, so nothing after them becomes stale.
+    """Saves a Keras model without timestamps, so that equal models have equal bytes and digests.
 
-    Keras is imported when a model is loaded or saved, because the import takes seconds.
+    Keras, whose import takes seconds, is imported only when a model is loaded or saved.
 
     Examples:
         ```yaml
@@ -159,7 +159,7 @@ class KerasModelDataset(_PathDataset["keras.Model", "keras.Model"]):
 
 
 class PreviewImageDataset(ImageDataset):  # type: ignore[misc] # kedro-datasets has no types
-    """Pillow's image dataset with a preview.
+    """Pillow's image dataset with a preview for kedro-viz.
 
     Examples:
         ```yaml
@@ -177,16 +177,16 @@ class PreviewImageDataset(ImageDataset):  # type: ignore[misc] # kedro-datasets 
     """
 
     def preview(self) -> ImagePreview:
-        """Return the file in base 64 (RFC 4648)."""
+        """Return the file, Base64-encoded (RFC 4648)."""
         filesystem, path = locate_entry(*dataset_config("image", self))
         return ImagePreview(base64.b64encode(filesystem.cat_file(path)).decode())
 
 
 class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-datasets has no types
-    """pandas' Parquet dataset, which differs in its preview and in the encoding of floating-point columns.
+    """pandas' Parquet dataset with another preview, and without dictionary encoding of floating-point columns.
 
-    The preview of `pandas.ParquetDataset` reads the whole file and fails for missing dates. Its dictionary encoding
-    makes tables of embeddings, whose values do not repeat, four times as slow to save and 1.5 times as large.
+    The preview of `pandas.ParquetDataset` reads the whole file and fails for missing dates. Dictionary encoding makes
+    tables of embeddings, whose values rarely repeat, slower to save and larger.
 
     Examples:
         ```yaml
@@ -204,7 +204,7 @@ class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-dataset
     """
 
     def save(self, data: pd.DataFrame) -> None:
-        """Save a table, with dictionaries only for columns that are not floating-point unless `save_args` differ."""
+        """Save a table; `save_args` take precedence over the default, dictionaries for columns that are not floats."""
         encoded = [str(name) for name, kind in data.dtypes.items() if not is_float_dtype(kind)]
         encoded += [str(name) for name in data.index.names if name is not None]
         entry, credentials = dataset_config("table", self)
@@ -214,7 +214,7 @@ class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-dataset
         self.release()
 
     def preview(self, nrows: int = 20) -> TablePreview:
-        """Return the first rows, with dates in ISO 8601, without reading more of the file than needed."""
+        """Return the first rows, with dates in ISO 8601; reads only the first batch of the file."""
         filesystem, path = locate_entry(*dataset_config("table", self))
         with filesystem.open(path, "rb") as opened:
             file = pq.ParquetFile(opened)
@@ -225,7 +225,7 @@ class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-dataset
 
 
 class OptionalDataset(AbstractDataset[Any, Any]):
-    """Wraps the dataset of an optional pipeline, defined as in the catalog: loads None if it was never saved.
+    """Wraps a dataset that can be missing, such as the output of an optional pipeline; loads None if it is missing.
 
     Examples:
         ```yaml
@@ -269,7 +269,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
 
 
 def _link(target: StoragePath, path: StoragePath) -> bool:
-    """Link a file; False if that is not possible: object stores have no links, and Windows restricts them."""
+    """Create a symbolic link; return False in object stores, and if the system does not permit it."""
     if isinstance(target, UPath) or isinstance(path, UPath):
         return False
     try:
@@ -281,7 +281,7 @@ def _link(target: StoragePath, path: StoragePath) -> bool:
 
 def _copy(target: StoragePath, path: StoragePath) -> None:
     if isinstance(target, UPath) and isinstance(path, UPath) and target.fs == path.fs:
-        target.fs.cp_file(target.path, path.path)  # inside the store, without a transfer
+        target.fs.cp_file(target.path, path.path)  # within the store, without a download
     else:
         with target.open("rb") as source, path.open("wb") as copy:
             shutil.copyfileobj(source, copy)
@@ -297,6 +297,6 @@ def _copy_without_time(path: Path, target: Path) -> None:
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
         for name in source.namelist():
             content = source.read(name)
-            if name == "metadata.json":  # Keras's version and the time of saving
+            if name == "metadata.json":  # contains Keras's version and the time of saving
                 content = json.dumps({"keras_version": json.loads(content)["keras_version"]}).encode()
-            copy.writestr(zipfile.ZipInfo(name), content)  # a ZipInfo without a time has the year 1980
+            copy.writestr(zipfile.ZipInfo(name), content)  # the default date of a ZipInfo is constant

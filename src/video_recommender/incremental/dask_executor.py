@@ -1,4 +1,4 @@
-"""A Dask cluster as an executor: an existing one, or local processes to try it."""
+"""An executor for a Dask cluster: an existing one, or local processes for testing."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tornado.ioloop import PeriodicCallback
 from video_recommender.incremental.executors import TaskCrashedError
 
 WORKER_TIMEOUT_S: Final = 60
-"""How long to wait for the first worker: a cluster that scales on demand has to start a machine."""
+"""Maximum wait for the first worker: a cluster that scales on demand must start a machine."""
 
 CONNECT_TIMEOUT_S: Final = 10
 
@@ -31,16 +31,16 @@ def open_dask_executor(
     """Connect to a cluster and share a function with its workers.
 
     Args:
-        scheduler: its address, such as `tcp://10.0.0.1:8786`; None for the one that Dask is configured for
-            (`DASK_SCHEDULER_ADDRESS`), or else for processes on this machine.
-        workers: processes to start on this machine if there is no scheduler.
-        function: what all calls have in common.
+        scheduler: address, such as `tcp://10.0.0.1:8786`; None for the scheduler of Dask's configuration
+            (`DASK_SCHEDULER_ADDRESS`), or for processes on this machine if it has none.
+        workers: number of processes to start on this machine if there is no scheduler.
+        function: the function that all calls use.
 
     Yields:
-        The executor, a handle of the function, and the number of workers.
+        The executor, a handle of the function, and the number of worker threads, at least 2.
 
     Raises:
-        ConnectionError: if no scheduler answers.
+        ConnectionError: if the scheduler does not answer.
         TimeoutError: if the cluster has no worker.
     """
     client = connect(scheduler, workers)
@@ -50,9 +50,9 @@ def open_dask_executor(
     except TimeoutError as error:
         raise TimeoutError(
             f"The Dask scheduler at {address} has had no worker for {WORKER_TIMEOUT_S} s: "
-            f"start some with `dask worker {address} --nthreads 1`"
+            f"start workers with `dask worker {address} --nthreads 1`"
         ) from error
-    # the result of a task, not scattered data: Dask can compute it again if the workers that hold it die
+    # A task's result instead of scattered data: Dask can recompute it if the workers that hold it die
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "10 GB"}):
         shared = client.submit(_identity, function, pure=False)
     slots = sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
@@ -60,12 +60,12 @@ def open_dask_executor(
 
 
 def connect(scheduler: str | None, workers: int) -> Client:
-    """Connect to a cluster; the connection stays open for the whole process, so that all nodes use the same workers.
+    """Connect to a cluster; the connection stays open until the process ends, so that all nodes use the same workers.
 
     Raises:
-        ConnectionError: if no scheduler answers.
+        ConnectionError: if the scheduler does not answer.
     """
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # it reports every worker that comes or goes
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # it logs each worker that connects or disconnects
     address = scheduler or dask.config.get("scheduler-address", None)
     key = address or f"local {workers}"
     client = _clients.get(key)
@@ -76,7 +76,7 @@ def connect(scheduler: str | None, workers: int) -> Client:
 
 
 class _DaskExecutor(Executor):
-    """Dask's futures as those of the standard library, with exceptions that say what to do."""
+    """Wraps Dask's futures as `concurrent.futures.Future`, with error messages that say what to do."""
 
     def __init__(self, client: Client, address: str) -> None:
         self._client = client
@@ -93,7 +93,7 @@ class _DaskExecutor(Executor):
             try:
                 error = done.exception() if done.status != "cancelled" else CancelledError(done.key)
                 result = done.result() if error is None else None
-            except Exception as lost:  # noqa: BLE001 - `result()` raises it; the run would wait for ever otherwise
+            except Exception as lost:  # noqa: BLE001 - `result()` raises it; without this, the run would never end
                 error = lost
             if error is None:
                 future.set_result(result)
@@ -109,11 +109,11 @@ class _DaskExecutor(Executor):
             return TaskCrashedError(str(error))
         if isinstance(error, CancelledError):
             return ConnectionError(
-                f"The Dask scheduler at {self._address} has lost the work ({error}): "
-                "check that it runs, and run again; finished work is kept"
+                f"The Dask scheduler at {self._address} lost a task ({error}): "
+                "check that the scheduler is running, then run again; completed work is kept"
             )
         if isinstance(error, ModuleNotFoundError):
-            return ValueError(f"A worker cannot do the work ({error}): install this project there, in the same version")
+            return ValueError(f"A worker cannot run a task ({error}): install the same version of this project on it")
         return error
 
 
@@ -125,7 +125,7 @@ def _local_cluster(workers: int) -> LocalCluster:
     with dask.config.set({"distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error"}):
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:8787")
     restart = PeriodicCallback(partial(cluster.scale, workers), RESTART_INTERVAL_S * 1000)
-    # Dask restarts no worker that dies while it is starting, as a partition may make it do
+    # Dask does not restart a worker that dies while it is starting
     cluster.loop.add_callback(restart.start)  # type: ignore[union-attr]
     return cluster
 
@@ -135,5 +135,5 @@ def _connect(address: str) -> Client:
         return Client(address, timeout=CONNECT_TIMEOUT_S)
     except (OSError, ValueError) as error:
         raise ConnectionError(
-            f"No Dask scheduler answers at {address}: start one with `dask scheduler`, or correct workers.scheduler"
+            f"The Dask scheduler at {address} does not answer: run `dask scheduler`, or correct workers.scheduler"
         ) from error

@@ -1,4 +1,4 @@
-"""The file or folder behind a Kedro dataset, found in its public configuration, and its digest."""
+"""The file or folder of a Kedro dataset, according to its public configuration, and its digest."""
 
 import inspect
 from pathlib import Path
@@ -15,15 +15,15 @@ from video_recommender.storage.digests import fingerprint, fingerprint_bytes, fi
 ABSENT: Final = "absent"  # the digest of a file that does not exist
 
 OPEN_ARGUMENTS = ("open_args_load", "open_args_save")
-"""Members of `fs_args` that kedro-datasets passes to `open`, not to the file system."""
+"""Keys of `fs_args` that kedro-datasets passes to `open` instead of to the file system."""
 
 
 def dataset_location(dataset: AbstractDataset[Any, Any]) -> tuple[AbstractFileSystem, str] | None:
-    """Find the file or folder that a dataset, or the one that it wraps, reads and writes.
+    """Find the file or folder of a dataset, or of the dataset that it wraps.
 
     Returns:
-        The file system, with the dataset's credentials and `fs_args`, and the path there without its protocol: of a
-        versioned dataset, the folder of all versions. None if the dataset has no such path, as in memory.
+        The file system, with the dataset's credentials and `fs_args`, and the path without its protocol, which is the
+        folder of all versions for a versioned dataset. None if the dataset has no path, such as a dataset in memory.
     """
     config, credentials = dataset_config("dataset", dataset)
     entry = find_file_entry(config)
@@ -31,12 +31,12 @@ def dataset_location(dataset: AbstractDataset[Any, Any]) -> tuple[AbstractFileSy
 
 
 def dataset_config(name: str, dataset: AbstractDataset[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Convert a dataset to its entry in a catalog, and the credentials that it names; both are empty in memory."""
+    """Return the catalog entry of a dataset and its credentials; both are empty for a dataset in memory."""
     catalog, credentials, _, _ = DataCatalog({name: dataset}).to_config()
     if name not in catalog:
         return {}, {}
     config = {**catalog[name], "type": type(dataset)}
-    if {"args", "kwargs"} <= config.keys():  # Kedro records these for a subclass that inherits its constructor
+    if {"args", "kwargs"} <= config.keys():  # Kedro stores these for a subclass that inherits its constructor
         arguments = inspect.signature(type(dataset)).bind(*config.pop("args"), **config.pop("kwargs")).arguments
         arguments.pop("metadata", None)
         config |= arguments
@@ -46,29 +46,29 @@ def dataset_config(name: str, dataset: AbstractDataset[Any, Any]) -> tuple[dict[
 
 
 def find_file_entry(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a catalog entry that names a path: the entry itself, or that of the dataset it wraps."""
+    """Return the part of a catalog entry that contains the path: the entry itself, or that of the wrapped dataset."""
     while not {"filepath", "path"} & config.keys() and isinstance(config.get("dataset"), dict):
         config = config["dataset"]
     return config
 
 
 def locate_entry(entry: dict[str, Any], credentials: dict[str, Any]) -> tuple[AbstractFileSystem, str]:
-    """Return the file system of a catalog entry, and its path there without the protocol."""
+    """Return the file system of a catalog entry, and its path without the protocol."""
     protocol, path = get_protocol_and_path(str(entry.get("filepath") or entry["path"]))
     options = {name: value for name, value in (entry.get("fs_args") or {}).items() if name not in OPEN_ARGUMENTS}
     if protocol == "file":
         options.setdefault("auto_mkdir", True)
     secrets = credentials.get(entry.get("credentials") or "", {})
-    # Options in the order of kedro-datasets: fsspec then returns the instance that the dataset itself uses.
+    # The same order of options as in kedro-datasets, so that fsspec returns the instance that the dataset uses
     return fsspec.filesystem(protocol, **secrets, **options), path
 
 
 def dataset_digest(dataset: AbstractDataset[Any, Any]) -> str | None:
-    """Digest what a dataset stores.
+    """Compute the digest of the stored content of a dataset.
 
     Returns:
-        What its method `fingerprint` returns if it has one, else the digest of its file or folder; `ABSENT` if there is
-        no file; None if the dataset keeps no file.
+        The result of its method `fingerprint` if it has one, else the digest of its file or folder; `ABSENT` if it does
+        not exist; None if the dataset has no path.
     """
     method = getattr(dataset, "fingerprint", None)
     if method is not None:
@@ -79,13 +79,12 @@ def dataset_digest(dataset: AbstractDataset[Any, Any]) -> str | None:
 
 
 def path_digest(filesystem: AbstractFileSystem, path: str) -> str | None:
-    """Digest a file, or the names and contents of a folder.
+    """Compute the digest of a file, or of the names and contents of a folder.
 
-    Of objects in a store, what the store knows of their contents (S3: the ETags) is enough, so that they need not be
-    fetched.
+    In S3, the ETags are used, so that objects are not downloaded.
 
     Returns:
-        The digest; None if there is no such file or folder.
+        32 hexadecimal digits; None if the file or folder does not exist.
     """
     if isinstance(filesystem, LocalFileSystem):
         root = Path(path)

@@ -1,4 +1,4 @@
-"""Executors of the standard interface (`concurrent.futures.Executor`), and a map over partitions that none can stop."""
+"""Executors with the interface `concurrent.futures.Executor`, and a map over partitions that isolates failures."""
 
 import errno
 import logging
@@ -26,34 +26,34 @@ from video_recommender.storage.paths import is_disk_full
 R = TypeVar("R")
 
 TASKS_PER_WORKER: Final = 4
-"""Tasks that are submitted at a time: enough to keep a worker busy, few enough to try each again if a worker dies."""
+"""Tasks submitted at a time: enough to keep workers busy, few enough to retry one by one if a worker dies."""
 
-TICK_S: Final = 0.5
+POLL_INTERVAL_S: Final = 0.5
 IDLE_WORKER_TIMEOUT_S: Final = 5
-"""A worker holds up to 0.4 GB. A stage that follows at once finds it ready; otherwise it ends and frees its memory."""
+"""Long enough for the next stage to reuse the workers; then they end, which frees their memory."""
 
 ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Environment of a worker: there are as many workers as cores."""
+"""Environment of a worker: one worker per core, each with one thread."""
 
 CRASHED: Final = PartitionState(
-    status="crashed", error="Its worker process died: the file may be damaged, or too large for the memory", retry=True
+    status="crashed", error="The worker process died: the file may be damaged, or too large for memory", retry=True
 )
 
 logger = logging.getLogger(__name__)
 
 
 class TaskCrashedError(Exception):
-    """The workers that ran a task have died, and the executor goes on with the others."""
+    """The workers that ran a task have died; the executor can run other tasks."""
 
 
 def _not_zero(jobs: int) -> int:
     if jobs == 0:
-        raise ValueError("There must be at least 1 worker: give -1 for one per core")
+        raise ValueError("At least 1 worker is required: set -1 for one per core")
     return jobs
 
 
 class WorkerOptions(BaseModel, extra="forbid", frozen=True):
-    """Where per-partition nodes run (parameter group `workers`)."""
+    """Executor of per-partition nodes (parameter group `workers`)."""
 
     backend: Literal["loky", "threading", "sequential", "dask"] = "loky"
     jobs: Annotated[int, AfterValidator(_not_zero)] = -1
@@ -62,23 +62,23 @@ class WorkerOptions(BaseModel, extra="forbid", frozen=True):
     @model_validator(mode="after")
     def _check_scheduler(self) -> Self:
         if self.scheduler is not None and self.backend != "dask":
-            raise ValueError(f"The backend {self.backend} has no scheduler: choose workers.backend=dask")
+            raise ValueError(f"The backend {self.backend} has no scheduler: set workers.backend=dask")
         return self
 
     @property
     def workers(self) -> int:
-        """The number of workers on this machine."""
+        """Number of workers on this machine."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.jobs if self.jobs > 0 else max(1, cores + 1 + self.jobs)
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What became of one partition."""
+    """The outcome of one partition."""
 
     key: str
-    result: R | None = None  # what the function returned
-    problem: PartitionState | None = None  # its state if it failed, without a fingerprint
+    result: R | None = None  # return value of the function
+    problem: PartitionState | None = None  # state without fingerprint, if the partition failed
     traceback: str = ""  # of an unexpected exception
 
 
@@ -89,19 +89,19 @@ def map_partitions(
     options: WorkerOptions,
     description: str,
 ) -> Iterator[Outcome[R] | None]:
-    """Apply a function to every partition, on all workers, and show the progress.
+    """Apply a function to every partition, on all workers, and show a progress bar.
 
     Args:
-        function: picklable; takes a key and its task. Whatever it raises becomes the problem of that partition, except
-            for a full disk. A partition that ends its worker process is tried once more alone, then it is `crashed`.
-        tasks: a key and what the function takes, such as paths and small tables, because it is sent to another process.
-            They are taken one by one, each shortly before a worker is free.
-        total: the number of tasks.
-        options: where to run.
+        function: picklable; takes a key and its task. An exception becomes the state of that partition, unless the disk
+            is full. If a worker process dies, its partition is retried once alone, then its status is `crashed`.
+        tasks: pairs of key and task, consumed shortly before a worker is free. A task is sent to another process, so it
+            must be small, such as a path.
+        total: number of tasks.
+        options: the executor.
         description: label of the progress bar.
 
     Yields:
-        An outcome per partition, as soon as it is known, in any order; None from time to time while there is none.
+        One outcome per partition, in order of completion; None every 0.5 s while there is no new outcome.
 
     Raises:
         OSError: if the disk is full.
@@ -117,7 +117,7 @@ def map_partitions(
 
 
 class InlineExecutor(Executor):
-    """Runs each call at once in the calling thread, for debugging."""
+    """Runs each call immediately in the calling thread, for debugging."""
 
     def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> "Future[R]":
         """Run a call."""
@@ -131,10 +131,10 @@ class InlineExecutor(Executor):
 
 @contextmanager
 def open_executor(options: WorkerOptions, function: Callable[..., Any]) -> Iterator[tuple[Executor, Any, int]]:
-    """Open an executor, and share a function with its workers, because a model is too large to send with each call.
+    """Open an executor and share a function with its workers: a model is too large to send with each call.
 
     Yields:
-        The executor; a handle of the function to submit to `call_shared`; the number of workers.
+        The executor, a handle of the function for `call_shared`, and the number of workers.
     """
     match options.backend:
         case "sequential":
@@ -162,7 +162,7 @@ def open_executor(options: WorkerOptions, function: Callable[..., Any]) -> Itera
 
 @dataclass(frozen=True)
 class SharedFile:
-    """A pickled function that every worker on this machine loads once."""
+    """A pickled function that each worker on this machine loads once."""
 
     path: str
 
@@ -171,8 +171,8 @@ _loaded: tuple[str, Any] = ("", None)
 
 
 def call_shared(handle: Any, key: str, task: Any) -> Outcome[Any]:
-    """Call a shared function in a worker; only a full disk is raised."""
-    global _loaded  # noqa: PLW0603 - a worker keeps the function of the current node
+    """Call a shared function in a worker; raises only an `OSError` if the disk is full."""
+    global _loaded  # noqa: PLW0603 - a worker caches the function of the current node
     if isinstance(handle, SharedFile):
         if _loaded[0] != handle.path:
             _loaded = ("", None)  # frees the previous one first
@@ -182,7 +182,7 @@ def call_shared(handle: Any, key: str, task: Any) -> Outcome[Any]:
         return Outcome(key, handle(key, task))
     except Exception as error:
         if is_disk_full(error):
-            raise OSError(errno.ENOSPC, f"{key}: {error}") from error  # alone: causes are lost between processes
+            raise OSError(errno.ENOSPC, f"{key}: {error}") from error  # pickling between processes drops causes
         problem = expected_problem(error)
         if problem is not None:
             return Outcome(key, problem=problem)
@@ -194,8 +194,8 @@ def call_shared(handle: Any, key: str, task: Any) -> Outcome[Any]:
 def _outcomes(
     function: Callable[[str, Any], R], tasks: Iterator[tuple[str, Any]], options: WorkerOptions
 ) -> Iterator[Outcome[R] | None]:
-    """Run all tasks; those that were submitted when a worker died are run again one by one."""
-    for first in tasks:  # a round; another one follows if a worker has died
+    """Run all tasks; retry the tasks that were submitted when a worker died, one by one."""
+    for first in tasks:  # one round, and another one each time a worker has died
         suspects: dict[str, Any] = {}
         with open_executor(options, function) as (executor, handle, workers):
             yield from _run(executor, handle, workers, chain([first], tasks), suspects)
@@ -207,7 +207,7 @@ def _outcomes(
 def _run(
     executor: Executor, handle: Any, workers: int, tasks: Iterator[tuple[str, Any]], suspects: dict[str, Any]
 ) -> Iterator[Outcome[Any] | None]:
-    """Submit tasks a few at a time and yield outcomes; if a worker dies, collect the submitted tasks as suspects."""
+    """Submit a few tasks at a time and yield outcomes; if a worker dies, add the submitted tasks to the suspects."""
     done: queue.SimpleQueue[str] = queue.SimpleQueue()
     submitted: dict[str, tuple[Any, Future[Outcome[Any]]]] = {}
     limit = 1 if isinstance(executor, InlineExecutor) else TASKS_PER_WORKER * workers
@@ -225,7 +225,7 @@ def _run(
             if not submitted:
                 return
             try:
-                key = done.get(timeout=TICK_S)
+                key = done.get(timeout=POLL_INTERVAL_S)
             except queue.Empty:
                 yield None
                 continue
@@ -246,12 +246,12 @@ def _put(done: "queue.SimpleQueue[str]", key: str, _future: "Future[Any]") -> No
 
 
 def _run_one_by_one(executor: Executor | None, handle: Any, suspects: dict[str, Any]) -> Iterator[Outcome[Any]]:
-    """Run tasks again, each while no other is running: what dies now is to blame.
+    """Retry tasks one at a time, which identifies the task that kills its worker.
 
-    The executor is a cluster that replaces workers that die, or None for a process of its own.
+    The executor is a cluster that replaces dead workers, or None for a separate process.
     """
     while suspects:
-        with nullcontext(executor) if executor else _own_process() as current:
+        with nullcontext(executor) if executor else _single_process() as current:
             while suspects:
                 key = next(iter(suspects))
                 task = suspects.pop(key)
@@ -272,7 +272,7 @@ def _reusable_processes(workers: int) -> Any:
 
 
 @contextmanager
-def _own_process() -> Iterator[Executor]:
+def _single_process() -> Iterator[Executor]:
     from loky import ProcessPoolExecutor
 
     executor = ProcessPoolExecutor(max_workers=1, env=dict(ONE_THREAD))
@@ -292,7 +292,7 @@ def _dask(options: WorkerOptions, function: Callable[..., Any]) -> Iterator[tupl
         from video_recommender.incremental.dask_executor import open_dask_executor
     except ImportError as error:
         raise ValueError(
-            f"The backend dask is missing ({error}): pip install 'video-recommender[cluster]', or choose another"
+            f"Dask is not installed ({error}): pip install 'video-recommender[cluster]', or set another backend"
         ) from error
     with open_dask_executor(options.scheduler, options.workers, function) as opened:
         yield opened

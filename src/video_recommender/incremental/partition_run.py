@@ -1,4 +1,4 @@
-"""How a per-partition node runs: what is stale is computed by workers and committed from time to time."""
+"""Runs a per-partition node: workers compute the stale partitions, and states are committed periodically."""
 
 import logging
 import time
@@ -21,25 +21,25 @@ from video_recommender.storage.partitions import Partitions, PartitionState
 WORKERS: Final = "params:workers"
 
 COMMIT_INTERVAL_S: Final = 1.0
-"""Finished partitions are committed after this time: a killed run loses no more than these."""
+"""Interval between commits: a killed run loses only the partitions that finished since the last one."""
 
-PARTITIONS_MARKED: Final = 100
-"""So many partitions at a time are marked as unfinished before they are processed: others keep their old values."""
+PARTITIONS_PER_BATCH: Final = 100
+"""Partitions that are marked as unfinished at a time, before they are processed; all others keep their values."""
 
 FAILED_SHARE: Final = 0.01
 
 FAILED_COUNT: Final = 3
-"""A run ends with an error if at least so many partitions of a node, and more than this share, hit a bug."""
+"""A run ends with an error if at least this number of partitions of a node, and more than this share, failed."""
 
 logger = logging.getLogger(__name__)
 
 
 class UnexpectedFailuresError(RuntimeError):
-    """Many partitions of a node hit unexpected exceptions, which is a bug or a broken installation."""
+    """Many partitions of a node raised unexpected exceptions: a bug or a broken installation."""
 
 
 class NodeHooks:
-    """Calls the hooks that Kedro calls when it runs a node."""
+    """Calls the Kedro hooks of a node."""
 
     def __init__(self, manager: Any, catalog: Any, run_id: str | None) -> None:
         self._hook = manager.hook
@@ -47,7 +47,7 @@ class NodeHooks:
         self._common = {"catalog": catalog, "is_async": False, "run_id": run_id}
 
     def skip(self, node: Node) -> None:
-        """Report a node that is up to date as finished, so that kedro-viz shows its status; it has not started."""
+        """Report a skipped node as finished, so that kedro-viz shows its status."""
         self._hook.after_node_run(node=node, inputs={}, outputs={}, **self._common)
 
     def load(self, node: Node, name: str) -> Any:
@@ -66,7 +66,7 @@ class NodeHooks:
         self._hook.on_node_error(error=error, node=node, inputs=inputs, **self._common)
 
     def finish(self, node: Node, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        """Report that a node has finished and what it has saved."""
+        """Report that a node has finished, with its outputs."""
         for name, data in outputs.items():
             self._hook.before_dataset_saved(dataset_name=name, data=data, node=node)
             self._hook.after_dataset_saved(dataset_name=name, data=data, node=node)
@@ -88,10 +88,10 @@ class PartitionRun:
         self._loaded: dict[str, Any] = {}
 
     def execute(self, title: str) -> None:
-        """Delete partitions whose input is gone and process the stale ones.
+        """Process the stale partitions, and delete partitions that are no longer in the input.
 
         Raises:
-            UnexpectedFailuresError: if many partitions hit a bug; all others are saved before.
+            UnexpectedFailuresError: if many partitions raised unexpected exceptions; all others are saved first.
         """
         partitions: Mapping[str, Any] = self._load(self.mapped)
         fingerprints = self._fingerprints(partitions)
@@ -132,16 +132,16 @@ class PartitionRun:
         if not isinstance(partitions, Mapping):
             raise TypeError(
                 f"{self.mapped} is a {type(partitions).__name__}, but {self.node.short_name} maps over it: "
-                "make it a StatefulPartitionedDataset, or a mapping from key to value"
+                "use a StatefulPartitionedDataset, or a mapping from key to value"
             )
         return {key: fingerprint(common, value_digest(value)) for key, value in partitions.items()}
 
     def _digest_in_memory(self, name: str) -> str:
-        """Digest an input that is kept in memory only."""
+        """Compute the digest of an input that is only in memory."""
         try:
             return value_digest(self._load(name))
         except TypeError as error:
-            logger.warning("%s processes every partition in every run: %s: %s", self.node.short_name, name, error)
+            logger.warning("%s processes every partition in each run: %s: %s", self.node.short_name, name, error)
             return uuid4().hex
 
     def _process(
@@ -151,7 +151,7 @@ class PartitionRun:
         for dataset in self.datasets:
             dataset.compact()
             dataset.delete(gone)
-        refused = self._refuse_conflicts(rows)
+        conflicts = self._record_conflicts(rows)
         broadcast = tuple(self._load(name) for name in self.broadcast)
         options = self._workers(broadcast)
         work = _ComputeAndSave(
@@ -159,7 +159,7 @@ class PartitionRun:
             tuple(dataset.store for dataset in self.datasets),
             isinstance(partitions, Partitions),
         )
-        keys = [key for key in stale if key not in refused]
+        keys = [key for key in stale if key not in conflicts]
         tasks = self._tasks(partitions, keys)
         commits = _Commits(self.datasets, rows, 0 if options.backend == "sequential" else COMMIT_INTERVAL_S)
         try:
@@ -173,22 +173,22 @@ class PartitionRun:
         for dataset in self.datasets:
             dataset.compact()
 
-    def _refuse_conflicts(self, rows: Mapping[str, PartitionState]) -> set[str]:
-        """Store the state of partitions that cannot be written in one of the datasets; they are processed in none."""
-        conflicts = [dataset.find_conflicts(rows) for dataset in self.datasets]
-        refused = {key: state for found in conflicts for key, state in found.items()}
-        for dataset, own in zip(self.datasets, conflicts, strict=True):
-            dataset.delete(refused.keys() - own.keys())
-            dataset.commit({key: _complete(state, rows[key]) for key, state in refused.items()})
-        return set(refused)
+    def _record_conflicts(self, rows: Mapping[str, PartitionState]) -> set[str]:
+        """Store the state of partitions that cannot be written to one of the datasets, and return their keys."""
+        by_dataset = [dataset.find_conflicts(rows) for dataset in self.datasets]
+        conflicts = {key: state for found in by_dataset for key, state in found.items()}
+        for dataset, own in zip(self.datasets, by_dataset, strict=True):
+            dataset.delete(conflicts.keys() - own.keys())
+            dataset.commit({key: _complete(state, rows[key]) for key, state in conflicts.items()})
+        return set(conflicts)
 
     def _tasks(self, partitions: Mapping[str, Any], keys: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        """Yield the tasks, each after its partition has been marked as unfinished."""
-        for start in range(0, len(keys), PARTITIONS_MARKED):
-            following = keys[start : start + PARTITIONS_MARKED]
+        """Yield the tasks; mark each partition as unfinished before its task is yielded."""
+        for start in range(0, len(keys), PARTITIONS_PER_BATCH):
+            batch = keys[start : start + PARTITIONS_PER_BATCH]
             for dataset in self.datasets:
-                dataset.begin(following)
-            for key in following:
+                dataset.begin(batch)
+            for key in batch:
                 yield key, partitions[key]
 
     def _workers(self, broadcast: Sequence[Any]) -> WorkerOptions:
@@ -201,7 +201,7 @@ class PartitionRun:
 
 @dataclass(frozen=True)
 class _ComputeAndSave:
-    """What a worker does with one partition: large results go from there to where they are stored."""
+    """Computes and saves one partition in a worker, so that large values are not sent to the parent process."""
 
     call: PartitionCall
     stores: tuple[PartitionStore, ...]
@@ -216,7 +216,7 @@ class _ComputeAndSave:
 
 
 class _Commits:
-    """Collects the states of finished partitions and commits them from time to time."""
+    """Collects the states of finished partitions and commits them periodically."""
 
     def __init__(
         self, datasets: Sequence[StatefulPartitionedDataset], known: Mapping[str, PartitionState], interval_s: float
@@ -245,7 +245,7 @@ class _Commits:
 
 
 class _Failures:
-    """Partitions of a node that hit a bug; the traceback of each kind is logged once, as soon as it is known."""
+    """The partitions of a node that raised unexpected exceptions; logs the first traceback of each kind."""
 
     def __init__(self, title: str, partitions: int) -> None:
         self._title = " ".join(title.split())
@@ -258,7 +258,7 @@ class _Failures:
         kind = _kind(outcome.traceback)
         if kind not in self._keys:
             logger.error(
-                "%s failed unexpectedly; this is a bug, or a broken installation:\n%s",
+                "%s failed unexpectedly, because of a bug or a broken installation:\n%s",
                 outcome.key,
                 outcome.traceback,
                 extra={"markup": False},
@@ -269,16 +269,16 @@ class _Failures:
         keys = [key for same in self._keys.values() for key in same]
         for same in self._keys.values():
             if len(same) > 1:
-                logger.error("%d others failed in the same way as %s", len(same) - 1, same[0], extra={"markup": False})
+                logger.error("%d more failed in the same way as %s", len(same) - 1, same[0], extra={"markup": False})
         if len(keys) >= FAILED_COUNT and len(keys) > FAILED_SHARE * self._partitions:
             raise UnexpectedFailuresError(
                 f"{self._title}: {len(keys)} of {self._partitions} partitions failed unexpectedly, "
-                f"among them {', '.join(keys[:FAILED_COUNT])}: see the traceback above. All others are saved"
+                f"including {', '.join(keys[:FAILED_COUNT])}: see the traceback above. All others are saved"
             )
 
 
 def run_accumulating_node(node: Node, catalog: CatalogProtocol[Any, Any], hooks: NodeHooks) -> None:
-    """Run a node that adds partitions to what it has made before."""
+    """Run a node that adds partitions to its output."""
     (name,) = node.outputs
     dataset = _partitioned(catalog, name)
     inputs = {name: hooks.load(node, name) for name in node.inputs}
@@ -300,7 +300,7 @@ def _partitioned(catalog: CatalogProtocol[Any, Any], name: str) -> StatefulParti
     if not isinstance(dataset, StatefulPartitionedDataset):
         raise TypeError(
             f"{name} is a {type(dataset).__name__}, but a per-partition node writes it: "
-            "make it a StatefulPartitionedDataset in the catalog"
+            "use a StatefulPartitionedDataset in the catalog"
         )
     return dataset
 
@@ -310,7 +310,7 @@ def _is_stale(state: PartitionState | None, fingerprint: str) -> bool:
 
 
 def _complete(state: PartitionState, known: PartitionState) -> PartitionState:
-    """Add the fingerprint and the properties that are known before a partition is processed."""
+    """Add the fingerprint and the properties that were known before the partition was processed."""
     return state._replace(fingerprint=known.fingerprint, properties={**known.properties, **state.properties})
 
 
@@ -320,7 +320,7 @@ def _label(node: Node) -> str:
 
 
 def _kind(text: str) -> tuple[str, ...]:
-    """Return the type of an exception and the line that raised it, which all failures of one kind share."""
+    """Return the kind of a failure: the type of the exception and the line that raised it."""
     lines = text.strip().splitlines()
     last = max((number for number, line in enumerate(lines) if line.lstrip().startswith("File ")), default=0)
     name = next((line for line in lines[last + 1 :] if not line.startswith(" ")), lines[-1])
@@ -328,10 +328,10 @@ def _kind(text: str) -> tuple[str, ...]:
 
 
 def log_node(message: str) -> None:
-    """Log a line of the run; nothing in it is markup."""
+    """Log a message literally, without markup."""
     logger.info(message, extra={"markup": False})
 
 
 def digested_function(node: Node) -> Any:
-    """Return the function whose code the outputs of a node depend on."""
+    """Return the function of a node whose code is part of its fingerprint."""
     return getattr(node.func, "per_partition", node.func)

@@ -1,4 +1,4 @@
-"""Where the values of a partitioned dataset are stored: what a worker needs to load and save one of them."""
+"""Loads and saves the values of a partitioned dataset, in the parent process and in workers."""
 
 import errno
 import os
@@ -28,44 +28,44 @@ REPLACED: Final = ".old-"
 
 SAVE_ATTEMPTS: Final = 3
 
-DISTURBED: Final = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST})
-"""Errors if another run saves or discards the same partition at the same moment."""
+CONCURRENT_SAVE_ERRORS: Final = frozenset({errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST})
+"""Errors that occur if another run saves or discards the same partition at the same time."""
 
-READERS: Final = 8  # threads that read small files: most of the time is spent waiting
+READERS: Final = 8  # threads that read small files, which mostly wait for the disk
 
 
 def check_key(key: str) -> None:
-    """Check that a key names a file in the folder of the partitions, and none that is hidden.
+    """Check that a key is a path inside the folder of the partitions that is not hidden.
 
     Raises:
-        ValueError: if it does not.
+        ValueError: if it is not.
     """
     if any(not part or part.startswith(".") for part in key.split("/")):
         raise ValueError(
-            f"{key!r} cannot be the key of a partition: no part of a path may be empty or start with a dot"
+            f"{key!r} cannot be the key of a partition: remove parts of the path that are empty or start with a dot"
         )
 
 
 @dataclass(frozen=True)
 class PartitionStore:
-    """Saves and loads the values of partitions, each in a file or folder of its own. It can be pickled."""
+    """Saves and loads the values of partitions, one file or folder each. It can be pickled."""
 
-    protocol: str  # of the file system, as fsspec names it
+    protocol: str  # fsspec's name of the file system
     root: PurePosixPath  # folder of the partitions
-    suffix: str  # what every partition's file name ends in
-    dataset: Mapping[str, Any]  # of one partition, as in the catalog, without its path
+    suffix: str  # suffix of the file names
+    dataset: Mapping[str, Any]  # catalog entry of one partition, without its path
     schema: str = ""  # import path of the pandera model that every value must satisfy
-    storage_options: Mapping[str, Any] = field(default_factory=dict)  # of the file system, such as credentials
+    storage_options: Mapping[str, Any] = field(default_factory=dict)  # options of the file system, such as credentials
     run: str = field(default_factory=lambda: uuid4().hex[:8], compare=False)  # part of the names of temporary files
 
     @property
     def filesystem(self) -> AbstractFileSystem:
-        """The file system; an object store is asked each time, because other machines write there too."""
+        """The file system, without a cache of listings, because other machines can write to an object store."""
         return fsspec.filesystem(self.protocol, use_listings_cache=False, **self.storage_options)
 
     @property
     def is_local(self) -> bool:
-        """Whether the partitions are on a disk of this machine."""
+        """Whether the partitions are on a local disk."""
         return isinstance(self.filesystem, LocalFileSystem)
 
     def path(self, key: str) -> PurePosixPath:
@@ -77,10 +77,10 @@ class PartitionStore:
         return self._dataset(self.path(key)).load()
 
     def save(self, key: str, value: Any) -> str:
-        """Save the value of a partition; a reader on a disk finds the old value or the new one.
+        """Validate and save the value of a partition, atomically on a local disk.
 
         Returns:
-            The digest of the value: its attribute `digest` if it has one, else that of the stored bytes.
+            The digest of the value: its attribute `digest` if it has one, else the digest of the stored bytes.
 
         Raises:
             DatasetError: if the value does not satisfy the schema, or cannot be saved.
@@ -91,17 +91,17 @@ class PartitionStore:
         """Save the value of a partition without validating it; returns its digest."""
         path = self.path(key)
         if self.is_local:
-            self._save_aside(Path(path), value)
+            self._save_atomically(Path(path), value)
         else:
             self._dataset(path).save(value)
         digest = getattr(value, "digest", None)
         return digest if isinstance(digest, str) and digest else path_digest(self.filesystem, str(path)) or ABSENT
 
     def validate(self, key: str, value: Any) -> Any:
-        """Validate a value with the schema.
+        """Return the value, validated with the schema if there is one.
 
         Raises:
-            DatasetError: if it does not satisfy the schema.
+            DatasetError: if the value does not satisfy the schema.
         """
         if not self.schema:
             return value
@@ -120,26 +120,26 @@ class PartitionStore:
             _remove(Path(path))
         else:
             filesystem = self.filesystem
-            for name in filesystem.find(str(path)):  # `rm` would take a path for a pattern
+            for name in filesystem.find(str(path)):  # `rm` interprets a path as a pattern
                 filesystem.rm_file(name)
 
     def discard(self, key: str, run: str) -> None:
-        """Delete what a run that was killed has left of saving a partition."""
+        """Delete the temporary files of a partition that a killed run was saving."""
         if self.is_local:
-            for name in _names_aside(Path(self.path(key)), run):
+            for name in _temporary_paths(Path(self.path(key)), run):
                 _remove(name)
 
     def names(self, folder: PurePosixPath) -> set[str]:
         """List the names in a folder of partitions."""
         try:
             if self.is_local:
-                return set(os.listdir(folder))  # noqa: PTH208 - a path per name would take ten times as long
+                return set(os.listdir(folder))  # noqa: PTH208 - `Path.iterdir` is ten times slower
             return {PurePosixPath(path).name for path in self.filesystem.ls(str(folder), detail=False)}
         except (FileNotFoundError, NotADirectoryError):
             return set()
 
     def missing(self, keys: Iterable[str]) -> set[str]:
-        """Return the keys that have no file, from one listing per folder."""
+        """Return the keys that have no file; lists each folder once."""
         listed: dict[str, set[str]] = {}
         missing = set()
         for key in keys:
@@ -151,16 +151,16 @@ class PartitionStore:
         return missing
 
     def read_parquet(self, keys: Sequence[str]) -> tuple[pd.DataFrame, Sequence[int]]:
-        """Read many Parquet files at once.
+        """Read many Parquet files concurrently.
 
         Returns:
-            Their rows in order, text as categories; and the number of rows of each.
+            The rows of all files, in order, with text columns as categorical; and the number of rows of each file.
         """
         paths = [str(self.path(key)) for key in keys]
         if self.is_local:
             with ThreadPoolExecutor(READERS) as threads:
                 tables = list(threads.map(lambda path: _parse_parquet(Path(path).read_bytes()), paths))
-        else:  # unlike `cat`, this takes no path for a pattern
+        else:  # `cat` would interpret a path as a pattern
             contents = self.filesystem.cat_ranges(paths, None, None, on_error="raise")
             tables = [_parse_parquet(content) for content in contents]
         rows = pa.concat_tables(tables).combine_chunks()
@@ -178,40 +178,40 @@ class PartitionStore:
         dataset: AbstractDataset[Any, Any] = partition_type(filepath=filepath, **options)
         return dataset
 
-    def _save_aside(self, path: Path, value: Any) -> None:
-        """Save under a temporary name, then rename."""
-        temporary, replaced = _names_aside(path, self.run)
+    def _save_atomically(self, path: Path, value: Any) -> None:
+        """Save to a temporary path, then rename."""
+        temporary, replaced = _temporary_paths(path, self.run)
         for attempt in range(SAVE_ATTEMPTS):
             _remove(temporary)
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._dataset(PurePosixPath(temporary.as_posix())).save(value)
-                if path.is_dir() and not path.is_symlink():  # a folder cannot be replaced in one step
+                if path.is_dir() and not path.is_symlink():  # a folder cannot be replaced atomically
                     path.rename(replaced)
                 temporary.replace(path)
                 break
             except (OSError, DatasetError) as error:
                 cause = error.__cause__ if isinstance(error, DatasetError) else error
-                if getattr(cause, "errno", None) not in DISTURBED or attempt + 1 == SAVE_ATTEMPTS:
+                if getattr(cause, "errno", None) not in CONCURRENT_SAVE_ERRORS or attempt + 1 == SAVE_ATTEMPTS:
                     raise
             finally:
                 _remove(replaced)
                 _remove(temporary)
 
 
-def _names_aside(path: Path, run: str) -> tuple[Path, Path]:
-    """Return the temporary name of a new value, and that of a folder which is being replaced."""
+def _temporary_paths(path: Path, run: str) -> tuple[Path, Path]:
+    """Return the temporary path of a new value, and the temporary path of a folder that is being replaced."""
     return path.with_name(f"{TEMPORARY}{run}-{path.name}"), path.with_name(f"{REPLACED}{run}-{path.name}")
 
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        with suppress(FileNotFoundError):  # another run deletes it, too
+        with suppress(FileNotFoundError):  # another run can delete it at the same time
             shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
 def _parse_parquet(content: bytes) -> pa.Table:
-    """Read a table without pandas' dataset layer, which takes ten times as long for a small file."""
+    """Read a table with pyarrow, which is ten times faster than pandas for small files."""
     return ParquetFile(pa.BufferReader(content)).read(use_threads=False).replace_schema_metadata()

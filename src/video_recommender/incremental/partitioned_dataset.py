@@ -1,4 +1,4 @@
-"""A partitioned dataset that knows the state of each partition."""
+"""A partitioned dataset that stores the state of each partition."""
 
 import json
 import logging
@@ -25,21 +25,20 @@ from video_recommender.storage.partitions import (
     storable,
 )
 
-CONFLICT: Final = "conflict"  # status of a partition whose path is taken by a file that no run has made
+CONFLICT: Final = "conflict"  # status of a partition whose path has a file that no run created
 
 PARQUET: Final = "kedro_datasets.pandas.parquet_dataset.ParquetDataset"
-"""Known by its name: its package imports SQLAlchemy, for which every worker would wait."""
+"""Compared by name, because importing it imports SQLAlchemy, which slows down the start of each worker."""
 
 logger = logging.getLogger(__name__)
 
 
 class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
-    """Stores a value per key, and a state row for each: its fingerprint, status, error, digest and properties.
+    """Stores a value and a state row per key: fingerprint, status, error, digest and properties.
 
-    It differs from `kedro_datasets.partitions.PartitionedDataset` in what incremental runs need. Saving adds and
-    replaces only the partitions of the update, and deletes those that are None. A partition counts only if its state
-    row says so: the row is `unfinished` while its value is replaced. A file that no run has made is never overwritten.
-    The state rows are in a hidden folder beside the partitions, see `StateLog`.
+    Unlike `kedro_datasets.partitions.PartitionedDataset`, `save` changes only the partitions of the update, and deletes
+    those that are None. A partition is valid only if the status in its state row is `ok`; it is `unfinished` while the
+    value is replaced. Files that no run created are never overwritten. State rows are in `.state`, see `StateLog`.
 
     Examples:
         ```yaml
@@ -78,11 +77,11 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
 
         Args:
             path: folder of the partitions.
-            dataset: the dataset of one partition, as in `PartitionedDataset`.
-            filename_suffix: what every partition's file name ends in.
+            dataset: dataset of one partition, as in `PartitionedDataset`.
+            filename_suffix: suffix of the file names.
             schema: import path of the pandera model that every partition must satisfy when it is saved.
             credentials: options of the file system.
-            metadata: for plug-ins, such as kedro-viz.
+            metadata: metadata for plug-ins, such as kedro-viz.
         """
         protocol, root = get_protocol_and_path(path)
         partition_type, options = parse_dataset_definition(dataset if isinstance(dataset, dict) else {"type": dataset})
@@ -99,17 +98,17 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         self.metadata = metadata
 
     def load(self) -> Partitions[Any]:
-        """Read the state of every partition; values stay where they are until they are asked for."""
+        """Read the state of every partition; values are loaded lazily."""
         states = dict(self._log.read())
         for key in self.store.missing(key for key, state in states.items() if state.is_ok):
             states[key] = LOST
         return Partitions(states, self.store.load, self.store.read_parquet if self._reads_parquet else None)
 
     def save(self, data: Update) -> None:
-        """Add, replace or delete the partitions of an update; all others stay.
+        """Add, replace or delete the partitions of an update; all others are unchanged.
 
         Raises:
-            DatasetError: if a value does not satisfy the schema; it is not saved.
+            DatasetError: if a value does not satisfy the schema; nothing is saved.
         """
         partitions = {
             key: value if isinstance(value, Partition) else Partition(PartitionState(), value)
@@ -132,10 +131,10 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
             self.commit(rows)
 
     def find_conflicts(self, keys: Iterable[str]) -> dict[str, PartitionState]:
-        """Find partitions that cannot be written, because a file that no run has made is in their place.
+        """Find partitions that cannot be written, because their path has a file that no run created.
 
         Returns:
-            The state of each of them, by key.
+            The state of each conflict, by key.
 
         Raises:
             ValueError: if a key cannot be part of a path.
@@ -147,7 +146,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         taken = sorted(set(unknown) - self.store.missing(unknown))
         if taken:
             logger.warning(
-                "%d files in %s were not made by a run and are not overwritten, among them %s: move them elsewhere",
+                "%d files in %s were not created by a run and are not overwritten, including %s: move them",
                 len(taken),
                 self.store.root,
                 self.store.path(taken[0]).name,
@@ -155,7 +154,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         return {key: self._conflict(key) for key in taken}
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Mark partitions that are about to be replaced or added: their old values no longer count."""
+        """Mark partitions as unfinished before they are added or replaced."""
         unfinished = UNFINISHED._replace(fingerprint=self.store.run)
         rows: dict[str, Row] = dict.fromkeys(keys, unfinished)
         for key in rows:
@@ -164,7 +163,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         self._log.flush()
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete partitions; a file that no run has made stays."""
+        """Delete partitions; files that no run created are kept."""
         states = self._log.states
         known = [key for key in keys if key in states]
         for key in known:
@@ -175,7 +174,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         self._log.flush()
 
     def commit(self, rows: Mapping[str, Row]) -> None:
-        """Store the states of partitions whose values are stored; a partition with a problem loses its old value."""
+        """Store states; deletes the value of a partition whose status is not `ok`."""
         for key, row in rows.items():
             if row is not None and not row.is_ok and row.status != CONFLICT:
                 self.store.delete(key)
@@ -183,11 +182,11 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         self._log.flush()
 
     def compact(self) -> None:
-        """Compact the state log if it is worth it."""
+        """Compact the state log if many of its rows are outdated."""
         self._log.compact()
 
     def fingerprint(self) -> str:
-        """Digest everything that a node can read: equal if and only if values, states and properties are equal."""
+        """Compute the digest of the values, statuses, errors and properties of all partitions."""
         states = self.load().states
         rows: list[Any] = [
             [key, state.status, state.error, state.digest, dict(state.properties)] for key, state in states.items()
@@ -195,7 +194,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         return fingerprint(*rows)
 
     def preview(self, nrows: int = 20) -> TablePreview:
-        """Return the first partitions with their status and properties, for kedro-viz."""
+        """Return the first rows of keys, statuses and properties, for kedro-viz."""
         states = list(self.load().states.items())[:nrows]
         rows = pd.DataFrame([{"key": key, "status": state.status, **state.properties} for key, state in states])
         return TablePreview(json.loads(rows.to_json(orient="split", index=False)))
@@ -206,7 +205,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
             self.store.discard(key, state.fingerprint)
 
     def _conflict(self, key: str) -> PartitionState:
-        error = f"{self.store.path(key)} was not made by a run and would be overwritten: move it to another folder"
+        error = f"{self.store.path(key)} was not created by a run and is not overwritten: move it to another folder"
         return PartitionState(status=CONFLICT, error=storable(error), retry=True)
 
     def _exists(self) -> bool:

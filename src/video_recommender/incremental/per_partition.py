@@ -1,4 +1,4 @@
-"""Nodes that work on one partition at a time: pure functions, wired with `per_partition` or `accumulate`."""
+"""Create nodes from functions of one partition with `per_partition`, or of previous states with `accumulate`."""
 
 import functools
 import inspect
@@ -18,7 +18,7 @@ from video_recommender.storage.partitions import (
     storable,
 )
 
-PROPERTIES: Final = "properties"  # the field of a result that goes to the state row instead of a dataset
+PROPERTIES: Final = "properties"  # field of a result that is stored in the state row instead of in a dataset
 
 
 def per_partition(
@@ -30,15 +30,15 @@ def per_partition(
 ) -> Node:
     """Create a node that maps a function over the partitions of its first input.
 
-    Any Kedro runner can run it and processes every partition. `IncrementalRunner` processes the stale ones in parallel.
+    `IncrementalRunner` processes the stale partitions in parallel. Other Kedro runners process every partition.
 
     Args:
         func: picklable; takes the value of one partition, then the other inputs, which are passed whole. Returns the
-            value of the output partition. For several outputs: a tuple, or a dataclass with a field for each, in order.
-            A field `properties` of a dataclass, a mapping of strings, numbers and booleans, is stored in the state row.
-            An exception with a string attribute `status` is an expected problem with the partition; any other is a bug.
-        inputs: names of datasets. The first is a partitioned dataset, or a mapping in memory from key to value: an
-            attribute `properties` of such a value is stored in the state row, also if the partition has a problem.
+            value of the output partition. For several outputs: a tuple, or a dataclass with one field per output, in
+            order. The field `properties` of a dataclass, a mapping to strings, numbers and booleans, is stored in the
+            state row. An exception with a string attribute `status` is an expected problem; any other is a bug.
+        inputs: names of datasets. The first is a `StatefulPartitionedDataset`, or a mapping in memory, whose values can
+            have an attribute `properties`, which is stored in the state row, even if processing fails.
         outputs: names of one or more `StatefulPartitionedDataset`s.
         name: name of the node.
         tags: tags of the node.
@@ -65,11 +65,11 @@ def accumulate(
     name: str,
     tags: str | Iterable[str] | None = None,
 ) -> Node:
-    """Create a node that adds partitions to what it has made before, one at a time, such as downloads.
+    """Create a node that adds partitions to its output, such as downloads.
 
     Args:
-        func: takes the state of each partition of the output, by key, then the inputs. Yields updates: a `Partition`
-            or a value by key, or None to delete one. With a stock Kedro runner the states are empty.
+        func: takes the states of the output's partitions by key, then the inputs. Yields updates: by key, a value, a
+            `Partition`, or None to delete. With other Kedro runners, the states are empty.
         inputs: names of datasets.
         outputs: name of a `StatefulPartitionedDataset`.
         name: name of the node.
@@ -88,17 +88,17 @@ def accumulate(
 
 
 def known_properties(partitions: Mapping[str, Any], key: str) -> Mapping[str, Property]:
-    """Return the properties that a value of a mapping in memory declares in its attribute `properties`."""
+    """Return the attribute `properties` of a value of a mapping in memory; empty for partitioned datasets."""
     if isinstance(partitions, Partitions):
         return NO_PROPERTIES
     return plain_properties(getattr(partitions[key], PROPERTIES, NO_PROPERTIES))
 
 
 def plain_properties(properties: Mapping[str, Any]) -> Mapping[str, Property]:
-    """Convert properties to what a state row can hold.
+    """Convert properties to types that a state row can store.
 
     Raises:
-        TypeError: if one is not a string, a number, a boolean or None.
+        TypeError: if a property is not a string, a number, a boolean or None.
     """
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in properties.items()}
     for name, value in plain.items():
@@ -109,11 +109,11 @@ def plain_properties(properties: Mapping[str, Any]) -> Mapping[str, Property]:
 
 @dataclass(frozen=True)
 class PartitionCall:
-    """A node function with its broadcast inputs; it can be pickled.
+    """A node function with its broadcast inputs. It can be pickled.
 
     Attributes:
-        func: the function of one partition.
-        broadcast: the inputs that are passed whole.
+        func: function of one partition.
+        broadcast: inputs that are passed whole.
         outputs: number of output datasets.
     """
 
@@ -122,11 +122,11 @@ class PartitionCall:
     outputs: int
 
     def __call__(self, value: Any) -> tuple[tuple[Any, ...], Mapping[str, Property]]:
-        """Process one partition; returns the value for each output, and the properties."""
+        """Process one partition; return the value for each output, and the properties."""
         return split_result(self.func(value, *self.broadcast), self.outputs)
 
     def attempt(self, value: Any, known: Mapping[str, Property]) -> tuple[Partition[Any], ...]:
-        """Process one partition; an expected problem becomes its state. The known properties are stored in any case."""
+        """Process one partition; an expected problem becomes its state, with the known properties."""
         try:
             values, properties = self(value)
         except Exception as error:
@@ -138,11 +138,11 @@ class PartitionCall:
 
 
 def split_result(result: Any, outputs: int) -> tuple[tuple[Any, ...], Mapping[str, Property]]:
-    """Split what a node function returns into the value for each output, and the properties.
+    """Split the result of a node function into the value for each output, and the properties.
 
     Raises:
-        ValueError: if it has another number of values than the node has outputs.
-        TypeError: if it is no tuple or dataclass, though the node has several outputs.
+        ValueError: if the number of values differs from the number of outputs.
+        TypeError: if the node has several outputs and the result is not a tuple or dataclass.
     """
     properties: Mapping[str, Property] = NO_PROPERTIES
     is_record = is_dataclass(result) and not isinstance(result, type)
@@ -163,7 +163,7 @@ def split_result(result: Any, outputs: int) -> tuple[tuple[Any, ...], Mapping[st
 
 
 def expected_problem(error: Exception) -> PartitionState | None:
-    """Turn an exception that describes an expected problem with a partition into its state; None for any other."""
+    """Convert an exception with a string attribute `status` to a state; None for any other exception."""
     status = getattr(error, "status", None)
     if not isinstance(status, str):
         return None

@@ -1,4 +1,4 @@
-"""A Kedro runner that runs only what is stale, and per-partition nodes on all workers."""
+"""A Kedro runner that runs only stale nodes, and per-partition nodes on all workers."""
 
 import logging
 from collections import Counter
@@ -22,12 +22,12 @@ from video_recommender.incremental.partition_run import (
 from video_recommender.incremental.staleness import CatalogDigests, NodeLedger
 
 LEDGER: Final = "node_ledger"
-"""The dataset that keeps what each node was made from; without it every table is computed again."""
+"""Dataset with the digests of each node; without it, all nodes that are not per-partition run every time."""
 
 CODE: Final = "code"
-"""The entry of the ledger that keeps digests of code, so that a run with nothing to do parses no source."""
+"""Ledger entry that caches digests of code, so that a run without changes parses no source."""
 
-ALWAYS_RUN: Final = "always_run"  # tag of a node that looks at something outside of the catalog
+ALWAYS_RUN: Final = "always_run"  # tag of a node that reads data outside the catalog
 
 PARAMETER_PREFIX: Final = "params:"
 
@@ -35,15 +35,15 @@ logger = logging.getLogger(__name__)
 
 
 class IncrementalRunner(SequentialRunner):
-    """Runs the nodes whose outputs are stale, and of per-partition nodes the stale partitions.
+    """Runs nodes with stale outputs, and the stale partitions of per-partition nodes.
 
-    An output is stale if the digest of an input, of a parameter, of the code or of a named library has changed since it
-    was made (see `staleness`). So a stopped run continues where it was, and equal results stop the propagation. Where
-    per-partition nodes run is read from the parameter group `workers` (`WorkerOptions`).
+    An output is stale if the digest of an input, a parameter, the code or a declared library has changed since it was
+    computed (see `staleness`). If a recomputed output is unchanged, nodes that read it stay up to date. The parameter
+    group `workers` configures the executor of per-partition nodes (`WorkerOptions`).
     """
 
     def __str__(self) -> str:
-        """Name the base class, too: kedro-viz records only runs of a runner whose name contains it."""
+        """Include the name of the base class, because kedro-viz records only runs whose runner's name contains it."""
         return f"<{type(self).__name__}, a kedro.runner.sequential_runner.SequentialRunner object>"
 
     def _run(
@@ -58,7 +58,7 @@ class IncrementalRunner(SequentialRunner):
         code = entries.setdefault(CODE, {})
         known_code = dict(code)
         digests = CatalogDigests(catalog, code)
-        for node in pipeline.nodes:  # at the start: an edit during the run must not count for what older code has made
+        for node in pipeline.nodes:  # before the run: code that is edited during the run did not compute the outputs
             if hasattr(node.func, "per_partition") or (keeps_ledger and _can_be_skipped(node)):
                 digests.of_function(digested_function(node))
         ledger = NodeLedger(entries, digests)
@@ -99,13 +99,13 @@ def _load_ledger(catalog: Any) -> dict[str, Any]:
     try:
         entries = catalog.load(LEDGER)
     except DatasetError:
-        logger.warning("%s cannot be read: every table is computed again", LEDGER, exc_info=True)
+        logger.warning("%s cannot be read: all tables are recomputed", LEDGER, exc_info=True)
         return {}
     return entries if isinstance(entries, dict) else {}
 
 
 def _release(node: Node, catalog: Any, unread: "Counter[str]", pipeline: Pipeline) -> None:
-    """Release what is kept in memory once no other node reads it, as Kedro's runners do."""
+    """Release datasets in memory that no other node reads, as Kedro's runners do."""
     unread.subtract(node.inputs)
     finished = {name for name in {*node.inputs, *node.outputs} if unread[name] < 1}
     for name in finished - pipeline.inputs() - pipeline.outputs():
@@ -113,12 +113,12 @@ def _release(node: Node, catalog: Any, unread: "Counter[str]", pipeline: Pipelin
 
 
 def stage_of(node: Node) -> str:
-    """Return the stage of a node, which is its namespace; empty if it has none."""
+    """Return the stage of a node, which is its namespace, or an empty string."""
     return node.namespace or ""
 
 
 def by_stage(pipeline: Pipeline) -> list[Node]:
-    """Order the nodes of a pipeline so that each stage finishes before the next one starts, if that is possible."""
+    """Sort the nodes of a pipeline so that each stage finishes before the next one starts, if possible."""
     stages: dict[str, set[str]] = {}
     for node, needed in pipeline.node_dependencies.items():
         stages.setdefault(stage_of(node), set()).update({stage_of(other) for other in needed} - {stage_of(node)})
@@ -130,18 +130,17 @@ def by_stage(pipeline: Pipeline) -> list[Node]:
 
 
 def parameter_groups(pipeline: Pipeline) -> set[str]:
-    """Return the groups of parameters that a pipeline reads, such as `detection`."""
+    """Return the parameter groups that a pipeline reads, such as `detection`."""
     names = (name for name in pipeline.inputs() if name.startswith(PARAMETER_PREFIX))
     return {name.removeprefix(PARAMETER_PREFIX).split(".")[0] for name in names}
 
 
 def use_incremental_runner() -> None:
-    """Let Kedro use `IncrementalRunner` wherever it would use `SequentialRunner` by default; for `settings.py`.
+    """Make `IncrementalRunner` the default runner of `kedro run`, `session.run()` and `kedro server`.
 
-    Kedro has no setting for it, and `kedro run`, `session.run()` in a notebook and `kedro server` choose the runner in
-    three places. `--runner=kedro.runner.sequential_runner.SequentialRunner` still names Kedro's own.
+    Call it in `settings.py`. For Kedro's own: `kedro run --runner=kedro.runner.sequential_runner.SequentialRunner`.
     """
-    import kedro.framework.session.service_session
+    import kedro.framework.session.service_session  # Kedro has no setting and selects the runner in three modules
     import kedro.framework.session.session
     import kedro.runner
 

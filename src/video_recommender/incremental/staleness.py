@@ -1,4 +1,4 @@
-"""The one rule of staleness: an output is stale if anything that it was made from has another digest than before."""
+"""Staleness: an output is stale if the digest of an input, a parameter, the code or a library has changed."""
 
 import importlib.metadata
 import logging
@@ -21,18 +21,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What a node function depends on besides its inputs."""
+    """Dependencies of a node function in addition to its inputs."""
 
-    libraries: tuple[str, ...] = ()  # distributions whose versions count
-    version: str | None = None  # takes the place of the digest of the code
+    libraries: tuple[str, ...] = ()  # distributions whose versions are part of the fingerprint
+    version: str | None = None  # replaces the digest of the code
 
 
 def depends_on(*libraries: str, version: str | None = None) -> Callable[[F], F]:
-    """Declare what the results of a node function depend on besides its inputs and its code.
+    """Declare dependencies of a node function in addition to its inputs and code.
 
     Args:
-        libraries: distributions, such as `scikit-learn`: another version of one makes the results stale.
-        version: for a costly function: results are stale if this changes, and not if the code changes.
+        libraries: distributions, such as `scikit-learn`; results are stale if an installed version changes.
+        version: replaces the digest of the code; results are stale only if it changes. Use it for costly functions.
     """
 
     def mark(function: F) -> F:
@@ -43,7 +43,7 @@ def depends_on(*libraries: str, version: str | None = None) -> Callable[[F], F]:
 
 
 def function_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
-    """Digest what a node function depends on besides its inputs: code (see `code_digest`) or version, and libraries."""
+    """Compute the digest of the code (see `code_digest`) or version of a node function, and of its libraries."""
     function, bound = unwrap(function)
     dependencies: Dependencies = getattr(function, "dependencies", Dependencies())
     code = code_digest(function, cache) if dependencies.version is None else dependencies.version
@@ -51,7 +51,7 @@ def function_digest(function: Callable[..., Any], cache: CodeCache | None = None
 
 
 class CatalogDigests:
-    """The digests of datasets and node functions, each computed once: of a dataset, until it is saved again."""
+    """Caches the digests of node functions, and of datasets until they are saved again."""
 
     def __init__(self, catalog: CatalogProtocol[Any, Any], code: CodeCache | None = None) -> None:
         self._catalog = catalog
@@ -60,19 +60,19 @@ class CatalogDigests:
         self._functions: dict[int, tuple[Callable[..., Any], str]] = {}
 
     def of(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Digest datasets and parameters; None if one is kept in memory only, or holds what has no digest."""
+        """Return the digests of datasets and parameters; None for a dataset in memory or a value without a digest."""
         names = list(names)
         self._digests |= {name: self._compute(name) for name in names if name not in self._digests}
         return {name: self._digests[name] for name in names}
 
     def of_function(self, function: Callable[..., Any]) -> str:
-        """Digest a node function, as it is when this is called for the first time."""
+        """Return the digest of a node function at the time of the first call."""
         if id(function) not in self._functions:
             self._functions[id(function)] = function, function_digest(function, self._code)
         return self._functions[id(function)][1]
 
     def forget(self, names: Iterable[str]) -> None:
-        """Forget the digests of datasets that are about to be saved."""
+        """Discard the digests of datasets before they are saved."""
         for name in names:
             self._digests.pop(name, None)
 
@@ -87,14 +87,14 @@ class CatalogDigests:
 
 
 class NodeLedger:
-    """What each node was last made from, and what it made."""
+    """The digests of the function, inputs and outputs of each node in its last run."""
 
     def __init__(self, entries: Mapping[str, Any], digests: CatalogDigests) -> None:
         self.entries = dict(entries)
         self._digests = digests
 
     def describe(self, node: Node) -> dict[str, Any]:
-        """Describe what a node is made from, before it runs: what changes while it runs makes it stale."""
+        """Return the digests of a node's function and inputs; call it before the node runs."""
         inputs = self._digests.of(node.inputs)
         return {
             "function": self._digests.of_function(node.func),
@@ -102,7 +102,7 @@ class NodeLedger:
         }
 
     def is_up_to_date(self, node: Node, description: Mapping[str, Any]) -> bool:
-        """Whether nothing that a node is made from, nor what it has made, has changed."""
+        """Return whether the function, inputs and outputs of a node are unchanged since its last run."""
         if node.name not in self.entries or any(digest is None for _, digest in description["inputs"]):
             return False
         outputs = self._digests.of(node.outputs)
@@ -111,7 +111,7 @@ class NodeLedger:
         return bool(self.entries[node.name] == {**description, "outputs": outputs})
 
     def record(self, node: Node, description: Mapping[str, Any]) -> None:
-        """Remember what a node was made from, once it has run."""
+        """Store the digests of a node after it has run."""
         self._digests.forget(node.outputs)
         self.entries[node.name] = {**description, "outputs": self._digests.of(node.outputs)}
 

@@ -1,4 +1,4 @@
-"""The append-only log of partition states, in a hidden folder on a local disk or in an object store."""
+"""The append-only log of partition states, on a local disk or in an object store."""
 
 import json
 import logging
@@ -17,15 +17,15 @@ from fsspec.implementations.local import LocalFileSystem
 from video_recommender.storage.partitions import NO_PROPERTIES, UNFINISHED, PartitionState
 
 SEGMENT_BYTES: Final = 2_000_000
-"""A segment is closed at this size: an object store cannot append, so every flush writes the open segment again."""
+"""A segment is closed at this size: object stores cannot append, so each flush rewrites the open segment."""
 
 MAX_SEGMENTS: Final = 60
-"""The log is compacted if it has this many segments more than its size explains: every run adds one."""
+"""The log is compacted if it has this number of segments more than its size requires: each run adds one."""
 
 IDLE_MS: Final = 10_000
-"""A segment of another run is not compacted before it has been idle for this time: that run may be alive."""
+"""Segments of another run are not compacted until they have been idle for this time: the run can still be active."""
 
-READ_ATTEMPTS: Final = 5  # a reader starts again if another run compacts the log at the same moment
+READ_ATTEMPTS: Final = 5  # a reader retries if another run compacts the log at the same time
 
 BATCH: Final = b'{"at":'
 KEY: Final = re.compile(rb'^\{"key":("(?:[^"\\]|\\.)*")')
@@ -33,11 +33,11 @@ KEY: Final = re.compile(rb'^\{"key":("(?:[^"\\]|\\.)*")')
 logger = logging.getLogger(__name__)
 
 Row: TypeAlias = PartitionState | None
-"""A state, or None for a partition that was deleted."""
+"""A state, or None for a deleted partition."""
 
 
 class _Batch(NamedTuple):
-    """The rows of one flush; sorted by time, the last row of a key counts."""
+    """The rows of one flush. Batches are sorted by time; the last row of a key is its state."""
 
     at: int
     segment: str
@@ -46,15 +46,14 @@ class _Batch(NamedTuple):
 
 
 class StateLog:
-    """The last state of each key, kept as segments of JSON lines.
+    """The last state of each key, stored as segments of JSON lines.
 
-    Every flush adds a batch: a line with the time in milliseconds, then a line per row. A batch on a local disk is
-    appended; in an object store, the segment is replaced. Several runs may write at the same time, each to segments of
-    its own, because the batches of all segments are read in the order of their times. When more than half of the rows
-    are outdated, or there are many segments, the log is compacted.
+    Each flush adds a batch: a line with the time in milliseconds, then one line per row. On a local disk, the batch is
+    appended; in an object store, the segment is rewritten. Concurrent runs write to separate segments; readers sort all
+    batches by time. The log is compacted if more than half of its rows are outdated, or if it has many segments.
 
     Attributes:
-        states: the state of each key, as of the last read, with the rows that were appended since.
+        states: the state of each key as of the last read, including rows that were appended since then.
     """
 
     def __init__(self, filesystem: AbstractFileSystem, folder: str) -> None:
@@ -62,16 +61,16 @@ class StateLog:
         self._filesystem = filesystem
         self._folder = folder
         self._segments: dict[str, tuple[Any, ...]] = {}
-        self._last_batch: dict[str, int] = {}  # the time of each segment
+        self._last_batch: dict[str, int] = {}  # time of the last batch of each segment, in milliseconds
         self._own: set[str] = set()
         self._rows = 0
         self._current = ""
         self._size = 0
-        self._content: list[bytes] = []  # of the current segment, in an object store
+        self._content: list[bytes] = []  # current segment in an object store
         self._pending: list[bytes] = []
 
     def read(self) -> dict[str, PartitionState]:
-        """Return the state of each key; nothing is read if nothing has changed since the last call."""
+        """Return the state of each key; files are read only if they have changed since the last call."""
         for attempt in range(READ_ATTEMPTS):
             found = self._list()
             if found == self._segments:
@@ -88,7 +87,7 @@ class StateLog:
         return self.states
 
     def append(self, rows: Mapping[str, Row]) -> None:
-        """Add rows, which the next flush stores."""
+        """Add rows; the next flush stores them."""
         for key, row in rows.items():
             self._apply(key, row)
             self._pending.append(_format(key, row))
@@ -106,7 +105,7 @@ class StateLog:
             self._start_segment()
 
     def compact(self) -> None:
-        """Rewrite the log without outdated rows if these are more than half of it, or if it has many segments."""
+        """Remove outdated rows if they are more than half of the log, or if it has many segments."""
         self.flush()
         self._start_segment()
         states = self.read()
@@ -128,7 +127,7 @@ class StateLog:
         self._write(at, lines)
         self._start_segment()
         self._rows = len(states)
-        for name in outdated:  # oldest first: a row must not outlive the one that deletes its key
+        for name in outdated:  # oldest first: a row must not remain after the row that deletes its key
             with suppress(FileNotFoundError):
                 self._filesystem.rm_file(self._path(name))
             del self._segments[name]
@@ -153,7 +152,7 @@ class StateLog:
                 self._apply(key, row)
         if damaged:
             logger.warning(
-                "%s has %d damaged lines: the partitions that they name are processed again", self._folder, damaged
+                "%s has %d damaged lines: the affected partitions are processed again", self._folder, damaged
             )
 
     def _apply(self, key: str, row: Row) -> None:
@@ -187,7 +186,7 @@ class StateLog:
                 self._filesystem.pipe_file(path, b"".join([*self._content, batch]))
                 self._content.append(batch)
         except BaseException:
-            self._start_segment()  # the batch may be there in part
+            self._start_segment()  # the batch can be partly written
             raise
         self._size += len(batch)
         self._own.add(name)
@@ -198,7 +197,7 @@ class StateLog:
         paths = [self._path(name) for name in names]
         if isinstance(self._filesystem, LocalFileSystem):
             contents = [Path(path).read_bytes() for path in paths]
-        else:  # unlike `cat`, this takes no path for a pattern
+        else:  # `cat` would interpret a path as a pattern
             contents = self._filesystem.cat_ranges(paths, None, None, on_error="raise")
         return dict(zip(names, contents, strict=True))
 
@@ -227,12 +226,12 @@ def _batches(segment: str, content: bytes) -> Iterator[_Batch]:
 
 
 def _signature(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what differs after every change of a segment, which can only grow."""
+    """Return attributes of a file that differ after each change of a segment."""
     return entry.get("size"), entry.get("ino"), entry.get("ETag") or entry.get("mtime")
 
 
 def _format(key: str, row: Row) -> bytes:
-    """Format a row; in ASCII, because a key may be a file name that is not Unicode."""
+    """Format a row as ASCII, because a key can be a file name that is not Unicode."""
     if row is None:
         fields: dict[str, Any] = {"key": key, "deleted": True}
     else:

@@ -1,4 +1,4 @@
-"""Digests of values and files, equal on every machine and in every process."""
+"""Digests of values and files, reproducible across machines and processes."""
 
 import hashlib
 import json
@@ -23,17 +23,17 @@ Fingerprintable: TypeAlias = (
 DIGEST_BYTES = 16
 
 AS_TEXT: Final = (PurePath, date, time, timedelta, Decimal, Fraction, UUID, complex)
-"""Types whose text is equal if and only if the values are."""
+"""Types whose string representations are equal if and only if the values are equal."""
 
 
 def fingerprint(*parts: Fingerprintable) -> str:
     """Compute a digest of values.
 
     Args:
-        *parts: JSON values or pydantic models.
+        *parts: JSON values or pydantic models; other types raise a `TypeError`.
 
     Returns:
-        BLAKE2b (RFC 7693) of their canonical JSON, as 32 hexadecimal digits.
+        The BLAKE2b digest (RFC 7693) of their canonical JSON, as 32 hexadecimal digits.
     """
     canonical = json.dumps(parts, default=_to_json, sort_keys=True, separators=(",", ":"))
     return fingerprint_bytes(canonical.encode())
@@ -51,20 +51,20 @@ def fingerprint_file(path: Path) -> str:
 
 
 def value_digest(value: Any) -> str:
-    """Digest a value in memory: its attribute `digest` if it has one, else its content.
+    """Return the attribute `digest` of a value if it has one, else compute the digest of its content.
 
     Args:
-        value: a pydantic model, a dataclass, a path, a date, a number, bytes, or what JSON can hold.
+        value: a pydantic model, dataclass, path, date, number, bytes or JSON value.
 
     Raises:
-        TypeError: if a part of it is of another type.
+        TypeError: if a part of the value has another type.
     """
     digest = getattr(value, "digest", None)
     return digest if isinstance(digest, str) and digest else fingerprint(_plain(value))
 
 
 def _plain(value: Any) -> Any:
-    """Convert a value to what JSON can hold; other types stay, for `fingerprint` to accept or refuse."""
+    """Convert a value to JSON types; values of other types are returned unchanged."""
     plain = value
     if isinstance(value, bytes):
         plain = fingerprint_bytes(value)

@@ -1,4 +1,4 @@
-"""Partitions and their state: what a per-partition node stores for each key, and how other nodes read it."""
+"""Partitions and their states, as per-partition nodes store them and other nodes read them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Property: TypeAlias = str | int | float | bool | None
 
 PARTITIONS_PER_BLOCK: Final = 1000
 
-STATE_FOLDER: Final = ".state"  # hidden folder beside partitions that holds their state rows
+STATE_FOLDER: Final = ".state"  # hidden folder with the state rows, in the folder of the partitions
 
 NO_PROPERTIES: Final[Mapping[str, Property]] = {}
 
@@ -24,12 +24,12 @@ NO_PROPERTIES: Final[Mapping[str, Property]] = {}
 class PartitionState(NamedTuple):
     """The state row of one partition."""
 
-    fingerprint: str = ""  # digest of everything that the partition was made from
-    status: str = "ok"  # or `unfinished` (a run was stopped while it worked on it), or a short name of the problem
-    error: str = ""  # the problem in a sentence
-    digest: str = ""  # of the stored value: nodes downstream are stale only if it changes
-    retry: bool = False  # whether the next run tries again although nothing has changed
-    properties: Mapping[str, Property] = NO_PROPERTIES  # what the node function reports, such as a number of frames
+    fingerprint: str = ""  # digest of the inputs, parameters and code that the partition was computed from
+    status: str = "ok"  # or `unfinished`, or a short name of the problem
+    error: str = ""  # error message
+    digest: str = ""  # digest of the stored value; downstream nodes are stale only if it changes
+    retry: bool = False  # whether the next run retries, even if nothing has changed
+    properties: Mapping[str, Property] = NO_PROPERTIES  # values that the node function reports, such as a frame count
 
     @property
     def is_ok(self) -> bool:
@@ -37,34 +37,34 @@ class PartitionState(NamedTuple):
         return self.status == "ok"
 
 
-UNFINISHED: Final = PartitionState(status="unfinished", error="A run was stopped before it was finished", retry=True)
-LOST: Final = PartitionState(status="unfinished", error="Its file has been deleted: run the stage again", retry=True)
+UNFINISHED: Final = PartitionState(status="unfinished", error="The run was stopped before it finished", retry=True)
+LOST: Final = PartitionState(status="unfinished", error="The file was deleted: run the stage again", retry=True)
 
 
 @dataclass(frozen=True)
 class Partition(Generic[T]):
-    """A partition to save, with its state; the digest is computed when the value is stored."""
+    """A partition to save, with its state; the digest is computed when the value is saved."""
 
     state: PartitionState
-    value: T | None = None  # None if the state says why there is none
+    value: T | None = None  # None if the status is not `ok`
 
 
 Update: TypeAlias = Mapping[str, Any]
-"""What to save, by key: a value, a `Partition`, or None to delete."""
+"""Changes to save, by key: a value, a `Partition`, or None to delete."""
 
 ReadTables: TypeAlias = Callable[[Sequence[str]], pd.DataFrame]
-"""Reads the tables of several partitions into one, as `Partitions.blocks` yields it, without the key."""
+"""Reads the tables of several partitions into one table, as in `Partitions.blocks`, but without the key column."""
 
 
 class Partitions(Mapping[str, Callable[[], T]]):
-    """The partitions of a dataset that have a value, in alphabetical order: a function that loads it, by key.
+    """A mapping from the keys of the partitions that have a value to functions that load it, in alphabetical order.
 
-    This is what Kedro's `PartitionedDataset` loads, and the state of every partition, those without a value included.
+    Has the interface of the mapping that Kedro's `PartitionedDataset` loads, and the states of all partitions.
 
     Args:
-        states: the state of each partition.
-        load: loads the value of a key; picklable. Without one there are no values.
-        read_tables: reads many tables faster than one by one; returns their rows and the length of each.
+        states: the state of each partition by key.
+        load: picklable function that loads the value of a key. None: there are no values.
+        read_tables: function that reads many tables at once; returns their rows and the number of rows of each.
 
     Attributes:
         states: the state of each partition by key, in alphabetical order.
@@ -86,7 +86,7 @@ class Partitions(Mapping[str, Callable[[], T]]):
     def from_values(
         cls, values: Mapping[str, T], states: Mapping[str, PartitionState] | None = None
     ) -> "Partitions[T]":
-        """Wrap values in memory, for tests and notebooks; a key without a state has a default one."""
+        """Wrap values in memory, for tests and notebooks; keys without a state have the default state."""
         return cls({**dict.fromkeys(values, PartitionState()), **(states or {})}, values.__getitem__)
 
     @staticmethod
@@ -105,27 +105,27 @@ class Partitions(Mapping[str, Callable[[], T]]):
         return len(self._keys)
 
     def restrict(self, keys: Iterable[str]) -> "Partitions[T]":
-        """Select some partitions by key."""
+        """Select partitions by key."""
         return Partitions({key: self.states[key] for key in keys}, self.load, self._read_tables)
 
     def manifest(self, columns: Sequence[str], key: str) -> pd.DataFrame:
-        """Tabulate the state of every partition, those without a value included.
+        """Return a table with one row per partition, including partitions without a value.
 
         Args:
-            columns: `key`, a field of `PartitionState`, or a property; empty where a partition lacks the property.
+            columns: `key`, fields of `PartitionState`, and properties; cells of missing properties are empty.
             key: name of the column for the keys.
         """
         rows = [{**state.properties, **state._asdict(), key: name} for name, state in self.states.items()]
         return pd.DataFrame(rows, columns=list(columns))
 
     def blocks(self, key: str) -> Iterator[pd.DataFrame]:
-        """Read partitions that are tables, a thousand at a time, so that memory does not grow with their number.
+        """Read partitions that are tables, 1,000 at a time, which bounds the memory that is needed.
 
         Args:
-            key: name of the column for the keys.
+            key: name of the column for the keys, which is the first column.
 
         Yields:
-            The rows of a thousand partitions, in order. The key, which comes first, and all text are categorical.
+            The rows of 1,000 partitions, in order. The key and text columns are categorical.
         """
         for start in range(0, len(self._keys), PARTITIONS_PER_BLOCK):
             keys = self._keys[start : start + PARTITIONS_PER_BLOCK]
@@ -137,11 +137,11 @@ class Partitions(Mapping[str, Callable[[], T]]):
         """Concatenate partitions that are tables.
 
         Args:
-            columns: the columns to return, among them `key`.
+            columns: the columns to return, including `key`.
             key: name of the column for the keys.
 
         Returns:
-            The rows of all partitions, in order; text is categorical.
+            The rows of all partitions, in order; text columns are categorical.
         """
         blocks = [block[list(columns)] for block in self.blocks(key)]
         if not blocks:
@@ -158,7 +158,7 @@ class Partitions(Mapping[str, Callable[[], T]]):
 
 
 def key_column(keys: Sequence[str], numbers: Sequence[int] | NDArray[np.int64]) -> "pd.Series[Any]":
-    """Build the key column of a block from its keys and the position of each row's key among them."""
+    """Build the categorical key column of a block from its keys and the index of each row's key."""
     return pd.Series(pd.Categorical.from_codes(numbers, categories=pd.Index(list(keys), dtype="str")))
 
 
@@ -169,5 +169,5 @@ def _concatenate(parts: list["pd.Series[Any]"]) -> "pd.Series[Any]":
 
 
 def storable(text: str) -> str:
-    """Replace what cannot be encoded, such as parts of a file name that is not Unicode."""
+    """Replace characters that cannot be encoded in UTF-8, such as in file names that are not Unicode."""
     return text.encode(errors="replace").decode()

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from upath import UPath
 
 StoragePath: TypeAlias = Path | UPath
-"""A local path, or one in an object store such as `s3://bucket/videos/cat.mp4`; both have the same methods."""
+"""A local path, or a path in an object store, such as `s3://bucket/videos/cat.mp4`; both have the same methods."""
 
 DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -16,10 +16,10 @@ def parse_path(url: str) -> StoragePath:
     """Convert a path or URL to a path object.
 
     Args:
-        url: a local path, or the URL of an object in any store that fsspec supports.
+        url: local path, or URL of an object in a store that fsspec supports.
 
     Returns:
-        For an object store, a path that caches no listings, because other machines write there too.
+        A path. In an object store, listings are not cached, because other machines can write to it.
     """
     protocol, separator, path = url.partition("://")
     if not separator or protocol == "file":
@@ -28,7 +28,7 @@ def parse_path(url: str) -> StoragePath:
 
 
 def require_local_path(url: str) -> Path:
-    """Convert a path that must be on a local disk.
+    """Convert a path or URL to a path on a local disk.
 
     Raises:
         ValueError: if it is in an object store.
@@ -40,7 +40,7 @@ def require_local_path(url: str) -> Path:
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Return whether an error or one of its causes is due to a full disk or an exhausted quota."""
+    """Return whether an error, or one of its causes, is a full disk or an exhausted quota."""
     while error is not None:
         if getattr(error, "errno", None) in DISK_FULL:
             return True
