@@ -22,7 +22,7 @@ def test_stages_run_alone_if_the_earlier_stages_have_run(project):
     result = kedro_run("--pipelines=deduplication,detection,segmentation")
 
     assert result.exit_code == 0, result.output
-    assert {**project.files(), "08_reporting/run_ledger.json": b""} == {**files, "08_reporting/run_ledger.json": b""}
+    assert project.files() == files
 
 
 @pytest.mark.parametrize("option", ["--pipelines", "--pipeline"])
