@@ -156,7 +156,7 @@ def stage_diagram() -> str:
 def dataset_diagram() -> str:
     """Draw the stages of the default run, and the datasets that pass from one to another."""
     stages = [stage for stage in STAGES if stage not in (*ON_DEMAND, *READS_EVERYTHING)]
-    lines = ["```mermaid", "flowchart LR"]
+    lines = ["```mermaid", "flowchart TD"]
     readers: dict[str, list[str]] = {}
     for start, end in permutations(stages, 2):
         for name in shared_datasets(start, end):
