@@ -1,4 +1,4 @@
-"""Base classes of the tables, and bounds that several of them use."""
+"""Base classes and shared bounds of the tables."""
 
 import pandera.pandas as pa
 from pandera.typing import Index, Series
@@ -7,7 +7,7 @@ ROUNDING_LIMIT = 1.000001  # upper bound of a share or cosine, with room for rou
 
 
 class Table(pa.DataFrameModel):
-    """A table with exactly these columns, whose values are converted to their types."""
+    """A table with exactly these columns, converted to their types."""
 
     class Config:
         strict = True
@@ -15,7 +15,7 @@ class Table(pa.DataFrameModel):
 
 
 class PartitionTable(Table):
-    """The table of one video. Its columns are not converted, because that takes as long as the validation."""
+    """The table of one video; its columns are not converted, which would double the time of the validation."""
 
     class Config:
         strict = True
@@ -25,14 +25,14 @@ class PartitionTable(Table):
 class VideoRows(pa.DataFrameModel):
     """A matrix whose columns depend on the network or the corpus."""
 
-    video_id: Index[str] = pa.Field(unique=True, check_name=True)
+    video_id: Index[str] = pa.Field(unique=True, check_name=True, description="video")
 
 
 class StageManifest(Table):
     """One row per video of a stage."""
 
-    video_id: Series[str] = pa.Field(unique=True)
-    status: Series[str]
-    error: Series[str]
-    frames: Series[int] = pa.Field(ge=0)
-    fingerprint: Series[str]
+    video_id: Series[str] = pa.Field(unique=True, description="video")
+    status: Series[str] = pa.Field(description="`ok`, or the kind of problem in one word")
+    error: Series[str] = pa.Field(description="what is wrong and what to do; empty if the status is `ok`")
+    frames: Series[int] = pa.Field(ge=0, description="number of frames")
+    fingerprint: Series[str] = pa.Field(description="digest of the result; empty if there is none")
