@@ -52,7 +52,7 @@ def test_a_missing_folder_of_frames_is_reported(store):
     missing = FrameFolderDataset(filepath=f"{ROOT}/frames/pets/none")
 
     assert not missing.exists()
-    with pytest.raises(VideoError, match="holds no frames"):
+    with pytest.raises(VideoError, match="contains no frames"):
         missing.load().decode()
 
 

@@ -49,13 +49,13 @@ def test_frames_in_memory_and_on_disk_decode_alike(tmp_path, photos):
 def test_frame_that_is_no_picture_is_named(tmp_path, content):
     (tmp_path / "1.jpg").write_bytes(content)
 
-    with pytest.raises(VideoError, match=r"1\.jpg is not a readable picture") as caught:
+    with pytest.raises(VideoError, match=r"1\.jpg is not a readable image") as caught:
         FrameFolder(tmp_path).decode()
     assert caught.value.status == "damaged"
 
 
 def test_no_frames_are_an_error_that_tells_so(tmp_path):
-    with pytest.raises(VideoError, match="holds no frames"):
+    with pytest.raises(VideoError, match="contains no frames"):
         FrameFolder(tmp_path).decode()
     with pytest.raises(VideoError, match="no frames"):
         EncodedFrames(()).decode()

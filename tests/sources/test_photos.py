@@ -81,7 +81,7 @@ def test_a_broken_photo_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.jpg").write_bytes(content)
     photo = Photo(category="pets", name="broken.jpg", scene="", digest="", path=tmp_path / "broken.jpg")
 
-    with pytest.raises(VideoError, match=r"Photo broken\.jpg is not a readable picture"):
+    with pytest.raises(VideoError, match=r"Photo broken\.jpg is not a readable image"):
         photo.decode(10, 10)
 
 

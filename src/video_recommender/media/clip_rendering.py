@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from video_recommender.media.frames import Photo, Picture
 from video_recommender.storage.digests import fingerprint
 
-# Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing
+# Pixels of the photo per pixel of the clip at zoom 1: enough to zoom in, few enough to avoid aliasing
 OVERSAMPLING: Final = 1.5
-# Pixels. Noise is drawn once per clip, larger than a frame by this margin; each frame shows another window of it.
+# Pixels. Noise is generated once per clip, larger than a frame by this margin; each frame uses another window of it.
 NOISE_MARGIN: Final = 64
 # Luma Y, and chroma U and V at half the size, uint8 (ITU-R BT.601)
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -25,7 +25,7 @@ _INTERPOLATION: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 class Framing(BaseModel, extra="forbid", frozen=True):
-    """What the camera frames at one moment."""
+    """Crop of a photo that the camera shows at one moment."""
 
     zoom: float  # size of the crop; 1 is the largest crop with the clip's aspect ratio
     right: float  # offset of its centre from the photo's focus, in widths of the crop
@@ -34,7 +34,7 @@ class Framing(BaseModel, extra="forbid", frozen=True):
 
 
 class PhotoShot(BaseModel, extra="forbid", frozen=True):
-    """A camera movement over one photo in so many frames, perhaps mirrored left-right."""
+    """A camera movement over one photo during a number of frames, optionally mirrored left-right."""
 
     photo: Photo
     frames: int
@@ -48,7 +48,7 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
     video_id: str
     category: str
-    pool: int  # number of the photo pool that it draws from
+    pool: int  # number of its photo pool
     seed: int  # of the noise
     width: int
     height: int
@@ -65,12 +65,12 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
     @property
     def group(self) -> str:
-        """Name of the photo pool: only clips of one group may share photos."""
+        """Name of the photo pool; clips of different groups have no photo in common."""
         return f"{self.category}/pool-{self.pool}"
 
     @property
     def title(self) -> str:
-        """Scenes that it shows, such as `puppy, bear`; an uploader's title would not name the category either."""
+        """Scenes of its photos, such as `puppy, bear`; as with real titles, the category is not in it."""
         return ", ".join(dict.fromkeys(shot.photo.scene for shot in self.shots))
 
     @property
@@ -80,7 +80,7 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
     @property
     def digest(self) -> str:
-        """Digest of the recipe and the photos' content, independent of where the photos are stored."""
+        """Digest of the recipe and the content of the photos, independent of their paths."""
         location = {"shots": {"__all__": {"photo": {"path", "member"}}}}
         return fingerprint(self.model_dump(mode="json", exclude=location))
 
@@ -88,7 +88,7 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 def render_clip(recipe: ClipRecipe) -> bytes:
     """Render a clip as an MP4 file, or raise a `VideoError` (`unreadable`) if a photo cannot be read.
 
-    It is H.264, yuv420p, without sound, and encoded on one thread, so that the bytes are reproducible.
+    The format is H.264, yuv420p, without sound. One thread encodes it, so the bytes are reproducible.
     """
     file = BytesIO()
     with av.open(file, "w", format="mp4") as container:
@@ -123,7 +123,7 @@ def _render_frames(recipe: ClipRecipe) -> Iterator[NDArray[np.uint8]]:
 
 
 def _planes(picture: Picture) -> Planes:
-    """Convert a picture to planes, without an odd last row or column."""
+    """Convert an image to planes, without an odd last row or column."""
     height, width = (side // 2 * 2 for side in picture.shape[:2])
     return _split(cv2.cvtColor(picture[:height, :width], cv2.COLOR_RGB2YUV_I420).astype(np.uint8, copy=False))
 
@@ -183,7 +183,7 @@ def _camera(shot: PhotoShot, photos: Mapping[Photo, Planes], size: tuple[int, in
 
 
 def _focus(luma: NDArray[np.uint8]) -> tuple[float, float]:
-    """Locate the detail of a photo: centre of mass of the squared gradient, pixels (x, y)."""
+    """Locate the focus of a photo: centre of mass of the squared gradient, pixels (x, y)."""
     small = cv2.resize(luma, (64, 64), interpolation=cv2.INTER_AREA)
     energy = cv2.Sobel(small, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(small, cv2.CV_32F, 0, 1) ** 2 + 1e-3
     moments = cv2.moments(energy)

@@ -1,4 +1,4 @@
-"""Pictures: frames of one video (encoded in memory, then a folder of JPEG files), and photos by reference."""
+"""Images: frames of one video, in memory or in a folder, and photos by reference."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _SCALES = (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_RE
 
 @dataclass(frozen=True)
 class EncodedFrames:
-    """Frames of one video in memory, a JPEG file each, in order of time."""
+    """Frames of one video in memory, as JPEG files, in order of time."""
 
     jpegs: tuple[bytes, ...]
 
@@ -37,7 +37,7 @@ class EncodedFrames:
     def decode(self) -> Frames:
         """Decode all frames, or raise a `VideoError`."""
         if not self.jpegs:
-            raise VideoError("empty", "The video holds no frames: run preprocessing again")
+            raise VideoError("empty", "The video has no frames: run preprocessing again")
         return np.stack(list(self.pictures()))
 
 
@@ -52,7 +52,7 @@ class FrameFolder:
         """Files of the frames, in numerical order."""
         try:
             files = [file for file in self.path.iterdir() if file.suffix == ".jpg" and file.stem.isdecimal()]
-        except (FileNotFoundError, NotADirectoryError):  # an object store has no empty folders
+        except (FileNotFoundError, NotADirectoryError):  # object stores have no empty folders
             return []
         return sorted(files, key=lambda file: int(file.stem))
 
@@ -66,7 +66,7 @@ class FrameFolder:
         """Decode all frames, or raise a `VideoError`."""
         pictures = list(self.pictures())
         if not pictures:
-            raise VideoError("damaged", f"{self.path} holds no frames: delete it and run preprocessing again")
+            raise VideoError("damaged", f"{self.path} contains no frames: delete it and run preprocessing again")
         return np.stack(pictures)
 
 
@@ -99,18 +99,18 @@ class Photo(BaseModel, extra="forbid", frozen=True):
             if picture is None or (picture.shape[1] >= width and picture.shape[0] >= height):
                 break
         if picture is None:
-            raise VideoError("unreadable", f"Photo {self.name} is not a readable picture: remove {self.path}")
+            raise VideoError("unreadable", f"Photo {self.name} is not a readable image: remove {self.path}")
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def build_manifest(states: pd.DataFrame, frame_manifest: pd.DataFrame) -> pd.DataFrame:
-    """Build the manifest of a stage from the rows of its videos; a video without frames keeps the reason why."""
+    """Build the manifest of a stage from the rows of its videos; a video without frames keeps its error."""
     failed = frame_manifest.loc[frame_manifest["status"] != "ok", states.columns]
     return pd.concat([states.fillna({"frames": 0}), failed]).sort_values("video_id", ignore_index=True)
 
 
 def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:
-    """Read files: one by one from a disk, all at once from an object store, where each request has a latency."""
+    """Read files: one by one from a disk, and concurrently from an object store, where each request has latency."""
     objects = [file for file in files if isinstance(file, UPath)]
     if objects:
         contents = objects[0].fs.cat([file.path for file in objects], max_concurrency=1)  # each object in one request
@@ -122,5 +122,5 @@ def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:
 def _decode(jpeg: bytes, name: str) -> Picture:
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
     if picture is None:
-        raise VideoError("damaged", f"{name} is not a readable picture: delete its folder and run preprocessing again")
+        raise VideoError("damaged", f"{name} is not a readable image: delete its folder and run preprocessing again")
     return picture.astype(np.uint8, copy=False)

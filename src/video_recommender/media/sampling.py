@@ -28,21 +28,21 @@ from video_recommender.media.frames import EncodedFrames, Picture
 from video_recommender.media.video import Video, VideoFile
 from video_recommender.storage.digests import fingerprint
 
-# Containers round time stamps, Matroska to milliseconds: a frame that is this late is on time
+# Containers round time stamps, Matroska to milliseconds; a frame with this delay is on time
 TOLERANCE_S: Final = 0.001
-# Packets kept until the next group of pictures begins; longer groups are decoded completely
+# Packets buffered until the next group of pictures begins; longer groups are decoded completely
 MAX_BUFFERED_PACKETS: Final = 1000
-_IDR_SLICE: Final = 5  # NAL unit type of a picture that no later picture refers across (ITU-T H.264, table 7-1)
+_IDR_SLICE: Final = 5  # NAL unit type of an image that later images do not refer across (ITU-T H.264, table 7-1)
 _START_CODE: Final = b"\x00\x00\x01"
-DETECTION_WIDTH: Final = 128  # cuts are as visible in frames of this width, in pixels, and cost far less to find
-DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # those of PySceneDetect itself
+DETECTION_WIDTH: Final = 128  # pixels; cuts are as visible in small frames, and detection is much faster
+DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # defaults of PySceneDetect
 _TICK: Final = Fraction(1, 1_000_000)
 
 T = TypeVar("T")
 
 
 class ShotOptions(BaseModel, extra="forbid", frozen=True):
-    """Shot detection (parameters_preprocessing.yml)."""
+    """Options of shot detection (parameters_preprocessing.yml)."""
 
     detector: Literal["adaptive", "content"] = "adaptive"
     threshold: PositiveFloat | None = None
@@ -51,7 +51,7 @@ class ShotOptions(BaseModel, extra="forbid", frozen=True):
 
 
 class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
-    """How frames are taken from a video (parameters_preprocessing.yml)."""
+    """Options of the preprocessing stage (parameters_preprocessing.yml)."""
 
     size: int = Field(default=224, ge=16, le=2048)
     sampling: Literal["rate", "shots"] = "rate"
@@ -70,9 +70,9 @@ class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class SampledFrames:
-    """Frames of one video, and for shots, the number of shots and each frame's shot (from 1) and time.
+    """Frames of one video. If sampled by shots: number of shots, and shot (from 1) and time of each frame.
 
-    Times are in seconds after the first frame of the video. At a fixed rate, they are (n - 1) / `frames_per_second`.
+    Times are in seconds after the first frame of the video; at a fixed rate, (n - 1) / `frames_per_second`.
     """
 
     frames: EncodedFrames
@@ -82,7 +82,7 @@ class SampledFrames:
 
 
 def sample_frames(video: Video, options: PreprocessingOptions) -> SampledFrames:
-    """Take square, upright JPEG frames from a video, without its damaged parts, or raise a `VideoError`."""
+    """Sample square, upright JPEG frames from the readable parts of a video, or raise a `VideoError`."""
     with video.as_local_file() as file:
         return _sample_shots(file, options) if options.sampling == "shots" else _sample_at_rate(file, options)
 
@@ -97,7 +97,7 @@ def _sample_at_rate(video: VideoFile, options: PreprocessingOptions) -> SampledF
 
 
 def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
-    """Decode the video twice: the times are known only at the end of a shot, whose frames may not fit into memory."""
+    """Decode the video twice, because the frames of a long shot would not fit into memory."""
     with open_video(video) as opened:
         shots = find_shots(opened, options.shots)
     samples = [(shot.number, time_s) for shot in shots for time_s in shot.sample_times(options.shots.frames_per_shot)]
@@ -111,14 +111,14 @@ def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFra
 
 @dataclass(frozen=True)
 class Shot:
-    """A part of a video without a cut; numbers start at 1, times at the first frame of the video."""
+    """A part of a video without a cut. Numbers start at 1; times are relative to the first frame of the video."""
 
     number: int
     start_s: float
     end_s: float
 
     def sample_times(self, count: int) -> Iterator[float]:
-        """Give times that are evenly spread inside the shot, in seconds, rounded to milliseconds."""
+        """Return evenly spaced times inside the shot, in seconds, rounded to milliseconds."""
         length_s = self.end_s - self.start_s
         yield from (round(self.start_s + (step + 0.5) * length_s / count, 3) for step in range(count))
 
@@ -126,17 +126,17 @@ class Shot:
 def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
     """Find the shots of a video (https://www.scenedetect.com/docs/latest/api/detectors.html).
 
-    The frames come from this package's decoder, so that damaged files and variable rates are handled as everywhere.
-    There is at least one shot; together they cover the video without gaps.
+    Frames are decoded by this package, which handles damaged files and variable frame rates. Shots cover the video
+    without gaps; there is at least one.
     """
-    # Imported here because sampling at a fixed rate does not need it
+    # Not needed for sampling at a fixed rate
     from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
     from scenedetect.common import Timecode
 
     detector_type = AdaptiveDetector if options.detector == "adaptive" else ContentDetector
     threshold = options.threshold or DEFAULT_THRESHOLDS[options.detector]
     detector, scaler = detector_type(threshold, min_scene_len=options.min_seconds), VideoReformatter()
-    rate = opened.stream.average_rate or ASSUMED_RATE  # the detectors go by time stamps, not by it
+    rate = opened.stream.average_rate or ASSUMED_RATE  # not used: the detectors read the time stamps
     cuts: list[FrameTimecode] = []
     first_s: float | None = None
     for timed in time_frames(opened, opened.decode()):
@@ -152,7 +152,7 @@ def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
 
 
 def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) -> Iterator[T]:
-    """Select the frame on screen at each time (ascending, seconds after the first frame); at the end, the last."""
+    """Select the frame displayed at each time (ascending, seconds after the first frame); later, the last frame."""
     frames = iter(timed)
     current = next(frames)
     first_s, following = current.start_s, next(frames, None)
@@ -163,7 +163,7 @@ def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) ->
 
 
 def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tuple[T, int]]:
-    """Select the frames on screen at 0, 1/rate, 2/rate, … seconds after the first, with their number of samples."""
+    """Select the frames displayed at 0, 1/rate, 2/rate, … seconds after the first, with their number of samples."""
     first_s, taken, previous = 0.0, 0, None
     for current in timed:
         if previous is None:
@@ -179,7 +179,7 @@ def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tupl
 
 
 def samples_before(elapsed_s: float, rate: float) -> int:
-    """Count the samples before a frame appears: of two with the same count, only the later can be on screen at one."""
+    """Count the samples before a frame is displayed; of frames with equal counts, only the last one can be sampled."""
     return max(0, math.ceil((elapsed_s - TOLERANCE_S) * rate))
 
 
@@ -248,7 +248,7 @@ class FrameSkipper:
         return group[: max(wanted.values(), default=-1) + 1]
 
     def _starts_group(self, packet: Packet) -> bool:
-        """Containers also flag pictures as key frames that later pictures refer across, so look for an IDR slice."""
+        """Look for an IDR slice, because the key-frame flag of a container does not exclude references across it."""
         return packet.is_keyframe and _IDR_SLICE in _nal_unit_types(bytes(packet), self._length_size)
 
 
@@ -257,7 +257,7 @@ def _packet_start_s(packet: Packet) -> float | None:
 
 
 def _length_size(extradata: bytes | None) -> int | None:
-    """Bytes of a NAL unit's length field (ISO/IEC 14496-15, 5.3.3.1.2); None where start codes separate the units."""
+    """Return the bytes of the length field of NAL units (ISO/IEC 14496-15, 5.3.3.1.2); None if start codes are used."""
     return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""Videos by reference: what passes between stages and worker processes instead of their bytes."""
+"""References to videos, which stages and worker processes exchange instead of the content."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ TRANSIENT_STATUSES: Final = frozenset({"damaged", "missing"})
 
 
 class VideoError(Exception):
-    """A video that cannot be used, with a one-word status and a message that says what to do."""
+    """A video cannot be used; has a one-word status, and a message with the remedy."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(status, message)
@@ -28,16 +28,16 @@ class VideoError(Exception):
 
     @property
     def retry(self) -> bool:
-        """Whether the problem may be transient, so that the next run should try again."""
+        """Whether the next run tries again, because the problem may be temporary."""
         return self.status in TRANSIENT_STATUSES
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file on a disk that every worker can read; it is never modified."""
+    """A video file on a disk that every worker can read. The file is never modified."""
 
     path: Path
-    origin: str = ""  # URL of the object that this file is a temporary copy of, if it is one
+    origin: str = ""  # URL of the object, if the file is a temporary copy of one
 
     @property
     def name(self) -> str:
@@ -52,13 +52,13 @@ class VideoFile:
 
 @dataclass(frozen=True)
 class VideoObject:
-    """A video in an object store that every worker can reach; it is never modified."""
+    """A video in an object store that every worker can read. The object is never modified."""
 
     path: UPath
 
     @contextmanager
     def as_local_file(self) -> Iterator[VideoFile]:
-        """Download the object to a temporary file, deleted on exit, or raise a `VideoError` (`missing`)."""
+        """Download the object to a file that is deleted on exit, or raise a `VideoError` (`missing`)."""
         with tempfile.TemporaryDirectory(prefix="video-") as folder:
             copy = Path(folder, self.path.name)
             try:
@@ -87,7 +87,7 @@ class VideoBytes:
 
 @dataclass(frozen=True)
 class VideoLink:
-    """An existing video, which is never modified, to store as a link or a copy; `digest` as in `VideoBytes`."""
+    """An existing video to store as a link or a copy; `digest` as in `VideoBytes`. It is never modified."""
 
     target: StoragePath
     copy: bool = False

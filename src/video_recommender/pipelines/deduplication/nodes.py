@@ -27,7 +27,7 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 
 @depends_on("imagehash", "opencv-python-headless")
 def hash_frames(frames: FrameFolder) -> DataFrame[FrameHashes]:
-    """Compute the perceptual hashes of a video's frames; frames without contrast have none."""
+    """Compute the perceptual hashes of the frames of a video, except frames without contrast."""
     numbers, hashes = hash_pictures(frames.pictures())
     table = pd.DataFrame({"frame": numbers, **dict(zip(HASH_COLUMNS, hashes.T, strict=True))})
     return cast("DataFrame[FrameHashes]", table)  # validated when it is saved
@@ -41,7 +41,7 @@ def find_near_duplicates(
 ) -> DataFrame[NearDuplicates]:
     """Find near duplicates: copies in another size or encoding, cropped copies and excerpts.
 
-    The longest, then the largest video is the original. The state of `frames` has the times of the frames.
+    The longest, then the largest video is the original. The states of `frames` contain the times of the frames.
     """
     current = frame_hashes.restrict(video_id for video_id in frame_hashes if video_id in frames)
     hashed = dict(video for block in current.blocks("video_id") for video in _by_video(block, frames))
@@ -81,7 +81,7 @@ def _times_s(properties: Mapping[str, Property]) -> NDArray[np.float64]:
 
 
 def _by_video(block: pd.DataFrame, frames: Partitions[FrameFolder]) -> Iterator[tuple[str, HashedFrames]]:
-    """Split a block into the hashes of each video, those without any included."""
+    """Split a block into the hashes of each video, including videos without hashes."""
     owners = block["video_id"].cat
     counts = np.bincount(owners.codes, minlength=len(owners.categories))
     numbers, hashes = block["frame"].to_numpy(np.int64), block[HASH_COLUMNS].to_numpy(np.uint64)

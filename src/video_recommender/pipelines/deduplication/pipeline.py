@@ -8,7 +8,7 @@ from .nodes import find_near_duplicates, hash_frames, select_corpus
 
 
 def create_pipeline() -> Pipeline:
-    """Frames in; near duplicates and the corpus out."""
+    """Create the pipeline from `frames` to `near_duplicates` and `corpus`."""
     return Pipeline(
         [
             per_partition(hash_frames, inputs="frames", outputs="frame_hashes", name="hash_frames"),

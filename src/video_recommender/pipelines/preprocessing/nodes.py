@@ -15,14 +15,14 @@ from video_recommender.schemas import FrameManifest, VideoManifest
 
 @dataclass(frozen=True)
 class ExtractedFrames:
-    """The frames of a video, their number, and when they were taken."""
+    """Frames of a video, with the properties of its state: number and times of the frames."""
 
     frames: EncodedFrames
     properties: Mapping[str, Any]
 
 
 def select_usable_videos(videos: Partitions[Video], video_manifest: DataFrame[VideoManifest]) -> Partitions[Video]:
-    """Select the videos that are usable and no byte-for-byte copy of another one."""
+    """Select the usable videos, without byte-for-byte copies."""
     return videos.restrict(video_manifest.loc[video_manifest["status"] == "ok", "video_id"])
 
 
@@ -41,7 +41,7 @@ def extract_frames(video: Video, options: PreprocessingOptions) -> ExtractedFram
 
 
 def summarise_frames(frames: Partitions[FrameFolder]) -> DataFrame[FrameManifest]:
-    """Tabulate what became of each video's frames; the fingerprint is the digest of the frames."""
+    """Tabulate the status and number of frames of each video; the fingerprint is the digest of the frames."""
     columns = [*FrameManifest.to_schema().columns, "digest"]
     manifest = frames.manifest(columns, key="video_id")
     texts = manifest[["shot_numbers", "times_s"]].astype(object).fillna("")
