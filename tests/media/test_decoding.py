@@ -12,7 +12,7 @@ PICTURE = np.ascontiguousarray(data.coffee()[:120, :160])
 
 
 def write_streams(path, *sizes, default=0, pictures=12, codec="mpeg4", options=None):
-    """Write a stream of pictures per size; one of them may be the default."""
+    """Write one video stream per size; one of them can be the default."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream(codec, rate=12, options=options or {}) for _ in sizes]
         for number, (stream, (width, height)) in enumerate(zip(streams, sizes, strict=True)):
@@ -35,18 +35,18 @@ def opened_status(video):
 
 
 @pytest.mark.parametrize(("status", "retry"), [("missing", True), ("damaged", True), ("unreadable", False)])
-def test_only_a_problem_that_may_pass_is_worth_another_try(status, retry):
+def test_only_temporary_problems_are_retried(status, retry):
     assert VideoError(status, "").retry is retry
 
 
-def test_the_widest_of_several_streams_of_pictures_is_taken(tmp_path):
+def test_the_widest_video_stream_is_used(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (64, 48), (160, 120), (96, 64), default=None)
 
     with open_video(video) as opened:
         assert opened.stream.width == 160
 
 
-def test_the_stream_that_the_file_calls_its_default_is_taken_before_a_wider_one(tmp_path):
+def test_the_default_stream_is_preferred_to_a_wider_one(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (160, 120), (64, 48), default=1)
 
     with open_video(video) as opened:
@@ -59,13 +59,13 @@ def test_a_folder_is_unreadable(tmp_path):
     assert opened_status(VideoFile(tmp_path / "clip.mp4")) == "unreadable"
 
 
-def test_subtitles_alone_are_no_pictures(tmp_path):
+def test_a_file_with_only_subtitles_is_unreadable(tmp_path):
     (tmp_path / "clip.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
 
     assert opened_status(VideoFile(tmp_path / "clip.srt")) == "unreadable"
 
 
-def test_a_path_that_looks_like_an_address_is_still_a_file(tmp_path, monkeypatch):
+def test_a_path_that_resembles_a_url_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "http:").mkdir()
     written = write_streams(tmp_path / "clip.mkv", (160, 120)).path
@@ -75,7 +75,7 @@ def test_a_path_that_looks_like_an_address_is_still_a_file(tmp_path, monkeypatch
         assert len(list(opened.decode())) == 12
 
 
-def test_file_is_closed_when_the_work_is_done_or_has_failed(tmp_path):
+def test_the_file_is_closed_after_success_and_failure(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (160, 120))
 
     with pytest.raises(ArithmeticError), open_video(video) as opened:
@@ -85,13 +85,13 @@ def test_file_is_closed_when_the_work_is_done_or_has_failed(tmp_path):
         next(opened.container.demux(video=0))
 
 
-def test_pixels_are_square_where_the_file_does_not_say(tmp_path):
+def test_pixels_are_square_by_default(tmp_path):
     with open_video(write_streams(tmp_path / "clip.mkv", (160, 120), codec="ffv1")) as opened:
         assert opened.stream.sample_aspect_ratio is None
         assert opened.pixel_aspect == 1
 
 
-def test_skippable_frames_that_others_refer_to_are_decoded(tmp_path):
+def test_skippable_reference_frames_are_decoded(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (160, 120), options={"bf": "2", "g": "12"}, pictures=24)
 
     with open_video(video) as opened:

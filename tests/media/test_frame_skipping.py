@@ -13,7 +13,7 @@ RATE, PICTURES, GROUP = 30, 180, 30
 
 
 def write_video(path: Path, **options: str) -> VideoFile:
-    """Six seconds of H.264: a slow pan, in groups of a second."""
+    """Six seconds of H.264: a slow pan, in groups of pictures of one second."""
     base = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
     with av.open(path, "w") as container:
         settings = {"crf": "20", "g": str(GROUP), "sc_threshold": "0", **options}
@@ -27,7 +27,7 @@ def write_video(path: Path, **options: str) -> VideoFile:
 
 
 def decoded_times(video: VideoFile, rate: float) -> list[float]:
-    """When each picture appears that is decoded for samples at a rate, in seconds after the first."""
+    """Times of the frames that are decoded for samples at a rate, in seconds after the first frame."""
     with open_video(video) as opened:
         skipper = FrameSkipper(opened, rate)
         times = []
@@ -38,7 +38,7 @@ def decoded_times(video: VideoFile, rate: float) -> list[float]:
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.avi"])
-def test_of_groups_only_what_leads_to_a_sample_is_decoded(tmp_path: Path, name: str) -> None:
+def test_only_packets_that_a_sample_needs_are_decoded(tmp_path: Path, name: str) -> None:
     video = write_video(tmp_path / name, bf="0")
 
     times = decoded_times(video, rate=2 / 5)
@@ -48,13 +48,13 @@ def test_of_groups_only_what_leads_to_a_sample_is_decoded(tmp_path: Path, name: 
     assert {group: groups.count(group) for group in groups} == {0: 30, 2: 16, 5: 30}
 
 
-def test_groups_that_pictures_of_the_next_refer_to_are_decoded_to_their_end(tmp_path: Path) -> None:
+def test_a_group_that_the_next_group_refers_to_is_decoded_completely(tmp_path: Path) -> None:
     video = write_video(tmp_path / "clip.mp4", **{"x264-params": "intra-refresh=1:bframes=0:scenecut=0"})
 
     assert len(decoded_times(video, rate=1 / 3)) == PICTURES
 
 
-def test_a_group_that_is_too_long_to_be_held_is_decoded_as_a_whole(tmp_path: Path, monkeypatch) -> None:
+def test_a_group_longer_than_the_buffer_is_decoded_completely(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(sampling, "MAX_BUFFERED_PACKETS", 10)
     video = write_video(tmp_path / "clip.mp4", bf="0")
 

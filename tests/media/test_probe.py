@@ -76,7 +76,7 @@ def test_properties_are_those_of_the_clip(tmp_path, name, codec, pixel_format):
     assert properties.sha256 == hashlib.sha256(video.path.read_bytes()).hexdigest()
 
 
-def test_width_and_height_are_as_displayed_when_the_picture_is_turned(tmp_path):
+def test_width_and_height_of_a_rotated_video_are_as_displayed(tmp_path):
     properties = probe_video(write_clip(tmp_path / "clip.mp4", rotation=90))
 
     assert (properties.width, properties.height) == (120, 160)
@@ -94,7 +94,7 @@ def test_odd_sizes_are_reported(tmp_path):
     assert (properties.width, properties.height) == (321, 241)
 
 
-def test_duration_is_measured_where_a_recording_does_not_state_it(tmp_path):
+def test_the_duration_is_measured_if_the_file_does_not_state_it(tmp_path):
     with (tmp_path / "live.webm").open("wb") as file:  # a live recording cannot go back to write its length
         written = write_clip(tmp_path / "clip.webm", "libvpx").path
         with av.open(written) as source, av.open(file, "w", format="webm", options={"live": "1"}) as target:
@@ -129,7 +129,7 @@ def test_text_is_unreadable(tmp_path):
     assert status_of(VideoFile(tmp_path / "clip.mp4")) == "unreadable"
 
 
-def test_a_playlist_in_disguise_opens_nothing_else(tmp_path):
+def test_a_playlist_named_like_a_video_opens_no_other_file(tmp_path):
     write_clip(tmp_path / "secret.ts", "mpeg2video")
     (tmp_path / "clip.mp4").write_text("#EXTM3U\n#EXTINF:2,\nsecret.ts\n#EXT-X-ENDLIST\n")
 
@@ -144,7 +144,7 @@ def test_a_clip_without_its_index_is_unreadable(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["aac", "alac"])
-def test_sound_alone_is_audio_only(tmp_path, codec):
+def test_a_file_without_a_video_stream_is_audio_only(tmp_path, codec):
     assert status_of(write_sound(tmp_path / "clip.mp4", codec)) == "audio_only"
 
 

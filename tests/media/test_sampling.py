@@ -30,7 +30,7 @@ def photo(width, height):
 
 
 def numbered(count, width=96, height=64):
-    """Pictures whose brightness tells their number, up to 58."""
+    """Images whose brightness encodes their number, up to 58."""
     return [np.full((height, width, 3), 20 + 4 * number % 236, np.uint8) for number in range(count)]
 
 
@@ -50,7 +50,7 @@ def write_video(
     pixel_aspect=None,
     options=None,
 ):
-    """Encode pictures; stamps are in milliseconds."""
+    """Encode images; time stamps are in milliseconds."""
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=rate, options={"crf": "8", **(options or {})})
         stream.height, stream.width = pictures[0].shape[:2]
@@ -90,7 +90,7 @@ def corners(frame):
     ]
 
 
-def test_three_frames_are_taken_from_each_second(tmp_path):
+def test_three_frames_per_second_are_sampled(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(48), rate=24)
 
     frames = sample_frames(video, WIDE).frames.decode()
@@ -98,7 +98,7 @@ def test_three_frames_are_taken_from_each_second(tmp_path):
     assert [number_of(frame) for frame in frames] == [0, 8, 16, 24, 32, 40]
 
 
-def test_frames_are_square_jpegs_of_the_wanted_size(tmp_path):
+def test_frames_are_square_jpegs_of_the_requested_size(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(24))
 
     frames = sample_frames(video, PreprocessingOptions(size=50)).frames
@@ -107,7 +107,7 @@ def test_frames_are_square_jpegs_of_the_wanted_size(tmp_path):
     assert all(jpeg.startswith(b"\xff\xd8") for jpeg in frames.jpegs)
 
 
-def test_frames_follow_the_clock_when_the_rate_varies(tmp_path):
+def test_a_variable_frame_rate_is_sampled_by_time_stamp(tmp_path):
     stamps = [0, 100, 900, 950, 1000, 2000, 2010]
     video = write_video(tmp_path / "clip.mkv", numbered(7), stamps=stamps)
 
@@ -116,7 +116,7 @@ def test_frames_follow_the_clock_when_the_rate_varies(tmp_path):
     assert [number_of(frame) for frame in frames] == [0, 1, 4, 4, 5]
 
 
-def test_a_video_that_starts_late_is_sampled_from_its_first_picture(tmp_path):
+def test_a_video_with_a_late_start_is_sampled_from_its_first_frame(tmp_path):
     stamps = [5000 + 40 * number for number in range(25)]
     video = write_video(tmp_path / "clip.mkv", numbered(25), rate=25, stamps=stamps)
 
@@ -144,7 +144,7 @@ def test_a_video_that_starts_late_is_sampled_from_its_first_picture(tmp_path):
         ("clip.gif", "gif", "rgb8"),
     ],
 )
-def test_every_container_and_pixel_format_gives_the_same_pictures(tmp_path, name, codec, pixel_format):
+def test_every_container_and_pixel_format_gives_the_same_frames(tmp_path, name, codec, pixel_format):
     rate = 25 if name != "clip.gif" else 20
     picture = photo(160, 120)
     video = write_video(tmp_path / name, [picture] * (2 * rate), codec, pixel_format, rate=rate, options={"b": "4M"})
@@ -169,7 +169,7 @@ def test_odd_sizes_become_square(tmp_path, width, height, fit):
     assert frames[0].max() > 20
 
 
-def test_an_odd_size_with_halved_colour_becomes_square(tmp_path):
+def test_an_odd_size_with_subsampled_chroma_becomes_square(tmp_path):
     pictures = [photo(321, 241)] * 5
     video = write_video(tmp_path / "clip.webm", pictures, codec="libvpx", rate=10)
 
@@ -190,7 +190,7 @@ def test_an_odd_size_with_halved_colour_becomes_square(tmp_path):
         ((90, True), ["blue", "red", "blue", "green"]),
     ],
 )
-def test_pictures_are_turned_and_mirrored_as_the_file_asks(tmp_path, rotation, expected):
+def test_the_display_matrix_is_applied(tmp_path, rotation, expected):
     picture = np.empty((48, 64, 3), np.uint8)
     picture[:24], picture[24:], picture[:24, :32] = RED, BLUE, GREEN
     video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10, rotation=rotation)
@@ -200,7 +200,7 @@ def test_pictures_are_turned_and_mirrored_as_the_file_asks(tmp_path, rotation, e
     assert corners(frames[0]) == expected
 
 
-def test_fit_decides_what_becomes_of_the_sides(tmp_path):
+def test_fit_crops_pads_or_squashes(tmp_path):
     picture = np.empty((64, 192, 3), np.uint8)
     picture[:, :64], picture[:, 64:128], picture[:, 128:] = RED, GREEN, BLUE
     video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10)
@@ -217,7 +217,7 @@ def test_fit_decides_what_becomes_of_the_sides(tmp_path):
     assert [int(boxed[48, x].argmax()) for x in (10, 48, 86)] == [0, 1, 2]
 
 
-def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(tmp_path):
+def test_the_pixel_aspect_ratio_is_applied(tmp_path):
     picture = np.empty((64, 64, 3), np.uint8)
     picture[:, :16], picture[:, 16:48], picture[:, 48:] = RED, GREEN, BLUE
     video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10, pixel_aspect=Fraction(2))
@@ -227,7 +227,7 @@ def test_pixels_that_are_not_square_are_shown_as_wide_as_they_are(tmp_path):
     assert corners(frame) == ["green"] * 4
 
 
-def test_a_broken_tail_leaves_the_frames_before_it(tmp_path):
+def test_frames_before_a_damaged_end_are_kept(tmp_path):
     video = write_video(tmp_path / "clip.mkv", numbered(96), options={"g": "12"})
     whole = sample_frames(video, WIDE).frames
     cut = packets_of(video)[60].pos
@@ -239,7 +239,7 @@ def test_a_broken_tail_leaves_the_frames_before_it(tmp_path):
     assert broken.jpegs[:7] == whole.jpegs[:7]
 
 
-def test_damage_in_the_middle_costs_only_the_damaged_part(tmp_path):
+def test_frames_around_a_damaged_part_are_kept(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(96), options={"g": "12"})
     whole = sample_frames(video, WIDE).frames
     overwrite(video, packets_of(video)[36:44])
@@ -251,7 +251,7 @@ def test_damage_in_the_middle_costs_only_the_damaged_part(tmp_path):
     assert damaged.jpegs[6:] == whole.jpegs[6:]
 
 
-def test_a_spliced_broadcast_stream_goes_on_where_its_clock_leaps(tmp_path):
+def test_a_jump_of_the_clock_in_a_broadcast_stream_is_removed(tmp_path):
     first = write_video(tmp_path / "first.ts", numbered(25), rate=25)
     stamps = [90_000_000 + 40 * number for number in range(25)]
     second = write_video(tmp_path / "second.ts", numbered(50)[25:], stamps=stamps)
@@ -263,13 +263,13 @@ def test_a_spliced_broadcast_stream_goes_on_where_its_clock_leaps(tmp_path):
     assert [number_of(frame) for frame in frames] == [0, 8, 16, 25, 33, 41]
 
 
-def test_a_single_picture_gives_one_frame(tmp_path):
+def test_a_single_image_gives_one_frame(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(1))
 
     assert len(sample_frames(video, WIDE).frames) == 1
 
 
-def test_a_picture_is_taken_as_often_as_it_is_on_screen(tmp_path):
+def test_a_frame_is_repeated_as_long_as_it_is_displayed(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(2), rate=1)
 
     frames = sample_frames(video, WIDE).frames
@@ -321,7 +321,7 @@ def test_skipping_frames_does_not_change_the_samples(tmp_path, encoder, rate):
     assert np.abs(frames.astype(int) - np.stack(expected)).mean(axis=(1, 2, 3)).max() < 3
 
 
-def test_a_file_that_holds_nothing_that_decodes_is_unreadable(tmp_path):
+def test_a_file_without_decodable_frames_is_unreadable(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(5))
     overwrite(video, packets_of(video))
 
@@ -341,7 +341,7 @@ def test_a_missing_file_is_missing():
 @pytest.mark.parametrize(
     "wrong", [{"size": 0}, {"frames_per_second": 0}, {"fit": "stretch"}, {"jpeg_quality": 101}, {"max_frames": 0}]
 )
-def test_an_impossible_option_is_refused(wrong):
+def test_an_invalid_option_is_rejected(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PreprocessingOptions(**wrong)
 
@@ -355,7 +355,7 @@ def shown_at(stamps):
 
 
 @given(times, rates)
-def test_the_picture_on_screen_is_picked(stamps, rate):
+def test_the_displayed_frame_is_selected(stamps, rate):
     picked = [stamp for stamp, count in select_at_rate(shown_at(stamps), rate) for _ in range(count)]
 
     for sample, stamp in enumerate(picked):
@@ -365,7 +365,7 @@ def test_the_picture_on_screen_is_picked(stamps, rate):
 
 
 @given(times, rates)
-def test_samples_reach_from_the_first_picture_to_the_last(stamps, rate):
+def test_samples_cover_the_video_from_the_first_frame_to_the_last(stamps, rate):
     picked = [stamp for stamp, count in select_at_rate(shown_at(stamps), rate) for _ in range(count)]
 
     length_s = (stamps[-1] - stamps[0]) / 1000
@@ -374,12 +374,12 @@ def test_samples_reach_from_the_first_picture_to_the_last(stamps, rate):
 
 
 @given(times, rates)
-def test_the_latest_picture_before_each_sample_is_enough(stamps, rate):
+def test_only_the_last_frame_before_each_sample_is_needed(stamps, rate):
     latest = {samples_before((stamp - stamps[0]) / 1000, rate): stamp for stamp in stamps}
     enough = sorted({stamps[0], *latest.values()})
 
     assert list(select_at_rate(shown_at(enough), rate)) == list(select_at_rate(shown_at(stamps), rate))
 
 
-def test_no_pictures_give_no_frames():
+def test_no_input_frames_give_no_samples():
     assert list(select_at_rate([], 3)) == []

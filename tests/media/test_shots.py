@@ -23,7 +23,7 @@ SHOTS = PreprocessingOptions(size=64, sampling="shots")
 
 
 def film(folder, *shots, rate=20, stamps_ms=None):
-    """Film photos, slowly moving over each: pairs of a photo's name and a number of pictures."""
+    """Write a video that pans slowly over photos: pairs of the name of a photo and a number of frames."""
     stamps = iter(stamps_ms or ())
     with av.open(folder / "film.mp4", "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
@@ -47,7 +47,7 @@ def shots_of(video, **options):
 
 
 @pytest.mark.parametrize("detector", ["adaptive", "content"])
-def test_shots_reach_from_cut_to_cut(tmp_path, detector):
+def test_shots_begin_and_end_at_cuts(tmp_path, detector):
     video = film(tmp_path, ("cat", 30), ("cup", 20), ("woman", 40))
 
     shots = shots_of(video, detector=detector)
@@ -63,7 +63,7 @@ def test_a_video_without_a_cut_is_one_shot(tmp_path):
     assert (shot.number, shot.start_s, shot.end_s) == (1, 0.0, pytest.approx(2.0))
 
 
-def test_a_video_of_one_picture_is_one_shot_with_one_frame(tmp_path):
+def test_a_video_of_one_frame_is_one_shot(tmp_path):
     sampled = sample_frames(film(tmp_path, ("cat", 1)), SHOTS)
 
     assert (sampled.shots, sampled.shot_numbers, len(sampled.frames)) == (1, (1,), 1)
@@ -77,23 +77,23 @@ def test_cuts_of_a_video_with_a_variable_rate_have_the_right_times(tmp_path):
     assert [shot.start_s for shot in shots_of(video)] == pytest.approx([0, 1.5, 2.3], abs=0.002)
 
 
-def test_a_shot_that_is_too_short_is_none(tmp_path):
+def test_a_shot_shorter_than_the_minimum_is_merged(tmp_path):
     video = film(tmp_path, ("cat", 30), ("cup", 6), ("woman", 30))
 
     assert len(shots_of(video, min_seconds=0.2)) == 3
     assert len(shots_of(video, min_seconds=1.0)) == 2
 
 
-def test_a_threshold_that_nothing_reaches_finds_no_cut(tmp_path):
+def test_a_high_threshold_finds_no_cuts(tmp_path):
     assert len(shots_of(film(tmp_path, ("cat", 30), ("cup", 30)), detector="content", threshold=250)) == 1
 
 
-def test_the_times_of_a_shot_are_evenly_spread_inside_it():
+def test_sample_times_are_evenly_spaced_within_a_shot():
     assert list(Shot(2, 1.0, 3.0).sample_times(1)) == [2.0]
     assert list(Shot(2, 1.0, 3.0).sample_times(4)) == [1.25, 1.75, 2.25, 2.75]
 
 
-def test_each_shot_gives_its_frames_and_no_other(tmp_path):
+def test_each_shot_has_the_requested_number_of_frames(tmp_path):
     video = film(tmp_path, ("cat", 30), ("cup", 20), ("woman", 40))
     options = SHOTS.model_copy(update={"shots": ShotOptions(frames_per_shot=2), "fit": "squash"})
 
@@ -121,7 +121,7 @@ def test_max_frames_takes_the_first_frames(tmp_path):
     assert (sampled.shots, sampled.shot_numbers, len(sampled.frames)) == (2, (1,), 1)
 
 
-def test_a_broken_tail_leaves_the_shots_before_it(tmp_path):
+def test_shots_before_a_damaged_end_are_kept(tmp_path):
     video = film(tmp_path, ("cat", 40), ("cup", 40), ("woman", 40))
     moving = tmp_path / "film.ts"
     with av.open(video.path) as given, av.open(moving, "w") as written:
@@ -136,7 +136,7 @@ def test_a_broken_tail_leaves_the_shots_before_it(tmp_path):
     assert sample_frames(VideoFile(moving), SHOTS).shots in {1, 2}
 
 
-def test_a_file_that_is_no_video_is_unreadable(tmp_path):
+def test_a_file_that_is_not_a_video_is_unreadable(tmp_path):
     (tmp_path / "page.mp4").write_text("<html>")
 
     with pytest.raises(VideoError) as raised:
@@ -145,7 +145,7 @@ def test_a_file_that_is_no_video_is_unreadable(tmp_path):
     assert raised.value.status == "unreadable"
 
 
-def test_the_picture_on_screen_is_picked():
+def test_the_displayed_frame_is_selected():
     shown = [TimedFrame(5.0, 6.0, "a"), TimedFrame(6.0, 6.5, "b"), TimedFrame(6.5, 8.0, "c")]
 
     assert list(select_at_times(shown, [0.0, 0.5, 1.0, 1.4, 2.0, 9.0])) == ["a", "a", "b", "b", "c", "c"]

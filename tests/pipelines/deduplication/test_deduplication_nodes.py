@@ -13,7 +13,7 @@ OPTIONS = DeduplicationOptions()
 
 @pytest.fixture
 def frames(tmp_path, filming, make_copy):
-    """A film, a copy of it, another film, and one whose frames could not be had."""
+    """A video, a copy of it, another video, and a video without frames."""
     film = filming.film("cat")
     films = {"pets/cat": film, "mirror/cat": make_copy(film), "food/cup": filming.film("cup")}
     folders = {}
@@ -56,8 +56,8 @@ def test_the_frames_of_a_video_are_hashed(frames):
     assert table["frame"].tolist() == list(range(1, 19))
 
 
-def test_frames_that_were_taken_from_shots_keep_their_times(frames, manifest):
-    """An excerpt starts where the times of its original say, even if they are uneven."""
+def test_hashes_of_frames_sampled_by_shots_have_their_times(frames, manifest):
+    """The start of an excerpt follows the times of its original, even if they are uneven."""
     times_s = [number + number**2 / 50 for number in range(18)]
     states = dict(frames.states)
     for video_id, times in {"pets/cat": times_s, "mirror/cat": [time - 1 for time in times_s]}.items():
@@ -82,7 +82,7 @@ def test_a_copy_is_flagged_with_the_video_that_it_repeats(frames, manifest):
     assert duplicates["matched_share"].item() > 0.7
 
 
-def test_a_video_whose_frames_have_been_deleted_is_no_duplicate(frames, manifest):
+def test_a_video_without_frames_is_not_a_duplicate(frames, manifest):
     hashes = hashes_of(frames)
 
     assert find_near_duplicates(hashes, frames.restrict(["mirror/cat", "food/cup"]), manifest, OPTIONS).empty
@@ -91,7 +91,7 @@ def test_a_video_whose_frames_have_been_deleted_is_no_duplicate(frames, manifest
 
 
 @pytest.mark.parametrize("exclude", [True, False])
-def test_a_copy_is_excluded_or_else_belongs_to_the_group_of_its_original(frames, manifest, exclude):
+def test_a_copy_is_excluded_or_joins_the_group_of_its_original(frames, manifest, exclude):
     duplicates = find_near_duplicates(hashes_of(frames), frames, manifest, OPTIONS)
 
     corpus = select_corpus(manifest, duplicates, DeduplicationOptions(exclude_duplicates=exclude))
@@ -104,7 +104,7 @@ def test_a_copy_is_excluded_or_else_belongs_to_the_group_of_its_original(frames,
     assert described.loc["food/cup", "group"] == "uploader of food/cup"
 
 
-def test_without_copies_every_usable_video_counts(manifest):
+def test_without_copies_the_corpus_has_every_usable_video(manifest):
     nothing = find_near_duplicates(Partitions(), Partitions(), manifest, OPTIONS)
 
     corpus = select_corpus(manifest, nothing, OPTIONS)
@@ -114,7 +114,7 @@ def test_without_copies_every_usable_video_counts(manifest):
     assert corpus["group"].tolist() == manifest.query("status == 'ok'")["group"].tolist()
 
 
-def test_a_copy_whose_original_has_gone_since_counts_and_keeps_its_group(frames, manifest):
+def test_a_copy_without_its_original_is_an_ordinary_video(frames, manifest):
     duplicates = find_near_duplicates(hashes_of(frames), frames, manifest, OPTIONS)
     assert duplicates["repeats"].tolist() == ["pets/cat"]
 

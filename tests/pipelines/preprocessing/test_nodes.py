@@ -17,7 +17,7 @@ PICTURE = np.ascontiguousarray(data.coffee()[:48, :64])
 
 @pytest.fixture
 def videos(tmp_path):
-    """Two clips of a second each, and a text."""
+    """Two clips of one second each, and a text file."""
     for name in ("cat", "dog"):
         with av.open(str(tmp_path / f"{name}.mp4"), "w") as container:
             stream = container.add_stream("mpeg4", rate=12)
@@ -39,7 +39,7 @@ def listed(**status):
 
 
 def sample(videos, options=OPTIONS):
-    """Return the frames of each video as the catalog gives them."""
+    """Return the frames of each video as the catalog loads them."""
     node = per_partition(extract_frames, inputs=["videos", "options"], outputs="frames", name="extract_frames")
     saved = {key: partition for update in node.func(videos, options) for key, partition in update.items()}
     states = {key: partition.state._replace(digest=key) for key, partition in saved.items()}
@@ -54,20 +54,20 @@ def test_a_video_is_cut_into_frames(videos):
     assert extracted.properties == {"frames": 3, "frames_per_second": 3.0}
 
 
-def test_only_videos_that_are_usable_and_no_duplicate_are_selected(videos):
+def test_usable_videos_without_byte_copies_are_selected(videos):
     selected = select_usable_videos(videos, listed(cat="ok", dog="duplicate", text="unreadable"))
 
     assert list(selected) == ["pets/cat"]
 
 
-def test_a_file_that_is_no_video_is_unreadable(videos):
+def test_a_file_that_is_not_a_video_is_unreadable(videos):
     with pytest.raises(VideoError, match=r"text\.mp4") as raised:
         extract_frames(videos.load("pets/text"), OPTIONS)
 
     assert raised.value.status == "unreadable"
 
 
-def test_the_manifest_has_what_became_of_each_video(videos):
+def test_the_manifest_has_the_status_of_each_video(videos):
     manifest = summarise_frames(sample(videos.restrict(["pets/cat", "pets/text"]))).set_index("video_id")
 
     assert manifest["status"].to_dict() == {"pets/cat": "ok", "pets/text": "unreadable"}
@@ -76,7 +76,7 @@ def test_the_manifest_has_what_became_of_each_video(videos):
     assert manifest["fingerprint"].nunique() == 2
 
 
-def test_the_manifest_has_shot_and_time_of_each_frame_of_a_shot(videos):
+def test_the_manifest_has_the_shot_and_time_of_each_frame(videos):
     options = PreprocessingOptions(size=32, sampling="shots", shots=ShotOptions(frames_per_shot=2))
 
     manifest = summarise_frames(sample(videos, options)).set_index("video_id")
