@@ -140,7 +140,7 @@ def test_a_stored_recommender_answers_as_before() -> None:
 
 
 def test_points_of_another_space_are_an_error() -> None:
-    with pytest.raises(ValueError, match="other axes"):
+    with pytest.raises(ValueError, match="axes of the points differ"):
         VideoRecommender().fit(FAN).recommend(FAN.assign(third=0.0))
 
 
@@ -150,7 +150,7 @@ def test_a_point_that_is_not_finite_is_an_error_that_names_the_video() -> None:
 
 
 def test_a_video_with_two_points_is_an_error_that_names_it() -> None:
-    with pytest.raises(ValueError, match="v/000 has two points"):
+    with pytest.raises(ValueError, match="v/000 has more than one point"):
         VideoRecommender().fit(pd.concat([FAN, FAN.head(1)]))
 
 

@@ -49,5 +49,5 @@ def test_the_same_seed_gives_the_same_map() -> None:
 
 
 def test_fewer_than_four_videos_make_no_map() -> None:
-    with pytest.raises(ValueError, match="A map needs 4 videos, and there are 3: add more"):
+    with pytest.raises(ValueError, match="A map needs at least 4 videos, but there are 3: add more"):
         project_to_map(clouds(3))
