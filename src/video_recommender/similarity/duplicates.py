@@ -20,8 +20,8 @@ OFFSET_STEP_S: Final = 0.5  # matches whose offsets round to the same step vote 
 MIN_VOTE_SHARE: Final = 0.5
 """Minimum share of the shorter video's query frames that vote for an alignment; others are not verified."""
 STILL_DISTANCE: Final = 2
-"""Frames within this distance of the previous one, in bits, are neither indexed nor searched: the matches of a long
-still would otherwise all be other frames of the same still."""
+"""Frames within this distance of the previous one, in bits, are neither indexed nor searched: otherwise, a long still
+would exhaust the limits on matches per frame and per bucket."""
 MAX_ALIGNMENTS: Final = 3  # maximum number of verified alignments per pair of videos
 ADJACENT_FRAMES: Final = 1  # tolerance in frames when two aligned videos are compared
 QUERIES_PER_BLOCK: Final = 65536

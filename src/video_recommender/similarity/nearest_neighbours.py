@@ -99,7 +99,7 @@ def unit_rows(vectors: Matrix) -> NDArray[np.float64]:
 
 
 def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
-    """Number the groups, shape (videos,); `groups` has the index `video_id`, and a video without a group is its own."""
+    """Convert groups, with the index `video_id`, to numbers, shape (videos,); each video without one gets its own."""
     names = pd.Series(index=video_ids, dtype="str") if groups is None else groups.reindex(video_ids)
     codes = names.factorize()[0].astype(np.int64)
     is_alone = codes < 0

@@ -38,8 +38,8 @@ def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashe
     """Hash every image at every zoom, except images without contrast.
 
     The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the lowest
-    frequencies of the cosine transform, each compared with their median. Similar images have similar hashes, independent
-    of size and encoding.
+    frequencies of the cosine transform, each compared with their median. Similar images have similar hashes,
+    independent of size and encoding.
 
     Args:
         pictures: RGB images, uint8, shape (height, width, 3).

@@ -161,7 +161,7 @@ def test_the_error_for_a_detector_that_has_not_run_names_the_pipeline_to_run(
     class_scores: Partitions, class_embeddings: pd.DataFrame, detector: str, pipeline: str
 ) -> None:
     with pytest.raises(
-        ValueError, match=f"feature_engineering.detector={detector} has not run .*--pipelines={pipeline}"
+        ValueError, match=f"feature_engineering.detector={detector} has not run: .*--pipelines={pipeline}"
     ):
         fit_object_space(
             Partitions(),
