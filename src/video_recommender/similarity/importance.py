@@ -104,7 +104,7 @@ def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_w
 
     Formulas:
         confidence_share: share of the class in the video's total confidence.
-        frame_share: the same with numbers of frames.
+        frame_share: the same with frame counts.
         tf_idf: confidence share times class weight, shape (classes,); see `inverse_document_frequency` (Salton and
             Buckley 1988).
         area: share of the class in the video's total object area.
