@@ -85,7 +85,9 @@ def with_flipped_bits(hashes: Hashes, flipped: int) -> Hashes:
 def recall(hashes: Hashes, flipped: int, max_distance: int = 10) -> float:
     rows = np.arange(len(hashes))
     others = rows + len(rows)
-    queries, found = HashIndex(hashes, rows).search(with_flipped_bits(hashes, flipped), others, max_distance, at_most=64)
+    queries, found = HashIndex(hashes, rows).search(
+        with_flipped_bits(hashes, flipped), others, max_distance, at_most=64
+    )
     return len(set(queries[queries == found].tolist())) / len(rows)
 
 

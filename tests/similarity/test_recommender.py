@@ -75,9 +75,7 @@ def test_ties_go_to_the_alphabetically_first_id_in_any_order_of_rows() -> None:
     queries=st.integers(1, 9),
     candidates=st.integers(1, 9),
 )
-def test_the_block_size_does_not_change_the_neighbours(
-    vectors: np.ndarray, queries: int, candidates: int
-) -> None:
+def test_the_block_size_does_not_change_the_neighbours(vectors: np.ndarray, queries: int, candidates: int) -> None:
     points = points_of(vectors)
     recommender = VideoRecommender().fit(points, pd.Series("abcdefghijklmnopqrstuvw"[:23], dtype="str"))
     in_one_block = recommender.recommend(points, k=6)

@@ -45,7 +45,9 @@ def test_a_video_without_objects_is_on_the_map() -> None:
 
 
 def test_the_same_seed_gives_the_same_map() -> None:
-    pd.testing.assert_frame_equal(project_to_map(clustered_points(12), seed=4), project_to_map(clustered_points(12), seed=4))
+    pd.testing.assert_frame_equal(
+        project_to_map(clustered_points(12), seed=4), project_to_map(clustered_points(12), seed=4)
+    )
 
 
 def test_a_map_of_fewer_than_four_videos_raises_an_error() -> None:

@@ -107,11 +107,11 @@ def test_a_video_is_predicted_by_models_that_have_not_seen_its_group(make_corpus
 
 
 def test_videos_without_a_category_are_predicted_without_a_fold(classified: Classified) -> None:
-    loose = classified.predictions.set_index("video_id").loc[["_/0", "_/1"]]
+    unlabelled = classified.predictions.set_index("video_id").loc[["_/0", "_/1"]]
 
-    assert loose["category"].isna().all()
-    assert loose["fold"].isna().all()
-    assert (loose["predicted_category"] == "food").all()
+    assert unlabelled["category"].isna().all()
+    assert unlabelled["fold"].isna().all()
+    assert (unlabelled["predicted_category"] == "food").all()
     assert classified.metrics["n_unlabelled"] == 2
 
 
@@ -251,7 +251,7 @@ def test_the_same_seed_gives_the_same_bytes(make_corpus: Callable[..., Corpus]) 
     assert pickled(1) != pickled(2)
 
 
-def test_a_misspelt_candidate_is_an_error_that_names_it() -> None:
+def test_the_error_for_a_misspelt_option_names_it() -> None:
     with pytest.raises(ValidationError, match="candidates"):
         ClassificationOptions(candidates=["nearest_neighbors"])
     with pytest.raises(ValidationError, match="folds"):
