@@ -55,7 +55,7 @@ def test_the_dot_product_of_two_points_is_the_soft_cosine(
 
     points = fitted(class_embeddings, FeatureOptions(hellinger=hellinger)).transform(features).to_numpy(float)
 
-    # The direction of a very short vector is determined by rounding errors.
+    # Rounding errors determine the direction of vectors close to 0.
     if length > 1e-3:
         assert points[0] @ points[1] == pytest.approx(x @ similarity @ y / length, abs=1e-3)
 

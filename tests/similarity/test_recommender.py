@@ -150,7 +150,7 @@ def test_the_error_for_a_point_that_is_not_finite_names_the_video() -> None:
 
 
 def test_the_error_for_a_video_with_two_points_names_it() -> None:
-    with pytest.raises(ValueError, match="v/000 has more than one point"):
+    with pytest.raises(ValueError, match="v/000 has two points"):
         VideoRecommender().fit(pd.concat([FAN, FAN.head(1)]))
 
 

@@ -24,15 +24,12 @@ CELLS_PER_ROOT: Final = 4  # cells per square root of the number of points
 MIN_POINTS_PER_CELL: Final = 32  # on average
 SAMPLE: Final = 100_000  # maximum number of points to train the index on
 POINTS_PER_BLOCK: Final = 16_384
-CANDIDATES_PER_NEIGHBOUR: Final = 6
-"""Number of proposed candidates per neighbour; more than one, because the similarities of the index are approximate."""
-SPARE_CANDIDATES: Final = 10
-"""Number of candidates beyond k whose similarity is recomputed in float64, to tolerate rounding errors in float32."""
+CANDIDATES_PER_NEIGHBOUR: Final = 6  # several, because the similarities of the index are approximate
+SPARE_CANDIDATES: Final = 10  # candidates beyond k that are compared in float64, because float32 has rounding errors
 WANTED_RECALL: Final = 0.993  # slightly above the documented 0.99, because it is estimated on a sample
 SAMPLED_QUERIES: Final = 500
 SAMPLED_NEIGHBOURS: Final = 10
-SEED: Final = 0
-"""Seed of the sample and of the rotation. Independent of the run's seed: the same points give the same index."""
+SEED: Final = 0  # not the run's seed, so that the same points always give the same index
 TIE: Final = 1e-8  # similarities that differ by less are a tie
 QUERIES_PER_BLOCK: Final = 2048  # queries per search, during which the index reads each cell once
 QUERIES_PER_RANKING: Final = 32  # queries whose candidates fit into the CPU cache
@@ -45,7 +42,7 @@ class SearchEffort(NamedTuple):
     """Search parameters of FAISS, which trade speed for recall."""
 
     cells: int  # nprobe: cells that a query reads
-    refined: int  # k_factor: points to compare by 8-bit coordinates, per proposed candidate
+    refined: int  # k_factor: points compared by 8-bit coordinates per proposed candidate
 
 
 MIN_EFFORT: Final = SearchEffort(cells=16, refined=4)
@@ -83,15 +80,9 @@ class NeighbourIndex:
         vars(self).update({**state, "_index": _faiss().deserialize_index(state["_index"])})
 
     def propose(self, queries: Points, count: int, excluded: Positions | None = None) -> Positions:
-        """Propose the `count` points nearest to each query, approximately.
+        """Propose row numbers of near points, shape (queries, count), approximately nearest first; -1 if missing.
 
-        Args:
-            queries: float32, shape (queries, axes), not necessarily of unit length.
-            count: number of points per query.
-            excluded: row numbers of points that are never proposed.
-
-        Returns:
-            Row numbers, shape (queries, count), nearest first; -1 for missing ones.
+        Queries have the shape (queries, axes) and any length; points with a row number in `excluded` are not proposed.
         """
         faiss = _faiss()
         selector = None
@@ -141,16 +132,9 @@ def find_neighbours_with(
 ) -> Neighbours:
     """Find the k nearest neighbours of every query among the candidates that an index proposes.
 
+    Candidates are `points`, shape (candidates, axes), with `labels`, shape (candidates,); None: their row numbers.
     Similarities are exact, and ties are broken as in `find_neighbours`. If the index proposes fewer than k allowed
     candidates for a query, all candidates are compared.
-
-    Args:
-        index: index of `points`.
-        points: candidates, float32, shape (candidates, axes).
-        queries: float32, shape (queries, axes).
-        query_labels: shape (queries,); candidates with the label of a query are excluded.
-        labels: shape (candidates,); None: the label of a candidate is its row number.
-        k: number of neighbours per query.
     """
     found = Neighbours(np.full((len(queries), k), -1), np.full((len(queries), k), np.nan))
     allowed = np.full(len(queries), len(points))

@@ -17,8 +17,7 @@ MAX_DISTANCE: Final = 10
 """Maximum Hamming distance of matching frames, in bits; frames of unrelated videos are rarely this similar."""
 MATCHES_PER_FRAME: Final = 64  # maximum number of matches per frame: enough for 64 copies of a video
 OFFSET_STEP_S: Final = 0.5  # matches whose offsets round to the same step vote for the same alignment
-MIN_VOTE_SHARE: Final = 0.5
-"""Minimum share of the shorter video's query frames that vote for an alignment; others are not verified."""
+MIN_VOTE_SHARE: Final = 0.5  # minimum share of the shorter video's query frames that vote for a verified alignment
 STILL_DISTANCE: Final = 2
 """Frames within this distance of the previous one, in bits, are neither indexed nor searched: otherwise, a long still
 would exhaust the limits on matches per frame and per bucket."""
@@ -74,10 +73,7 @@ class _Alignment(NamedTuple):
 
 
 def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> list[DuplicatePair]:
-    """Find the pairs of videos that show the same content in the same order, each with its best alignment.
-
-    Only pairs with matching frames are compared. Pairs are sorted by row number of `full` and `cropped`.
-    """
+    """Find the pairs of videos that show the same content in the same order, each with its best alignment."""
     best: dict[frozenset[int], DuplicatePair] = {}
     for alignment in _likely_alignments(videos):
         if min(len(videos[alignment.full]), len(videos[alignment.cropped])) < options.min_frames:
@@ -91,10 +87,10 @@ def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationO
 
 
 def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Mapping[int, Duplicate]:
-    """Assign an original to each near duplicate, by row number.
+    """Assign an original to each near duplicate, by row number; an original is never a duplicate.
 
     Videos are processed in order of `ranks` (see `rank_videos`). A video that matches originals becomes a duplicate of
-    the most similar one; any other video becomes an original. An original is therefore never a duplicate.
+    the most similar one; any other video becomes an original.
     """
     partners: dict[int, dict[int, Duplicate]] = {}
     for pair in pairs:
@@ -112,10 +108,7 @@ def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Ma
 
 
 def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
-    """Rank videos as originals, from 0: longest first, then largest frame, then by `video_id`.
-
-    Columns of `videos`: `video_id`, `duration_s` (seconds), `width` and `height` (pixels); missing values rank last.
-    """
+    """Rank videos as originals, from 0: by `duration_s`, then `width` × `height`, descending, then `video_id`."""
     duration = -(videos["duration_s"].fillna(0) / DURATION_STEP_S).round()
     pixels = -(videos["width"] * videos["height"]).fillna(0).astype(float)
     order = np.lexsort((videos["video_id"].to_numpy(str), pixels.to_numpy(), duration.to_numpy()))

@@ -40,11 +40,9 @@ from video_recommender.similarity.nearest_neighbours import (
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import RecommendationOptions
 
-EVALUATED_VIDEOS: Final = 5000
-"""Maximum number of queries; it limits the standard error of a mean precision to 0.007."""
+EVALUATED_VIDEOS: Final = 5000  # maximum number of queries; the standard error of a precision is then at most 0.007
 WORD: Final = r"\b[^\W\d_]{2,}\b"  # two or more letters; numbers in titles carry no meaning
-TIE_BREAK: Final = 1e-6
-"""Weight of the random score that breaks ties between titles; most pairs of titles share no word."""
+TIE_BREAK: Final = 1e-6  # weight of the random score that breaks ties; most pairs of titles share no word
 LISTS_PER_BLOCK: Final = 256
 MAX_CATEGORIES_WITH_COUNTS: Final = 25  # with more categories, counts in the cells are too small to read
 
@@ -71,11 +69,8 @@ def rate_lists(
 ) -> RankedLists:
     """Determine which recommended videos are relevant.
 
-    Args:
-        positions: row numbers of recommended videos, shape (queries, k); -1 for missing ranks.
-        queries: row numbers of the queries, shape (queries,).
-        categories: category of every video.
-        labels: shape (videos,); videos with the label of the query are not candidates.
+    `positions` are their row numbers, shape (queries, k), -1 for missing ranks. `categories` and `labels` have the
+    shape (videos,); videos with the label of the query are not candidates.
     """
     codes = categories.factorize()[0]
     same_category = categories.groupby(codes).transform("size").to_numpy(np.int64)

@@ -45,15 +45,9 @@ def scores_from_detections(
 ) -> ObjectScores:
     """Count the frames in which each class is detected, and sum confidences and areas.
 
-    Several segmented objects of a class in one frame count once, with their highest confidence and their total area, at
-    most 100 %.
-
-    Args:
-        detections: tables with the columns of `Detections` (`Segmentations` if `has_areas`) and `video_id`; all rows of
-            a video are in the same table.
-        video_ids: rows of the result.
-        class_names: columns of the result, all classes of the network.
-        has_areas: whether the tables have areas.
+    Tables have the columns of `Detections` (`Segmentations` if `has_areas`) and `video_id`; all rows of a video are in
+    the same table. Several objects of a class in one frame count once, with their highest confidence and their total
+    area, at most 100 %.
     """
     columns = {"frames": "frames", "confidence": "confidence"} | ({"area": "area_pct"} if has_areas else {})
     merged = map(_merge_objects, detections) if has_areas else detections
@@ -102,15 +96,9 @@ def applicable_formulas(scores: ObjectScores) -> tuple[ImportanceFormula, ...]:
 def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_weights: NDArray[np.float64]) -> Matrix:
     """Compute the importance of each class in each video; 0 for a video without scores.
 
-    Formulas:
-        confidence_share: share of the class in the video's total confidence.
-        frame_share: the same with frame counts.
-        tf_idf: confidence share times class weight, shape (classes,); see `inverse_document_frequency` (Salton and
-            Buckley 1988).
-        area: share of the class in the video's total object area.
-
-    Raises:
-        ValueError: if the formula is `area` and the scores have no areas.
+    `confidence_share` is the share of the class in the video's total confidence; `frame_share`, the same with frame
+    counts; `tf_idf`, confidence share times class weight (`inverse_document_frequency`; Salton and Buckley 1988);
+    `area`, the share of the class in the video's total object area. `area` without areas raises a ValueError.
     """
     match formula:
         case "confidence_share":

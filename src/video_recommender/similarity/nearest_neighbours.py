@@ -64,12 +64,7 @@ def select_best(
 ) -> Neighbours:
     """Select the k proposed candidates with the highest scores for every query; ties go to the lower row number.
 
-    Args:
-        scores: shape (queries, proposed), -1 to 1.
-        positions: row numbers of the proposed candidates, shape (queries, proposed).
-        is_excluded: shape (queries, proposed).
-        candidates: total number of candidates.
-        k: number of neighbours per query, at most `proposed`.
+    Scores are -1 to 1. The three arrays have the shape (queries, proposed), with at least k proposed candidates.
     """
     keys = _pack(scores, positions, candidates)
     keys[is_excluded] = NO_NEIGHBOUR

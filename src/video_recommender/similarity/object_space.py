@@ -129,11 +129,7 @@ class ObjectSpace:
         return self.importances(score_objects([per_frame], [per_class], video_ids, self.class_names_, self.options))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
-        """Compute the point of each video, float32, shape (videos, axes): unit length, or 0 without objects.
-
-        Raises:
-            ValueError: if a column is not a class of the network.
-        """
+        """Compute the point of each video, float32, shape (videos, axes): unit length, or 0 without objects."""
         columns = class_positions(importances.columns, self.class_names_)
         weights = sparse.csr_array(self._weights(importances.to_numpy(np.float32)))
         points = weights @ self.class_points_[columns]
@@ -220,12 +216,9 @@ def project_to_map(points: pd.DataFrame, perplexity: float = 30.0, seed: int = 0
     Berens 2019, doi:10.1038/s41467-019-13056-x).
 
     Args:
-        points: index `video_id`, one column per axis: `VideoPoints` or any other vectors.
+        points: index `video_id`, one column per axis: `VideoPoints` or any other vectors of at least four videos.
         perplexity: effective number of neighbours; capped at a third of the number of videos.
         seed: random seed.
-
-    Raises:
-        ValueError: if there are fewer than four videos.
     """
     from sklearn.manifold import TSNE  # local import: takes 50 ms, and no pipeline needs it
 

@@ -27,25 +27,19 @@ MIN_CHUNKS: Final = 4
 BIT_STRIDE: Final = 13
 """Distance between consecutive bits of a chunk; adjacent bits represent similar frequencies and are correlated."""
 MAX_BUCKET_SIZE: Final = 256
-"""Maximum number of hashes that are compared per bucket, the first ones. It prevents quadratic time for frames that
-many videos share, such as title cards. All copies of a video still match its first copy."""
+"""Maximum number of compared hashes per bucket, which prevents quadratic time for frames that many videos share, such
+as title cards. All copies of a video still match its first copy."""
 
 Hashes = NDArray[np.uint64]
 Rows = NDArray[np.int64]  # row numbers
 
 
 def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashes]:
-    """Hash every image at every zoom, except images without contrast.
+    """Hash every RGB image, uint8, at every zoom, except images without contrast.
 
     The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the lowest
-    frequencies of the cosine transform, each compared with their median. Similar images have similar hashes,
-    independent of size and encoding.
-
-    Args:
-        pictures: RGB images, uint8, shape (height, width, 3).
-
-    Returns:
-        Numbers of the hashed images, from 1, shape (images,), and their hashes, uint64, shape (images, zooms).
+    frequencies of the cosine transform, compared with their median. Returns the numbers of the hashed images, from 1,
+    shape (n,), and their hashes, shape (n, zooms).
     """
     edges = [round(WORKING_SIZE * (1 - zoom) / 2) for zoom in ZOOMS]
     numbers, hashed = [], []
@@ -84,12 +78,12 @@ class _Table(NamedTuple):
 
 
 class HashIndex:
-    """Search index for Hamming distance, by multi-index hashing (Norouzi et al. 2012, https://arxiv.org/abs/1307.2982).
+    """Index for Hamming distance by multi-index hashing (Norouzi et al. 2012, https://arxiv.org/abs/1307.2982).
 
     Bits are split into chunks, with one hash table per pair of chunks, because hashes that differ in few bits are equal
     in at least two chunks. With eight chunks, the search finds all hashes within 6 bits, and 3 of 4 hashes that differ
     in 10 bits. Larger indexes use fewer, longer chunks to keep buckets small: with six chunks, for one to two million
-    hashes, the search finds all hashes within 4 bits, and 3 of 4 that differ in 6 bits.
+    hashes, the limits are 4 and 6 bits.
 
     Args:
         hashes: shape (hashes,).
@@ -102,10 +96,7 @@ class HashIndex:
         self._tables = [_table(hashes, np.bitwise_or(*pair)) for pair in combinations(chunks, CHUNKS_PER_KEY)]
 
     def search(self, queries: Hashes, owners: Rows, max_distance: int, at_most: int) -> Matches:
-        """Find the nearest hashes of other videos for each query: at most `at_most`, within `max_distance` bits.
-
-        `queries` and the numbers of their videos, `owners`, have the shape (queries,).
-        """
+        """Find the `at_most` nearest hashes of other videos for each query, within `max_distance` bits."""
         parts = [self._search_table(number, queries, owners, max_distance) for number in range(len(self._tables))]
         query, found, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.lexsort((found, distances, query))

@@ -16,7 +16,6 @@ from video_recommender.similarity.nearest_neighbours import Labels, cosine_score
 
 INDEX_FROM: Final = 10_000
 """Number of videos from which building and searching an index is faster than comparing all pairs."""
-
 UNKNOWN: Final = -1  # label of a new video, which no candidate has
 
 
@@ -61,18 +60,11 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     ) -> Self:
         """Store the videos that can be recommended, and build an index if there are many.
 
-        Args:
-            points: points of these videos, one row per video.
-            groups: group of each video, with the index `video_id`.
-            originals: original of each near duplicate that is not among the points, with the index `video_id`. An
-                original is not recommended for its duplicates.
-
-        Raises:
-            ValueError: if a video has several points, or a point is not finite.
+        `groups` and `originals` have the index `video_id`: the group of each video, and the original of each near
+        duplicate that is not among the points. An original is not recommended for its duplicates.
         """
         if not points.index.is_unique:
-            duplicated = points.index[points.index.duplicated()][0]
-            raise ValueError(f"{duplicated} has more than one point: pass one row per video")
+            raise ValueError(f"{points.index[points.index.duplicated()][0]} has two points: pass one row per video")
         ordered = points.sort_index()
         self.video_ids_ = ordered.index
         self.axes_ = ordered.columns

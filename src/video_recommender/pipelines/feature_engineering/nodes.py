@@ -37,8 +37,7 @@ def fit_object_space(
     If a detector has not run, its partitions are empty and its class embeddings are None.
 
     Returns:
-        Scores with one row per video that the detector processed, including videos without detections; and the fitted
-        space.
+        Scores with one row per processed video, including videos without detections; and the fitted space.
 
     Raises:
         ValueError: if the detector has not run or has processed no video.
@@ -51,11 +50,9 @@ def fit_object_space(
     pipeline, per_frame, per_class, embeddings = sources[options.detector]
     detector = f"feature_engineering.detector={options.detector}"
     if embeddings is None:
-        raise ValueError(f"The detector of {detector} has not run: run `kedro run --pipelines={pipeline}` first")
+        raise ValueError(f"{detector} has not run: run `kedro run --pipelines={pipeline}` first")
     if not per_frame:
-        raise ValueError(
-            f"The detector of {detector} processed no video: see the column `error` of the manifest of {pipeline}"
-        )
+        raise ValueError(f"{detector} has processed no video: see the column `error` of the manifest of {pipeline}")
     videos, class_names = pd.Index(per_frame, dtype=str), pd.Index(embeddings.index)
     scores = score_objects(per_frame.blocks("video_id"), per_class.blocks("video_id"), videos, class_names, options)
     return scores, ObjectSpace(options).fit(scores, embeddings)

@@ -67,9 +67,7 @@ def recommend_videos(
     """Recommend the nearest videos for each video, and list the objects that make them similar."""
     recommended = recommender.recommend(video_points.sort_index(), options.neighbours, options.exclude_same_group)
     if recommended.empty:
-        logger.warning(
-            "No recommendations for %d video(s): there are no candidates, add more videos", len(video_points)
-        )
+        logger.warning("No recommendations for %d video(s): add more videos", len(video_points))
     first, second = (pd.Index(recommended[name]) for name in ("video_id", "recommended_video_id"))
     shared = object_space.shared_objects_of_pairs(video_features, first, second, options.shared_objects)
     return Recommendations.validate(recommended.assign(shared_objects=pd.Series(shared, dtype="str")))
@@ -128,11 +126,7 @@ def compare_importances(
     options: RecommendationOptions,
     seed: int,
 ) -> DataFrame[ImportanceReport]:
-    """Evaluate the recommendations with each importance formula that the object scores allow.
-
-    Returns:
-        One row per formula and set of candidates.
-    """
+    """Evaluate the recommendations with each importance formula that the object scores allow."""
     test, detector = EvaluationSet.draw(object_scores.video_ids, corpus, seed), object_space.options.detector
     rows: list[dict[str, str | int | float]] = []
     for formula in applicable_formulas(object_scores):
