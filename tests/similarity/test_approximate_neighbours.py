@@ -1,4 +1,4 @@
-"""Neighbours that an index proposes, beside those of an exact search."""
+"""Approximate neighbours, compared with those of an exact search."""
 
 import pickle
 
@@ -14,7 +14,7 @@ VIDEOS, AXES, KINDS = 2000, 32, 40
 
 
 def points_of(videos: int = VIDEOS) -> pd.DataFrame:
-    """Loose clusters."""
+    """Draw points in loose clusters."""
     random = np.random.default_rng(0)
     centres = random.standard_normal((KINDS, AXES))
     points = centres[np.arange(videos) % KINDS] + random.standard_normal((videos, AXES))
@@ -31,7 +31,7 @@ def indexed() -> VideoRecommender:
     return VideoRecommender(index_from=VIDEOS).fit(POINTS)
 
 
-def test_an_index_finds_99_of_100_neighbours_and_their_exact_similarity(indexed) -> None:
+def test_an_index_finds_99_percent_of_the_neighbours_with_exact_similarities(indexed) -> None:
     found = indexed.recommend(POINTS).set_index(["video_id", "recommended_video_id"])["similarity"]
     exact = VideoRecommender(None).fit(POINTS).recommend(POINTS).set_index(["video_id", "recommended_video_id"])
 
@@ -48,11 +48,11 @@ def test_the_size_of_the_corpus_decides_whether_an_index_is_built(index_from: in
     assert (recommender.index_ is not None) == has_index
 
 
-def test_the_same_points_give_the_same_index_and_a_stored_one_answers_as_before(indexed) -> None:
-    stored = pickle.dumps(indexed)
+def test_the_index_is_reproducible_and_can_be_pickled(indexed) -> None:
+    pickled = pickle.dumps(indexed)
 
-    assert pickle.dumps(VideoRecommender(VIDEOS).fit(points_of())) == stored
-    pd.testing.assert_frame_equal(pickle.loads(stored).recommend(POINTS), indexed.recommend(POINTS))
+    assert pickle.dumps(VideoRecommender(VIDEOS).fit(points_of())) == pickled
+    pd.testing.assert_frame_equal(pickle.loads(pickled).recommend(POINTS), indexed.recommend(POINTS))
 
 
 def test_no_video_is_recommended_to_itself_and_every_list_is_full(indexed) -> None:
@@ -62,27 +62,27 @@ def test_no_video_is_recommended_to_itself_and_every_list_is_full(indexed) -> No
     assert recommended["rank"].tolist() == list(range(1, 26)) * VIDEOS
 
 
-def test_a_video_never_seen_gets_neighbours_of_its_point(indexed) -> None:
+def test_a_new_video_gets_the_neighbours_of_its_point(indexed) -> None:
     recommended = indexed.recommend(POINTS.iloc[[7]].set_axis(["new/video"]), k=3)
 
     assert recommended["recommended_video_id"].iloc[0] == POINTS.index[7]
     assert len(recommended) == 3
 
 
-def test_however_large_a_group_its_videos_get_ten_of_other_groups() -> None:
-    groups = pd.Series("crowd", index=POINTS.index, dtype="str")
-    groups.iloc[::150] = [f"alone-{number}" for number in range(len(groups.iloc[::150]))]
-    asked = POINTS.iloc[:300]
+def test_videos_of_a_very_large_group_get_ten_neighbours_of_other_groups() -> None:
+    groups = pd.Series("large", index=POINTS.index, dtype="str")
+    groups.iloc[::150] = [f"single-{number}" for number in range(len(groups.iloc[::150]))]
+    queries = POINTS.iloc[:300]
 
-    recommended = VideoRecommender(VIDEOS).fit(POINTS, groups).recommend(asked, exclude_same_group=True)
+    recommended = VideoRecommender(VIDEOS).fit(POINTS, groups).recommend(queries, exclude_same_group=True)
 
-    exact = VideoRecommender(None).fit(POINTS, groups).recommend(asked, exclude_same_group=True)
-    assert len(recommended) == 10 * len(asked)
+    exact = VideoRecommender(None).fit(POINTS, groups).recommend(queries, exclude_same_group=True)
+    assert len(recommended) == 10 * len(queries)
     assert (groups[recommended["video_id"]].to_numpy() != groups[recommended["recommended_video_id"]].to_numpy()).all()
     assert (recommended["recommended_video_id"] == exact["recommended_video_id"]).mean() > 0.95
 
 
-def test_fewer_are_found_only_where_there_are_fewer() -> None:
+def test_a_list_is_shorter_than_k_only_if_there_are_fewer_allowed_candidates() -> None:
     points = POINTS.to_numpy()
     index, _ = fit_index(points)
     labels = np.where(np.arange(VIDEOS) < 4, np.arange(VIDEOS) + 1, 0)
@@ -95,18 +95,18 @@ def test_fewer_are_found_only_where_there_are_fewer() -> None:
     np.testing.assert_array_equal(found.similarities, exact.similarities)
 
 
-def test_videos_without_any_object_get_neighbours_too() -> None:
-    dark = POINTS.copy()
-    dark.iloc[:30] = 0
+def test_videos_without_objects_get_neighbours() -> None:
+    points = POINTS.copy()
+    points.iloc[:30] = 0
 
-    recommended = VideoRecommender(VIDEOS).fit(dark).recommend(dark.head(30))
+    recommended = VideoRecommender(VIDEOS).fit(points).recommend(points.head(30))
 
     assert len(recommended) == 300
     assert (recommended["similarity"] == 0).all()
 
 
 @pytest.mark.parametrize(("videos", "axes"), [(1, 32), (2, 1), (12, 3), (40, 2), (300, 1)])
-def test_a_small_corpus_may_have_an_index_too(videos: int, axes: int) -> None:
+def test_an_index_of_a_small_corpus_finds_the_exact_neighbours(videos: int, axes: int) -> None:
     points = POINTS.iloc[:videos, :axes]
 
     found, exact = (VideoRecommender(index_from).fit(points).recommend(points) for index_from in (1, None))
@@ -116,9 +116,9 @@ def test_a_small_corpus_may_have_an_index_too(videos: int, axes: int) -> None:
 
 
 @pytest.mark.parametrize("k", [1, 10])
-def test_a_query_alone_is_answered_as_among_others(indexed, k: int) -> None:
-    together = indexed.recommend(POINTS.head(100), k)
+def test_single_queries_and_a_batch_give_the_same_neighbours(indexed, k: int) -> None:
+    batch = indexed.recommend(POINTS.head(100), k)
 
-    alone = pd.concat([indexed.recommend(POINTS.iloc[[row]], k) for row in range(100)], ignore_index=True)
+    single = pd.concat([indexed.recommend(POINTS.iloc[[row]], k) for row in range(100)], ignore_index=True)
 
-    assert (alone["recommended_video_id"] == together["recommended_video_id"]).mean() > 0.99
+    assert (single["recommended_video_id"] == batch["recommended_video_id"]).mean() > 0.99

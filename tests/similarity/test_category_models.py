@@ -1,4 +1,4 @@
-"""The models that may learn to name a video's category."""
+"""Candidate models of the category classifier."""
 
 import pickle
 import warnings
@@ -20,7 +20,7 @@ CANDIDATES = ["nearest_neighbours", "logistic_regression", "linear_svm", "random
 
 
 @pytest.mark.parametrize("name", CANDIDATES)
-def test_each_candidate_names_categories_with_probabilities(make_corpus: Callable[..., Corpus], name: str) -> None:
+def test_each_candidate_predicts_categories_with_probabilities(make_corpus: Callable[..., Corpus], name: str) -> None:
     points, manifest = make_corpus({"food": [3], "pets": [3], "rooms": [3]}, noise=0.05)
 
     model = pickle.loads(pickle.dumps(fit_category_model(name, points, manifest["category"], seed=0)))
@@ -34,7 +34,7 @@ def test_each_candidate_names_categories_with_probabilities(make_corpus: Callabl
 
 
 @pytest.mark.parametrize("name", CANDIDATES)
-def test_two_videos_of_two_categories_are_enough_or_the_candidate_says_so(
+def test_a_candidate_can_be_fitted_to_two_videos_or_raises_an_error(
     make_corpus: Callable[..., Corpus], name: str
 ) -> None:
     points, manifest = make_corpus({"food": [1], "pets": [1]})
@@ -47,7 +47,7 @@ def test_two_videos_of_two_categories_are_enough_or_the_candidate_says_so(
             fit_category_model(name, points, manifest["category"], seed=0)
 
 
-def test_a_model_raises_an_error_for_points_of_another_space(make_corpus: Callable[..., Corpus]) -> None:
+def test_points_with_different_axes_raise_an_error(make_corpus: Callable[..., Corpus]) -> None:
     points, manifest = make_corpus({"food": [2], "pets": [2]})
     model = fit_category_model("logistic_regression", points, manifest["category"], seed=0)
 
@@ -55,7 +55,7 @@ def test_a_model_raises_an_error_for_points_of_another_space(make_corpus: Callab
         predict_with_probability(model, points.add_prefix("other_"))
 
 
-def test_ten_times_as_many_videos_take_no_more_training_steps_and_are_classified_as_well(
+def test_ten_times_as_many_videos_need_no_more_training_steps_for_the_same_accuracy(
     make_corpus: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(category_models, "MANY_VIDEOS", 300)
@@ -67,7 +67,7 @@ def test_ten_times_as_many_videos_take_no_more_training_steps_and_are_classified
     ]
 
     steps = [model[-1].n_iter_.item() for model in models]
-    right = [
+    accuracies = [
         np.mean(
             predict_with_probability(model, others[0])["predicted_category"].to_numpy()
             == others[1]["category"].to_numpy()
@@ -76,4 +76,4 @@ def test_ten_times_as_many_videos_take_no_more_training_steps_and_are_classified
     ]
 
     assert steps[1] <= steps[0]
-    assert right[1] >= right[0] - 0.01
+    assert accuracies[1] >= accuracies[0] - 0.01

@@ -1,3 +1,5 @@
+"""Search for near-duplicate videos."""
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ OPTIONS = DeduplicationOptions()
 
 @pytest.fixture(scope="module")
 def others(filming):
-    """Films that show other things, or the same photos otherwise."""
+    """Videos of other photos, or of the same photo with another position and zoom."""
     films = [
         filming.film(photo, start=start, zoom=zoom)
         for photo in ("cup", "rocket", "cat")
@@ -32,13 +34,13 @@ def test_a_copy_is_found_among_others(filming, others, make_copy):
     assert found[0].mean_distance <= OPTIONS.max_mean_distance
 
 
-def test_films_of_the_same_photo_are_not_the_same_film(filming):
+def test_different_pans_over_the_same_photo_are_not_duplicates(filming):
     films = [filming.film("woman", start=0.0), filming.film("woman", start=0.5), filming.film("woman", zoom=0.9)]
 
     assert find_duplicate_pairs([filming.hashed(film) for film in films], OPTIONS) == []
 
 
-def test_the_same_pictures_in_reverse_are_another_film(filming):
+def test_a_reversed_video_is_not_a_duplicate(filming):
     film = filming.film("cat", speed=0.05)
 
     assert find_duplicate_pairs([filming.hashed(film), filming.hashed(film[::-1])], OPTIONS) == []
@@ -53,14 +55,14 @@ def test_the_offset_of_an_excerpt_is_found(filming):
     assert offset_s == pytest.approx(4.0, abs=0.5)
 
 
-def test_a_shared_opening_alone_makes_no_copy(filming):
+def test_videos_that_share_only_the_opening_are_not_duplicates(filming):
     opening, cat, cup = (filming.film(photo, frames=9) for photo in ("rocket", "cat", "cup"))
     films = [np.concatenate([opening, rest]) for rest in (cat, cup)]
 
     assert find_duplicate_pairs([filming.hashed(film) for film in films], OPTIONS) == []
 
 
-def test_the_threshold_decides(filming):
+def test_a_higher_mean_distance_accepts_less_similar_videos(filming):
     film = filming.film("cat", frames=20)
     partly = np.concatenate([film[:12], filming.film("cup", frames=8)])
     hashed = [filming.hashed(film), filming.hashed(partly)]
@@ -70,7 +72,7 @@ def test_the_threshold_decides(filming):
     assert found.matched_share == pytest.approx(0.6, abs=0.1)
 
 
-def test_frames_that_were_not_taken_at_even_steps_are_aligned_by_their_times(filming):
+def test_frames_at_irregular_times_are_aligned_by_their_times(filming):
     film = filming.film("cat", frames=18)
     some = filming.hashed(film)
     kept = [0, 1, 5, 6, 11, 12, 17]
@@ -81,21 +83,21 @@ def test_frames_that_were_not_taken_at_even_steps_are_aligned_by_their_times(fil
 
 @pytest.mark.parametrize("make_copy", ["recoded", "resized", "trimmed"], indirect=True)
 @pytest.mark.parametrize("still", [90, 300])
-def test_a_copy_of_a_video_with_a_still_picture_is_found(filming, others, make_copy, still):
+def test_a_copy_of_a_video_with_a_long_still_is_found(filming, others, make_copy, still):
     film = np.concatenate([np.repeat(filming.film("cat", frames=1), still, axis=0), filming.film("cat")])
     found = find_duplicate_pairs([*others, filming.hashed(film), filming.hashed(make_copy(film))], OPTIONS)
 
     assert pairs(found) == [{6, 7}]
 
 
-def test_a_few_similar_frames_are_not_enough_for_a_duplicate(filming):
+def test_videos_with_fewer_than_min_frames_are_not_duplicates(filming):
     film = filming.film("cat", frames=4)
 
     assert find_duplicate_pairs([filming.hashed(film)] * 2, OPTIONS) == []
     assert len(find_duplicate_pairs([filming.hashed(film)] * 2, DeduplicationOptions(min_frames=4))) == 1
 
 
-def test_many_copies_of_one_film_are_all_found(filming):
+def test_all_pairs_of_several_copies_are_found(filming):
     film = filming.hashed(filming.film("cup"))
 
     found = find_duplicate_pairs([film] * 5, OPTIONS)
@@ -104,19 +106,19 @@ def test_many_copies_of_one_film_are_all_found(filming):
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_films_without_hashes_are_never_duplicates(filming, count):
+def test_videos_without_hashes_are_never_duplicates(filming, count):
     black = filming.hashed(np.zeros((3, 64, 64, 3), np.uint8))
 
     assert find_duplicate_pairs([black] * count, OPTIONS) == []
     assert find_duplicate_pairs([black] * count + [filming.hashed(filming.film("cat"))], OPTIONS) == []
 
 
-def test_the_size_of_blocks_does_not_change_the_result(filming, others, monkeypatch):
+def test_the_block_size_does_not_change_the_result(filming, others, monkeypatch):
     film = filming.film("cat")
     hashed = [*others, filming.hashed(film), filming.hashed(film[2:])]
-    at_once = find_duplicate_pairs(hashed, OPTIONS)
+    in_one_block = find_duplicate_pairs(hashed, OPTIONS)
 
     monkeypatch.setattr(duplicates, "QUERIES_PER_BLOCK", 4)
 
-    assert find_duplicate_pairs(hashed, OPTIONS) == at_once
-    assert pairs(at_once) == [{6, 7}]
+    assert find_duplicate_pairs(hashed, OPTIONS) == in_one_block
+    assert pairs(in_one_block) == [{6, 7}]

@@ -1,3 +1,5 @@
+"""Ranking metrics."""
+
 from collections.abc import Callable
 
 import numpy as np
@@ -20,7 +22,7 @@ from video_recommender.similarity.evaluation import (
     rate_lists,
 )
 
-# Two lists of four: hits at ranks 1 and 3 of three relevant videos; a hit at rank 2 of one.
+# Two lists of four videos. First: hits at ranks 1 and 3, three relevant candidates. Second: a hit at rank 2, one.
 TWO_LISTS = RankedLists(
     hits=np.array([[True, False, True, False], [False, True, False, False]]), relevant=np.array([3, 1])
 )
@@ -43,20 +45,20 @@ def test_map_averages_the_precision_at_each_hit() -> None:
     assert map_at_k(TWO_LISTS) == pytest.approx(((1 / 1 + 2 / 3) / 3 + (1 / 2) / 1) / 2)
 
 
-def test_map_divides_by_k_where_more_videos_are_relevant_than_fit_the_list() -> None:
+def test_map_divides_by_k_if_more_than_k_candidates_are_relevant() -> None:
     lists = RankedLists(hits=np.array([[True, False]]), relevant=np.array([50]))
 
     assert map_at_k(lists) == pytest.approx(1 / 2)
 
 
-def test_a_video_without_relevant_candidates_is_excluded_from_the_means() -> None:
+def test_a_query_without_relevant_candidates_is_excluded_from_the_means() -> None:
     lists = RankedLists(np.vstack([TWO_LISTS.hits, np.zeros((1, 4), bool)]), np.array([3, 1, 0]))
 
     for metric in (precision_at_k, ndcg_at_k, map_at_k):
         assert metric(lists) == metric(TWO_LISTS)
 
 
-def test_metrics_of_no_measurable_list_are_nan() -> None:
+def test_metrics_are_nan_if_no_list_has_a_relevant_candidate() -> None:
     nothing = RankedLists(np.zeros((2, 10), bool), np.zeros(2, np.int64))
 
     assert np.isnan([precision_at_k(nothing), ndcg_at_k(nothing), map_at_k(nothing)]).all()
@@ -64,13 +66,13 @@ def test_metrics_of_no_measurable_list_are_nan() -> None:
     assert np.isnan(catalogue_coverage(np.full((2, 10), -1), 2))
 
 
-def test_more_hits_than_relevant_videos_are_an_error() -> None:
-    with pytest.raises(ValueError, match="more relevant videos"):
+def test_more_hits_than_relevant_candidates_raise_an_error() -> None:
+    with pytest.raises(ValueError, match="more hits than relevant candidates"):
         RankedLists(np.array([[True, True]]), np.array([1]))
 
 
 @given(hits=RANKINGS, missed=st.integers(0, 3))
-def test_every_metric_lies_between_0_and_1(hits: np.ndarray, missed: int) -> None:
+def test_every_metric_is_between_0_and_1(hits: np.ndarray, missed: int) -> None:
     lists = RankedLists(hits, hits.sum(axis=1) + missed)
     values = np.array([precision_at_k(lists), ndcg_at_k(lists), map_at_k(lists)])
 
@@ -88,7 +90,7 @@ def test_a_perfect_ranking_scores_1(k: int, relevant: list[int]) -> None:
 
 
 @given(hits=arrays.arrays(bool, (1, 6)), rank=st.integers(0, 4))
-def test_moving_a_hit_up_never_makes_a_ranking_worse(hits: np.ndarray, rank: int) -> None:
+def test_moving_a_hit_up_never_lowers_a_metric(hits: np.ndarray, rank: int) -> None:
     better = hits.copy()
     better[0, rank : rank + 2] = np.sort(better[0, rank : rank + 2])[::-1]
     relevant = hits.sum(axis=1) + 1
@@ -99,7 +101,7 @@ def test_moving_a_hit_up_never_makes_a_ranking_worse(hits: np.ndarray, rank: int
 
 def test_diversity_is_the_mean_distance_of_pairs() -> None:
     points = np.array([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, 0.0]])
-    # Pairs of the first list: 1 - 0, 1 - (-1), 1 - 0. Of the second: 1 - 0, because the origin is similar to nothing.
+    # Pairs of the first list: 1 - 0, 1 - (-1), 1 - 0. Of the second: 1 - 0, because the cosine with the origin is 0.
     positions = np.array([[0, 1, 2], [0, 3, -1], [1, -1, -1]])
 
     assert intra_list_diversity(positions, points) == pytest.approx((4 / 3 + 1) / 2)
@@ -113,7 +115,7 @@ def test_coverage_counts_each_recommended_video_once() -> None:
     assert catalogue_coverage(np.array([[0, 1], [1, -1]]), videos=8) == 2 / 8
 
 
-def test_a_recommended_video_is_relevant_if_it_has_the_category_and_could_be_found_if_it_is_of_another_group() -> None:
+def test_relevant_candidates_have_the_category_of_the_query_and_another_group() -> None:
     random = np.random.default_rng(0)
     categories, groups = pd.Series(random.choice(["a", "b", "c"], 50), dtype="str"), random.integers(0, 12, 50)
     queries = np.sort(random.permutation(50)[:20])
@@ -129,7 +131,7 @@ def test_a_recommended_video_is_relevant_if_it_has_the_category_and_could_be_fou
 
 
 @pytest.mark.parametrize(("videos", "queries"), [(5, 5), (100, 9)])
-def test_all_videos_are_queries_unless_there_are_too_many(
+def test_all_videos_are_queries_up_to_the_sample_size(
     make_corpus: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch, videos: int, queries: int
 ) -> None:
     monkeypatch.setattr(evaluation, "EVALUATED_VIDEOS", 9)

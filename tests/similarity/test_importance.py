@@ -1,4 +1,4 @@
-"""How important each object is in each video."""
+"""Object scores, and the importance of each object in each video."""
 
 import numpy as np
 import pandas as pd
@@ -57,12 +57,14 @@ def test_shares_of_a_video_sum_to_one_and_are_zero_without_scores(
 @settings(max_examples=50)
 @given(videos=corpus)
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_an_object_is_important_exactly_where_it_is_seen(formula: str, videos: list[list[tuple[str, float]]]) -> None:
+def test_exactly_the_detected_objects_have_positive_importance(
+    formula: str, videos: list[list[tuple[str, float]]]
+) -> None:
     importance = importance_of(scores_of(*videos), formula)
 
-    seen = [[name in {named for named, _ in frames} for name in CLASS_NAMES] for frames in videos]
+    detected = [[name in {named for named, _ in frames} for name in CLASS_NAMES] for frames in videos]
     assert (importance >= 0).all()
-    assert ((importance > 0) == np.array(seen)).all()
+    assert ((importance > 0) == np.array(detected)).all()
 
 
 @settings(max_examples=50)
@@ -79,11 +81,11 @@ def test_the_order_of_frames_does_not_matter(formula: str, frames: list[tuple[st
 @settings(max_examples=50)
 @given(frames=one_video, another=named_frame)
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_one_more_frame_of_an_object_never_makes_it_less_important(
+def test_another_frame_of_an_object_never_lowers_its_importance(
     formula: str, frames: list[tuple[str, float]], another: tuple[str, float]
 ) -> None:
     scores = scores_of(frames, [*frames, another])
-    # The same weights for both: what is rare in the corpus is not what this is about.
+    # Fixed weights, because the document frequencies of the two videos differ.
     importance = measure_importance(scores, formula, np.linspace(1, 2, len(CLASS_NAMES))).toarray()
 
     column = CLASS_NAMES.get_loc(another[0])
@@ -92,7 +94,7 @@ def test_one_more_frame_of_an_object_never_makes_it_less_important(
     assert (importance[1, others] <= importance[0, others] + 1e-12).all()
 
 
-def test_confidence_counts_in_the_confidence_share_and_not_in_the_frame_share() -> None:
+def test_confidence_affects_the_confidence_share_but_not_the_frame_share() -> None:
     scores = scores_of([("beagle", 0.9), ("sofa", 0.3)])
 
     by_confidence = importance_of(scores, "confidence_share")[0]
@@ -102,7 +104,7 @@ def test_confidence_counts_in_the_confidence_share_and_not_in_the_frame_share() 
     assert by_frames[[0, 2]] == pytest.approx([0.5, 0.5])
 
 
-def test_tf_idf_favours_the_object_that_few_videos_show() -> None:
+def test_tf_idf_gives_more_weight_to_objects_of_few_videos() -> None:
     scores = scores_of([("sofa", 0.8), ("banana", 0.8)], [("sofa", 0.8)], [("sofa", 0.8)])
 
     importance = importance_of(scores, "tf_idf")[0]
@@ -112,7 +114,7 @@ def test_tf_idf_favours_the_object_that_few_videos_show() -> None:
     assert importance[banana] == pytest.approx(0.5 * (np.log(4 / 2) + 1))
 
 
-def test_mean_probabilities_are_shared_out_as_detections_are() -> None:
+def test_the_confidence_share_of_class_scores_is_the_share_of_the_mean_probabilities() -> None:
     class_scores = pd.DataFrame(
         {
             "video_id": ["kind/0", "kind/0", "kind/gone"],
@@ -128,7 +130,7 @@ def test_mean_probabilities_are_shared_out_as_detections_are() -> None:
     )
 
 
-def test_an_unknown_object_is_an_error_that_names_it() -> None:
+def test_the_error_for_an_unknown_class_names_it() -> None:
     class_scores = pd.DataFrame({"video_id": ["kind/0"], "class_name": ["unicorn"], "probability": [1.0]})
 
     with pytest.raises(ValueError, match="'unicorn' is not one of the 5 classes"):
@@ -143,20 +145,20 @@ def test_a_corpus_without_videos_has_no_importances() -> None:
 
 @settings(max_examples=30)
 @given(videos=corpus)
-def test_sparse_sums_of_many_blocks_are_those_of_a_plain_table(videos: list[list[tuple[str, float]]]) -> None:
+def test_sparse_sums_of_many_blocks_equal_those_of_a_pivot_table(videos: list[list[tuple[str, float]]]) -> None:
     scores = scores_of(*videos)
 
     frames = pd.concat(
         [as_detections(rows).assign(video_id=f"kind/{number}") for number, rows in enumerate(videos)],
         ignore_index=True,
     )
-    plain = frames.pivot_table(index="video_id", columns="class_name", values="confidence", aggfunc=["size", "sum"])
+    pivot = frames.pivot_table(index="video_id", columns="class_name", values="confidence", aggfunc=["size", "sum"])
     for name, sums in (("size", scores.frames), ("sum", scores.confidence)):
-        expected = plain.get(name, pd.DataFrame()).reindex(index=scores.video_ids, columns=CLASS_NAMES).fillna(0)
+        expected = pivot.get(name, pd.DataFrame()).reindex(index=scores.video_ids, columns=CLASS_NAMES).fillna(0)
         np.testing.assert_allclose(sums.toarray(), expected.to_numpy(float), rtol=1e-6)
 
 
-def test_probabilities_are_found_by_category_as_they_are_by_name() -> None:
+def test_categorical_and_string_columns_give_the_same_scores() -> None:
     class_scores = pd.DataFrame(
         {"video_id": ["k/1", "k/0", "k/gone"], "class_name": ["sofa", "beagle", "sofa"], "probability": [0.4, 0.3, 0.2]}
     )

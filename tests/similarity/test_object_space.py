@@ -1,4 +1,4 @@
-"""Object space: videos with similar objects are close together."""
+"""Points in object space, and the objects that two videos share."""
 
 import pickle
 
@@ -38,7 +38,7 @@ def space(class_embeddings: pd.DataFrame) -> ObjectSpace:
 @settings(max_examples=50)
 @given(first=amounts, second=amounts)
 @pytest.mark.parametrize("hellinger", [True, False])
-def test_the_dot_of_two_points_is_the_soft_cosine(
+def test_the_dot_product_of_two_points_is_the_soft_cosine(
     class_embeddings: pd.DataFrame, hellinger: bool, first: list[float], second: list[float]
 ) -> None:
     features = pd.DataFrame(
@@ -55,12 +55,12 @@ def test_the_dot_of_two_points_is_the_soft_cosine(
 
     points = fitted(class_embeddings, FeatureOptions(hellinger=hellinger)).transform(features).to_numpy(float)
 
-    # Vectors that nearly cancel out in the centred map have a direction that rounding decides.
+    # Rounding errors determine the direction of vectors close to 0.
     if length > 1e-3:
         assert points[0] @ points[1] == pytest.approx(x @ similarity @ y / length, abs=1e-3)
 
 
-def test_two_breeds_of_dog_are_nearer_than_a_dog_and_a_sofa(space: ObjectSpace) -> None:
+def test_two_dog_breeds_are_closer_than_a_dog_and_a_sofa(space: ObjectSpace) -> None:
     points = space.transform(
         features_from({"pets/beagle": {"beagle": 1}, "pets/labrador": {"labrador": 1}, "rooms/sofa": {"sofa": 1}})
     )
@@ -79,14 +79,14 @@ def test_a_video_without_objects_is_a_zero_point(space: ObjectSpace) -> None:
     assert np.linalg.norm(points.loc["pets/beagle"]) == pytest.approx(1)
 
 
-def test_a_corpus_without_any_object_still_has_points(space: ObjectSpace) -> None:
+def test_a_corpus_without_objects_has_zero_points(space: ObjectSpace) -> None:
     points = space.transform(space.importances(scores_from({"pets/dark": {}}, space.class_names_)))
 
     assert points.shape == (1, 32)
     assert not points.to_numpy().any()
 
 
-def test_features_have_a_column_for_each_object_that_occurs_and_no_other(space: ObjectSpace) -> None:
+def test_features_have_one_column_per_object_that_occurs(space: ObjectSpace) -> None:
     scores = scores_from({"a/a": {"sofa": 0.5, "beagle": 0.25}, "b/b": {"sofa": 0.5}}, space.class_names_)
 
     features = space.importances(scores)
@@ -97,7 +97,7 @@ def test_features_have_a_column_for_each_object_that_occurs_and_no_other(space: 
 
 @pytest.mark.parametrize("source", ["class_scores", "detections"])
 @pytest.mark.parametrize("importance", ["confidence_share", "frame_share", "tf_idf"])
-def test_a_new_video_lies_where_the_same_video_of_the_corpus_lies(
+def test_a_new_video_has_the_point_of_an_identical_video_of_the_corpus(
     class_embeddings: pd.DataFrame, source: str, importance: str
 ) -> None:
     corpus = {"pets/known": {"beagle": 0.6, "sofa": 0.4}, "rooms/other": {"sofa": 1.0}}
@@ -119,14 +119,14 @@ def test_a_new_video_lies_where_the_same_video_of_the_corpus_lies(
     assert new.loc["new/video"].to_numpy() == pytest.approx(known.loc["pets/known"].to_numpy(), abs=1e-6)
 
 
-def test_an_object_that_is_not_in_the_corpus_has_a_point_too(space: ObjectSpace) -> None:
+def test_an_object_that_is_not_in_the_corpus_has_a_point(space: ObjectSpace) -> None:
     new = space.transform(features_from({"food/lemon": {"lemon": 1}}))
     known = space.transform(features_from({"food/banana": {"banana": 1}}))
 
     assert float((new.to_numpy() @ known.to_numpy().T).item()) > 0.5
 
 
-def test_an_object_that_is_unknown_to_the_network_is_an_error_that_names_it(space: ObjectSpace) -> None:
+def test_the_error_for_a_class_unknown_to_the_network_names_it(space: ObjectSpace) -> None:
     with pytest.raises(ValueError, match="'unicorn' is not one of the 6 classes"):
         space.transform(features_from({"a/a": {"unicorn": 1}}))
 
@@ -139,7 +139,7 @@ def test_shared_objects_are_listed_in_descending_order(space: ObjectSpace) -> No
     assert space.shared_objects(first, second, top=1) == ["sofa"]
 
 
-def test_many_pairs_are_explained_each_by_itself(space: ObjectSpace) -> None:
+def test_shared_objects_of_a_pair_do_not_depend_on_the_other_pairs(space: ObjectSpace) -> None:
     videos = features_from({"a/a": {"beagle": 0.2, "sofa": 0.8}, "b/b": {"sofa": 0.7, "labrador": 0.3}})
     first, second = [0, 1, 1] * 50, [1, 1, 0] * 50
 
@@ -148,7 +148,7 @@ def test_many_pairs_are_explained_each_by_itself(space: ObjectSpace) -> None:
     assert shared == ["sofa, beagle ~ labrador", "sofa, labrador", "sofa, labrador ~ beagle"] * 50
 
 
-def test_pairs_of_one_table_are_explained_as_those_of_two(space: ObjectSpace) -> None:
+def test_shared_objects_of_pairs_of_ids_equal_those_of_two_tables(space: ObjectSpace) -> None:
     videos = features_from({"a/a": {"beagle": 0.2, "sofa": 0.8}, "b/b": {"sofa": 0.7, "labrador": 0.3}})
     first, second = pd.Index(["b/b", "a/a", "b/b"]), pd.Index(["a/a", "b/b", "b/b"])
 
@@ -168,14 +168,14 @@ def test_videos_with_negative_similarity_share_no_objects() -> None:
     assert space.shared_objects(first, second) == [""]
 
 
-def test_as_many_first_as_second_videos_are_needed(space: ObjectSpace) -> None:
+def test_two_tables_of_different_lengths_raise_an_error(space: ObjectSpace) -> None:
     videos = features_from({"a/a": {"sofa": 1}, "b/b": {"sofa": 1}})
 
     with pytest.raises(ValueError, match="2 videos cannot be paired with 1"):
         space.shared_objects(videos, videos.iloc[:1])
 
 
-def test_videos_with_nothing_in_common_share_no_objects(space: ObjectSpace) -> None:
+def test_videos_without_similar_objects_share_no_objects(space: ObjectSpace) -> None:
     sofas = features_from({"a/a": {"sofa": 1}, "a/b": {"sofa": 1}})
     others = features_from({"b/b": {"beagle": 1, "banana": 0}, "b/dark": {"beagle": 0, "banana": 0}})
 

@@ -1,3 +1,5 @@
+"""Perceptual hashes of frames, and the search for similar hashes."""
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def bits_between(one, other):
     return np.bitwise_count(one ^ other)
 
 
-def test_a_copy_has_nearly_the_same_hashes(filming, make_copy):
+def test_a_copy_has_similar_hashes(filming, make_copy):
     film = filming.film("cat")
     original, copy = filming.hashed(film), filming.hashed(make_copy(film))
 
@@ -26,13 +28,13 @@ def test_a_copy_has_nearly_the_same_hashes(filming, make_copy):
     assert np.median(nearest) <= 6
 
 
-def test_other_pictures_have_other_hashes(filming):
+def test_different_images_have_different_hashes(filming):
     cat, cup = filming.hashed(filming.film("cat")), filming.hashed(filming.film("cup"))
 
     assert bits_between(cat.hashes[:, :1], cup.hashes[:, :1]).min() > 12
 
 
-def test_a_picture_without_its_edges_has_the_hash_of_that_zoom(filming):
+def test_a_cropped_image_matches_the_hash_of_the_corresponding_zoom(filming):
     (frame,) = filming.film("woman", frames=1)
     margin = round(224 * 0.1)
 
@@ -54,7 +56,7 @@ def test_frames_without_contrast_are_not_hashed(filming):
     assert len(hashes) == 2
 
 
-def test_a_film_of_black_frames_has_no_hashes(filming):
+def test_a_black_video_has_no_hashes(filming):
     hashed = filming.hashed(np.zeros((3, 64, 64, 3), np.uint8))
 
     assert len(hashed) == 0
@@ -67,47 +69,49 @@ def test_the_same_frames_give_the_same_hashes(filming):
     assert (filming.hashed(film).hashes == filming.hashed(film.copy()).hashes).all()
 
 
-def drawn(count: int, seed: int = 0) -> Hashes:
+def random_hashes(count: int, seed: int = 0) -> Hashes:
     return np.random.default_rng(seed).integers(0, 2**64, count, dtype=np.uint64)
 
 
-def with_wrong_bits(hashes: Hashes, wrong: int) -> Hashes:
-    random = np.random.default_rng(wrong)
+def with_flipped_bits(hashes: Hashes, flipped: int) -> Hashes:
+    random = np.random.default_rng(flipped)
     changed = hashes.copy()
     for row in range(len(hashes)):
-        for bit in random.choice(HASH_BITS, wrong, replace=False).tolist():
+        for bit in random.choice(HASH_BITS, flipped, replace=False).tolist():
             changed[row] ^= np.uint64(1 << bit)
     return changed
 
 
-def share_found(hashes: Hashes, wrong: int, max_distance: int = 10) -> float:
+def recall(hashes: Hashes, flipped: int, max_distance: int = 10) -> float:
     rows = np.arange(len(hashes))
     others = rows + len(rows)
-    asked, found = HashIndex(hashes, rows).search(with_wrong_bits(hashes, wrong), others, max_distance, at_most=64)
-    return len(set(asked[asked == found].tolist())) / len(rows)
+    queries, found = HashIndex(hashes, rows).search(
+        with_flipped_bits(hashes, flipped), others, max_distance, at_most=64
+    )
+    return len(set(queries[queries == found].tolist())) / len(rows)
 
 
-@pytest.mark.parametrize("wrong", [0, 3, 6])
-def test_of_few_hashes_all_that_differ_in_few_bits_are_found(wrong: int) -> None:
-    assert share_found(drawn(500), wrong) == 1
+@pytest.mark.parametrize("flipped", [0, 3, 6])
+def test_a_small_index_finds_all_hashes_within_six_bits(flipped: int) -> None:
+    assert recall(random_hashes(500), flipped) == 1
 
 
-def test_of_many_hashes_all_that_differ_in_four_bits_are_found_and_most_with_six(
+def test_a_large_index_finds_all_hashes_within_four_bits_and_most_within_six(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(perceptual_hash, "chunks_for", lambda count: 6)
 
-    assert share_found(drawn(500), wrong=4) == 1
-    assert share_found(drawn(500), wrong=6) > 0.65
+    assert recall(random_hashes(500), flipped=4) == 1
+    assert recall(random_hashes(500), flipped=6) > 0.65
 
 
-def test_what_differs_in_more_bits_than_allowed_is_not_found() -> None:
-    assert share_found(drawn(500), wrong=5, max_distance=4) == 0
+def test_hashes_beyond_the_maximum_distance_are_not_found() -> None:
+    assert recall(random_hashes(500), flipped=5, max_distance=4) == 0
 
 
-def test_each_pair_is_returned_once_nearest_first_up_to_the_limit() -> None:
-    (query,) = drawn(1)
-    known = np.concatenate([with_wrong_bits(np.array([query]), wrong) for wrong in (4, 0, 2, 1)])
+def test_matches_of_a_query_are_unique_sorted_by_distance_and_limited() -> None:
+    (query,) = random_hashes(1)
+    known = np.concatenate([with_flipped_bits(np.array([query]), flipped) for flipped in (4, 0, 2, 1)])
 
     index = HashIndex(known, np.arange(4))
 
@@ -115,21 +119,21 @@ def test_each_pair_is_returned_once_nearest_first_up_to_the_limit() -> None:
     assert index.search(np.array([query]), np.array([9]), 10, at_most=2).found.tolist() == [1, 3]
 
 
-def test_hashes_of_the_same_video_are_not_found_for_each_other() -> None:
-    known = np.repeat(drawn(1), 3)
+def test_hashes_of_the_same_video_do_not_match_each_other() -> None:
+    known = np.repeat(random_hashes(1), 3)
 
-    asked, found = HashIndex(known, np.array([0, 0, 1])).search(known, np.array([0, 0, 1]), 10, at_most=64)
+    queries, found = HashIndex(known, np.array([0, 0, 1])).search(known, np.array([0, 0, 1]), 10, at_most=64)
 
-    assert list(zip(asked.tolist(), found.tolist(), strict=True)) == [(0, 2), (1, 2), (2, 0), (2, 1)]
+    assert list(zip(queries.tolist(), found.tolist(), strict=True)) == [(0, 2), (1, 2), (2, 0), (2, 1)]
 
 
 def test_only_the_first_hashes_of_a_large_bucket_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(perceptual_hash, "MAX_BUCKET_SIZE", 20)
-    index = HashIndex(np.repeat(drawn(1), 30), np.arange(30))
+    index = HashIndex(np.repeat(random_hashes(1), 30), np.arange(30))
 
-    assert index.search(drawn(1), np.array([99]), 10, at_most=64).found.tolist() == list(range(20))
+    assert index.search(random_hashes(1), np.array([99]), 10, at_most=64).found.tolist() == list(range(20))
 
 
 @pytest.mark.parametrize("count", [1, 1000, 100_000, 10_000_000])
-def test_there_are_more_keys_than_hashes(count: int) -> None:
+def test_there_are_at_least_as_many_keys_as_hashes(count: int) -> None:
     assert 2 ** (2 * HASH_BITS / chunks_for(count)) >= count

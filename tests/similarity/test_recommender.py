@@ -1,3 +1,5 @@
+"""Exact nearest neighbours of videos."""
+
 import pickle
 
 import numpy as np
@@ -19,7 +21,7 @@ def points_of(vectors: object) -> pd.DataFrame:
 FAN = points_of([[np.cos(angle), np.sin(angle)] for angle in np.linspace(0, 1.5, 20) ** 2])
 
 
-def test_neighbours_are_those_of_a_plain_comparison_of_all_pairs() -> None:
+def test_neighbours_equal_those_of_a_full_similarity_matrix() -> None:
     points = points_of(np.random.default_rng(0).standard_normal((60, 7)))
     unit = points.to_numpy(float) / np.linalg.norm(points.to_numpy(float), axis=1, keepdims=True)
     cosines = unit @ unit.T
@@ -34,7 +36,7 @@ def test_neighbours_are_those_of_a_plain_comparison_of_all_pairs() -> None:
     )
 
 
-def test_ranks_run_from_one_to_ten_and_similarity_falls() -> None:
+def test_ranks_are_one_to_ten_in_descending_order_of_similarity() -> None:
     recommended = VideoRecommender().fit(FAN).recommend(FAN)
 
     assert recommended["rank"].tolist() == list(range(1, 11)) * len(FAN)
@@ -50,7 +52,7 @@ def test_no_video_is_recommended_to_itself() -> None:
     assert (recommended["video_id"] != recommended["recommended_video_id"]).all()
 
 
-def test_a_video_never_seen_gets_neighbours_of_its_point() -> None:
+def test_a_new_video_gets_the_neighbours_of_its_point() -> None:
     new = FAN.iloc[[7]].set_axis(["new/video"])
 
     recommended = VideoRecommender().fit(FAN).recommend(new, k=3, exclude_same_group=True)
@@ -60,7 +62,7 @@ def test_a_video_never_seen_gets_neighbours_of_its_point() -> None:
     assert len(recommended) == 3
 
 
-def test_ties_go_to_the_first_in_the_alphabet_however_the_table_is_ordered() -> None:
+def test_ties_go_to_the_alphabetically_first_id_in_any_order_of_rows() -> None:
     twins = points_of([[3, 4, 0]] * 30 + [[0, 0, 1]])
 
     recommended = VideoRecommender().fit(twins.sample(frac=1, random_state=0)).recommend(twins.tail(1), k=4)
@@ -73,19 +75,17 @@ def test_ties_go_to_the_first_in_the_alphabet_however_the_table_is_ordered() -> 
     queries=st.integers(1, 9),
     candidates=st.integers(1, 9),
 )
-def test_neighbours_do_not_depend_on_how_the_work_is_cut_into_blocks(
-    vectors: np.ndarray, queries: int, candidates: int
-) -> None:
+def test_the_block_size_does_not_change_the_neighbours(vectors: np.ndarray, queries: int, candidates: int) -> None:
     points = points_of(vectors)
     recommender = VideoRecommender().fit(points, pd.Series("abcdefghijklmnopqrstuvw"[:23], dtype="str"))
-    whole = recommender.recommend(points, k=6)
+    in_one_block = recommender.recommend(points, k=6)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "QUERIES_PER_BLOCK", queries)
         patch.setattr(module, "CANDIDATES_PER_BLOCK", candidates)
-        cut = recommender.recommend(points, k=6)
+        in_small_blocks = recommender.recommend(points, k=6)
 
-    pd.testing.assert_frame_equal(whole, cut)
+    pd.testing.assert_frame_equal(in_one_block, in_small_blocks)
 
 
 def test_a_point_at_the_origin_has_neighbours_of_similarity_zero() -> None:
@@ -97,7 +97,7 @@ def test_a_point_at_the_origin_has_neighbours_of_similarity_zero() -> None:
     assert recommended["similarity"].tolist() == [0.0, 0.0]
 
 
-def test_videos_of_the_same_group_are_excluded_on_request() -> None:
+def test_exclude_same_group_excludes_videos_of_the_same_group() -> None:
     groups = pd.Series([f"photo-{number // 4}" for number in range(20)], index=FAN.index)
     recommender = VideoRecommender().fit(FAN, groups)
 
@@ -111,7 +111,7 @@ def test_videos_of_the_same_group_are_excluded_on_request() -> None:
     ).mean() > 0.5
 
 
-def test_videos_without_a_group_are_not_one_group() -> None:
+def test_videos_without_a_group_do_not_exclude_each_other() -> None:
     groups = pd.Series([None] * 4, index=FAN.index[:4], dtype="str")
 
     recommended = VideoRecommender().fit(FAN.head(5), groups).recommend(FAN.head(5), exclude_same_group=True)
@@ -133,23 +133,23 @@ def test_the_same_points_give_the_same_bytes() -> None:
     assert pickle.dumps(first.recommend(FAN)) == pickle.dumps(second.recommend(FAN))
 
 
-def test_a_stored_recommender_answers_as_before() -> None:
+def test_a_pickled_recommender_gives_the_same_recommendations() -> None:
     recommender = VideoRecommender().fit(FAN)
 
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(recommender)).recommend(FAN), recommender.recommend(FAN))
 
 
-def test_points_of_another_space_are_an_error() -> None:
-    with pytest.raises(ValueError, match="other axes"):
+def test_points_with_different_axes_raise_an_error() -> None:
+    with pytest.raises(ValueError, match="axes of the points differ"):
         VideoRecommender().fit(FAN).recommend(FAN.assign(third=0.0))
 
 
-def test_a_point_that_is_not_finite_is_an_error_that_names_the_video() -> None:
+def test_the_error_for_a_point_that_is_not_finite_names_the_video() -> None:
     with pytest.raises(ValueError, match="v/001 is not finite"):
         VideoRecommender().fit(points_of([[0, 1], [np.nan, 1]]))
 
 
-def test_a_video_with_two_points_is_an_error_that_names_it() -> None:
+def test_the_error_for_a_video_with_two_points_names_it() -> None:
     with pytest.raises(ValueError, match="v/000 has two points"):
         VideoRecommender().fit(pd.concat([FAN, FAN.head(1)]))
 

@@ -9,7 +9,7 @@ from .table_models import VideoRows
 
 
 class VideoFeatures(VideoRows):
-    """Importance of objects: a row per video, a column per object."""
+    """One row per video, one float32 column per object: the importance of the object in the video, no unit."""
 
     @pa.dataframe_check
     @classmethod
@@ -20,14 +20,14 @@ class VideoFeatures(VideoRows):
 
 
 class VideoPoints(VideoRows):
-    """Points in object space, of unit length: a row per video, a column per axis."""
+    """One row per video, one float32 column per axis of object space: a vector of length 1, or 0 without objects."""
 
 
 class SpaceMap(VideoRows):
-    """Points of a two-dimensional projection of object space; only neighbourhoods are meaningful."""
+    """One row per video: its position in a two-dimensional projection of object space."""
 
-    x: Series[np.float32] = pa.Field(description="First coordinate, without a unit.")
-    y: Series[np.float32] = pa.Field(description="Second coordinate, without a unit.")
+    x: Series[np.float32] = pa.Field(description="first coordinate, no unit; only distances to close videos matter")
+    y: Series[np.float32] = pa.Field(description="second coordinate, no unit")
 
     class Config:
         strict = True

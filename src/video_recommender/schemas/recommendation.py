@@ -9,16 +9,16 @@ from .table_models import ROUNDING_LIMIT, Table
 
 
 class Recommendations(Table):
-    """The nearest videos of each video: ten rows per video, fewer in a smaller corpus."""
+    """One row per recommended video: by default ten per video, fewer in a smaller corpus."""
 
-    video_id: Series[str] = pa.Field(description="The video that they are recommended for.")
-    rank: Series[int] = pa.Field(ge=1, description="1 for the nearest.")
-    recommended_video_id: Series[str] = pa.Field(description="The recommended video.")
+    video_id: Series[str] = pa.Field(description="id of the query video, `category/slug`")
+    rank: Series[int] = pa.Field(ge=1, description="rank of the recommended video, from 1 (nearest)")
+    recommended_video_id: Series[str] = pa.Field(description="id of the recommended video, `category/slug`")
     similarity: Series[float] = pa.Field(
-        ge=-ROUNDING_LIMIT, le=ROUNDING_LIMIT, description="Cosine of their points in object space."
+        ge=-ROUNDING_LIMIT, le=ROUNDING_LIMIT, description="cosine of the two points in object space, -1 to 1"
     )
     shared_objects: Series[str] = pa.Field(
-        description="Objects that make the two similar, comma-separated, most important first."
+        description="objects that make the two videos similar, comma-separated, most important first"
     )
 
     class Config:
@@ -28,36 +28,36 @@ class Recommendations(Table):
 
 
 class RecommendationReport(Table):
-    """Ranking metrics of each recommender and choice of candidates; empty if they could not be measured."""
+    """One row per recommender and set of candidates: ranking metrics; empty if there are too few videos to evaluate."""
 
     system: Series[str] = pa.Field(
         isin=["object_space", "embeddings", "probabilities", "raw_counts", "titles", "random"],
-        description="The recommender.",
+        description="name of the recommender",
     )
     candidates: Series[str] = pa.Field(
-        isin=["all", "other_groups"], description="`other_groups`: without videos of the query's group."
+        isin=["all", "other_groups"], description="`all` videos, or `other_groups`: without the group of the query"
     )
-    neighbours: Series[int] = pa.Field(ge=1, description="Number of recommended videos, the k of the metrics.")
-    videos: Series[int] = pa.Field(ge=0, description="Number of evaluated videos: those with a relevant candidate.")
-    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="Mean precision@k.")
-    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="Mean nDCG@k.")
-    map: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="MAP@k.")
+    neighbours: Series[int] = pa.Field(ge=1, description="number of recommended videos, the k of the metrics")
+    videos: Series[int] = pa.Field(ge=0, description="number of queries with at least one relevant candidate")
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="mean precision@k, 0 to 1")
+    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="mean nDCG@k, 0 to 1")
+    map: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="MAP@k, 0 to 1")
     intra_list_diversity: Series[float] = pa.Field(
-        nullable=True, ge=0, le=2, description="Mean 1 - cosine of the pairs of videos in a list."
+        nullable=True, ge=0, le=2, description="mean of 1 - cosine over the pairs of videos in a list, 0 to 2"
     )
     catalogue_coverage: Series[float] = pa.Field(
-        nullable=True, ge=0, le=1, description="Share of the videos that are recommended at least once."
+        nullable=True, ge=0, le=1, description="share of the videos that are recommended at least once, 0 to 1"
     )
 
 
 class ImportanceReport(Table):
-    """Ranking metrics of each formula of importance and choice of candidates."""
+    """One row per importance formula and set of candidates: ranking metrics."""
 
-    detector: Series[str] = pa.Field(description="The detector, see the parameter `feature_engineering.detector`.")
-    importance: Series[str] = pa.Field(description="The formula, see the parameter `feature_engineering.importance`.")
+    detector: Series[str] = pa.Field(description="detector, a value of the parameter `feature_engineering.detector`")
+    importance: Series[str] = pa.Field(description="formula, a value of the parameter `feature_engineering.importance`")
     candidates: Series[str] = pa.Field(
-        isin=["all", "other_groups"], description="`other_groups`: without videos of the query's group."
+        isin=["all", "other_groups"], description="`all` videos, or `other_groups`: without the group of the query"
     )
-    neighbours: Series[int] = pa.Field(ge=1, description="Number of recommended videos, the k of the metrics.")
-    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="Mean precision@k.")
-    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="Mean nDCG@k.")
+    neighbours: Series[int] = pa.Field(ge=1, description="number of recommended videos, the k of the metrics")
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="mean precision@k, 0 to 1")
+    ndcg: Series[float] = pa.Field(nullable=True, ge=0, le=ROUNDING_LIMIT, description="mean nDCG@k, 0 to 1")

@@ -1,4 +1,4 @@
-"""Approximate nearest neighbours: an index proposes candidates, which are ranked by their exact similarity."""
+"""Approximate nearest neighbours: an index proposes candidates, and their exact similarity ranks them."""
 
 from typing import Any, Final, NamedTuple
 
@@ -17,24 +17,21 @@ from video_recommender.similarity.nearest_neighbours import (
 )
 
 AXES: Final = 512
-"""Points are reduced to so many axes. Points that are mixtures of 1,000 objects have little variance outside them."""
+"""Dimensions after reduction. Points are mixtures of 1,000 objects, so the remaining axes have little variance."""
 AXES_PER_CODE: Final = 2
-CODES: Final = 16  # number of 4-bit codes
+CODES: Final = 16  # values of a 4-bit code
 CELLS_PER_ROOT: Final = 4  # cells per square root of the number of points
 MIN_POINTS_PER_CELL: Final = 32  # on average
-SAMPLE: Final = 100_000  # points that the axes and the ranges of coordinates are computed from
+SAMPLE: Final = 100_000  # maximum number of points to train the index on
 POINTS_PER_BLOCK: Final = 16_384
-CANDIDATES_PER_NEIGHBOUR: Final = 6
-"""Proposed candidates per neighbour, because similarities of the index are approximate."""
-SPARE_CANDIDATES: Final = 10
-"""Candidates beyond k that are compared in float64, so that rounding in float32 excludes none that is nearer."""
-WANTED_RECALL: Final = 0.993  # a little above the promised 0.99, because it is measured on a sample
+CANDIDATES_PER_NEIGHBOUR: Final = 6  # several, because the similarities of the index are approximate
+SPARE_CANDIDATES: Final = 10  # candidates beyond k that are compared in float64, because float32 has rounding errors
+WANTED_RECALL: Final = 0.993  # slightly above the documented 0.99, because it is estimated on a sample
 SAMPLED_QUERIES: Final = 500
 SAMPLED_NEIGHBOURS: Final = 10
-SEED: Final = 0
-"""Of the sample and of the rotation; fixed, so that the same points give the same index whatever the run's seed."""
-TIE: Final = 1e-8  # similarities that differ by less are equally good
-QUERIES_PER_BLOCK: Final = 2048  # queries for which the index reads each cell once
+SEED: Final = 0  # not the run's seed, so that the same points always give the same index
+TIE: Final = 1e-8  # similarities that differ by less are a tie
+QUERIES_PER_BLOCK: Final = 2048  # queries per search, during which the index reads each cell once
 QUERIES_PER_RANKING: Final = 32  # queries whose candidates fit into the CPU cache
 
 Points = NDArray[np.float32]
@@ -42,10 +39,10 @@ Positions = NDArray[np.int64]
 
 
 class SearchEffort(NamedTuple):
-    """Cells that a query reads (nprobe), and points per proposed one that are compared in 8 bits (k_factor)."""
+    """Search parameters of FAISS, which trade speed for recall."""
 
-    cells: int
-    refined: int
+    cells: int  # nprobe: cells that a query reads
+    refined: int  # k_factor: points compared by 8-bit coordinates per proposed candidate
 
 
 MIN_EFFORT: Final = SearchEffort(cells=16, refined=4)
@@ -53,17 +50,17 @@ MAX_EFFORT: Final = SearchEffort(cells=512, refined=16)
 
 
 class NeighbourIndex:
-    """Inverted file with product codes (IVFPQ, Jégou et al. 2011), by FAISS.
+    """Inverted file with product quantisation (IVFPQ, Jégou et al. 2011) in FAISS, for cosine similarity.
 
-    A query reads the cells with the nearest centres. Codes of 4 bits per two axes, compared with SIMD (André et al.
-    2015), select the points that are compared by 8-bit coordinates. Building takes O(n √n) cheap steps, a query O(√n).
-    The index is built by one thread, so that the same points give the same bytes.
+    A query reads the cells with the nearest centres. It compares their points by 4-bit codes of two axes each with SIMD
+    (André et al. 2015), and the best of these by 8-bit coordinates. Building takes O(n √n) time, a query O(√n). One
+    thread builds the index, so that the same points give the same bytes.
 
     Args:
-        points: shape (videos, axes), of any length: only their direction counts.
+        points: float32, shape (videos, axes), not necessarily of unit length.
 
     Attributes:
-        effort: how thoroughly it is searched.
+        effort: search parameters.
     """
 
     def __init__(self, points: Points) -> None:
@@ -83,9 +80,9 @@ class NeighbourIndex:
         vars(self).update({**state, "_index": _faiss().deserialize_index(state["_index"])})
 
     def propose(self, queries: Points, count: int, excluded: Positions | None = None) -> Positions:
-        """Propose row numbers of near points, approximately nearest first: shape (queries, count); -1 if too few.
+        """Propose row numbers of near points, shape (queries, count), approximately nearest first; -1 if missing.
 
-        Queries have the shape (queries, axes) and any length; the `excluded` points are proposed to none.
+        Queries have the shape (queries, axes) and any length; points with a row number in `excluded` are not proposed.
         """
         faiss = _faiss()
         selector = None
@@ -98,7 +95,7 @@ class NeighbourIndex:
         return found
 
     def _reduce(self, points: Points) -> Points:
-        """Coordinates on the principal axes, and one for the residual, so that the length stays 1; rotated."""
+        """Project points on the principal axes, add the residual as an axis to keep the unit length, and rotate."""
         leading = points if self._projection is None else points @ self._projection
         residual = np.sqrt(np.clip((points**2).sum(axis=1) - (leading**2).sum(axis=1), 0, None))
         axes = leading.shape[1]
@@ -107,10 +104,10 @@ class NeighbourIndex:
 
 
 def fit_index(points: Points) -> tuple[NeighbourIndex, float]:
-    """Build an index, raise its effort until it finds what an exact search of a sample finds, and measure its recall.
+    """Build an index, increase its effort until it reaches `WANTED_RECALL`, and return it with its recall.
 
-    Recall is the share of the ten nearest that is found, or others that are as near. Without any structure in the
-    points it may be below `WANTED_RECALL` at `MAX_EFFORT`.
+    Recall, 0 to 1, is the share of the ten nearest neighbours, or of points at the same distance, that the index finds
+    for a sample of queries. For unstructured points, it can be below `WANTED_RECALL` even at `MAX_EFFORT`.
     """
     index = NeighbourIndex(points)
     sample = np.sort(np.random.default_rng(SEED).permutation(len(points))[:SAMPLED_QUERIES])
@@ -133,11 +130,11 @@ def fit_index(points: Points) -> tuple[NeighbourIndex, float]:
 def find_neighbours_with(
     index: NeighbourIndex, points: Points, queries: Points, query_labels: Labels, labels: Labels | None, k: int
 ) -> Neighbours:
-    """Find the k nearest candidates of every query among those that an index proposes.
+    """Find the k nearest neighbours of every query among the candidates that an index proposes.
 
-    The candidates are `points`, shape (candidates, axes); without labels, the label of each is its row number.
-    Similarities are exact, and ties are broken as in `find_neighbours`. If fewer than k of the proposed candidates are
-    allowed, all candidates are compared.
+    Candidates are `points`, shape (candidates, axes), with `labels`, shape (candidates,); None: their row numbers.
+    Similarities are exact, and ties are broken as in `find_neighbours`. If the index proposes fewer than k allowed
+    candidates for a query, all candidates are compared.
     """
     found = Neighbours(np.full((len(queries), k), -1), np.full((len(queries), k), np.nan))
     allowed = np.full(len(queries), len(points))
@@ -156,13 +153,13 @@ def find_neighbours_with(
 
 
 def _more_effort(effort: SearchEffort) -> list[SearchEffort]:
-    """Double one of both: tight clusters need more points compared in 8 bits, other points need more cells."""
+    """List the next levels: tight clusters need more points compared by 8-bit coordinates, others more cells."""
     doubled = effort._replace(cells=2 * effort.cells), effort._replace(refined=2 * effort.refined)
     return [more for more in doubled if more.cells <= MAX_EFFORT.cells and more.refined <= MAX_EFFORT.refined]
 
 
 def _exclusions(query_labels: Labels, labels: Labels | None) -> list[tuple[Positions, Positions | None]]:
-    """Rows of the queries of each label, with the candidates of that label; None: each query excludes its own row."""
+    """List, per label, the rows of its queries and of its candidates; without labels, a query excludes its own row."""
     if labels is None:
         return [(np.arange(len(query_labels)), None)]
     order = np.argsort(labels, kind="stable")
@@ -183,7 +180,7 @@ def _rank_proposed(
     for start in range(0, len(queries), QUERIES_PER_RANKING):
         block = slice(start, start + QUERIES_PER_RANKING)
         candidates = points[proposed[block]]
-        cosines = (candidates @ queries[block, :, np.newaxis])[:, :, 0]  # up to the length of the query
+        cosines = (candidates @ queries[block, :, np.newaxis])[:, :, 0]  # times the length of the query
         cosines /= np.maximum(np.sqrt(np.einsum("qca,qca->qc", candidates, candidates)), np.finfo(np.float32).tiny)
         cosines[is_excluded[block]] = -np.inf
         best[block] = np.argpartition(-cosines, compared, axis=1)[:, :compared]
@@ -195,13 +192,13 @@ def _rank_proposed(
 
 
 def _random_rotation(axes: int) -> Points:
-    """A rotation into whole codes, which spreads variance evenly over the axes."""
+    """Draw a rotation that spreads the variance evenly over the axes, padded to a multiple of `AXES_PER_CODE`."""
     whole = -(-axes // AXES_PER_CODE) * AXES_PER_CODE
     return np.linalg.qr(np.random.default_rng(SEED).standard_normal((whole, whole)))[0].astype(np.float32)
 
 
 def _principal_axes(points: Points) -> Points | None:
-    """The principal axes without centring, one fewer than `AXES`; None if the points have no more axes than that."""
+    """Compute the first `AXES` - 1 principal axes without centring; None if the points have at most `AXES` axes."""
     if points.shape[1] <= AXES:
         return None
     vectors = np.linalg.eigh((points.T @ points).astype(np.float64))[1]
@@ -221,7 +218,7 @@ def _empty_index(sample: Points, points: int) -> Any:
     for part in (coded, fine):
         part.train(np.resize(sample, (max(len(sample), CODES), axes)))
     index = faiss.IndexRefine(coded, fine)
-    # the index owns and frees its parts, so Python must not free them
+    # the index frees its parts, so Python must not free them too
     index.own_fields = index.own_refine_index = coded.own_fields = True
     for part in (coarse, coded, fine):
         part.this.disown()
@@ -229,6 +226,6 @@ def _empty_index(sample: Points, points: int) -> Any:
 
 
 def _faiss() -> Any:
-    import faiss  # imported late: it starts threads, which processes that only infer must not have
+    import faiss  # local import: FAISS starts threads, which inference processes must not have
 
-    return faiss  # as Any, because its type stubs lack many attributes
+    return faiss  # typed as Any, because its type stubs lack many attributes

@@ -1,4 +1,4 @@
-"""Models that predict a video's category from its point in object space, and their comparison by cross-validation."""
+"""Fit models that predict a video's category from its point in object space, and compare them by cross-validation."""
 
 import logging
 import warnings
@@ -30,33 +30,33 @@ CandidateName = Literal["nearest_neighbours", "logistic_regression", "linear_svm
 ModelName = CandidateName | Literal["majority"]
 
 CategoryModel: TypeAlias = Pipeline
-"""A fitted scikit-learn pipeline from points to categories, with `predict`, `predict_proba` and `classes_`."""
+"""A fitted scikit-learn pipeline that predicts categories from points."""
 
-Folds = NDArray[np.int64]  # the fold in which each video is held out, from 1; all zero if nothing can be measured
+Folds = NDArray[np.int64]  # fold in which each video is held out, from 1; all zero if cross-validation is impossible
 
-MAJORITY: Literal["majority"] = "majority"  # the baseline: always predicts the most frequent category
+MAJORITY: Literal["majority"] = "majority"  # baseline that always predicts the most frequent category
 UNKNOWN_CATEGORY: Final = "unknown"  # predicted for every video if no video has a category
 NEIGHBOURS: Final = 10
 CALIBRATION_FOLDS: Final = 3
 INVERSE_REGULARISATION: Final = 0.01
-"""A hundredth of scikit-learn's: there are often more axes (1280) than videos, and weak regularisation would make every
-probability 0 or 1. The penalty is weighed against the loss of all videos together, so that more videos weaken it and
-slow convergence down. Above `MANY_VIDEOS` it is divided by their number, which keeps the penalty per video."""
+"""C of logistic regression, stronger than scikit-learn's default of 1: with more axes (1280) than videos, weak
+regularisation drives every probability to 0 or 1. scikit-learn sums the loss over videos, which weakens the penalty as
+videos are added; above `MANY_VIDEOS`, C is divided by their number to keep the penalty per video constant."""
 MANY_VIDEOS: Final = 20_000
-"""Above this number of videos, logistic regression keeps the penalty per video and stops at `COARSE_TOLERANCE`: the
-time of a step is proportional to the number of videos, so the number of steps must not grow too."""
+"""Above this number of videos, logistic regression keeps the penalty per video and stops at `COARSE_TOLERANCE`, so that
+the number of steps does not grow: the time per step is already proportional to the number of videos."""
 TOLERANCE: Final = 1e-4
 COARSE_TOLERANCE: Final = 1e-3
-"""Gradient of the mean loss at which training stops. The coarse one needs a quarter of the steps; the difference is
-smaller than that between two samples of videos."""
+"""Gradient of the mean loss at which training stops. The coarse tolerance needs a quarter of the steps; its effect on
+accuracy is smaller than the sampling error."""
 MAX_VIDEOS: Final[Mapping[CandidateName, int]] = {"linear_svm": 3000}
-"""Above this number of videos, comparing the candidate takes minutes where logistic regression takes seconds and is as
-good."""
+"""Number of videos above which a candidate is skipped: a linear SVM then takes minutes and is no better than logistic
+regression."""
 FITTED_TO_SAMPLE: Final[frozenset[ModelName]] = frozenset({"nearest_neighbours", "linear_svm"})
-"""Models that take quadratic time to fit or to predict, so that they are fitted to a sample of a large corpus."""
+"""Models with quadratic fit or prediction time; they are fitted to a sample of a large corpus."""
 MIN_COORDINATES_FOR_THREADS: Final = 10_000_000
-"""With fewer coordinates, threads of BLAS and OpenMP wait for each other more than they work."""
-MIN_GROUPS: Final = 2  # groups of each category in a sample: one to train on while the other is held out
+"""Below this number of coordinates, synchronising BLAS and OpenMP threads takes longer than the computation."""
+MIN_GROUPS: Final = 2  # groups of each category in a sample: one for training, one held out
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +74,11 @@ class ClassificationOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class LabelledVideos:
-    """Videos with a category; all tables have the index `video_id`, and videos of one group are held out together."""
+    """Videos with a category. All tables have the same index, `video_id`."""
 
     points: DataFrame[VideoPoints]
     categories: pd.Series
-    groups: pd.Series
+    groups: pd.Series  # videos of one group are held out together
 
     def __len__(self) -> int:
         return len(self.categories)
@@ -89,9 +89,9 @@ class CandidateComparison:
     """Out-of-fold predictions of each candidate.
 
     Attributes:
-        predictions: a row per model (with the majority baseline) and labelled video: `model`, `video_id`, `category`,
-            `predicted_category`, `probability`, `fold`. Empty if nothing can be measured.
-        chosen: the model with the highest macro-averaged F1.
+        predictions: one row per model (including the majority baseline) and labelled video: `model`, `video_id`,
+            `category`, `predicted_category`, `probability`, `fold`. Empty if cross-validation is impossible.
+        chosen: name of the model with the highest macro-averaged F1.
     """
 
     predictions: pd.DataFrame
@@ -99,14 +99,14 @@ class CandidateComparison:
 
     @property
     def predictions_of_chosen(self) -> pd.DataFrame:
-        """The rows of the chosen model."""
+        """The predictions of the chosen model."""
         return self.predictions[self.predictions["model"] == self.chosen]
 
 
 def can_fit(name: ModelName, categories: pd.Series) -> bool:
-    """Return whether a model can be fitted to videos of these categories.
+    """Return whether a model can be fitted to videos with these categories.
 
-    The probabilities of a linear SVM are calibrated on held-out videos, so it needs two videos of each category.
+    A linear SVM needs two videos of each category, because its probabilities are calibrated on held-out videos.
     """
     return name != "linear_svm" or bool(categories.value_counts().min() > 1)
 
@@ -114,17 +114,19 @@ def can_fit(name: ModelName, categories: pd.Series) -> bool:
 def fit_category_model(
     name: ModelName, points: DataFrame[VideoPoints], categories: pd.Series, seed: int
 ) -> CategoryModel:
-    """Fit one model; without any category it predicts `unknown`, with only one category that one.
+    """Fit a model to labelled videos.
+
+    The model always predicts `unknown` if there are no videos, and the only category if there is just one.
 
     Raises:
-        ValueError: if there are too few videos (see `can_fit`).
+        ValueError: if `can_fit` is false.
     """
     if categories.empty:
         placeholder = pd.DataFrame(np.zeros((1, points.shape[1]), np.float32), columns=points.columns)
         return Pipeline([("classify", DummyClassifier())]).fit(placeholder, [UNKNOWN_CATEGORY])
     if not can_fit(name, categories):
-        raise ValueError(f"{name} needs two videos of every category: add videos or choose another candidate")
-    # standardised axes make logistic regression converge faster; the other models need the scale of the cosine
+        raise ValueError(f"{name} needs two videos of every category: add videos, or choose another candidate")
+    # standardised axes speed up the convergence of logistic regression, but would distort cosines for the other models
     scaler = StandardScaler() if name == "logistic_regression" else "passthrough"
     labels = categories.to_numpy(dtype=object)
     classifier = _classifier(name if len(set(labels)) > 1 else MAJORITY, categories, seed)
@@ -133,7 +135,7 @@ def fit_category_model(
 
 
 def predict_with_probability(model: CategoryModel, points: DataFrame[VideoPoints]) -> pd.DataFrame:
-    """Predict the `predicted_category` of each video and its `probability`; index as in `points`."""
+    """Return `predicted_category` and `probability` (0 to 1) of each video, with the index of `points`."""
     if points.empty:
         return pd.DataFrame({"predicted_category": [], "probability": []}, index=points.index)
     with _limited_threads(points):
@@ -144,27 +146,27 @@ def predict_with_probability(model: CategoryModel, points: DataFrame[VideoPoints
 
 
 def corpus_rows(video_ids: pd.Index, corpus: DataFrame[Corpus]) -> pd.DataFrame:
-    """Select the rows of videos that are in the corpus, index `video_id`, in the order of `video_ids`."""
+    """Return the rows of those `video_ids` that are in the corpus, in their order, with the index `video_id`."""
     videos = corpus.set_index("video_id")
     return videos.loc[video_ids.intersection(videos.index, sort=False)]
 
 
 def labelled_corpus(video_ids: pd.Index, corpus: DataFrame[Corpus]) -> pd.DataFrame:
-    """Select the rows of videos with a category, without excluded near duplicates; see `corpus_rows`."""
+    """Return the `corpus_rows` of labelled videos, without excluded near duplicates."""
     rows = corpus_rows(video_ids, corpus)
     return rows[rows["category"].notna() & rows["is_used"]]
 
 
 def labelled_videos(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> LabelledVideos:
-    """Select the videos with a category, without excluded near duplicates."""
+    """Return points, categories and groups of labelled videos, without excluded near duplicates."""
     rows = labelled_corpus(video_points.index, corpus)
     return LabelledVideos(video_points.loc[rows.index], rows["category"], rows["group"])
 
 
 def sample_videos(videos: LabelledVideos, at_most: int, seed: int) -> LabelledVideos:
-    """Draw whole groups of videos, in their order; all of them if they are not too many.
+    """Sample whole groups, with at most `at_most` videos in total, in the order of `videos`.
 
-    Two groups of every category are always drawn, even if they have more than `at_most` videos.
+    Two groups of every category are always included, even if they exceed `at_most`.
     """
     if len(videos) <= at_most:
         return videos
@@ -178,31 +180,31 @@ def sample_videos(videos: LabelledVideos, at_most: int, seed: int) -> LabelledVi
 
 
 def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:
-    """Assign videos to folds, with whole groups and categories spread evenly.
+    """Assign each video to a fold by group, stratified by category.
 
-    There are at most `folds` folds, and at most as many as the smallest number of groups of a category, without
-    categories of one group. A category of one group is held out whole, so it is never predicted. Nothing can be
-    measured with fewer than two categories of two groups.
+    The number of folds is at most `folds`, and at most the smallest number of groups in a category. Categories with a
+    single group do not limit it: they are held out as a whole and therefore never predicted. Cross-validation needs at
+    least two categories with two groups each; otherwise, all folds are 0.
     """
     groups = videos.groups.groupby(videos.categories.to_numpy()).nunique()
     measurable = groups[groups > 1]
     if len(measurable) < 2:
         logger.warning(
-            "The classifier cannot be measured: that needs two categories with two groups of videos each (a group "
-            "shares a photo, a source or an uploader). It is trained on all labelled videos."
+            "The classifier cannot be evaluated: at least two categories need two groups each (a group shares source "
+            "footage, an uploader or a photo pool). It is trained on all labelled items."
         )
         return np.zeros(len(videos), np.int64)
     if len(measurable) < len(groups):
         single = ", ".join(groups.index[groups == 1])
-        logger.warning("All videos of a category are in one group, so it is never predicted: %s", single)
+        logger.warning("Categories with only one group are never predicted in cross-validation: %s", single)
     possible = min(folds, int(measurable.min()))
     if possible < folds:
         smallest = measurable.idxmin()
-        logger.warning("%d folds instead of %d: '%s' has only %d groups of videos", possible, folds, smallest, possible)
+        logger.warning("%d folds instead of %d: '%s' has only %d groups", possible, folds, smallest, possible)
     splitter = StratifiedGroupKFold(possible, shuffle=True, random_state=seed)
     assigned = np.zeros(len(videos), np.int64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # categories with fewer videos than folds, logged above
+        warnings.simplefilter("ignore", UserWarning)  # categories with fewer videos than folds are logged above
         splits = splitter.split(videos.points, videos.categories, videos.groups)
         for number, (_, held_out) in enumerate(splits, start=1):
             assigned[held_out] = number
@@ -212,10 +214,10 @@ def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:
 def compare_models(
     videos: LabelledVideos, candidates: Sequence[CandidateName], folds: int, seed: int
 ) -> CandidateComparison:
-    """Predict every video with models trained without its group, and choose the best model, the first of equals.
+    """Cross-validate models by group, and choose the model with the highest macro-averaged F1; ties go to the first.
 
-    The score of the chosen model is the best of a few, hence slightly optimistic. If nothing can be measured, the first
-    candidate that can be fitted is chosen.
+    The score of the chosen model is slightly optimistic, because it is the maximum of several. If cross-validation is
+    impossible, the first candidate that can be fitted is chosen.
     """
     assigned = assign_folds(videos, folds, seed)
     numbers = [int(fold) for fold in np.unique(assigned) if fold]
@@ -232,7 +234,7 @@ def compare_models(
 
 
 def accuracy(predictions: pd.DataFrame) -> float:
-    """Compute the share of correct predictions, from `category` and `predicted_category`."""
+    """Compute the share of rows in which `predicted_category` equals `category`."""
     return float((predictions["category"] == predictions["predicted_category"]).mean())
 
 
@@ -268,11 +270,11 @@ def _limited_threads(points: pd.DataFrame) -> threadpool_limits:
 def _usable_candidates(
     candidates: Sequence[CandidateName], trainings: Sequence[pd.Series], videos: int
 ) -> list[CandidateName]:
-    """Skip candidates that cannot be fitted, and those that would take too long, unless there is no other."""
+    """Skip candidates that cannot be fitted, and slow ones unless no other candidate remains."""
     fitting = [name for name in candidates if all(can_fit(name, categories) for categories in trainings)]
     for name in candidates:
         if name not in fitting:
-            logger.warning("%s is skipped: it needs two videos of every category to train on", name)
+            logger.warning("%s is skipped: it needs two training videos of every category", name)
     fast = [name for name in fitting if videos <= MAX_VIDEOS.get(name, videos)]
     for name in fitting:
         if fast and name not in fast:

@@ -1,4 +1,4 @@
-"""Find near-duplicate videos: matching frames propose pairs, and an alignment in time confirms them."""
+"""Find near-duplicate videos: matching frames propose pairs of videos, and their alignment in time verifies them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,17 @@ from scipy.sparse.csgraph import connected_components
 from video_recommender.similarity.perceptual_hash import HASH_BITS, ZOOMS, Hashes, HashIndex, Rows
 
 MAX_DISTANCE: Final = 10
-"""Hamming distance of the hashes of matching frames, in bits; frames of other videos rarely come as near."""
-MATCHES_PER_FRAME: Final = 64  # matching frames that are considered for each frame: enough for 64 copies of a video
-OFFSET_STEP_S: Final = 0.5  # frame matches whose offsets round to the same step vote for the same alignment
-MIN_VOTE_SHARE: Final = 0.5
-"""Share of the shorter video's query frames that must vote for an alignment before it is verified."""
+"""Maximum Hamming distance of matching frames, in bits; frames of unrelated videos are rarely this similar."""
+MATCHES_PER_FRAME: Final = 64  # maximum number of matches per frame: enough for 64 copies of a video
+OFFSET_STEP_S: Final = 0.5  # matches whose offsets round to the same step vote for the same alignment
+MIN_VOTE_SHARE: Final = 0.5  # minimum share of the shorter video's query frames that vote for a verified alignment
 STILL_DISTANCE: Final = 2
-"""A frame within so many bits of the previous one is neither indexed nor searched for: a still picture of half a minute
-would otherwise match nothing but itself."""
-MAX_ALIGNMENTS: Final = 3  # alignments that are verified per pair of videos
-ADJACENT_FRAMES: Final = 1  # a frame may match so many frames before or after the one at its time in the other video
+"""Frames within this distance of the previous one, in bits, are neither indexed nor searched: otherwise, a long still
+would exhaust the limits on matches per frame and per bucket."""
+MAX_ALIGNMENTS: Final = 3  # maximum number of verified alignments per pair of videos
+ADJACENT_FRAMES: Final = 1  # tolerance in frames when two aligned videos are compared
 QUERIES_PER_BLOCK: Final = 65536
-DURATION_STEP_S: Final = 0.5
-"""Videos whose rounded durations are equal are equally long: a copy at another frame rate may differ by a frame."""
+DURATION_STEP_S: Final = 0.5  # durations are rounded: those of copies at another frame rate differ by about a frame
 
 
 class DeduplicationOptions(BaseModel, extra="forbid", frozen=True):
@@ -39,10 +37,10 @@ class DeduplicationOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class HashedFrames:
-    """The frames of one video that have a hash."""
+    """Frames of one video, without those that have no hash."""
 
-    times_s: NDArray[np.float64]  # float64, shape (n,): seconds from the start of the video
-    hashes: Hashes  # uint64, shape (n, zooms), in the order of `ZOOMS`
+    times_s: NDArray[np.float64]  # shape (frames,): seconds from the start of the video
+    hashes: Hashes  # shape (frames, zooms), in the order of `ZOOMS`
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -52,19 +50,19 @@ class HashedFrames:
 class DuplicatePair:
     """Two videos with the same content."""
 
-    full: int  # row number of the one that shows the whole picture
-    cropped: int  # row number of the one that may show a part of it
-    matched_share: float  # share of the frames of the shorter one that match the other
-    mean_distance: float  # mean Hamming distance of its frames to those of the other, in bits
-    offset_s: float  # time in `full` at which `cropped` starts, in seconds; negative if `cropped` starts earlier
+    full: int  # row number of the video with the larger field of view
+    cropped: int  # row number of the video that may be cropped
+    matched_share: float  # share of the shorter video's frames that match, 0 to 1
+    mean_distance: float  # mean Hamming distance of the shorter video's frames to the other video, in bits
+    offset_s: float  # start of `cropped` in `full`, in seconds; negative if `cropped` starts earlier
 
 
 class Duplicate(NamedTuple):
-    """A near duplicate: row number of its original, share of matching frames, and where in the original it starts."""
+    """A near duplicate of an original."""
 
-    original: int
-    matched_share: float
-    offset_s: float
+    original: int  # row number of the original
+    matched_share: float  # see `DuplicatePair`
+    offset_s: float  # start of the duplicate in the original, in seconds
 
 
 class _Alignment(NamedTuple):
@@ -75,7 +73,7 @@ class _Alignment(NamedTuple):
 
 
 def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> list[DuplicatePair]:
-    """Find the pairs of videos with the same content in order, each by its best alignment, without comparing all."""
+    """Find the pairs of videos that show the same content in the same order, each with its best alignment."""
     best: dict[frozenset[int], DuplicatePair] = {}
     for alignment in _likely_alignments(videos):
         if min(len(videos[alignment.full]), len(videos[alignment.cropped])) < options.min_frames:
@@ -89,10 +87,10 @@ def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationO
 
 
 def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Mapping[int, Duplicate]:
-    """Decide which videos are near duplicates of which originals.
+    """Assign an original to each near duplicate, by row number; an original is never a duplicate.
 
-    Videos are processed in order of their rank. One that matches an original becomes a duplicate of the most similar
-    original; any other becomes an original itself. So no original is a duplicate.
+    Videos are processed in order of `ranks` (see `rank_videos`). A video that matches originals becomes a duplicate of
+    the most similar one; any other video becomes an original.
     """
     partners: dict[int, dict[int, Duplicate]] = {}
     for pair in pairs:
@@ -110,7 +108,7 @@ def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Ma
 
 
 def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
-    """Rank videos as originals, from 0: by `duration_s`, then by `width` × `height`, descending, then by `video_id`."""
+    """Rank videos as originals, from 0: by `duration_s`, then `width` × `height`, descending, then `video_id`."""
     duration = -(videos["duration_s"].fillna(0) / DURATION_STEP_S).round()
     pixels = -(videos["width"] * videos["height"]).fillna(0).astype(float)
     order = np.lexsort((videos["video_id"].to_numpy(str), pixels.to_numpy(), duration.to_numpy()))
@@ -119,9 +117,9 @@ def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
 
 
 def merge_groups(groups: pd.Series, originals: pd.Series) -> pd.Series:
-    """Merge the groups of near duplicates with those of their originals, under the first name in the alphabet.
+    """Merge the groups of near duplicates with those of their originals, under the alphabetically first name.
 
-    Both tables have the index `video_id`; the original is missing for videos that are no near duplicates.
+    Both series have the index `video_id`; `originals` is missing for videos that are not near duplicates.
     """
     pairs = originals.dropna()
     codes, names = groups.factorize(sort=True)
@@ -133,7 +131,7 @@ def merge_groups(groups: pd.Series, originals: pd.Series) -> pd.Series:
 
 
 def _likely_alignments(videos: Sequence[HashedFrames]) -> Iterator[_Alignment]:
-    """The alignments of each pair with the most votes of frames."""
+    """Yield the alignments of each pair of videos with the most votes."""
     frames = _Frames.of(videos)
     indexed = frames.changes()
     queries = frames.one_per_second(indexed)
@@ -146,7 +144,7 @@ def _likely_alignments(videos: Sequence[HashedFrames]) -> Iterator[_Alignment]:
         parts.append((alignments[is_likely], votes[is_likely]))
     alignments, votes = (np.concatenate(column) for column in zip(*parts, strict=True))
     verified: dict[tuple[int, int], int] = {}
-    for row in np.lexsort((*alignments.T[::-1], -votes)):  # by votes, descending; ties by the numbers
+    for row in np.lexsort((*alignments.T[::-1], -votes)):  # most votes first
         alignment = _Alignment(*alignments[row].tolist())
         pair = min(alignment[:2]), max(alignment[:2])
         verified[pair] = verified.get(pair, 0) + 1
@@ -156,9 +154,9 @@ def _likely_alignments(videos: Sequence[HashedFrames]) -> Iterator[_Alignment]:
 
 @dataclass(frozen=True)
 class _Frames:
-    """The frames of all videos in order: number of the video, time and hashes of each."""
+    """The frames of all videos, in order of video and time."""
 
-    owners: Rows
+    owners: Rows  # row number of the video
     times_s: NDArray[np.float64]
     hashes: Hashes
 
@@ -171,32 +169,32 @@ class _Frames:
         )
 
     def changes(self) -> Rows:
-        """Rows of the frames that differ from the previous one."""
+        """Return the rows of frames that differ from the previous frame."""
         whole = self.hashes[:, 0]
         differs = np.bitwise_count(whole ^ np.roll(whole, 1)) > STILL_DISTANCE
         return np.flatnonzero(_is_first(self.owners) | differs)
 
     def one_per_second(self, rows: Rows) -> Rows:
-        """The first of these rows in each second of a video."""
+        """Return the first of these rows in each second of a video."""
         seconds = np.floor(self.times_s[rows])
         first: Rows = rows[_is_first(self.owners[rows]) | (seconds != np.roll(seconds, 1))]
         return first
 
 
 def _is_first(owners: Rows) -> NDArray[np.bool_]:
-    """Whether a frame is the first of its video."""
+    """Return whether each frame is the first of its video."""
     return np.diff(owners, prepend=-1).astype(bool)
 
 
 def _blocks_of_videos(owners: Rows) -> Iterator[slice]:
-    """Split rows that are sorted by video into blocks of about `QUERIES_PER_BLOCK`, of whole videos."""
+    """Split rows that are sorted by video into blocks of about `QUERIES_PER_BLOCK` rows, without splitting a video."""
     firsts = np.flatnonzero(_is_first(owners))
     starts = firsts[np.diff(firsts // QUERIES_PER_BLOCK, prepend=-1) > 0]
     yield from map(slice, starts, [*starts[1:], len(owners)])
 
 
 def _count_votes(frames: _Frames, index: HashIndex, indexed: Rows, queries: Rows) -> tuple[Rows, Rows]:
-    """Return alignments, as rows with the fields of `_Alignment`, and the number of frames that vote for each."""
+    """Return alignments, one row each with the fields of `_Alignment`, and the number of frames that vote for each."""
     votes = []
     for zoom in range(len(ZOOMS)):
         owners = frames.owners[queries]

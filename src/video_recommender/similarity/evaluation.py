@@ -1,8 +1,8 @@
 """Evaluate classifiers, recommenders and detectors on the labelled videos of a corpus.
 
-Ranking metrics are defined as by the recommenders project (github.com/recommenders-team/recommenders). Relevant videos
-of a list are those of its own category. Metrics are averaged over the lists with at least one relevant candidate; NaN
-if there are none.
+Ranking metrics follow the definitions of https://github.com/recommenders-team/recommenders. A recommended video is
+relevant if it has the category of the query. Metrics are means over the lists with at least one relevant candidate, and
+NaN if there are no such lists.
 """
 
 from collections.abc import Iterator
@@ -40,39 +40,37 @@ from video_recommender.similarity.nearest_neighbours import (
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import RecommendationOptions
 
-EVALUATED_VIDEOS: Final = 5000
-"""Queries of a large corpus: the standard error of a mean precision is then at most 0.007."""
-WORD: Final = r"\b[^\W\d_]{2,}\b"  # two or more letters: numbers in titles carry no meaning
-TIE_BREAK: Final = 1e-6
-"""Weight of the random score that orders titles with equal cosine; most pairs of titles share no word."""
+EVALUATED_VIDEOS: Final = 5000  # maximum number of queries; the standard error of a precision is then at most 0.007
+WORD: Final = r"\b[^\W\d_]{2,}\b"  # two or more letters; numbers in titles carry no meaning
+TIE_BREAK: Final = 1e-6  # weight of the random score that breaks ties; most pairs of titles share no word
 LISTS_PER_BLOCK: Final = 256
-MAX_NUMBERED: Final = 25  # with more categories, numbers in the cells would be too small to read
+MAX_CATEGORIES_WITH_COUNTS: Final = 25  # with more categories, counts in the cells are too small to read
 
 
 @dataclass(frozen=True)
 class RankedLists:
-    """Relevance of recommended videos, and the number of relevant candidates."""
+    """Relevance of the recommended videos of each query."""
 
-    hits: NDArray[np.bool_]  # shape (lists, k), best rank first; False where the list is shorter
-    relevant: NDArray[np.int64]  # shape (lists,)
+    hits: NDArray[np.bool_]  # shape (lists, k), best rank first; False for missing ranks of shorter lists
+    relevant: NDArray[np.int64]  # shape (lists,): number of relevant candidates
 
     def __post_init__(self) -> None:
         if (self.hits.sum(axis=1) > self.relevant).any():
-            raise ValueError("A list has more relevant videos than there are candidates: count the candidates again")
+            raise ValueError("A list has more hits than relevant candidates: correct the counts in `relevant`")
 
     @property
     def measurable(self) -> "RankedLists":
-        """The lists with at least one relevant candidate."""
+        """Lists with at least one relevant candidate."""
         return RankedLists(self.hits[self.relevant > 0], self.relevant[self.relevant > 0])
 
 
 def rate_lists(
     positions: NDArray[np.int64], queries: NDArray[np.int64], categories: pd.Series, labels: Labels
 ) -> RankedLists:
-    """Determine which of the recommended videos are relevant.
+    """Determine which recommended videos are relevant.
 
-    The row numbers `positions` have the shape (queries, k), with -1 where a list is shorter. Categories and labels are
-    those of all videos; videos with the label of the query were excluded.
+    `positions` are their row numbers, shape (queries, k), -1 for missing ranks. `categories` and `labels` have the
+    shape (videos,); videos with the label of the query are not candidates.
     """
     codes = categories.factorize()[0]
     same_category = categories.groupby(codes).transform("size").to_numpy(np.int64)
@@ -83,23 +81,23 @@ def rate_lists(
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Labelled videos, which are the candidates, and a sample of them, which are the queries."""
+    """Labelled videos as candidates, and a sample of them as queries."""
 
-    videos: pd.DataFrame  # `category`, `group` and `title`, index `video_id`, in alphabetical order
+    videos: pd.DataFrame  # rows of `Corpus` with the index `video_id`, in alphabetical order
     queries: NDArray[np.int64]  # row numbers of the queries, ascending
 
     @classmethod
     def draw(cls, video_ids: pd.Index, corpus: DataFrame[Corpus], seed: int) -> Self:
-        """Select the labelled ones of some videos, and draw the queries; all if they are not too many."""
+        """Select the labelled videos among `video_ids`, and sample at most `EVALUATED_VIDEOS` of them as queries."""
         videos = labelled_corpus(video_ids.sort_values(), corpus)
         return cls(videos, np.sort(np.random.default_rng(seed).permutation(len(videos))[:EVALUATED_VIDEOS]))
 
     def cosine_scores(self, vectors: NDArray[np.float32]) -> Scores:
-        """Score by the cosine of vectors, shape (videos, axes)."""
+        """Score by cosine similarity of vectors, shape (videos, axes)."""
         return cosine_scores(vectors[self.queries], vectors)
 
     def title_scores(self, seed: int) -> Scores:
-        """Score by the cosine of the titles' words, weighted by tf-idf (Spärck Jones 1972); ties are random."""
+        """Score by cosine similarity of the titles' tf-idf vectors (Spärck Jones 1972), with random tie-breaking."""
         vectoriser = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True)
         titles = self.videos["title"]
         has_words = titles.str.contains(WORD).any()
@@ -114,13 +112,13 @@ class EvaluationSet:
         return prepare
 
     def evaluate(self, scores: Scores, k: int, points: Matrix) -> Iterator[dict[str, str | int | float]]:
-        """Recommend k videos for each query, from all videos and from those of other groups, and measure both.
+        """Recommend k videos for each query, and compute ranking metrics.
 
-        Videos of the same group are excluded before ranking, and do not count as relevant candidates. Diversity is
-        measured between `points`, shape (videos, axes).
+        With `other_groups`, videos of the query's group are excluded before ranking, and do not count as relevant
+        candidates. Diversity is computed from `points`, shape (videos, axes).
 
         Yields:
-            The columns of `RecommendationReport` but `system`, first for `all` videos, then for `other_groups`.
+            The columns of `RecommendationReport` except `system`, first for `all` candidates, then for `other_groups`.
         """
         groups = group_labels(self.videos.index, self.videos["group"])
         labels = {"all": np.arange(len(self.videos)), "other_groups": groups}
@@ -150,9 +148,10 @@ def evaluate_detector(
     recommendation: RecommendationOptions,
     seed: int,
 ) -> dict[str, float]:
-    """Measure `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, if they can be measured.
+    """Compute `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, both 0 to 1.
 
-    The same corpus and seed give the same folds and queries for every detector.
+    Metrics that cannot be computed are missing. Folds and queries depend only on the corpus and the seed, so the
+    results of different detectors are comparable.
     """
     space = ObjectSpace(feature_options).fit(scores, class_embeddings)
     points = space.transform(space.importances(scores))
@@ -168,14 +167,14 @@ def evaluate_detector(
 
 
 def precision_at_k(lists: RankedLists) -> float:
-    """Compute precision@k: hits divided by k, even if a list is shorter or fewer than k videos are relevant."""
+    """Compute precision@k: hits divided by k, also for lists with fewer than k videos or relevant candidates."""
     return _mean(lists.measurable.hits.mean(axis=1))
 
 
 def ndcg_at_k(lists: RankedLists) -> float:
-    """Compute nDCG@k with binary relevance: DCG / ideal DCG, averaged over lists (Järvelin and Kekäläinen 2002).
+    """Compute nDCG@k with binary relevance (Järvelin and Kekäläinen 2002): the mean of DCG / ideal DCG.
 
-    DCG = Σ hit(rank) / log2(1 + rank); the ideal list starts with its min(k, relevant) hits.
+    DCG = Σ hit(rank) / log2(1 + rank). In the ideal list, the first min(k, relevant) videos are hits.
     """
     lists = lists.measurable
     discounts = 1 / np.log2(np.arange(2, lists.hits.shape[1] + 2))
@@ -184,7 +183,7 @@ def ndcg_at_k(lists: RankedLists) -> float:
 
 
 def map_at_k(lists: RankedLists) -> float:
-    """Compute MAP@k: Σ over hits of precision@rank, divided by min(k, relevant), averaged over lists."""
+    """Compute MAP@k: the mean of Σ precision@rank over the hits of a list, divided by min(k, relevant)."""
     lists = lists.measurable
     ranks = np.arange(1, lists.hits.shape[1] + 1)
     precisions = np.where(lists.hits, lists.hits.cumsum(axis=1) / ranks, 0)
@@ -192,10 +191,10 @@ def map_at_k(lists: RankedLists) -> float:
 
 
 def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
-    """Compute the mean of 1 - cosine over the pairs within a list, averaged over lists (Ziegler et al. 2005).
+    """Compute the mean of 1 - cosine over the pairs of videos in each list, averaged (Ziegler et al. 2005).
 
-    It is 0 (identical) to 2 (opposite). For `positions`, see `rate_lists`; the points have the shape (videos, axes), in
-    the same space for all recommenders that are compared.
+    The range is 0 (identical) to 2 (opposite). `points` has the shape (videos, axes); use the same space for all
+    recommenders. For `positions`, see `rate_lists`.
     """
     lengths = (positions >= 0).sum(axis=1)
     positions, lengths = positions[lengths > 1], lengths[lengths > 1]
@@ -205,7 +204,7 @@ def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
         listed = positions[rows]
         vectors = unit_rows(points[listed.ravel()]).reshape(*listed.shape, points.shape[1])
         vectors[listed < 0] = 0
-        # |Σv|² contains every pair twice and each vector with itself once, so no matrix of pairs is needed
+        # |Σv|² = Σ|v|² + 2 Σ over pairs, which avoids the matrix of pairs
         similarities[rows] = (vectors.sum(axis=1) ** 2).sum(axis=1) - (vectors**2).sum(axis=(1, 2))
     return _mean(np.clip(1 - similarities / (lengths * (lengths - 1)), 0, 2))
 
@@ -219,10 +218,10 @@ def catalogue_coverage(positions: NDArray[np.int64], videos: int) -> float:
 def plot_confusion_matrix(
     category_predictions: DataFrame[CategoryPredictions], items: str = "videos", label: str = "category"
 ) -> go.Figure:
-    """Plot a row-normalised confusion matrix of the `items` that were held out, each of which has a `label`."""
+    """Plot a row-normalised confusion matrix of held-out `items`; `label` is the name of the axes."""
     measured = category_predictions[category_predictions["fold"].notna()]
     categories = sorted(measured["category"].unique())
-    figure, title = go.Figure(), f"There are too few {items} to measure"
+    figure, title = go.Figure(), f"Too few {items} to evaluate"
     if categories:
         counts = pd.crosstab(measured["category"], measured["predicted_category"])
         counts = counts.reindex(index=categories, columns=categories, fill_value=0)
@@ -231,7 +230,7 @@ def plot_confusion_matrix(
             x=categories,
             y=categories,
             text=counts.to_numpy().tolist(),
-            texttemplate="%{text}" if len(categories) <= MAX_NUMBERED else None,
+            texttemplate="%{text}" if len(categories) <= MAX_CATEGORIES_WITH_COUNTS else None,
             hovertemplate="%{text} of %{y} (%{z:.0%}) predicted as %{x}<extra></extra>",
             colorscale="Blues",
             zmin=0,

@@ -1,8 +1,8 @@
-"""Object scores of videos, and the importance of each object in a video computed from them.
+"""Compute object scores of videos, and from them the importance of each object in each video.
 
-Object scores are summed over tables such as `Partitions.blocks`, which are read once. Videos that are not among
-`video_ids` are ignored, and a video that is in no table gets an empty row. A class that is not among `class_names`, the
-classes of the network, is a ValueError.
+The functions that sum tables, such as `Partitions.blocks`, read each table once. They ignore videos that are not in
+`video_ids`, and return an empty row for videos without a table. They raise a ValueError for a class that is not in
+`class_names`, the classes of the network.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,14 +23,14 @@ Matrix: TypeAlias = sparse.csr_array  # sparse float64, shape (videos, classes)
 
 @dataclass(frozen=True)
 class ObjectScores:
-    """Scores of each class in each video.
+    """Scores of each class in each video, as sparse matrices of shape (videos, classes).
 
     Attributes:
-        video_ids: rows of the matrices.
-        class_names: columns of the matrices: every class of the network.
-        frames: number of frames in which the class was detected; from class scores, its expected share of the frames.
-        confidence: sum of the confidence over these frames; from class scores, the same as `frames`.
-        area: area in percent of the frame, summed over the frames; None if the detector does not measure it.
+        video_ids: names of the rows.
+        class_names: names of the columns, all classes of the network.
+        frames: number of frames in which the class is detected; from class scores, its mean probability.
+        confidence: sum of confidences over these frames; from class scores, equal to `frames`.
+        area: area in percent of the frame, summed over the frames (from class scores, averaged); None if not measured.
     """
 
     video_ids: pd.Index
@@ -43,11 +43,11 @@ class ObjectScores:
 def scores_from_detections(
     detections: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index, *, has_areas: bool = False
 ) -> ObjectScores:
-    """Count the frames in which each class was detected, and sum their confidence and area.
+    """Count the frames in which each class is detected, and sum confidences and areas.
 
-    Tables have the columns of `Detections` (with areas, of `Segmentations`) and `video_id`, with all rows of a video in
-    one of them. A frame with several segmented objects of a class counts once, with their highest confidence and their
-    total area, at most 100 %.
+    Tables have the columns of `Detections` (`Segmentations` if `has_areas`) and `video_id`; all rows of a video are in
+    the same table. Several objects of a class in one frame count once, with their highest confidence and their total
+    area, at most 100 %.
     """
     columns = {"frames": "frames", "confidence": "confidence"} | ({"area": "area_pct"} if has_areas else {})
     merged = map(_merge_objects, detections) if has_areas else detections
@@ -58,9 +58,9 @@ def scores_from_detections(
 def scores_from_class_scores(
     class_scores: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index, *, has_areas: bool = False
 ) -> ObjectScores:
-    """Take the mean probability of each class as its expected share of the frames.
+    """Convert mean probabilities of classes to object scores.
 
-    Tables have the columns of `ClassScores` (with areas, of `SegmentationScores`) and `video_id`.
+    Tables have the columns of `ClassScores` (`SegmentationScores` if `has_areas`) and `video_id`.
     """
     columns = {"frames": "probability"} | ({"area": "area_pct"} if has_areas else {})
     sums = _sums(class_scores, video_ids, class_names, columns)
@@ -68,7 +68,7 @@ def scores_from_class_scores(
 
 
 def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -> NDArray[np.int32]:
-    """Find the positions of classes in `class_names`, or raise a ValueError if one is unknown to the network."""
+    """Return the positions of `names` in `class_names`; an unknown name raises a ValueError."""
     positions = _positions(class_names, names)
     if (positions < 0).any():
         unknown = pd.Index(names)[positions < 0][0]
@@ -82,23 +82,23 @@ def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -
 def inverse_document_frequency(scores: ObjectScores) -> NDArray[np.float64]:
     """Compute the weight of each class, ln((1 + videos) / (1 + videos with the class)) + 1, shape (classes,).
 
-    It is smoothed as in scikit-learn, so that a class that occurs in no video has a weight too.
+    The smoothing is that of scikit-learn and defines the weight of classes that occur in no video.
     """
     videos_with_class = np.bincount(scores.frames.indices, minlength=len(scores.class_names))
     return np.asarray(np.log((1 + len(scores.video_ids)) / (1 + videos_with_class)) + 1)
 
 
 def applicable_formulas(scores: ObjectScores) -> tuple[ImportanceFormula, ...]:
-    """List the formulas that these scores allow: `area` needs areas."""
+    """List the formulas that can be computed from these scores; `area` needs areas."""
     return tuple(name for name in get_args(ImportanceFormula) if name != "area" or scores.area is not None)
 
 
 def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_weights: NDArray[np.float64]) -> Matrix:
-    """Compute the importance of each class in each video; all zeros for a video without scores.
+    """Compute the importance of each class in each video; 0 for a video without scores.
 
-    The formula `confidence_share` is the share of the class in the video's total confidence; `frame_share`, its share
-    of the frames; `tf_idf`, its confidence share times its weight, the `inverse_document_frequency` in the corpus
-    (Salton and Buckley, 1988); `area`, its share of the total area.
+    `confidence_share` is the share of the class in the video's total confidence; `frame_share`, the same with frame
+    counts; `tf_idf`, confidence share times class weight (`inverse_document_frequency`; Salton and Buckley 1988);
+    `area`, the share of the class in the video's total object area. `area` without areas raises a ValueError.
     """
     match formula:
         case "confidence_share":
@@ -116,7 +116,7 @@ def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_w
 
 
 def _merge_objects(objects: pd.DataFrame) -> pd.DataFrame:
-    """Merge the objects of one class in a frame."""
+    """Merge the objects of one class in one frame."""
     by_class = objects.groupby(["video_id", "frame", "class_name"], as_index=False, observed=True)
     merged = by_class.agg({"confidence": "max", "area_pct": "sum"})
     return merged.assign(area_pct=merged["area_pct"].clip(upper=100))
@@ -125,7 +125,7 @@ def _merge_objects(objects: pd.DataFrame) -> pd.DataFrame:
 def _sums(
     tables: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index, columns: Mapping[str, str]
 ) -> dict[str, Matrix]:
-    """Sum columns of tables by `video_id` and `class_name`, into matrices with the names of the keys."""
+    """Sum columns by `video_id` and `class_name` into one matrix per column; `columns` maps result to column names."""
     rows, classes = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     values: dict[str, list[NDArray[Any]]] = {name: [np.empty(0)] for name in columns}
     for table in tables:
@@ -143,7 +143,7 @@ def _sums(
 
 
 def _positions(index: pd.Index, names: "pd.Series[str] | pd.Index") -> NDArray[np.int32]:
-    """Find names in an index of unique names; -1 if missing. Each category of categorical names is looked up once."""
+    """Return the positions of names in an index of unique names; -1 if missing. Categoricals are looked up once."""
     if isinstance(names.dtype, pd.CategoricalDtype):
         categorical = pd.Categorical(names)
         return np.asarray(_positions(index, categorical.categories)[categorical.codes])

@@ -9,15 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
-Matrix = NDArray[np.floating[Any]]  # vectors as rows, of any float type
-Labels = NDArray[np.int64]  # one number per video; a candidate with the label of a query is never its neighbour
+Matrix = NDArray[np.floating[Any]]  # one vector per row, any float type
+Labels = NDArray[np.int64]  # one number per video; candidates with the label of the query are excluded
 BlockScores = Callable[[slice], NDArray[np.float64]]
-"""Scores of a block of queries (rows) against the candidates (columns), within ±1."""
-Scores = Callable[[slice], BlockScores]  # prepares a block of candidates once for all blocks of queries
+"""Computes the scores, -1 to 1, of a slice of the queries (rows) and a block of candidates (columns)."""
+Scores = Callable[[slice], BlockScores]  # prepares a slice of the candidates once for all queries
 
 QUERIES_PER_BLOCK: Final = 512
 CANDIDATES_PER_BLOCK: Final = 8192
-STEPS_PER_UNIT: Final = 10**9  # scores within one step are a tie, so that rounding errors of sums do not decide
+STEPS_PER_UNIT: Final = 10**9  # scores are rounded to steps, so that rounding errors do not break ties
 NO_NEIGHBOUR: Final = np.iinfo(np.int64).min
 
 
@@ -25,15 +25,15 @@ NO_NEIGHBOUR: Final = np.iinfo(np.int64).min
 class Neighbours:
     """The nearest candidates of each query, best first."""
 
-    positions: NDArray[np.int64]  # int64, shape (queries, k): row numbers of candidates; -1 if there are fewer than k
-    similarities: NDArray[np.float64]  # float64, shape (queries, k); NaN if there are fewer than k
+    positions: NDArray[np.int64]  # shape (queries, k): row numbers of candidates; -1 for missing ranks
+    similarities: NDArray[np.float64]  # shape (queries, k): -1 to 1; NaN for missing ranks
 
 
 class Exclusion(NamedTuple):
-    """Excludes candidates with the same label as a query; shapes (queries,) and (candidates,)."""
+    """Labels of queries and candidates; candidates with the label of the query are excluded."""
 
-    query_labels: Labels
-    candidate_labels: Labels
+    query_labels: Labels  # shape (queries,)
+    candidate_labels: Labels  # shape (candidates,)
 
 
 def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labels, k: int) -> Neighbours:
@@ -42,10 +42,10 @@ def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labe
 
 
 def find_neighbours_per_exclusion(scores: Scores, exclusions: Sequence[Exclusion], k: int) -> list[Neighbours]:
-    """Find the k candidates with the highest scores for every query, once per exclusion, in the order of these.
+    """Find the k candidates with the highest scores for every query, once per exclusion.
 
-    Each score and the candidate's row number are packed into one integer, so that selecting the largest integers is
-    exact and breaks ties by the lower row number. Memory does not grow with queries × candidates.
+    Ties go to the lower row number: score and row number are packed into one integer, and the largest integers are
+    selected. Queries and candidates are processed in blocks, so memory use is O(queries · k).
     """
     queries, candidates = len(exclusions[0].query_labels), len(exclusions[0].candidate_labels)
     best = [np.full((queries, k), NO_NEIGHBOUR) for _ in exclusions]
@@ -62,9 +62,9 @@ def find_neighbours_per_exclusion(scores: Scores, exclusions: Sequence[Exclusion
 def select_best(
     scores: NDArray[np.float64], positions: NDArray[np.int64], is_excluded: NDArray[np.bool_], candidates: int, k: int
 ) -> Neighbours:
-    """Select the k highest scores among the row numbers `positions` that are proposed for each query.
+    """Select the k proposed candidates with the highest scores for every query; ties go to the lower row number.
 
-    The three arrays have the shape (queries, proposed), with at least k per query; scores are within ±1.
+    Scores are -1 to 1. The three arrays have the shape (queries, proposed), with at least k proposed candidates.
     """
     keys = _pack(scores, positions, candidates)
     keys[is_excluded] = NO_NEIGHBOUR
@@ -72,7 +72,7 @@ def select_best(
 
 
 def cosine_scores(queries: Matrix, candidates: Matrix) -> Scores:
-    """Score by cosine similarity; 0 for a vector of zeros. Both have shape (vectors, axes), and any length."""
+    """Score by cosine similarity of vectors, shape (vectors, axes), of any length; 0 for zero vectors."""
 
     def prepare(columns: slice) -> BlockScores:
         block = unit_rows(candidates[columns]).T
@@ -82,19 +82,19 @@ def cosine_scores(queries: Matrix, candidates: Matrix) -> Scores:
 
 
 def random_scores(seed: int) -> Scores:
-    """Score at random: the baseline of every recommender."""
+    """Score at random, 0 to 1, as a baseline."""
     random = np.random.default_rng(seed)
     return lambda columns: lambda rows: random.random((rows.stop - rows.start, columns.stop - columns.start))
 
 
 def unit_rows(vectors: Matrix) -> NDArray[np.float64]:
-    """Scale every row to unit length (float64); rows of zeros remain zeros."""
+    """Scale every row to unit length, in float64; zero rows stay zero."""
     exact = vectors.astype(np.float64)
     return normalize(exact, copy=False) if exact.size else exact
 
 
 def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
-    """Number the groups of videos, given by `video_id`; a video without one is a group of its own."""
+    """Convert groups, with the index `video_id`, to numbers, shape (videos,); each video without one gets its own."""
     names = pd.Series(index=video_ids, dtype="str") if groups is None else groups.reindex(video_ids)
     codes = names.factorize()[0].astype(np.int64)
     is_alone = codes < 0
@@ -109,7 +109,7 @@ def _pack(scores: NDArray[np.float64], positions: NDArray[np.int64], candidates:
 def _merge(
     best: NDArray[np.int64], scores: NDArray[np.float64], is_excluded: NDArray[np.bool_], start: int, candidates: int
 ) -> NDArray[np.int64]:
-    """Merge a block of candidates, of which few score higher than the worst so far, into the best so far."""
+    """Merge the candidates of a block that score higher than the worst so far into the best so far."""
     worst = best.min(axis=1, keepdims=True)
     floor = np.where(worst == NO_NEIGHBOUR, -np.inf, (worst // candidates - 1) / STEPS_PER_UNIT)
     rows, columns = np.nonzero((scores >= floor) & ~is_excluded)

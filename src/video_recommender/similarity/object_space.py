@@ -1,4 +1,4 @@
-"""The vector space in which videos are compared: videos with similar objects are close together."""
+"""Embed videos in object space, where videos with similar objects are close together."""
 
 from collections.abc import Iterable
 from copy import copy
@@ -28,12 +28,11 @@ from video_recommender.similarity.importance import (
 
 Rows = NDArray[np.integer[Any]]
 
-MIN_SHARE: Final = 0.02  # a pair of objects with a smaller share of a similarity does not explain it
-MAX_OBJECTS: Final = 64  # objects of a video that may explain a similarity; the cost is quadratic in their number
-PAIRS_PER_BLOCK: Final = 64
-"""Pairs of videos that are explained at a time, so that their products of objects fit into the CPU cache."""
+MIN_SHARE: Final = 0.02  # minimum share of a listed pair of objects in the similarity of two videos
+MAX_OBJECTS: Final = 64  # objects per video that are compared; time is quadratic in their number
+PAIRS_PER_BLOCK: Final = 64  # pairs of videos per block, whose products of objects fit into the CPU cache
 MIN_MAP_VIDEOS: Final = 4
-VIDEOS_PER_NEIGHBOUR: Final = 3  # scikit-learn's advice: perplexity is at most a third of the number of samples
+VIDEOS_PER_NEIGHBOUR: Final = 3  # perplexity is at most a third of the number of other videos
 
 
 class FeatureOptions(BaseModel, extra="forbid", frozen=True):
@@ -60,9 +59,9 @@ def score_objects(
     class_names: pd.Index,
     options: FeatureOptions,
 ) -> ObjectScores:
-    """Compute object scores from one of two kinds of tables, as `options` say; the other is not read.
+    """Compute object scores from detections or from class scores, as set in `options`; the other tables are not read.
 
-    If the detector is the segmenter, these are segmentations and segmentation scores.
+    For the segmenter, pass segmentations and segmentation scores.
     """
     has_areas = options.detector == "segmenter"
     if options.scores == "class_scores":
@@ -71,50 +70,47 @@ def score_objects(
 
 
 class _TopObjects(NamedTuple):
-    """The most important objects of each video, in descending order; both of shape (videos, objects).
+    """The most important objects of each video, in descending order."""
 
-    Weights are importances as they enter the soft cosine; 0 where a video has fewer objects.
-    """
-
-    classes: NDArray[np.int64]
-    weights: NDArray[np.float32]
+    classes: NDArray[np.int64]  # shape (videos, objects): positions in `class_names_`
+    weights: NDArray[np.float32]  # shape (videos, objects): importances, or their square roots with `hellinger`
 
 
 class ObjectSpace:
-    """Maps videos to points whose dot product is the soft cosine of their objects.
+    """Vector space in which the dot product of two videos is the soft cosine of their objects.
 
-    The soft cosine (Sidorov, Gelbukh, Gomez-Adorno and Pinto, 2014) of importances x and y is x'Sy / sqrt(x'Sx y'Sy).
-    S, the class similarity, is W W', where W holds the rows of the network's last layer, centred and scaled to unit
-    length. The point of x is x W, scaled to unit length.
+    The soft cosine (Sidorov et al. 2014) of importances x and y is x'Sy / sqrt(x'Sx y'Sy). The class similarity S is
+    W W', where W contains the rows of the network's last layer, centred and scaled to unit length. The point of x is
+    x W, scaled to unit length.
 
     Attributes:
-        class_names_: every class of the network.
+        class_names_: all classes of the network.
         class_points_: W, float32, shape (classes, axes).
         class_similarity_: S, float32, shape (classes, classes).
-        class_weights_: inverse document frequency in the corpus, float64, shape (classes,).
+        class_weights_: inverse document frequencies in the corpus, float64, shape (classes,).
     """
 
     def __init__(self, options: FeatureOptions) -> None:
         self.options = options
 
     def fit(self, scores: ObjectScores, class_embeddings: DataFrame[ClassEmbeddings]) -> Self:
-        """Compute class similarity from the rows of the network's last layer, and class weights from the corpus."""
+        """Compute the class similarity from the network's last layer, and the class weights from the corpus."""
         rows = class_embeddings.to_numpy(np.float32)
         self.class_names_ = pd.Index(class_embeddings.index)
-        # centring a single class would leave a zero vector
+        # centring a single class would give a zero vector
         self.class_points_ = normalize(rows - rows.mean(axis=0) if len(rows) > 1 else rows)
         self.class_similarity_ = self.class_points_ @ self.class_points_.T
         self.class_weights_ = inverse_document_frequency(scores)
         return self
 
     def with_importance(self, formula: ImportanceFormula) -> "ObjectSpace":
-        """Copy the fitted space with another formula of importance."""
+        """Return a copy of the fitted space with another importance formula."""
         other = copy(self)
         other.options = self.options.model_copy(update={"importance": formula})
         return other
 
     def importances(self, scores: ObjectScores) -> DataFrame[VideoFeatures]:
-        """Compute the importance, float32, of each object that occurs in these videos, in the network's order."""
+        """Compute the importance, float32, of each object that occurs in these videos; columns in network order."""
         importance = measure_importance(scores, self.options.importance, self.class_weights_)
         occurring = np.unique(importance.indices)
         features = pd.DataFrame(
@@ -127,13 +123,13 @@ class ObjectSpace:
     def importances_of_video(
         self, video_id: str, detections: pd.DataFrame, class_scores: pd.DataFrame
     ) -> DataFrame[VideoFeatures]:
-        """Compute the importance of each object in one video, from the tables that the detector of the corpus made."""
+        """Compute the importance of each object in one video, from tables of the detector that `options` names."""
         per_frame, per_class = detections.assign(video_id=video_id), class_scores.assign(video_id=video_id)
         video_ids = pd.Index([video_id], dtype=str)
         return self.importances(score_objects([per_frame], [per_class], video_ids, self.class_names_, self.options))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
-        """Compute the points of videos, float32: rows of unit length, zeros for a video without objects."""
+        """Compute the point of each video, float32, shape (videos, axes): unit length, or 0 without objects."""
         columns = class_positions(importances.columns, self.class_names_)
         weights = sparse.csr_array(self._weights(importances.to_numpy(np.float32)))
         points = weights @ self.class_points_[columns]
@@ -145,26 +141,29 @@ class ObjectSpace:
     def shared_objects(
         self, importances_a: DataFrame[VideoFeatures], importances_b: DataFrame[VideoFeatures], top: int = 3
     ) -> list[str]:
-        """Name the objects that make pairs of videos similar.
+        """List the objects that make pairs of videos similar.
 
-        The numerator of the soft cosine is a sum over pairs of objects, x_i S_ij y_j. The largest terms are named, each
-        object at most once per video, and none below 2 % of the sum. Only the 64 most important objects of a video are
-        considered. Each row is a pair; the columns of both tables may differ.
+        The numerator of the soft cosine is a sum over pairs of objects, x_i S_ij y_j. The largest terms are listed if
+        they are at least 2 % of the sum, with each object at most once per video. Only the 64 most important objects of
+        a video are compared. Row n of both tables is a pair; the tables may have different columns.
 
         Returns:
-            Per pair, comma-separated, largest first: `tennis ball` if both show it, `beagle ~ basset` if the first
-            shows the one and the second the other; empty if nothing makes them similar.
+            Per pair, up to `top` objects, comma-separated, largest term first: `tennis ball` for an object of both
+            videos, `beagle ~ basset` for similar objects of the first and the second. Empty without similar objects.
+
+        Raises:
+            ValueError: if the tables have different numbers of rows.
         """
         count, others = len(importances_a), len(importances_b)
         if count != others:
-            raise ValueError(f"{count} videos cannot be paired with {others}: pass equally many")
+            raise ValueError(f"{count} videos cannot be paired with {others}: pass two tables of the same length")
         rows = np.arange(count)
         return self._explain(self._top_objects(importances_a), rows, self._top_objects(importances_b), rows, top)
 
     def shared_objects_of_pairs(
         self, importances: DataFrame[VideoFeatures], video_ids: pd.Index, other_ids: pd.Index, top: int = 3
     ) -> list[str]:
-        """Call `shared_objects` for pairs of videos given by their ids, so that each may be in many pairs."""
+        """Call `shared_objects` for pairs of ids; faster if videos are in several pairs."""
         needed = importances.loc[video_ids.union(other_ids).unique()]
         objects = self._top_objects(needed)
         rows, others = (needed.index.get_indexer(videos) for videos in (video_ids, other_ids))
@@ -211,22 +210,22 @@ class ObjectSpace:
 
 
 def project_to_map(points: pd.DataFrame, perplexity: float = 30.0, seed: int = 0) -> DataFrame[SpaceMap]:
-    """Project videos to two dimensions with t-SNE (van der Maaten and Hinton 2008), by their cosine.
+    """Project videos to two dimensions with t-SNE (van der Maaten and Hinton 2008), by cosine distance.
 
-    It is initialised with the first two principal components, which preserves the global structure (Kobak and Berens
-    2019, doi:10.1038/s41467-019-13056-x).
+    The first two principal components are the initial positions, which preserves the global structure (Kobak and
+    Berens 2019, doi:10.1038/s41467-019-13056-x).
 
     Args:
-        points: index `video_id`, a column per axis: `VideoPoints` or any other vectors of at least four videos.
-        perplexity: number of neighbours that determine the place of a video, at most a third of the videos.
+        points: index `video_id`, one column per axis: `VideoPoints` or any other vectors of at least four videos.
+        perplexity: effective number of neighbours; capped at a third of the number of videos.
         seed: random seed.
     """
-    from sklearn.manifold import TSNE  # takes 50 ms, and no pipeline needs it
+    from sklearn.manifold import TSNE  # local import: takes 50 ms, and no pipeline needs it
 
     if len(points) < MIN_MAP_VIDEOS:
-        raise ValueError(f"A map needs {MIN_MAP_VIDEOS} videos, and there are {len(points)}: add more")
+        raise ValueError(f"A map needs at least {MIN_MAP_VIDEOS} videos, but there are {len(points)}: add more")
     perplexity = min(perplexity, (len(points) - 1) / VIDEOS_PER_NEIGHBOUR)
     t_sne = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=seed)
-    with threadpool_limits(1, "openmp"):  # iterations are too short for threads that share cores
+    with threadpool_limits(1, "openmp"):  # iterations are too short to benefit from threads
         flat = t_sne.fit_transform(points.to_numpy(np.float32))
     return SpaceMap.validate(pd.DataFrame(flat, index=points.index, columns=["x", "y"]))

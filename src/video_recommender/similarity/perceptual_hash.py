@@ -1,4 +1,4 @@
-"""Perceptual hashes of frames, and a search for similar ones in time that hardly depends on their number."""
+"""Compute perceptual hashes of frames, and find similar hashes in nearly constant time."""
 
 from collections.abc import Iterable
 from itertools import combinations
@@ -14,32 +14,32 @@ from PIL import Image
 from video_recommender.media.frames import Picture
 
 ZOOMS: Final = (1.0, 0.95, 0.9, 0.85, 0.8)
-"""Shares of width and height around the centre that are hashed, to match cropped copies."""
+"""Shares of width and height of the central crops that are hashed, to match cropped copies."""
 HASH_BITS: Final = 64
-WORKING_SIZE: Final = 128  # side of the grey picture that the zooms are cropped from, in pixels
+WORKING_SIZE: Final = 128  # side of the greyscale image that is cropped, in pixels
 TRANSFORMED_SIZE: Final = 32  # side of the input of the cosine transform, in pixels
 MIN_CONTRAST: Final = 8.0
-"""Standard deviation of grey levels (0 to 255) below which a frame, such as a black one, matches too many others."""
+"""Minimum standard deviation of grey levels (0 to 255); frames with less, such as black ones, match too many others."""
 
 CHUNKS_PER_KEY: Final = 2
 MAX_CHUNKS: Final = 8
 MIN_CHUNKS: Final = 4
 BIT_STRIDE: Final = 13
-"""Distance between consecutive bits of a chunk: adjacent bits stand for similar frequencies and are correlated."""
+"""Distance between consecutive bits of a chunk; adjacent bits represent similar frequencies and are correlated."""
 MAX_BUCKET_SIZE: Final = 256
-"""Only the first hashes of a bucket are compared. Otherwise frames that many videos share, such as title cards, would
-take quadratic time; of many copies of a video, each still finds the first."""
+"""Maximum number of compared hashes per bucket, which prevents quadratic time for frames that many videos share, such
+as title cards. All copies of a video still match its first copy."""
 
 Hashes = NDArray[np.uint64]
-Rows = NDArray[np.int64]
+Rows = NDArray[np.int64]  # row numbers
 
 
 def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashes]:
-    """Hash every picture at every zoom, except for those without contrast.
+    """Hash every RGB image, uint8, at every zoom, except images without contrast.
 
-    Similar pictures have similar hashes, whatever their size and encoding. The hash is pHash (Zauner 2010,
-    https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the signs of the lowest frequencies of the
-    cosine transform. Returned are the numbers of the hashed pictures, from 1, and their hashes, shape (n, zooms).
+    The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the lowest
+    frequencies of the cosine transform, compared with their median. Returns the numbers of the hashed images, from 1,
+    shape (n,), and their hashes, shape (n, zooms).
     """
     edges = [round(WORKING_SIZE * (1 - zoom) / 2) for zoom in ZOOMS]
     numbers, hashed = [], []
@@ -52,9 +52,9 @@ def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashe
 
 
 def _hash(grey: NDArray[np.uint8]) -> int:
-    # ImageHash does not resize a picture of this size; its own resizing takes seven times as long
-    picture = Image.fromarray(_shrink(grey, TRANSFORMED_SIZE))
-    return int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big")
+    # resized here, because the resizing of ImageHash takes seven times as long
+    image = Image.fromarray(_shrink(grey, TRANSFORMED_SIZE))
+    return int.from_bytes(np.packbits(imagehash.phash(image).hash).tobytes(), "big")
 
 
 def _shrink(grey: MatLike, side: int) -> NDArray[np.uint8]:
@@ -63,7 +63,7 @@ def _shrink(grey: MatLike, side: int) -> NDArray[np.uint8]:
 
 
 class Matches(NamedTuple):
-    """Row numbers of pairs of similar hashes, in order of the queries, nearest first."""
+    """Pairs of similar hashes, in order of the queries, nearest first."""
 
     queries: Rows
     found: Rows
@@ -78,16 +78,16 @@ class _Table(NamedTuple):
 
 
 class HashIndex:
-    """Multi-index hashing (Norouzi et al., 2012, https://arxiv.org/abs/1307.2982), by Hamming distance.
+    """Index for Hamming distance by multi-index hashing (Norouzi et al. 2012, https://arxiv.org/abs/1307.2982).
 
-    Bits are split into chunks, and there is a hash table for every pair of chunks: hashes that differ in few bits are
-    equal in at least two chunks. With eight chunks, all hashes within 6 bits are found and 3 in 4 of those with 10
-    different bits. The more hashes there are, the fewer and longer the chunks, so that buckets remain small: with six
-    chunks, for one to two million hashes, all within 4 bits are found and 3 in 4 of those with 6 different bits.
+    Bits are split into chunks, with one hash table per pair of chunks, because hashes that differ in few bits are equal
+    in at least two chunks. With eight chunks, the search finds all hashes within 6 bits, and 3 of 4 hashes that differ
+    in 10 bits. Larger indexes use fewer, longer chunks to keep buckets small: with six chunks, for one to two million
+    hashes, the limits are 4 and 6 bits.
 
     Args:
-        hashes: shape (n,).
-        owners: number of each hash's video; hashes of one video do not match each other.
+        hashes: shape (hashes,).
+        owners: number of each hash's video, shape (hashes,); hashes of the same video do not match each other.
     """
 
     def __init__(self, hashes: Hashes, owners: Rows) -> None:
@@ -109,7 +109,7 @@ class HashIndex:
     ) -> tuple[Rows, Rows, NDArray[np.uint8]]:
         table = self._tables[number]
         keys = queries & table.mask
-        order = np.argsort(keys)  # sorted keys are looked up several times faster
+        order = np.argsort(keys)  # looking up sorted keys is several times faster
         keys = keys[order]
         buckets = np.minimum(np.searchsorted(table.keys, keys), max(len(table.keys) - 1, 0))
         exists = table.keys[buckets] == keys if len(table.keys) else np.zeros(len(keys), bool)
@@ -122,13 +122,13 @@ class HashIndex:
         is_match = (np.bitwise_count(different) <= max_distance) & (owners[query] != self._owners[found])
         query, found, different = query[is_match], found[is_match], different[is_match]
         is_new = np.ones(len(query), bool)
-        for previous in self._tables[:number]:  # which found the pairs with equal chunks
+        for previous in self._tables[:number]:  # these tables have already found pairs with equal chunks
             is_new &= (different & previous.mask) != 0
         return query[is_new], found[is_new], np.bitwise_count(different[is_new])
 
 
 def chunks_for(count: int) -> int:
-    """Choose the number of chunks for a number of hashes: there are at least as many keys as hashes."""
+    """Choose the number of chunks so that there are at least as many possible keys as hashes."""
     bits = max(int(count - 1).bit_length(), 1)
     return int(np.clip(CHUNKS_PER_KEY * HASH_BITS // bits, MIN_CHUNKS, MAX_CHUNKS))
 

@@ -15,9 +15,8 @@ from video_recommender.similarity.approximate_neighbours import NeighbourIndex, 
 from video_recommender.similarity.nearest_neighbours import Labels, cosine_scores, find_neighbours, group_labels
 
 INDEX_FROM: Final = 10_000
-"""Number of videos from which an index, including the time to build it, is faster than comparing all."""
-
-UNKNOWN: Final = -1  # label of a video that the recommender was not fitted to: no candidate has it
+"""Number of videos from which building and searching an index is faster than comparing all pairs."""
+UNKNOWN: Final = -1  # label of a new video, which no candidate has
 
 
 class RecommendationOptions(BaseModel, extra="forbid", frozen=True):
@@ -29,13 +28,13 @@ class RecommendationOptions(BaseModel, extra="forbid", frozen=True):
 
 
 class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Recommend the k nearest neighbours by cosine similarity.
+    """Recommender of the k nearest neighbours by cosine similarity.
 
-    In a large corpus an index proposes the videos to compare (see `NeighbourIndex`); otherwise all are compared. Ties
-    go to the `video_id` that is first in alphabetical order.
+    A small corpus is searched exactly. In a large one, an approximate index proposes the candidates (see
+    `NeighbourIndex`). Ties go to the `video_id` that is first in alphabetical order.
 
     Args:
-        index_from: number of videos from which an index is built; None: never.
+        index_from: minimum number of videos to build an index for; None: never.
 
     Example:
         >>> import pandas as pd
@@ -47,10 +46,10 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     Attributes:
         video_ids_: videos that can be recommended, in alphabetical order.
         points_: float32, shape (videos, axes).
-        groups_: shape (videos,): equal for videos of one group.
-        originals_: original of each near duplicate, by `video_id`.
-        index_: proposes the videos to compare; None if all are compared.
-        recall_: share of the ten nearest that the index finds, measured on a sample; 1 if all are compared.
+        groups_: number of each video's group, int64, shape (videos,).
+        originals_: `video_id` of the original of each near duplicate, with the index `video_id`.
+        index_: approximate index; None if the search is exact.
+        recall_: share of the ten nearest neighbours that the index finds, estimated on a sample; 1 if exact.
     """
 
     def __init__(self, index_from: int | None = INDEX_FROM) -> None:
@@ -59,13 +58,13 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def fit(
         self, points: DataFrame[VideoPoints], groups: pd.Series | None = None, originals: pd.Series | None = None
     ) -> Self:
-        """Store the videos that can be recommended, and build the index of a large corpus.
+        """Store the videos that can be recommended, and build an index if there are many.
 
-        All tables have the index `video_id`: the group of each video, and the original of each near duplicate that is
-        not among the points; it is not recommended for its duplicates.
+        `groups` and `originals` have the index `video_id`: the group of each video, and the original of each near
+        duplicate that is not among the points. An original is not recommended for its duplicates.
         """
         if not points.index.is_unique:
-            raise ValueError(f"Video {points.index[points.index.duplicated()][0]} has two points: pass one per video")
+            raise ValueError(f"{points.index[points.index.duplicated()][0]} has two points: pass one row per video")
         ordered = points.sort_index()
         self.video_ids_ = ordered.index
         self.axes_ = ordered.columns
@@ -79,20 +78,23 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         return self
 
     def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
-        """Find the k nearest videos of each point, without the video itself or, optionally, others of its group.
+        """Find the k nearest videos of each point, without the video itself and, optionally, without its group.
 
-        The videos may be new; a new one has no group.
+        The points may be those of new videos, which have no group.
 
         Returns:
-            `video_id`, `rank` (from 1), `recommended_video_id`, `similarity` (cosine), in the order of the points; k
-            rows each, fewer if there are not as many other videos.
+            `video_id`, `rank` (from 1), `recommended_video_id` and `similarity` (cosine, -1 to 1): k rows per point, in
+            order; fewer in a smaller corpus.
+
+        Raises:
+            ValueError: if k is less than 1, the axes differ from those of `fit`, or a point is not finite.
         """
         check_is_fitted(self)
         if k < 1:
-            raise ValueError(f"Cannot recommend {k} videos: k must be at least 1")
+            raise ValueError(f"Cannot recommend {k} videos: set k to at least 1")
         if not points.columns.equals(self.axes_):
             raise ValueError(
-                "The points have other axes than those that the recommender was fitted to: run feature_engineering "
+                "The axes of the points differ from those that the recommender was fitted to: run feature_engineering "
                 "and recommendation again"
             )
         vectors = _finite(points)
@@ -114,11 +116,11 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         )
 
     def predict(self, points: DataFrame[VideoPoints]) -> pd.DataFrame:
-        """Call `recommend`: MLflow serves a model by this method."""
+        """Call `recommend`; MLflow serves a model through this method."""
         return self.recommend(points)
 
     def _labels(self, video_ids: pd.Index, exclude_same_group: bool) -> tuple[Labels, Labels | None]:
-        """Labels of queries and of candidates; without groups, a label is the row of the video or of its original."""
+        """Return labels of queries and candidates: groups, or row of the video or its original (candidates: None)."""
         originals = self.originals_.reindex(video_ids)
         own = self.video_ids_.get_indexer(pd.Index(np.where(originals.isna(), video_ids, originals)))
         if exclude_same_group:
@@ -127,7 +129,7 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
 
 def _finite(points: pd.DataFrame) -> NDArray[np.float32]:
-    # pandas stores columns contiguously; comparing rows is much faster if rows are contiguous
+    # pandas stores columns contiguously, but the search is much faster with contiguous rows
     vectors = np.ascontiguousarray(points.to_numpy(dtype=np.float32))
     is_finite = np.isfinite(vectors).all(axis=1)
     if not is_finite.all():

@@ -1,4 +1,4 @@
-"""The classification stage on small corpora, down to the smallest."""
+"""Nodes of the classification stage, on small and empty corpora."""
 
 import json
 import logging
@@ -64,12 +64,12 @@ def test_videos_of_clear_categories_are_classified_correctly(classified: Classif
     assert classified.metrics["accuracy"] > classified.metrics["accuracy_majority"] + 0.4
 
 
-def test_every_candidate_is_measured_beside_the_majority_baseline(classified: Classified) -> None:
+def test_every_candidate_and_the_majority_baseline_are_evaluated(classified: Classified) -> None:
     names = {"majority", "nearest_neighbours", "logistic_regression", "linear_svm"}
 
     assert {f"accuracy_{name}" for name in names} | {f"macro_f1_{name}" for name in names} <= set(classified.metrics)
     assert classified.metrics["macro_f1"] == max(classified.metrics[f"macro_f1_{name}"] for name in names)
-    # Each of three equally frequent categories is most frequent in none of the trainings that hold it out.
+    # Categories are equally frequent, so the most frequent one of a training set is at most a third of its fold.
     assert classified.metrics["accuracy_majority"] <= 1 / 3
 
 
@@ -91,7 +91,7 @@ def test_no_group_is_in_two_folds(corpus: Corpus, classified: Classified) -> Non
 
 
 def test_a_video_is_predicted_by_models_that_have_not_seen_its_group(make_corpus: Callable[..., Corpus]) -> None:
-    # One group of pets looks much like food: whoever has seen some of it recognises it, whoever has not cannot.
+    # One group of pets resembles food: a model recognises it only if it has seen other videos of that group.
     points, manifest = make_corpus({"food": [4] * 5, "pets": [4] * 5}, noise=0.1)
     disguised = (manifest["group"] == "pets0").to_numpy()
     points.loc[disguised] = points[manifest["group"].to_numpy() == "food0"].to_numpy()
@@ -107,15 +107,15 @@ def test_a_video_is_predicted_by_models_that_have_not_seen_its_group(make_corpus
 
 
 def test_videos_without_a_category_are_predicted_without_a_fold(classified: Classified) -> None:
-    loose = classified.predictions.set_index("video_id").loc[["_/0", "_/1"]]
+    unlabelled = classified.predictions.set_index("video_id").loc[["_/0", "_/1"]]
 
-    assert loose["category"].isna().all()
-    assert loose["fold"].isna().all()
-    assert (loose["predicted_category"] == "food").all()
+    assert unlabelled["category"].isna().all()
+    assert unlabelled["fold"].isna().all()
+    assert (unlabelled["predicted_category"] == "food").all()
     assert classified.metrics["n_unlabelled"] == 2
 
 
-def test_a_video_that_failed_is_neither_learnt_nor_predicted(make_corpus: Callable[..., Corpus]) -> None:
+def test_a_video_that_failed_is_neither_used_for_training_nor_predicted(make_corpus: Callable[..., Corpus]) -> None:
     points, manifest = make_corpus({"food": [2] * 3, "pets": [2] * 3})
 
     classified = classify((points, manifest.drop(index=0)))
@@ -124,7 +124,7 @@ def test_a_video_that_failed_is_neither_learnt_nor_predicted(make_corpus: Callab
     assert classified.metrics["n_videos"] == 11
 
 
-def test_an_excluded_duplicate_is_predicted_but_neither_trained_on_nor_measured(
+def test_an_excluded_duplicate_is_predicted_but_used_neither_for_training_nor_for_evaluation(
     make_corpus: Callable[..., Corpus],
 ) -> None:
     points, manifest = make_corpus({"food": [2] * 3, "pets": [2] * 3})
@@ -157,7 +157,7 @@ def test_the_report_and_the_figure_agree_with_the_predictions(classified: Classi
     assert sum(map(sum, heat_map.text)) == 60
 
 
-def test_the_figure_survives_its_dataset(classified: Classified, tmp_path: Path) -> None:
+def test_the_figure_can_be_saved_and_loaded(classified: Classified, tmp_path: Path) -> None:
     dataset = JSONDataset(filepath=str(tmp_path / "confusion_matrix.json"))
 
     dataset.save(classified.figure)
@@ -177,9 +177,9 @@ def test_the_figure_survives_its_dataset(classified: Classified, tmp_path: Path)
         ({"pets": [4], "food": [4]}, 0),
         ({"pets": [2, 2], "food": [4]}, 0),
     ],
-    ids=["nothing", "no category", "one video", "one category", "two videos", "one group each", "one measurable"],
+    ids=["empty", "no category", "one video", "one category", "two videos", "one group each", "one with two groups"],
 )
-def test_a_corpus_that_cannot_be_measured_is_logged_and_predicted_anyway(
+def test_a_corpus_too_small_for_cross_validation_is_predicted_with_a_warning(
     make_corpus: Callable[..., Corpus],
     caplog: pytest.LogCaptureFixture,
     groups: dict[str, list[int]],
@@ -190,16 +190,16 @@ def test_a_corpus_that_cannot_be_measured_is_logged_and_predicted_anyway(
     with caplog.at_level(logging.WARNING):
         classified = classify((points, manifest))
 
-    assert "cannot be measured" in caplog.text
+    assert "cannot be evaluated" in caplog.text
     assert json.loads(json.dumps(classified.metrics))["accuracy"] is None
     assert classified.predictions["video_id"].tolist() == manifest["video_id"].tolist()
     assert classified.predictions["fold"].isna().all()
     assert set(classified.predictions["predicted_category"]) <= (set(groups) or {"unknown"})
     assert classified.report["f1"].isna().all()
-    assert "too few videos" in classified.figure.layout.title.text
+    assert "Too few videos" in classified.figure.layout.title.text
 
 
-def test_fewer_groups_than_folds_mean_fewer_folds_and_a_message(
+def test_a_category_with_fewer_groups_than_folds_reduces_the_folds_and_logs_a_warning(
     make_corpus: Callable[..., Corpus], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -209,14 +209,14 @@ def test_fewer_groups_than_folds_mean_fewer_folds_and_a_message(
     assert "3 folds instead of 5: 'pets' has only 3 groups" in caplog.text
 
 
-def test_a_category_of_one_group_is_never_predicted(
+def test_a_category_with_one_group_is_never_predicted_in_cross_validation(
     make_corpus: Callable[..., Corpus], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         classified = classify(make_corpus({"pets": [2] * 5, "food": [2] * 5, "rooms": [3]}, noise=0.1))
 
     assert classified.report.set_index("category").loc["rooms", "recall"] == 0
-    assert "one group, so it is never predicted: rooms" in caplog.text
+    assert "only one group are never predicted in cross-validation: rooms" in caplog.text
     assert classified.metrics["n_folds"] == 5
 
 
@@ -230,7 +230,7 @@ def test_a_candidate_that_needs_more_videos_is_skipped(
     assert classified.metrics["accuracy"] == 1
 
 
-def test_a_group_of_two_categories_is_held_out_whole(make_corpus: Callable[..., Corpus]) -> None:
+def test_a_group_with_two_categories_is_not_split_across_folds(make_corpus: Callable[..., Corpus]) -> None:
     points, manifest = make_corpus({"pets": [3] * 4, "food": [3] * 4})
     manifest.loc[manifest["group"].isin(["pets0", "food0"]), "group"] = "one uploader"
 
@@ -251,14 +251,14 @@ def test_the_same_seed_gives_the_same_bytes(make_corpus: Callable[..., Corpus]) 
     assert pickled(1) != pickled(2)
 
 
-def test_a_misspelt_candidate_is_an_error_that_names_it() -> None:
+def test_the_error_for_a_misspelt_option_names_it() -> None:
     with pytest.raises(ValidationError, match="candidates"):
         ClassificationOptions(candidates=["nearest_neighbors"])
     with pytest.raises(ValidationError, match="folds"):
         ClassificationOptions(folds=1)
 
 
-def test_candidates_are_compared_on_whole_groups_of_very_many_videos_and_on_two_of_every_category(
+def test_a_large_corpus_is_sampled_by_whole_groups_with_at_least_two_of_every_category(
     make_corpus: Callable[..., Corpus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = make_corpus({"food": [4] * 40, "pets": [4] * 40, "rooms": [2, 2]})
@@ -275,7 +275,7 @@ def test_candidates_are_compared_on_whole_groups_of_very_many_videos_and_on_two_
     assert len(found.predictions) == len(groups)
 
 
-def test_candidates_are_compared_on_all_videos_unless_there_are_more_than_that(
+def test_candidates_are_compared_on_all_videos_up_to_the_sample_size(
     corpus: Corpus, classified: Classified, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nodes, "COMPARED_VIDEOS", 60)

@@ -1,4 +1,4 @@
-"""The classification stage as a whole, on its own catalog and parameters."""
+"""Run the classification pipeline with its own catalog and parameters."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from video_recommender.similarity.category_models import ClassificationOptions
 CONF = Path(__file__).parents[3] / "conf"
 
 
-def test_the_stage_saves_everything_that_its_catalog_names(
+def test_the_pipeline_saves_every_dataset_of_its_catalog(
     tmp_path: Path, corpus: tuple[pd.DataFrame, pd.DataFrame]
 ) -> None:
     loader = OmegaConfigLoader(str(CONF), base_env="base", default_run_env="base")

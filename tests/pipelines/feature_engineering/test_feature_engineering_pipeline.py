@@ -1,4 +1,4 @@
-"""The feature engineering stage as a whole, on its own catalog and parameters."""
+"""Run the feature engineering pipeline with its own catalog and parameters, and its nodes for each detector."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ NOT_RUN = {
     "segmentation_scores": Partitions(),
     "segmented_class_embeddings": None,
 }
-"""Results of the other detectors, which have not run."""
+"""Inputs of detectors that have not run."""
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def scores_of(**probabilities: float) -> Partitions:
 
 
 @pytest.mark.parametrize("source", ["class_scores", "detections"])
-def test_every_usable_video_becomes_a_point(
+def test_every_usable_video_has_a_point(
     tmp_path: Path,
     detections: Partitions,
     class_scores: Partitions,
@@ -90,7 +90,7 @@ def test_every_usable_video_becomes_a_point(
     assert set(points.dtypes) == {np.dtype(np.float32)}
 
 
-def test_detections_stay_unread_if_class_scores_are_used(
+def test_detections_are_not_read_if_class_scores_are_used(
     class_scores: Partitions, class_embeddings: pd.DataFrame
 ) -> None:
     def refuse(key: str) -> pd.DataFrame:
@@ -98,24 +98,24 @@ def test_detections_stay_unread_if_class_scores_are_used(
 
     unreadable = Partitions({"pets/one": PartitionState()}, refuse)
 
-    seen = (unreadable, class_scores, class_embeddings, *NOT_RUN.values())
+    inputs = (unreadable, class_scores, class_embeddings, *NOT_RUN.values())
 
-    scores, space = fit_object_space(*seen, FeatureOptions(scores="class_scores"))
+    scores, space = fit_object_space(*inputs, FeatureOptions(scores="class_scores"))
 
     assert list(scores.video_ids) == ["pets/one"]
     assert space.class_names_.equals(class_embeddings.index)
     with pytest.raises(AssertionError):
-        fit_object_space(*seen, FeatureOptions(scores="detections"))
+        fit_object_space(*inputs, FeatureOptions(scores="detections"))
 
 
-def test_the_finetuned_network_is_used_if_it_is_chosen(
+def test_the_finetuned_network_is_used_if_it_is_configured(
     detections: Partitions, class_scores: Partitions, class_embeddings: pd.DataFrame
 ) -> None:
     own = class_embeddings.loc[["beagle", "sofa"]]
-    chosen = {**NOT_RUN, **dict(zip(list(NOT_RUN)[:3], (detections, scores_of(sofa=0.9), own), strict=True))}
+    finetuned = {**NOT_RUN, **dict(zip(list(NOT_RUN)[:3], (detections, scores_of(sofa=0.9), own), strict=True))}
 
     scores, space = fit_object_space(
-        Partitions(), class_scores, class_embeddings, *chosen.values(), FeatureOptions(detector="finetuned")
+        Partitions(), class_scores, class_embeddings, *finetuned.values(), FeatureOptions(detector="finetuned")
     )
 
     assert list(space.class_names_) == list(scores.class_names) == ["beagle", "sofa"]
@@ -123,7 +123,7 @@ def test_the_finetuned_network_is_used_if_it_is_chosen(
 
 
 @pytest.mark.parametrize("source", ["class_scores", "detections"])
-def test_the_segmenter_is_used_if_it_is_chosen(
+def test_the_segmenter_is_used_if_it_is_configured(
     class_scores: Partitions, class_embeddings: pd.DataFrame, source: str
 ) -> None:
     objects = pd.DataFrame(
@@ -134,10 +134,10 @@ def test_the_segmenter_is_used_if_it_is_chosen(
             "area_pct": [70.0, 50.0, 10.0],
         }
     )
-    seen = pd.DataFrame({"class_name": ["sofa", "beagle"], "probability": [0.45, 0.2], "area_pct": [50.0, 5.0]})
+    per_class = pd.DataFrame({"class_name": ["sofa", "beagle"], "probability": [0.45, 0.2], "area_pct": [50.0, 5.0]})
     tables = {
         "segmentations": Partitions.from_values({"pets/one": objects}),
-        "segmentation_scores": Partitions.from_values({"pets/one": seen}),
+        "segmentation_scores": Partitions.from_values({"pets/one": per_class}),
         "segmented_class_embeddings": class_embeddings,
     }
 
@@ -151,7 +151,7 @@ def test_the_segmenter_is_used_if_it_is_chosen(
 
     sofa, beagle = (class_embeddings.index.get_loc(name) for name in ("sofa", "beagle"))
     areas = scores.area.toarray()[0]
-    assert areas[sofa] / areas[beagle] == pytest.approx(10), "areas of one class in one frame are at most all of it"
+    assert areas[sofa] / areas[beagle] == pytest.approx(10), "the area of a class in a frame is at most 100 %"
     assert scores.frames.toarray()[0][[sofa, beagle]].tolist() == ([0.45, 0.2] if source == "class_scores" else [1, 1])
     assert measure_importance(scores, "area", np.ones(6)).toarray()[0][sofa] == pytest.approx(10 / 11)
 
@@ -161,7 +161,7 @@ def test_the_error_for_a_detector_that_has_not_run_names_the_pipeline_to_run(
     class_scores: Partitions, class_embeddings: pd.DataFrame, detector: str, pipeline: str
 ) -> None:
     with pytest.raises(
-        ValueError, match=f"feature_engineering.detector={detector} has not run .*--pipelines={pipeline}"
+        ValueError, match=f"feature_engineering.detector={detector} has not run: .*--pipelines={pipeline}"
     ):
         fit_object_space(
             Partitions(),
@@ -172,13 +172,13 @@ def test_the_error_for_a_detector_that_has_not_run_names_the_pipeline_to_run(
         )
 
 
-def test_areas_need_the_segmenter() -> None:
+def test_the_area_formula_needs_the_segmenter() -> None:
     with pytest.raises(
         ValidationError, match=r"importance=area needs areas: set feature_engineering\.detector=segmenter"
     ):
         FeatureOptions(importance="area")
 
 
-def test_a_misspelt_option_is_an_error_that_names_it() -> None:
+def test_the_error_for_a_misspelt_option_names_it() -> None:
     with pytest.raises(ValidationError, match="helinger"):
         FeatureOptions(helinger=False)

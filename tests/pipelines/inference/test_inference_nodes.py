@@ -1,4 +1,4 @@
-"""Answers for a file or a folder of new videos."""
+"""Predictions for a file or a folder of new videos."""
 
 import logging
 from dataclasses import replace
@@ -18,7 +18,7 @@ from video_recommender.similarity.recommender import RecommendationOptions
 
 @pytest.fixture
 def answers_for(made):
-    """Run the node with the models of the corpus of coloured films."""
+    """Return a function that runs the node with the models of the coloured corpus."""
 
     def answer(videos, network=made["object_classifier"], viewers=made["viewer_model"], **recommendation):
         return answer_for_new_videos(
@@ -43,11 +43,13 @@ class SkyFails(ColourNetwork):
     def predict(self, frames):
         predicted = super().predict(frames)
         if predicted.probabilities.mean(axis=0).argmax() == self.class_names.index("sky"):
-            raise RuntimeError("no sky, please")
+            raise RuntimeError("sky is not supported")
         return predicted
 
 
-def test_the_ad_with_the_highest_value_is_shown_if_the_agent_knows_the_object_space(answers_for, made, films) -> None:
+def test_the_ad_with_the_highest_value_is_returned_only_for_the_object_space_of_the_agent(
+    answers_for, made, films
+) -> None:
     axes = tuple(made["video_points"].columns)
     viewers = replace(made["viewer_model"], projection=VideoProjection(axes, np.eye(len(axes), dtype=np.float32)))
 
@@ -70,7 +72,7 @@ def test_a_file_gets_its_objects_category_and_neighbours(answers_for, films) -> 
     assert "," not in answer["neighbours"][0]["shared_objects"]
 
 
-def test_a_folder_gets_an_answer_per_video_in_order_of_name_and_none_stops_the_others(answers_for, tmp_path) -> None:
+def test_a_folder_gets_an_answer_per_video_in_order_of_path_including_unusable_ones(answers_for, tmp_path) -> None:
     film(tmp_path / "b" / "lime.mp4", "lime")
     film(tmp_path / "c.MP4", "tomato")
     (tmp_path / "a.mp4").write_text("no video")
@@ -94,35 +96,35 @@ def test_an_unexpected_error_fails_one_video_and_logs_the_traceback(answers_for,
         answers = answers_for(tmp_path, SkyFails())
 
     assert [answer["status"] for answer in answers] == ["ok", "failed", "ok"]
-    assert answers[1]["error"] == "RuntimeError: no sky, please"
+    assert answers[1]["error"] == "RuntimeError: sky is not supported"
     (record,) = caplog.records
     assert "sky.mp4" in record.message
     assert record.exc_info is not None
 
 
-def test_without_a_video_the_command_to_type_is_named(answers_for) -> None:
+def test_the_error_for_a_missing_parameter_shows_the_command(answers_for) -> None:
     with pytest.raises(ValueError, match=r"No video is given: .*--params=inference\.videos="):
         answers_for(None)
 
 
-def test_a_path_that_does_not_exist_is_named(answers_for, tmp_path) -> None:
+def test_the_error_for_a_missing_path_names_it(answers_for, tmp_path) -> None:
     with pytest.raises(ValueError, match=r"gone\.mp4 cannot be found"):
         answers_for(tmp_path / "gone.mp4")
 
 
-def test_a_folder_without_videos_is_named_with_the_parameter_to_change(answers_for, tmp_path) -> None:
+def test_the_error_for_a_folder_without_videos_names_the_parameter(answers_for, tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("no video")
 
     with pytest.raises(ValueError, match=r"contains no video .*--params=inference\.videos="):
         answers_for(tmp_path)
 
 
-def test_without_the_network_of_the_corpus_the_stage_to_run_is_named(answers_for, films) -> None:
+def test_the_error_for_a_missing_network_names_the_pipeline_to_run(answers_for, films) -> None:
     with pytest.raises(ValueError, match="kedro run --pipelines=detection"):
         answers_for(films["fruit/clip-00"], None)
 
 
 @pytest.mark.parametrize("options", [{"neighbours": 3}, {"vidoes": "a.mp4"}])
-def test_unknown_options_are_rejected_by_name(options) -> None:
+def test_the_error_for_an_unknown_option_names_it(options) -> None:
     with pytest.raises(ValidationError, match=next(iter(options))):
         InferenceOptions(**options)

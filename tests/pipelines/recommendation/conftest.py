@@ -1,4 +1,4 @@
-"""A small corpus: dogs, cats and food, two videos of each photo."""
+"""A small corpus of dogs, cats and food, with two videos of each photo."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class Corpus:
 
     @property
     def detections(self) -> Partitions:
-        """A frame for each count."""
+        """One frame per count."""
         return Partitions.from_values(
             {
                 video_id: pd.DataFrame({"class_name": row.index.repeat(row), "confidence": 0.5})
@@ -54,7 +54,7 @@ class Corpus:
         )
 
     def of(self, videos: int) -> "Corpus":
-        """The first videos of the manifest alone."""
+        """Return the corpus of the first videos of the manifest."""
         ids = self.manifest["video_id"].head(videos)
         return Corpus(
             self.manifest.head(videos),
@@ -69,7 +69,7 @@ class Corpus:
 
 @pytest.fixture(scope="session")
 def object_space() -> ObjectSpace:
-    """Classes of one kind lie near each other; fitted on nothing but the classes."""
+    """Object space in which classes of one kind are close together, fitted without videos."""
     noise = np.random.default_rng(0).normal(0, 0.15, (len(CLASSES), 16))
     kinds = np.repeat(np.eye(len(KINDS), 16), 3, axis=0)
     embeddings = pd.DataFrame(kinds + noise, index=pd.Index(CLASSES, name="class_name"))
@@ -79,7 +79,7 @@ def object_space() -> ObjectSpace:
 
 @pytest.fixture(scope="session")
 def corpus(object_space: ObjectSpace) -> Corpus:
-    """36 videos: per class four, of which two and two share a photo; the category is the kind."""
+    """36 videos, four per class; each photo is in two videos, and the category is the kind of the class."""
     random = np.random.default_rng(1)
     shots = [(kind, name, number) for number in range(4) for kind, names in KINDS.items() for name in names]
     manifest = pd.DataFrame(

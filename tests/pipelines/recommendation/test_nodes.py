@@ -1,3 +1,5 @@
+"""Nodes of the recommendation stage."""
+
 import json
 import logging
 import pickle
@@ -34,7 +36,7 @@ def recommendations_of(corpus, options: RecommendationOptions = OPTIONS) -> pd.D
 
 
 def report_of(corpus, options: RecommendationOptions = OPTIONS, **changes: pd.DataFrame) -> pd.DataFrame:
-    """The report on the corpus with other tables, such as `points`."""
+    """Evaluate the corpus after replacing tables, such as `points`."""
     changed = replace(corpus, **changes)
     return compare_recommenders(
         changed.points,
@@ -56,14 +58,14 @@ def with_categories(corpus, categories) -> pd.DataFrame:
     return corpus.manifest.assign(category=pd.Series(categories, index=corpus.manifest.index, dtype="str"))
 
 
-def test_nearest_video_is_the_one_that_shares_its_objects(corpus) -> None:
+def test_the_nearest_video_shows_the_same_object(corpus) -> None:
     nearest = recommendations_of(corpus).query("rank == 1")
 
     same_object = nearest["video_id"].str.split("-").str[0] == nearest["recommended_video_id"].str.split("-").str[0]
     assert same_object.mean() > 0.9
 
 
-def test_each_recommendation_names_the_objects_that_the_two_share(corpus) -> None:
+def test_each_recommendation_lists_the_shared_objects(corpus) -> None:
     recommended = recommendations_of(corpus)
 
     beagles = recommended[
@@ -74,7 +76,7 @@ def test_each_recommendation_names_the_objects_that_the_two_share(corpus) -> Non
     assert recommended["shared_objects"].str.count(",").max() <= 2
 
 
-def test_every_video_gets_ten_others_in_order(corpus) -> None:
+def test_every_video_gets_ten_other_videos_in_order_of_rank(corpus) -> None:
     recommended = recommendations_of(corpus)
 
     assert recommended["video_id"].tolist() == sorted(np.repeat(corpus.points.index, 10))
@@ -82,7 +84,7 @@ def test_every_video_gets_ten_others_in_order(corpus) -> None:
     assert (recommended["video_id"] != recommended["recommended_video_id"]).all()
 
 
-def test_an_unlabelled_video_is_recommended_for_too(corpus) -> None:
+def test_unlabelled_videos_get_recommendations(corpus) -> None:
     unlabelled = with_categories(corpus, None)
     recommender = fit_recommender(corpus.points, unlabelled)
 
@@ -91,7 +93,7 @@ def test_an_unlabelled_video_is_recommended_for_too(corpus) -> None:
     assert recommended["video_id"].nunique() == 36
 
 
-def test_the_same_group_is_never_recommended_where_the_options_say_so(corpus) -> None:
+def test_exclude_same_group_excludes_videos_of_the_same_group(corpus) -> None:
     group = corpus.manifest.set_index("video_id")["group"]
 
     recommended = recommendations_of(corpus, RecommendationOptions(exclude_same_group=True))
@@ -120,16 +122,16 @@ def test_two_runs_give_the_same_bytes(corpus) -> None:
         assert pickle.dumps(make(corpus)) == pickle.dumps(make(corpus))
 
 
-def test_object_space_finds_the_kind_where_counts_find_only_the_object(corpus) -> None:
+def test_object_space_is_better_than_raw_counts(corpus) -> None:
     report = report_of(corpus)
 
-    ours, counts = (row_of(report, system, "other_groups") for system in ("object_space", "raw_counts"))
-    assert ours["precision"] > counts["precision"] + 0.1
-    assert ours["ndcg"] > counts["ndcg"]
-    assert ours["map"] > counts["map"]
+    space, counts = (row_of(report, system, "other_groups") for system in ("object_space", "raw_counts"))
+    assert space["precision"] > counts["precision"] + 0.1
+    assert space["ndcg"] > counts["ndcg"]
+    assert space["map"] > counts["map"]
 
 
-def test_random_recommendations_hit_as_often_as_the_category_is_common(corpus) -> None:
+def test_the_precision_of_random_recommendations_is_the_frequency_of_the_category(corpus) -> None:
     report = report_of(corpus)
 
     assert row_of(report, "random", "all")["precision"] == pytest.approx(11 / 35, abs=0.06)
@@ -149,8 +151,7 @@ def test_perfect_neighbours_score_1(corpus) -> None:
         assert row_of(report, "object_space", candidates)["intra_list_diversity"] == pytest.approx(0, abs=1e-9)
 
 
-def test_neighbours_that_share_only_a_photo_do_not_count_among_other_groups(corpus) -> None:
-    """A system that knows nothing but the photo looks good until its group is taken away."""
+def test_recommending_videos_of_the_same_photo_scores_well_only_with_the_same_group(corpus) -> None:
     photos = pd.get_dummies(corpus.manifest.set_index("video_id")["group"]).astype("float32")
 
     report = report_of(corpus, RecommendationOptions(neighbours=1), points=photos)
@@ -159,8 +160,7 @@ def test_neighbours_that_share_only_a_photo_do_not_count_among_other_groups(corp
     assert row_of(report, "object_space", "other_groups")["precision"] < 0.6
 
 
-def test_relevant_videos_are_fewer_without_the_group(corpus) -> None:
-    """Each category here is one group: all can be judged with it, none without."""
+def test_relevant_candidates_of_the_same_group_do_not_count_for_other_groups(corpus) -> None:
     manifest = corpus.manifest.assign(group=corpus.manifest["category"])
 
     report = report_of(corpus, manifest=manifest)
@@ -170,20 +170,20 @@ def test_relevant_videos_are_fewer_without_the_group(corpus) -> None:
     assert "precision_at_10_other_groups" not in summarise_recommendations(report)
 
 
-def test_unlabelled_videos_take_no_part_in_the_figures(corpus) -> None:
+def test_unlabelled_videos_do_not_affect_the_metrics(corpus) -> None:
     some = corpus.manifest["category"].where(corpus.manifest.index % 3 != 0)
     manifest = with_categories(corpus, some)
     labelled = manifest.dropna(subset="category")
 
-    whole = report_of(corpus, manifest=manifest)
-    alone = report_of(corpus, manifest=labelled, points=corpus.points.loc[labelled["video_id"]])
+    with_unlabelled = report_of(corpus, manifest=manifest)
+    without = report_of(corpus, manifest=labelled, points=corpus.points.loc[labelled["video_id"]])
 
-    pd.testing.assert_frame_equal(whole, alone)
-    assert whole["videos"].max() == 24
+    pd.testing.assert_frame_equal(with_unlabelled, without)
+    assert with_unlabelled["videos"].max() == 24
 
 
 @pytest.mark.parametrize("categories", [None, "pets", [f"kind-{number}" for number in range(36)]])
-def test_a_corpus_with_no_or_one_or_unique_categories_is_evaluated_without_a_crash(corpus, categories, caplog) -> None:
+def test_a_corpus_with_no_or_one_or_unique_categories_is_evaluated(corpus, categories, caplog) -> None:
     manifest = with_categories(corpus, categories)
 
     report = report_of(corpus, manifest=manifest)
@@ -196,7 +196,7 @@ def test_a_corpus_with_no_or_one_or_unique_categories_is_evaluated_without_a_cra
         assert "cannot be evaluated" in caplog.text
 
 
-def test_videos_without_objects_are_evaluated_too(corpus) -> None:
+def test_videos_without_objects_are_evaluated(corpus) -> None:
     points, probabilities = corpus.points.copy(), corpus.probabilities.copy()
     points.iloc[0] = probabilities.iloc[0] = 0
     dark = replace(corpus, points=points, probabilities=probabilities)
@@ -207,7 +207,7 @@ def test_videos_without_objects_are_evaluated_too(corpus) -> None:
     assert report[METRICS].notna().all(axis=None)
 
 
-def test_figures_of_a_large_corpus_are_measured_on_a_sample(corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_corpus_is_evaluated_on_a_sample(corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(evaluation, "EVALUATED_VIDEOS", 12)
         report = report_of(corpus)
@@ -218,7 +218,7 @@ def test_figures_of_a_large_corpus_are_measured_on_a_sample(corpus, monkeypatch:
     )
 
 
-def test_metrics_have_flat_names_that_json_can_hold(corpus) -> None:
+def test_metrics_have_flat_names_and_can_be_saved_as_json(corpus) -> None:
     metrics = summarise_recommendations(report_of(corpus))
 
     assert set(json.loads(json.dumps(metrics, allow_nan=False))) == {
@@ -230,7 +230,7 @@ def test_metrics_have_flat_names_that_json_can_hold(corpus) -> None:
     assert metrics["precision_at_10"] == row_of(report_of(corpus), "object_space", "all")["precision"]
 
 
-def test_the_comparison_can_be_stored_and_read_again(corpus, tmp_path: Path) -> None:
+def test_the_comparison_can_be_saved_and_loaded(corpus, tmp_path: Path) -> None:
     report = report_of(corpus)
     dataset = JSONDataset(filepath=str(tmp_path / "comparison.json"))
 
@@ -241,13 +241,13 @@ def test_the_comparison_can_be_stored_and_read_again(corpus, tmp_path: Path) -> 
     assert bars[0].y[0] == pytest.approx(row_of(report, "object_space", "all")["precision"], abs=1e-4)
 
 
-def test_the_comparison_can_be_drawn_when_nothing_could_be_measured(corpus) -> None:
+def test_the_comparison_can_be_drawn_without_metrics(corpus) -> None:
     figure = draw_recommendation_comparison(report_of(corpus.of(1)))
 
     assert all(value is None for bar in figure.data for value in bar.y)
 
 
-def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
+def test_the_pipeline_creates_all_outputs(corpus) -> None:
     catalog = DataCatalog(
         {
             "video_points": MemoryDataset(corpus.points),
@@ -274,7 +274,7 @@ def test_the_pipeline_makes_every_output_from_its_inputs(corpus) -> None:
     assert outputs["recommendation_metrics"].load()["precision_at_10"] > 0.9
 
 
-def test_each_formula_of_importance_that_the_detector_allows_is_evaluated(corpus) -> None:
+def test_each_importance_formula_that_the_detector_allows_is_evaluated(corpus) -> None:
     areas = replace(corpus.object_scores, area=corpus.object_scores.frames)
     options = RecommendationOptions(neighbours=3)
 
@@ -287,12 +287,12 @@ def test_each_formula_of_importance_that_the_detector_allows_is_evaluated(corpus
         ["confidence_share", "frame_share", "tf_idf"],
         ["confidence_share", "frame_share", "tf_idf", "area"],
     ]
-    judged = reports[1].query("candidates == 'other_groups'").set_index("importance")["precision"]
-    assert judged["area"] == judged["frame_share"] > 0.8, "areas are the same as frames here"
+    precision = reports[1].query("candidates == 'other_groups'").set_index("importance")["precision"]
+    assert precision["area"] == precision["frame_share"] > 0.8, "areas equal frames in this corpus"
 
 
 def with_copy(corpus, is_used: bool):
-    """The same corpus, and in it a copy of the first video."""
+    """Return the first video, a copy of it, and the corpus with the copy."""
     first, copy = corpus.manifest["video_id"].iloc[0], "dogs/a-copy"
     row = corpus.manifest.head(1).assign(video_id=copy, repeats=first, is_used=is_used)
 
@@ -314,7 +314,7 @@ def with_copy(corpus, is_used: bool):
     )
 
 
-def test_an_excluded_duplicate_is_never_recommended_and_gets_its_own_list_without_its_original(corpus) -> None:
+def test_an_excluded_duplicate_is_never_recommended_and_its_own_list_excludes_its_original(corpus) -> None:
     first, copy, copied = with_copy(corpus, is_used=False)
 
     recommended = recommendations_of(copied).set_index("video_id")["recommended_video_id"]
@@ -332,7 +332,7 @@ def test_an_excluded_duplicate_changes_no_metric(corpus) -> None:
     pd.testing.assert_frame_equal(report_of(copied), report_of(corpus))
 
 
-def test_a_duplicate_that_is_not_excluded_is_a_video_like_any_other(corpus) -> None:
+def test_a_duplicate_that_is_not_excluded_is_recommended_and_evaluated(corpus) -> None:
     first, copy, copied = with_copy(corpus, is_used=True)
 
     recommended = recommendations_of(copied).set_index("video_id")["recommended_video_id"]
@@ -343,7 +343,7 @@ def test_a_duplicate_that_is_not_excluded_is_a_video_like_any_other(corpus) -> N
 
 
 @pytest.mark.parametrize(("title", "expected"), [("category", 1.0), ("nothing", None)])
-def test_titles_recommend_as_well_as_they_describe_the_category(corpus, title: str, expected: float | None) -> None:
+def test_the_precision_of_titles_depends_on_their_words(corpus, title: str, expected: float | None) -> None:
     titles = {"category": corpus.manifest["category"], "nothing": "42 - 7 !"}
 
     report = report_of(corpus, manifest=corpus.manifest.assign(title=titles[title]))

@@ -31,14 +31,14 @@ from video_recommender.similarity.evaluation import plot_confusion_matrix
 logger = logging.getLogger(__name__)
 
 COMPARED_VIDEOS: Final = 20_000
-"""Candidates are compared on a sample of a larger corpus: more videos take long and hardly change the comparison."""
+"""Candidates are compared on at most this many videos: more take longer and hardly change the ranking."""
 
 
 @depends_on("scikit-learn")
 def compare_candidates(
     video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus], options: ClassificationOptions, seed: int
 ) -> CandidateComparison:
-    """Cross-validate the candidates on the labelled videos, and choose the best."""
+    """Cross-validate the candidates on labelled videos, and choose the best."""
     videos = sample_videos(labelled_videos(video_points, corpus), COMPARED_VIDEOS, seed)
     return compare_models(videos, options.candidates, options.folds, seed)
 
@@ -50,13 +50,13 @@ def train_category_classifier(
     candidate_comparison: CandidateComparison,
     seed: int,
 ) -> CategoryModel:
-    """Fit the chosen candidate to all labelled videos, or to a sample if that would take too long."""
+    """Fit the chosen candidate to all labelled videos, or to a sample if it takes quadratic time."""
     videos, model = labelled_videos(video_points, corpus), candidate_comparison.chosen
     if model in FITTED_TO_SAMPLE:
         videos = sample_videos(videos, COMPARED_VIDEOS, seed)
     if not len(videos):
         logger.warning(
-            "No video has a category, so '%s' is predicted for all: put videos into one folder per category",
+            "No video has a category, so the prediction is always '%s': put videos into one folder per category",
             UNKNOWN_CATEGORY,
         )
     return fit_category_model(model, videos.points, videos.categories, seed)
@@ -71,8 +71,8 @@ def predict_categories(
     """Predict the category of every video.
 
     Returns:
-        Out-of-fold predictions of the labelled videos; for the rest (no category, excluded near duplicates, videos
-        outside the sample) those of the trained classifier, without a fold.
+        Out-of-fold predictions of the cross-validated videos. For the others (unlabelled, excluded near duplicates,
+        outside the sample), predictions of the final classifier, without a fold.
     """
     videos = corpus_rows(video_points.index, corpus)
     held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")
@@ -88,12 +88,12 @@ def predict_categories(
 def measure_classification(
     candidate_comparison: CandidateComparison, category_predictions: DataFrame[CategoryPredictions]
 ) -> dict[str, float | None]:
-    """Measure the chosen model and, beside it, all candidates and the majority baseline.
+    """Compute the metrics of the chosen model, of all candidates and of the majority baseline.
 
     Returns:
-        `accuracy` and `macro_f1` of the chosen model over all videos; their standard deviation over the folds,
-        `…_std`; both of each model, `…_<model>`; `n_folds`, `n_videos` (labelled), `n_unlabelled` and `n_categories`.
-        None if nothing could be measured.
+        `accuracy` and `macro_f1` of the chosen model, 0 to 1; their standard deviations over the folds, `…_std`; both
+        for each model, `…_<model>`; the counts `n_folds`, `n_videos` (labelled), `n_unlabelled` and `n_categories`.
+        Metrics are None, and those of the other models missing, if cross-validation is impossible.
     """
     chosen = candidate_comparison.predictions_of_chosen
     folds = [fold for _, fold in chosen.groupby("fold")]
@@ -127,5 +127,5 @@ def report_categories(category_predictions: DataFrame[CategoryPredictions]) -> D
 
 
 def draw_confusion_matrix(category_predictions: DataFrame[CategoryPredictions]) -> go.Figure:
-    """Plot the confusion matrix."""
+    """Plot the confusion matrix of the out-of-fold predictions."""
     return plot_confusion_matrix(category_predictions)

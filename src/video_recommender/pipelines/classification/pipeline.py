@@ -6,7 +6,7 @@ from . import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Points in object space in; a category classifier, its predictions and their metrics out."""
+    """Create the pipeline that trains the category classifier on points, predicts categories and evaluates them."""
     return Pipeline(
         [
             Node(

@@ -33,11 +33,14 @@ def fit_object_space(
 ) -> tuple[ObjectScores, ObjectSpace]:
     """Compute the object scores of every video, and fit the object space to them.
 
-    Each detector has a table of detections, one of class scores and one of class embeddings. Only the tables that
-    `options` name are read. Those of detectors that have not run are empty, and their class embeddings None.
+    Each detector has detections, class scores and class embeddings. Only those of the detector in `options` are read.
+    If a detector has not run, its partitions are empty and its class embeddings are None.
 
     Returns:
-        Scores with a row per video that the detector processed, even if it detected nothing; and the fitted space.
+        Scores with one row per processed video, including videos without detections; and the fitted space.
+
+    Raises:
+        ValueError: if the detector has not run or has processed no video.
     """
     sources: dict[Detector, tuple[str, Partitions[Any], Partitions[Any], DataFrame[ClassEmbeddings] | None]] = {
         "classifier": ("detection", detections, class_scores, class_embeddings),
@@ -47,7 +50,7 @@ def fit_object_space(
     pipeline, per_frame, per_class, embeddings = sources[options.detector]
     detector = f"feature_engineering.detector={options.detector}"
     if embeddings is None:
-        raise ValueError(f"{detector} has not run yet: run `kedro run --pipelines={pipeline}` first")
+        raise ValueError(f"{detector} has not run: run `kedro run --pipelines={pipeline}` first")
     if not per_frame:
         raise ValueError(f"{detector} has processed no video: see the column `error` of the manifest of {pipeline}")
     videos, class_names = pd.Index(per_frame, dtype=str), pd.Index(embeddings.index)

@@ -6,7 +6,7 @@ from .nodes import compute_points, fit_object_space, measure_importances
 
 
 def create_pipeline() -> Pipeline:
-    """Detections in; the importance of objects in each video, and its point in object space, out."""
+    """Create the pipeline that computes importances and points in object space from detections."""
     classified = ["detections", "class_scores", "class_embeddings"]
     finetuned = ["finetuned_detections", "finetuned_class_scores", "finetuned_class_embeddings"]
     segmented = ["segmentations", "segmentation_scores", "segmented_class_embeddings"]

@@ -1,3 +1,3 @@
-"""Answers for new videos, without changing the corpus."""
+"""Predict objects, category, neighbours and ad of new videos, without changing the corpus."""
 
 from .pipeline import create_pipeline as create_pipeline

@@ -1,4 +1,4 @@
-"""Answers for videos that are not in the corpus."""
+"""Predict objects, category, neighbours and ad of new videos, which are not in the corpus."""
 
 import logging
 
@@ -39,14 +39,14 @@ def answer_for_new_videos(
     preprocessing: PreprocessingOptions,
     recommendation: RecommendationOptions,
 ) -> list[JsonValue]:
-    """Answer for one file or all videos of a folder, one video at a time.
+    """Predict objects, category, neighbours and ad of a video file, or of each video of a folder.
 
     Returns:
-        A `VideoAnswer` as JSON for each file, in order of file name. A file that is not a usable video has a status and
-        an error, and does not stop the others.
+        One `VideoAnswer` per file as JSON, in order of path. An unusable file has only a status and an error; the other
+        files are still processed.
 
     Raises:
-        ValueError: if no video is named or found, or the network that described the corpus is missing.
+        ValueError: if no video is set or found, or the network that the corpus was described with is missing.
     """
     videos = list_new_videos(inference)
     network, stage = {
@@ -55,11 +55,11 @@ def answer_for_new_videos(
         "segmenter": (object_segmenter, "segmentation"),
     }[object_space.options.detector]
     if network is None:
-        raise ValueError(f"The network that describes videos is missing: run `kedro run --pipelines={stage}` first")
+        raise ValueError(f"The network of the {stage} stage is missing: run `kedro run --pipelines={stage}` first")
     models = CorpusModels(network, object_space, video_features, category_classifier, recommender)
     ads = None if viewer_model is None or ad_policy is None else AdModels(viewer_model, ad_policy)
     answers: list[JsonValue] = []
     for number, (name, video) in enumerate(videos.items(), start=1):
-        logger.info("Answering for video %d of %d: %s", number, len(videos), name)
+        logger.info("Processing new video %d of %d: %s", number, len(videos), name)
         answers.append(answer_for_file(name, video, models, ads, preprocessing, recommendation).model_dump(mode="json"))
     return answers

@@ -1,4 +1,4 @@
-"""Pipeline that answers for new videos."""
+"""Pipeline of the inference stage."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -6,7 +6,7 @@ from .nodes import answer_for_new_videos
 
 
 def create_pipeline() -> Pipeline:
-    """Create the pipeline that answers for one new video or a folder of them; the corpus stays as it is."""
+    """Create the pipeline that predicts objects, category, neighbours and ad of new videos."""
     return Pipeline(
         [
             Node(

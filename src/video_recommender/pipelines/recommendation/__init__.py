@@ -1,3 +1,3 @@
-"""Recommend the ten most similar videos for each video."""
+"""Recommend the nearest videos in object space for each video."""
 
 from .pipeline import create_pipeline as create_pipeline

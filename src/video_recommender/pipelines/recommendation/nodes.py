@@ -1,4 +1,4 @@
-"""Recommend the ten nearest videos of each video, and evaluate the recommendations."""
+"""Recommend the nearest videos in object space for each video, and evaluate the recommendations."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -32,28 +32,28 @@ logger = logging.getLogger(__name__)
 
 CANDIDATE_LABELS: Final = {
     "all": "among all videos",
-    "other_groups": "without videos that share a photo, a source or an uploader",
+    "other_groups": "among videos of other groups",
 }
 SYSTEM_LABELS: Final = {
     "object_space": "object space",
     "probabilities": "class probabilities",
     "embeddings": "network embeddings",
     "raw_counts": "raw object counts",
-    "titles": "words of the titles",
+    "titles": "title words",
     "random": "random",
 }
 
 
 @depends_on("faiss-cpu", "scikit-learn")
 def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corpus]) -> VideoRecommender:
-    """Fit the recommender to all videos but excluded near duplicates."""
+    """Fit the recommender to all videos except excluded near duplicates."""
     videos = corpus.set_index("video_id")
     excluded = videos[~videos["is_used"]]
     recommendable = video_points.drop(index=excluded.index, errors="ignore")
     recommender = VideoRecommender().fit(recommendable, videos["group"], excluded["repeats"])
     if recommender.index_ is not None:
         recall_pct = 100 * recommender.recall_
-        logger.info("The index of %d videos finds %.1f %% of the ten nearest", len(recommendable), recall_pct)
+        logger.info("Index of %d videos: %.1f %% of the ten nearest are found", len(recommendable), recall_pct)
     return recommender
 
 
@@ -64,10 +64,10 @@ def recommend_videos(
     object_space: ObjectSpace,
     options: RecommendationOptions,
 ) -> DataFrame[Recommendations]:
-    """Recommend the nearest videos of each video, and name the objects that make them similar."""
+    """Recommend the nearest videos for each video, and list the objects that make them similar."""
     recommended = recommender.recommend(video_points.sort_index(), options.neighbours, options.exclude_same_group)
     if recommended.empty:
-        logger.warning("There is nothing to recommend for %d video(s): add more videos", len(video_points))
+        logger.warning("No recommendations for %d video(s): add more videos", len(video_points))
     first, second = (pd.Index(recommended[name]) for name in ("video_id", "recommended_video_id"))
     shared = object_space.shared_objects_of_pairs(video_features, first, second, options.shared_objects)
     return Recommendations.validate(recommended.assign(shared_objects=pd.Series(shared, dtype="str")))
@@ -83,14 +83,14 @@ def compare_recommenders(
     options: RecommendationOptions,
     seed: int,
 ) -> DataFrame[RecommendationReport]:
-    """Evaluate object space and simpler recommenders, with and without neighbours of the same group.
+    """Evaluate object space and simpler recommenders, with and without candidates of the query's group.
 
-    Queries and candidates are the labelled videos without excluded near duplicates. A video is relevant if it has the
-    query's category. `probabilities` compares the object scores without class similarity, `raw_counts` the number of
-    frames per class. Diversity is measured in object space for all recommenders.
+    Queries and candidates are labelled videos, without excluded near duplicates. A video is relevant if it has the
+    query's category. `probabilities` compares object scores without class similarity, and `raw_counts` compares numbers
+    of frames per class. Diversity is computed in object space for all recommenders.
 
     Returns:
-        A row per recommender and choice of candidates.
+        One row per recommender and set of candidates.
     """
     test = EvaluationSet.draw(video_points.index, corpus, seed)
     video_ids = test.videos.index
@@ -126,7 +126,7 @@ def compare_importances(
     options: RecommendationOptions,
     seed: int,
 ) -> DataFrame[ImportanceReport]:
-    """Evaluate the recommendations with each formula of importance that the object scores allow."""
+    """Evaluate the recommendations with each importance formula that the object scores allow."""
     test, detector = EvaluationSet.draw(object_scores.video_ids, corpus, seed), object_space.options.detector
     rows: list[dict[str, str | int | float]] = []
     for formula in applicable_formulas(object_scores):
@@ -140,7 +140,7 @@ def compare_importances(
 def summarise_recommendations(recommendation_report: DataFrame[RecommendationReport]) -> dict[str, float]:
     """Flatten the report into metrics such as `precision_at_10` and `random_precision_at_10_other_groups`.
 
-    Metrics of object space have no prefix. Metrics that could not be measured are missing.
+    Metrics of object space have no prefix. Metrics that are NaN are omitted.
     """
     ids = ["system", "candidates", "neighbours", "videos"]
     measured = recommendation_report.melt(ids, var_name="metric").dropna()
@@ -153,8 +153,8 @@ def summarise_recommendations(recommendation_report: DataFrame[RecommendationRep
 
 
 def draw_recommendation_comparison(recommendation_report: DataFrame[RecommendationReport]) -> go.Figure:
-    """Plot the precision of each recommender, with and without neighbours of the same group; no bar where it is NaN."""
-    # lists, because plotly writes arrays as base64, which older readers of the file do not support
+    """Plot the precision of each recommender, with and without candidates of the query's group; NaN has no bar."""
+    # lists, because Plotly writes arrays as base64, which older readers of the file do not support
     bars = [
         go.Bar(
             name=CANDIDATE_LABELS[str(candidates)],
@@ -166,7 +166,7 @@ def draw_recommendation_comparison(recommendation_report: DataFrame[Recommendati
     ]
     k = recommendation_report["neighbours"].max()
     return go.Figure(bars).update_layout(
-        title=f"Share of the {k} recommended videos that are of the same category",
+        title=f"Share of {k} recommended videos that have the query's category",
         yaxis={"title": f"precision@{k}", "range": [0, 1.05]},
         legend={"orientation": "h", "y": -0.15},
     )
@@ -177,7 +177,7 @@ def _dense(matrix: Matrix) -> NDArray[np.float32]:
 
 
 def _embedding_rows(blocks: Iterable[pd.DataFrame], video_ids: pd.Index) -> NDArray[np.float32]:
-    """Collect embeddings in the order of `video_ids`, shape (videos, features); zeros for a video without one."""
+    """Return embeddings in the order of `video_ids`, shape (videos, features); zeros for videos without any."""
     rows = np.zeros((len(video_ids), 1), np.float32)
     for block in blocks:
         owners = block["video_id"].cat.categories

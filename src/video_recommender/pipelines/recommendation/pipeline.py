@@ -6,7 +6,7 @@ from . import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Points in object space in; recommendations and their metrics out."""
+    """Create the pipeline that recommends videos from their points in object space, and evaluates it."""
     evaluation = ["corpus", "params:recommendation", "params:seed"]
     report = "recommendation_report"
     return Pipeline(
