@@ -168,7 +168,7 @@ def _open(project: Path) -> Iterator[tuple[Any, Mapping[str, Any]]]:
 
 
 def make_project(project: Path, videos: int) -> None:
-    """Create a project in which detection has processed that many videos, unless it exists."""
+    """Create a project in which detection has processed the given number of videos, unless it exists."""
     data = project / "data"
     is_made = (project / "made").exists()
     if is_made:  # the code, its configuration and the network can have changed since

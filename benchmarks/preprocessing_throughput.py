@@ -1,7 +1,9 @@
 """Speed of preprocessing relative to ffmpeg with one process per core, and of processes relative to threads.
 
-python benchmarks/preprocessing_throughput.py
-python benchmarks/preprocessing_throughput.py --rate 0.5 --group 30  # low frame rate, frequent keyframes
+All sides take turns, and the best round of each counts. Needs ffmpeg.
+
+    python benchmarks/preprocessing_throughput.py
+    python benchmarks/preprocessing_throughput.py --rate 0.5 --group 30  # low frame rate, frequent keyframes
 """
 
 import argparse

@@ -28,19 +28,18 @@ from own_project import PROJECT
 SECTIONS = {
     "demo": "whole_run.py",
     "costs": "stage_costs.py --clips 8 40",
-    "detection": "detection_throughput.py",
+    "detection": "detection_throughput.py --videos 40 --rounds 2",
     "preprocessing": "preprocessing_throughput.py",
     "textbook": "textbook_script.py --videos 200",
     "scale": "many_videos.py --videos 1000 10000",
-    "neighbours": "nearest_neighbours.py --videos 10000 100000",
+    "neighbours": "nearest_neighbours.py --videos 10000 100000 --corpora drawn",
     "duplicates": "near_duplicates.py --videos 300 --originals 30",
     "segmentation": "segmentation_quality.py",
     "choices": "choices.py",
     "reuse": "frame_reuse.py --every-nth-video 20",
     "shots": "shot_sampling.py --clips 60",
-    "other_class": "other_class.py",
     "ads": "ad_agent.py --seeds 2",
-    "off_policy": "off_policy.py --repeats 10",
+    "off_policy": "off_policy.py --repeats 10 --truth 100000",
     "cluster": "cluster.py --videos 50",
 }
 """Name of each section, and the script in benchmarks/ that measures it, with arguments."""
@@ -58,7 +57,6 @@ QUICK = {
     "choices": "choices.py feature_engineering.importance=tf_idf",
     "reuse": "frame_reuse.py --every-nth-video 200",
     "shots": "shot_sampling.py --clips 4",
-    "other_class": "other_class.py",
     "ads": "ad_agent.py --seeds 1 --scenarios assignment --ads assignment --agent steps=20000 --sessions 50",
     "off_policy": "off_policy.py --repeats 2 --truth 2000",
     "cluster": "cluster.py --videos 4 --rounds 1",
@@ -82,7 +80,8 @@ def main() -> int:
     began = time.perf_counter()
     for section in arguments.sections or SECTIONS:
         command = f"python benchmarks/{(QUICK if arguments.quick else SECTIONS)[section]}"
-        print(f"[{time.perf_counter() - began:.0f} s] {section}: {command}", flush=True)
+        start = time.perf_counter()
+        print(f"[{start - began:.0f} s] {section}: {command}", flush=True)
         try:
             measured = measure(command)
         except (subprocess.SubprocessError, OSError, ValueError):  # measure the other sections all the same
@@ -90,7 +89,8 @@ def main() -> int:
             failed.append(section)
             continue
         if measured:
-            write_section(output, section, {"command": command, **origin, "results": measured})
+            seconds = round(time.perf_counter() - start)
+            write_section(output, section, {"command": command, **origin, "seconds": seconds, "results": measured})
         else:
             print(f"{section}: no results; the section keeps its previous ones", flush=True)
     print(f"[{time.perf_counter() - began:.0f} s] {len(failed)} sections failed: {', '.join(failed) or 'none'}")

@@ -43,8 +43,8 @@ LONGEST_SIDE = 640
 FRAME_SIDE = 224
 FRAMES_APART = 6
 GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
-PULL = 10.0
-"""Pseudo-count: weight of the average of all classes, in labels, in the choice of a class's threshold."""
+PSEUDO_COUNT = 10.0
+"""Weight of all classes, in labels, when the threshold of one class is chosen."""
 ALL = 0
 SEED = 42
 
@@ -194,8 +194,8 @@ def best_confidences(table: pd.DataFrame) -> dict[int, float]:
     best = {ALL: GRID[f1(curve).argmax()]}
     for number, rows in table.groupby("class_id"):
         if rows["is_there"].any():
-            pulled = count_from(rows) + PULL * curve / table["is_there"].sum()
-            best[int(number)] = GRID[f1(pulled).argmax()]
+            shrunk = count_from(rows) + PSEUDO_COUNT * curve / table["is_there"].sum()
+            best[int(number)] = GRID[f1(shrunk).argmax()]
     return best
 
 

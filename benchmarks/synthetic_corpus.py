@@ -21,13 +21,13 @@ from video_recommender.similarity.perceptual_hash import HASH_BITS
 
 VIDEOS_PER_BLOCK = 1000
 VIDEOS_PER_GROUP = 20
-CLOUD = 80
+CLASSES_PER_CATEGORY = 80
 """Number of classes of a category."""
-TASTE = 12
+CLASSES_PER_GROUP = 12
 """Number of classes of a group."""
-OBJECTS = 4
+MAX_OBJECTS = 4
 """Maximum number of objects in a video."""
-EVERYDAY = 0.25
+UNRELATED_OBJECTS = 0.25
 """Share of a video's objects that are independent of its category."""
 SHARPNESS = (6.0, 14.0)
 """Range of the slope of the similarity, drawn per video: a steeper slope separates classes better."""
@@ -44,9 +44,9 @@ COMPOSITIONS = 5000
 COMMON_IMAGES = 20
 SHOWS_COMMON_IMAGE = 0.01
 """Share of shots that show an image which occurs in many videos, such as a title."""
-OF_COMPOSITION, OF_SHOT, OF_FILE = 0.3, 0.92, 0.995
+SHOT_CORRELATION, FRAME_CORRELATION, COPY_CORRELATION = 0.3, 0.92, 0.995
 """Correlations of the frequencies: of shots with one composition, frames of one shot, and copies of one frame."""
-OF_ZOOM = (1.0, 0.98, 0.88, 0.7, 0.54)
+ZOOM_CORRELATIONS = (1.0, 0.98, 0.88, 0.7, 0.54)
 """Correlations of the frequencies of the whole image with those at each zoom."""
 
 
@@ -90,14 +90,18 @@ class SyntheticCorpus:
         self._similarity = rows @ rows.T
         self._seed = seed
         random = np.random.default_rng(seed)
-        self._everyday = _zipf(random.permutation(len(rows)), len(rows))
+        self._class_frequencies = _zipf(random.permutation(len(rows)), len(rows))
         centres = random.choice(len(rows), categories, replace=False)
-        clouds = [_zipf(np.argsort(-self._similarity[centre])[:CLOUD], len(rows)) for centre in centres]
+        category_frequencies = [
+            _zipf(np.argsort(-self._similarity[centre])[:CLASSES_PER_CATEGORY], len(rows)) for centre in centres
+        ]
         groups = max(videos // VIDEOS_PER_GROUP, 2 * categories)
         self._category_of_group = np.arange(groups) % categories
         popularity = 1 / np.arange(1, groups + 1) ** 0.5
         self._popularity = popularity / popularity.sum()
-        self._tastes = np.stack([self._taste(random, clouds[category]) for category in self._category_of_group])
+        self._group_frequencies = np.stack(
+            [self._draw_group(random, category_frequencies[category]) for category in self._category_of_group]
+        )
 
     def blocks(self) -> Iterator[SyntheticVideos]:
         """Draw all videos, a thousand at a time."""
@@ -105,25 +109,31 @@ class SyntheticCorpus:
             count = min(VIDEOS_PER_BLOCK, self.videos - start)
             yield self._draw(np.random.default_rng([self._seed, start]), start, count)
 
-    def _taste(self, random: np.random.Generator, cloud: NDArray[np.float64]) -> NDArray[np.float32]:
-        taste = np.zeros(len(cloud), np.float32)
-        liked = random.choice(len(cloud), TASTE, replace=False, p=cloud)
-        taste[liked] = random.dirichlet(np.full(TASTE, 0.5))
-        return taste
+    def _draw_group(self, random: np.random.Generator, frequencies: NDArray[np.float64]) -> NDArray[np.float32]:
+        group = np.zeros(len(frequencies), np.float32)
+        preferred = random.choice(len(frequencies), CLASSES_PER_GROUP, replace=False, p=frequencies)
+        group[preferred] = random.dirichlet(np.full(CLASSES_PER_GROUP, 0.5))
+        return group
 
     def _draw(self, random: np.random.Generator, start: int, count: int) -> SyntheticVideos:
         groups = random.choice(len(self._popularity), count, p=self._popularity)
         categories = self._category_of_group[groups]
-        own = (random.random((count, OBJECTS, 1)) > self._tastes[groups].cumsum(axis=1)[:, np.newaxis]).sum(axis=2)
-        any_ = random.choice(len(self._everyday), (count, OBJECTS), p=self._everyday)
-        objects = np.where(random.random((count, OBJECTS)) < EVERYDAY, any_, np.minimum(own, len(self._everyday) - 1))
-        shares = np.sort(random.dirichlet(np.full(OBJECTS, 0.5), count))[:, ::-1]
+        own = (
+            random.random((count, MAX_OBJECTS, 1)) > self._group_frequencies[groups].cumsum(axis=1)[:, np.newaxis]
+        ).sum(axis=2)
+        any_ = random.choice(len(self._class_frequencies), (count, MAX_OBJECTS), p=self._class_frequencies)
+        objects = np.where(
+            random.random((count, MAX_OBJECTS)) < UNRELATED_OBJECTS,
+            any_,
+            np.minimum(own, len(self._class_frequencies) - 1),
+        )
+        shares = np.sort(random.dirichlet(np.full(MAX_OBJECTS, 0.5), count))[:, ::-1]
         slopes = random.uniform(*SHARPNESS, (count, 1))
-        probabilities = np.zeros((count, len(self._everyday)))
-        for place in range(OBJECTS):
-            seen = np.exp(slopes * (self._similarity[objects[:, place]] - 1))
-            seen *= random.lognormal(0, NOISE, seen.shape)
-            probabilities += shares[:, place : place + 1] * seen / seen.sum(axis=1, keepdims=True)
+        probabilities = np.zeros((count, len(self._class_frequencies)))
+        for place in range(MAX_OBJECTS):
+            response = np.exp(slopes * (self._similarity[objects[:, place]] - 1))
+            response *= random.lognormal(0, NOISE, response.shape)
+            probabilities += shares[:, place : place + 1] * response / response.sum(axis=1, keepdims=True)
         probabilities[probabilities < PROBABILITY_FLOOR] = 0
         return SyntheticVideos(
             tuple(
@@ -156,17 +166,19 @@ def draw_hashes(videos: int, seed: int, start: int) -> list[HashedFrames]:
     for video in range(videos):
         if video % COPY_EVERY == COPY_EVERY - 1:
             crop = 2 * (video // COPY_EVERY % 2)
-            shown = _mixed(random, images[video // COPY_EVERY][crop], OF_FILE)
+            shown = _mixed(random, images[video // COPY_EVERY][crop], COPY_CORRELATION)
         else:
             frames = int(random.integers(*FRAMES))
             shots = -(-frames // FRAMES_PER_SHOT)
-            own = _mixed(random, compositions[random.choice(COMPOSITIONS, shots, p=popularity)], OF_COMPOSITION)
+            own = _mixed(random, compositions[random.choice(COMPOSITIONS, shots, p=popularity)], SHOT_CORRELATION)
             is_common = random.random(shots) < SHOWS_COMMON_IMAGE
             own[is_common] = common[random.integers(COMMON_IMAGES, size=is_common.sum())]
             own, is_common = (np.repeat(of_shots, FRAMES_PER_SHOT, axis=0)[:frames] for of_shots in (own, is_common))
-            shown = np.where(is_common[:, np.newaxis], _mixed(random, own, OF_FILE), _mixed(random, own, OF_SHOT))
+            shown = np.where(
+                is_common[:, np.newaxis], _mixed(random, own, COPY_CORRELATION), _mixed(random, own, FRAME_CORRELATION)
+            )
         inside = random.standard_normal(shown.shape)
-        zoomed = np.stack([zoom * shown + np.sqrt(1 - zoom**2) * inside for zoom in OF_ZOOM])
+        zoomed = np.stack([zoom * shown + np.sqrt(1 - zoom**2) * inside for zoom in ZOOM_CORRELATIONS])
         images.append(zoomed)
         bits = zoomed > np.median(zoomed, axis=2, keepdims=True)
         bits[..., 0] = True  # mean brightness is always the largest

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SECTION_FIELDS = {"command", "date", "commit", "machine", "results"}
+SECTION_FIELDS = {"command", "date", "commit", "machine", "seconds", "results"}
 MACHINE_FIELDS = {"processor", "cores", "memory", "python"}
 RESULT_FIELDS = {"value", "text", "about", "data"}
 

@@ -1,7 +1,7 @@
 """Fill the measured values of README, docs and notebooks from docs/results.json.
 
-A page marks a value with `<!--result:section.key-->94 %<!--/-->`. The key `machine` is the machine of a section.
-Spanish pages (`*.es.md`) use a decimal comma.
+A page marks a value with `<!--result:section.key-->94 %<!--/-->`. The keys `machine` and
+`duration` describe the measurement of a section. Spanish pages (`*.es.md`) use a decimal comma.
 
     python docs/scripts/update_pages.py            # update the pages
     python docs/scripts/update_pages.py --check    # exit with 1 if a page differs
@@ -42,17 +42,19 @@ def list_pages() -> list[Path]:
     """List the pages that can show results."""
     return [
         *sorted(PROJECT.glob("README*.md")),
+        PROJECT / "benchmarks/README.md",
         *sorted((PROJECT / "docs").rglob("*.md")),
         *sorted((PROJECT / "notebooks").glob("*.ipynb")),
     ]
 
 
 def load_texts() -> dict[str, str]:
-    """Return the text of each result by `section.key`, and the machine of each section by `section.machine`."""
+    """Return the text of each result by `section.key`, and of each section's `machine` and `duration`."""
     texts = {}
     for name, section in json.loads(RESULTS.read_text(encoding="utf-8")).items():
         machine = section["machine"]
         texts[f"{name}.machine"] = f"{machine['cores']} cores of {machine['processor']}, {machine['memory']} of memory"
+        texts[f"{name}.duration"] = f"{section['seconds'] / 60:.1f} min"
         texts |= {f"{name}.{key}": result["text"] for key, result in section["results"].items()}
     return texts
 
