@@ -55,16 +55,20 @@ STEPS = (
     CHECK,
     "summarise_detections",
     "find_near_duplicates",
+    "select_corpus",
+    "fit_object_space",
     "measure_importances",
     "compute_points",
     "compare_candidates",
     "train_category_classifier",
+    "predict_categories",
     "fit_recommender",
     "recommend_videos",
     "compare_recommenders",
     "compare_importances",
     ANSWER,
 )
+"""In the order of a run: a step reads the outputs of the steps before it."""
 PREPARED = ("02_intermediate/object_classifier.pickle", "03_primary/class_embeddings.parquet")
 FRAMES = "02_intermediate/frames"
 TABLES = tuple(f"03_primary/{name}" for name in ("detections", "class_scores", "embeddings"))
