@@ -55,7 +55,7 @@ def judge(choice: str) -> dict[str, Result]:
         "precision_at_10_other_groups": result(
             precision, "score", f"precision@10 among videos of other groups with {choice}", "held-out"
         ),
-        "category_accuracy": result(
+        "accuracy": result(
             classification["accuracy"], "share", f"category accuracy of held-out videos with {choice}", "held-out"
         ),
     }

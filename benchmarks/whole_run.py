@@ -7,6 +7,7 @@ Both runs use a copy of the project with an empty data folder; the first run dow
 """
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -30,10 +31,10 @@ REVENUE = "revenue per session relative to the optimum"
 METRICS: dict[str, tuple[str, str, str, str]] = {
     "category_accuracy": ("classification", "accuracy", "share", f"category accuracy {HELD_OUT}"),
     "category_accuracy_std": ("classification", "accuracy_std", "share", "standard deviation of accuracy over folds"),
-    "category_accuracy_majority": ("classification", "accuracy_majority", "share", "accuracy of the largest category"),
+    "category_accuracy_by_chance": ("classification", "accuracy_majority", "share", "accuracy of the largest category"),
     "category_macro_f1": ("classification", "macro_f1", "score", f"macro F1 {HELD_OUT}"),
     "ad_revenue_share": ("advertising", "share_of_optimum", "share", f"{REVENUE}: deep Q-network"),
-    "ad_revenue_share_random": ("advertising", "random_share_of_optimum", "share", f"{REVENUE}: random ads"),
+    "ad_revenue_share_by_chance": ("advertising", "random_share_of_optimum", "share", f"{REVENUE}: random ads"),
     "ad_revenue_share_always_long": ("advertising", "always_long_share_of_optimum", "share", f"{REVENUE}: long ads"),
     "ad_revenue_share_unseen": (
         "advertising",
@@ -75,13 +76,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         copy_project(project)
-        first = run(command, project)
+        output = project / "output.txt"
+        first = run(command, project, output)
         durations = dict(stage_durations(project / "mlflow.db"))
-        again = min(run(command, project).seconds for _ in range(REPEATS))
+        summary = closing_summary(output.read_text(encoding="utf-8"))
+        again = min(run(command, project, output).seconds for _ in range(REPEATS))
         results = {
             "seconds": result(first.seconds, "seconds", "first run"),
             "seconds_when_up_to_date": result(again, "seconds", "run when everything is up to date, best of two"),
             "peak_memory": result(first.peak_mb, "megabytes", "peak memory of the first run, workers included"),
+            "closing_summary": summary,
             **durations,
             **corpus_sizes(project / "data"),
             **metrics(project / "data/08_reporting"),
@@ -89,10 +93,11 @@ def main() -> None:
     report_results(results, arguments.json)
 
 
-def run(command: list[str], project: Path) -> Cost:
-    """Run a command, and sample the memory of the process and its children."""
+def run(command: list[str], project: Path, output: Path) -> Cost:
+    """Run a command with its output in a file, and sample the memory of the process and its children."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, env=USERS_ENVIRONMENT)
+    with output.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(command, cwd=project, stdout=file, env=USERS_ENVIRONMENT)
     peaks = [0.0]
     watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), peaks))
     watcher.start()
@@ -101,6 +106,13 @@ def run(command: list[str], project: Path) -> Cost:
     seconds = time.perf_counter() - began
     watcher.join()
     return Cost(seconds, max(peaks))
+
+
+def closing_summary(output: str) -> Result:
+    """Return the last lines of a run as a code block; the value is the number of videos that succeeded."""
+    *_, last = re.finditer(r"(?:.+\n){3}(\d+) of \d+ videos succeeded\n", output)
+    about = "last lines of the first run; value: videos that succeeded"
+    return {"value": float(last[1]), "text": f"\n```text\n{last[0]}```\n", "about": about, "data": "held-out"}
 
 
 def stage_durations(database: Path) -> Iterator[tuple[str, Result]]:
@@ -140,7 +152,7 @@ def metrics(reporting: Path) -> dict[str, Result]:
     report = pd.read_csv(reporting / "recommendation_report.csv").dropna(subset="precision")
     for row in report[report["neighbours"] == 10].itertuples():
         candidates = "_other_groups" if row.candidates == "other_groups" else ""
-        system = "" if row.system == "object_space" else f"_{row.system}"
+        system = {"object_space": "", "random": "_by_chance"}.get(row.system, f"_{row.system}")
         about = f"precision@10 among {'videos of other groups' if candidates else 'all videos'}: {row.system}"
         results[f"precision_at_10{candidates}{system}"] = result(row.precision, "score", about, "held-out")
     for row in pd.read_csv(reporting / "category_report.csv", keep_default_na=False).itertuples():

@@ -68,7 +68,8 @@ def fill_page(text: str, texts: Mapping[str, str], *, is_spanish: bool) -> tuple
         if key not in texts:
             unknown.append(key)
             return marker.group()
-        value = texts[key].translate(SPANISH_NUMBERS) if is_spanish else texts[key]
+        is_number = is_spanish and "\n" not in texts[key]  # program output stays as it is
+        value = texts[key].translate(SPANISH_NUMBERS) if is_number else texts[key]
         return f"{start}{value}{end}"
 
     return MARKER.sub(fill, text), unknown
