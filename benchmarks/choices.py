@@ -18,6 +18,8 @@ from own_project import PROJECT, copy_project, run_pipelines
 STAGES = "preprocessing,detection,feature_engineering,classification,recommendation"
 CHOICES = {
     "feature_engineering.importance=tf_idf": "tf_idf",
+    "feature_engineering.hellinger=false": "no_hellinger",
+    "feature_engineering.scores=detections": "detections",
     "feature_engineering.detector=segmenter": "segmenter",
     "feature_engineering.detector=segmenter,feature_engineering.importance=area": "segmenter_area",
     "feature_engineering.detector=finetuned": "finetuned",

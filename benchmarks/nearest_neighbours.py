@@ -94,7 +94,7 @@ def describe(measured: Measured, prefix: str) -> dict[str, Result]:
         "build_seconds": result(measured.build_seconds, "seconds", "building and tuning the index"),
         "query_seconds": result(measured.query_seconds, "seconds", "per query, in a batch"),
         "single_query_seconds": result(measured.single_query_seconds, "seconds", "per query, one by one"),
-        "recall": result(measured.recall, "score", "recall@10", "simulation"),
+        "recall": result(measured.recall, "share", "recall@10", "simulation"),
         "index_size": result(measured.index_size, "megabytes", "size of the index", "size"),
         "peak_memory": result(measured.peak_memory, "megabytes", "peak memory, points included", "size"),
     }

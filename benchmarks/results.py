@@ -57,7 +57,7 @@ QUICK = {
     "choices": "choices.py feature_engineering.importance=tf_idf",
     "reuse": "frame_reuse.py --every-nth-video 200",
     "shots": "shot_sampling.py --clips 4",
-    "ads": "ad_agent.py --seeds 1 --scenarios assignment --ads assignment --agent steps=20000 --sessions 50",
+    "ads": "ad_agent.py --seeds 1 --agent steps=20000 --sessions 50",
     "off_policy": "off_policy.py --repeats 2 --truth 2000",
     "cluster": "cluster.py --videos 4 --rounds 1",
 }

@@ -24,7 +24,8 @@ from video_recommender.media.video import VideoFile
 from video_recommender.sources.photos import ClipOptions, plan_clips
 
 TOLERANCE_S = 0.1
-CHOICES = {"adaptive": ShotOptions(), "content": ShotOptions(detector="content")}
+CHOICES = {"": ShotOptions(), "content_": ShotOptions(detector="content")}
+"""Prefix of the results, and the options; the default detector has no prefix."""
 
 
 def main() -> None:
@@ -35,8 +36,8 @@ def main() -> None:
         folders = [Path(temporary)] * len(recipes)
         clips = list(get_reusable_executor().map(render, folders, recipes))
         results = {}
-        for name, options in CHOICES.items():
-            results |= {f"{name}.{key}": value for key, value in judge(clips, recipes, options).items()}
+        for prefix, options in CHOICES.items():
+            results |= {f"{prefix}{key}": value for key, value in judge(clips, recipes, options).items()}
         at_rate, by_shots = PreprocessingOptions(), PreprocessingOptions(sampling="shots")
         ratio = seconds_of(partial(sample, clips, by_shots)) / seconds_of(partial(sample, clips, at_rate))
         frames = [sum(map(len, sample(clips, options))) for options in (at_rate, by_shots)]

@@ -152,9 +152,10 @@ def metrics(reporting: Path) -> dict[str, Result]:
     report = pd.read_csv(reporting / "recommendation_report.csv").dropna(subset="precision")
     for row in report[report["neighbours"] == 10].itertuples():
         candidates = "_other_groups" if row.candidates == "other_groups" else ""
-        system = {"object_space": "", "random": "_by_chance"}.get(row.system, f"_{row.system}")
+        system = "" if row.system == "object_space" else f"{row.system}_"
         about = f"precision@10 among {'videos of other groups' if candidates else 'all videos'}: {row.system}"
-        results[f"precision_at_10{candidates}{system}"] = result(row.precision, "score", about, "held-out")
+        key, precision = f"precision_at_10{candidates}", result(row.precision, "score", about, "held-out")
+        results |= {f"{system}{key}": precision, **({f"{key}_by_chance": precision} if row.system == "random" else {})}
     for row in pd.read_csv(reporting / "category_report.csv", keep_default_na=False).itertuples():
         for name in ("precision", "recall"):
             about = f"{name} of the category {row.category} {HELD_OUT}"
