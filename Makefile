@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: run test lint docs lock clean
+.PHONY: run test lint docs results lock clean
 
 run: $(VENV)/.installed
 	$(BIN)/kedro run
@@ -22,6 +22,11 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict
+
+# Measure the values that README and docs show; SECTIONS="demo costs" measures only these. Run it on an idle machine.
+results: $(VENV)/.installed-dev
+	$(BIN)/kedro run
+	$(BIN)/python benchmarks/results.py $(SECTIONS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

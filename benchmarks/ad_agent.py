@@ -1,12 +1,10 @@
-"""Share of the optimum that the agents earn in all scenarios: the figures of docs/ads.md.
+"""Revenue of the ad agents relative to the optimum, in several scenarios and with several corpora.
 
-The first rows are for the ads of the assignment's example, the others for random ads of 2 to 8 categories. Each seed
-has another corpus, in which every category is a cluster. Shares are relative to the optimum in the same simulated
-sessions, and to its upper bound.
+The ads are those of the assignment, or random ads of 2 to 8 categories. Each seed draws another corpus, in which every
+category is a cluster. Shares are relative to the revenue of the optimum in the same simulated sessions.
 
-Run: python benchmarks/ad_agent.py                                # hours
-     python benchmarks/ad_agent.py --seeds 3 --scenarios annoyance --agents deep_q_network q_table
-     python benchmarks/ad_agent.py --seeds 3 --agent steps=500000  # other options of the network
+    python benchmarks/ad_agent.py --seeds 20 --agents deep_q_network q_table lin_ucb    # hours
+    python benchmarks/ad_agent.py --seeds 3 --scenarios annoyance --agent steps=500000  # other options of the network
 """
 
 import argparse
@@ -18,6 +16,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from benchmark_results import Result, argument_parser, report_results, result
 from pandera.typing import DataFrame
 from threadpoolctl import threadpool_limits
 
@@ -46,14 +45,19 @@ TABLE_STEPS, BANDIT_STEPS = 5_000_000, 100_000
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of training."""
+    """Cost of training one agent.
+
+    Attributes:
+        seconds: wall-clock time.
+        cpu_seconds: CPU time.
+    """
 
     seconds: float
     cpu_seconds: float
 
 
 def main() -> None:
-    """Train and evaluate every agent on every case, and print the results."""
+    """Train and evaluate each agent on each case."""
     arguments = _parse()
     overrides = dict(option.split("=", 1) for option in arguments.agent)
     evaluation = AdEvaluationOptions(runs=arguments.runs, sessions=arguments.sessions)
@@ -72,14 +76,35 @@ def main() -> None:
                     reports.append(report.assign(scenario=scenario, ads=ads, seed=seed))
                     shares = ", ".join(f"{row.policy} {row.share_of_optimum:.4f}" for row in report.itertuples())
                     print(f"{scenario}, {ads} ads, seed {seed}, {report['videos'][0]} videos: {shares}", flush=True)
-    print(summarise(pd.concat(reports)).to_string(float_format="{:.4f}".format))
-    print(f"the network's policy: {decisions_per_second():,.0f} decisions a second, from observations, 14 ads")
+    speed = decisions_per_second()
+    results = {
+        "seeds": result(arguments.seeds, "count", "corpora and agents per case", "simulation"),
+        "decisions_per_second": result(speed, "count", "decisions per second of the network's policy, 14 ads"),
+    }
     for agent, spent in pd.DataFrame(costs, columns=["agent", "cost"]).groupby("agent")["cost"]:
-        seconds, cpu = ([getattr(cost, name) for cost in spent] for name in ("seconds", "cpu_seconds"))
-        print(
-            f"training {agent}: {np.mean(seconds):.1f} s on average, {max(seconds):.1f} at most; "
-            f"{np.mean(cpu):.1f} s of CPU time on average, {max(cpu):.1f} at most"
-        )
+        seconds, cpu = (np.mean([getattr(cost, name) for cost in spent]) for name in ("seconds", "cpu_seconds"))
+        results[f"{agent}_seconds"] = result(seconds, "seconds", f"training of {agent}, mean")
+        results[f"{agent}_cpu_seconds"] = result(cpu, "seconds", f"CPU time of training {agent}, mean")
+    report_results({**results, **describe(pd.concat(reports))}, arguments.json)
+
+
+def describe(reports: pd.DataFrame) -> dict[str, Result]:
+    """Describe each policy's mean and worst share of the optimum over the seeds, and the best policy without training.
+
+    Keys are `<scenario>_<policy>`, with the suffix `_assignment_ads` or `_unseen` where it applies.
+    """
+    results = {}
+    for (scenario, ads, videos), case in reports.groupby(["scenario", "ads", "videos"], sort=False):
+        suffix = ("_assignment_ads" if ads == "assignment" else "") + ("_unseen" if videos == "unseen" else "")
+        by_policy = case.groupby("policy")["share_of_optimum"].agg(["mean", "min"]).drop("optimum")
+        references = by_policy.loc[by_policy.index.isin(reference_policies())]
+        by_policy.loc["best_reference"] = references.loc[references["mean"].idxmax()]
+        for policy, shares in by_policy.iterrows():
+            about = f"revenue relative to the optimum: {policy}, {scenario}, {ads} ads, {videos} videos"
+            key = f"{scenario}_{policy}{suffix}"
+            results[key] = result(shares["mean"], "share", f"{about}, mean over seeds", "simulation")
+            results[f"{key}_worst"] = result(shares["min"], "share", f"{about}, worst seed", "simulation")
+    return results
 
 
 def draw_case(ads: str, scenario: str, seed: int) -> ViewerModel:
@@ -141,24 +166,8 @@ def evaluate_unseen(
     )
 
 
-def summarise(reports: pd.DataFrame) -> pd.DataFrame:
-    """Summarise a row per case and policy: mean and worst share of the optimum over the seeds, and other means."""
-    return (
-        reports.groupby(["scenario", "ads", "videos", "policy"], sort=False)
-        .agg(
-            revenue=("revenue_per_session", "mean"),
-            share=("share_of_optimum", "mean"),
-            worst_share=("share_of_optimum", "min"),
-            of_bound=("share_of_bound", "mean"),
-            watch_rate=("watch_rate", "mean"),
-            videos_watched=("videos_per_session", "mean"),
-        )
-        .sort_values(["scenario", "ads", "videos", "share"], ascending=[True, True, True, False])
-    )
-
-
 def decisions_per_second() -> float:
-    """Measure the decisions per second of a hardly trained agent."""
+    """Measure the decisions per second of a deep Q-network, on one core."""
     model = draw_case("random", "assignment", 0)
     policy = train_deep_q_network(model, AgentOptions(steps=1024), seed=0).policy
     observed = model.observe(model.start_sessions(DECISIONS, np.random.default_rng(0)))
@@ -168,16 +177,18 @@ def decisions_per_second() -> float:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first-seed", type=int, default=100, help="options were chosen on seeds below 100")
+    parser = argument_parser(__doc__)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=100, help="the defaults were tuned on seeds below 100")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
-    parser.add_argument("--ads", nargs="+", choices=["assignment", "random"], default=["assignment", "random"])
-    parser.add_argument("--agents", nargs="+", default=[AGENT, Q_TABLE, BANDIT])
+    parser.add_argument("--ads", nargs="+", choices=["assignment", "random"], default=["random"])
+    parser.add_argument("--agents", nargs="+", choices=[AGENT, Q_TABLE, BANDIT], default=[AGENT])
     parser.add_argument("--agent", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the deep Q-network")
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--sessions", type=int, default=2000)
-    parser.add_argument("--unseen", action="store_true", help="also judge agents on videos that they have not seen")
+    parser.add_argument(
+        "--unseen", action="store_true", help="also evaluate agents on videos that they were not trained on"
+    )
     return parser.parse_args()
 
 

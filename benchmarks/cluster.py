@@ -1,14 +1,13 @@
-"""Cost of Dask compared with loky, and of an object store compared with a disk, per video.
+"""Overhead of Dask compared with loky, and of an object store compared with a disk.
 
-Runs preprocessing and detection on the demo's videos in four ways, with two workers each, in turn; the best round
-counts. The cluster is local processes and the store is moto, a test server on this machine, so that network latency is
-not included. Needs a finished `kedro run`, and the extras `cluster`, `s3` and `dev`.
+Runs preprocessing and detection on videos of the demo, with each executor and each storage in turn, and two workers;
+the best round counts. The cluster consists of local processes, and the object store is moto, a test server on this
+machine, so network latency is not included. Needs the data of `kedro run`, and the extras `cluster`, `s3` and `dev`.
 
     python benchmarks/cluster.py              # 100 videos
     python benchmarks/cluster.py --videos 400
 """
 
-import argparse
 import logging
 import os
 import pickle
@@ -23,6 +22,7 @@ from typing import Any, Final
 
 import fsspec
 import pandas as pd
+from benchmark_results import argument_parser, report_results, result
 from kedro.io import DataCatalog, MemoryDataset
 
 from video_recommender.incremental import IncrementalRunner, StatefulPartitionedDataset, WorkerOptions, executors
@@ -49,8 +49,8 @@ STORE: Final = {
 
 
 def main() -> None:
-    """Print a line per backend and storage."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure each backend with each storage."""
+    parser = argument_parser(__doc__)
     parser.add_argument("--videos", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
@@ -71,12 +71,15 @@ def main() -> None:
                     if number:
                         best[storage, backend] = min(best.get((storage, backend), seconds), seconds, key=sum)
         connect(None, WORKERS["dask"].jobs).close()
+    results = {"videos": result(len(video_ids), "count", "videos of the demo", "size")}
     for (storage, backend), (sampling, detecting) in best.items():
-        ratio = (sampling + detecting) / sum(best["disk", "loky"])
-        print(
-            f"{backend} on a {storage}: preprocessing {sampling:.1f} s, detection {detecting:.1f} s "
-            f"({len(video_ids)} videos, 2 workers): ratio {ratio:.2f}"
-        )
+        ratio, where = (sampling + detecting) / sum(best["disk", "loky"]), f"{backend}, {storage}"
+        results |= {
+            f"{backend}.{storage}.preprocessing_seconds": result(sampling, "seconds", f"preprocessing: {where}"),
+            f"{backend}.{storage}.detection_seconds": result(detecting, "seconds", f"detection: {where}"),
+            f"{backend}.{storage}.ratio": result(ratio, "ratio", f"time relative to loky and disk: {where}"),
+        }
+    report_results(results, arguments.json)
 
 
 def _run(root: str, folder: str, video_ids: list[str], classifier: Any, workers: WorkerOptions) -> tuple[float, float]:
@@ -125,7 +128,7 @@ def _copy_videos(root: str, video_ids: list[str]) -> None:
 
 @contextmanager
 def _object_store() -> Iterator[str]:
-    """Start an object store in a process of its own."""
+    """Start an object store in a separate process."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(PORT)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.environ |= STORE

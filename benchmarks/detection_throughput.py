@@ -1,6 +1,6 @@
 """Compare detection over stored frames with a bare LiteRT loop over the same frames, decoded beforehand.
 
-Both use every core. Detection decodes JPEGs and builds tables, which are not saved. The bare loop maps decoded frames
+Both use all cores. Detection decodes JPEGs and builds tables, which are not saved. The bare loop maps decoded frames
 from one file. It runs in one process per core and in one process with a thread per core, with one frame per call and
 with as many as detection uses; the fastest counts. Keras runs the same network, on a GPU if TensorFlow finds one.
 The variants take turns, and the best round of each counts.
@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 import skimage.data
 from ai_edge_litert.interpreter import Interpreter
+from benchmark_results import Result, argument_parser, report_results, result
 from numpy.typing import NDArray
 
 from video_recommender.incremental import WorkerOptions, executors
@@ -45,7 +46,7 @@ CORES = WorkerOptions().workers
 
 
 def main() -> None:
-    """Print frames per second of each side, their ratios, and how far LiteRT and Keras agree."""
+    """Measure the speed of each side, and how far LiteRT and Keras agree."""
     arguments = _parse()
     executors.IDLE_WORKER_TIMEOUT_S = 300  # workers that the first round starts stay for all rounds
     classifier = _classifier(arguments.network)
@@ -78,10 +79,18 @@ def main() -> None:
     print(f"{arguments.network}, {frames} frames, {CORES} cores")
     for name in sides:
         print(f"{name}: {frames / seconds[name]:.1f} frames/s")
-    print(f"detection ÷ fastest bare LiteRT loop: {min(bare) / detection:.2f}")
-    ratio = seconds["detection"] / seconds["keras"]
-    print(f"Keras ÷ detection: {ratio:.2f}")
-    _compare(decoded, classifier, in_keras)
+    results = {
+        "frames": result(frames, "count", "frames", "size"),
+        "frames_per_second": result(frames / detection, "count", "frames per second of detection"),
+        "bare_frames_per_second": result(frames / min(bare), "count", "frames per second of the fastest bare loop"),
+        "share_of_bare_loop": result(min(bare) / detection, "share", "speed relative to the fastest bare loop"),
+        "seconds_per_frame": result(detection / frames, "seconds", "time per frame, all cores together"),
+        "keras_speed_relative_to_litert": result(
+            detection / seconds["keras"], "share", "speed of Keras relative to detection"
+        ),
+        **_agreement(decoded, classifier, in_keras),
+    }
+    report_results(results, arguments.json)
 
 
 def _classifier(network: str) -> LiteRTClassifier:
@@ -91,16 +100,16 @@ def _classifier(network: str) -> LiteRTClassifier:
     return classifier
 
 
-def _compare(frames: Frames, classifier: LiteRTClassifier, in_keras: KerasClassifier) -> None:
+def _agreement(frames: Frames, classifier: LiteRTClassifier, in_keras: KerasClassifier) -> dict[str, Result]:
     batches = np.array_split(frames, max(1, len(frames) // 32))
     by_litert, by_keras = (
         np.concatenate([side.predict(batch).probabilities for batch in batches]) for side in (classifier, in_keras)
     )
     same = (by_litert.argmax(axis=1) == by_keras.argmax(axis=1)).mean()
     difference = np.abs(by_litert - by_keras).max()
-    print(
-        f"Keras finds the same class in {same:.2%} of {len(by_keras)} frames; probabilities differ by {difference:.1e}"
-    )
+    print(f"Largest difference between the probabilities of Keras and LiteRT: {difference:.1e}")
+    about = "frames that get the same class from Keras and LiteRT"
+    return {"same_class_in_keras": result(same, "share", about, "held-out")}
 
 
 def _detect(videos: dict[str, FrameFolder], classifier: FrameClassifier, workers: WorkerOptions) -> None:
@@ -115,7 +124,7 @@ def _map(function: Callable[[str, Any], object], tasks: Mapping[str, Any], worke
 
 
 def _loop(_: str, task: tuple[int, int, int], decoded: Path, flatbuffer: NDArray[np.uint8], batch: int) -> None:
-    """Run nothing but the network, over one share of the frames.
+    """Run only the network, over one share of the frames.
 
     Args:
         task: number of the share, number of equal shares, threads.
@@ -165,7 +174,7 @@ def _time(side: Callable[[], None]) -> float:
 
 def _parse() -> argparse.Namespace:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--videos", type=int, default=60)
     parser.add_argument("--frames", type=int, default=20, help="per video")
     parser.add_argument("--frames-folder", type=Path, help="frames of a run, such as data/02_intermediate/frames")

@@ -1,15 +1,16 @@
-"""Every step on 1,000, 10,000 and 100,000 videos: seconds, memory, and how both grow with their number.
+"""Time and memory of each step over the whole corpus, and how the time grows with the number of videos.
 
 The videos are synthetic (see synthetic_corpus.py): only the partitions, state logs and manifests of a finished run are
-on disk, in one project per size. They take about 2 GB for 100,000 videos, and stay in the given folder for other runs.
-Each step is a node of the pipelines, run in a process of its own with the datasets of the catalog: its inputs are
-loaded, its outputs validated and saved. `check detect_objects` is what a run costs if nothing is stale. The network and
-its class embeddings are those that `kedro run --pipelines=detection` has left in data/.
+on disk, in one project per size. They take about 2 GB for 100,000 videos. Each step is a node of the pipelines, in a
+separate process, with the datasets of the catalog: it loads its inputs, and validates and saves its outputs.
+`check_detections` is the check of a run in which nothing is stale. The network and its class embeddings are those that
+`kedro run --pipelines=detection` has stored in data/.
 
-    python benchmarks/many_videos.py /tmp/many                      # all steps at three sizes
-    python benchmarks/many_videos.py /tmp/many --videos 1000 --steps compare_recommenders
+    python benchmarks/many_videos.py                                         # 1,000 and 10,000 videos
+    python benchmarks/many_videos.py --videos 100000 --folder /data/many     # keeps the synthetic projects
+    python benchmarks/many_videos.py --videos 1000 --steps compare_recommenders
 
-Growth is the exponent e of n^e between neighbouring sizes: 1 is proportional, 2 quadratic.
+Growth is the exponent e of n^e between two sizes: 1 is linear, 2 quadratic.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from benchmark_results import argument_parser, result, save_results
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
@@ -46,7 +49,7 @@ from video_recommender.pipelines.deduplication.nodes import HASH_COLUMNS
 from video_recommender.schemas import FrameManifest, NearDuplicates, VideoManifest
 from video_recommender.storage.digests import fingerprint
 
-LIST, CHECK, ANSWER = "list detections", "check detect_objects", "answer for a new video"
+LIST, CHECK, ANSWER = "list_detections", "check_detections", "answer_for_new_video"
 STEPS = (
     LIST,
     CHECK,
@@ -59,23 +62,20 @@ STEPS = (
     "compare_candidates",
     "train_category_classifier",
     "predict_categories",
-    "measure_classification",
-    "report_categories",
-    "draw_confusion_matrix",
     "fit_recommender",
     "recommend_videos",
     "compare_recommenders",
     "compare_importances",
-    "summarise_recommendations",
     ANSWER,
 )
+"""In the order of a run: a step reads the outputs of the steps before it."""
 PREPARED = ("02_intermediate/object_classifier.pickle", "03_primary/class_embeddings.parquet")
 FRAMES = "02_intermediate/frames"
 TABLES = tuple(f"03_primary/{name}" for name in ("detections", "class_scores", "embeddings"))
 HASHES = "03_primary/frame_hashes"
 FRAME_EMBEDDING = 1280
 MAP_PARTITIONS = "video_recommender.incremental.partition_run.map_partitions"
-FINISH = "finish detection"
+FINISH = "finish_detection"
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class Cost:
     """Cost of one step.
 
     Attributes:
-        seconds: to load its inputs, do its work and save its outputs, without start-up.
-        peak_mib: peak memory of the process, start-up included.
+        seconds: time to load its inputs, run it and save its outputs, without start-up.
+        peak_mb: peak memory of the process, start-up included, MB of 10^6 bytes.
     """
 
     seconds: float
-    peak_mib: float
+    peak_mb: float
 
 
 def main() -> None:
@@ -96,48 +96,43 @@ def main() -> None:
     arguments = _parse()
     if arguments.child == FINISH:
         finish_here(arguments.folder)
-        return
-    if arguments.child:
+    elif arguments.child:
         print(json.dumps(asdict(measure_here(arguments.child, arguments.folder))))
-        return
-    costs: dict[int, dict[str, Cost]] = {}
-    for videos in arguments.videos:
-        project = arguments.folder / str(videos)
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            measure_all(arguments, arguments.folder or Path(temporary))
+
+
+def measure_all(arguments: argparse.Namespace, folder: Path) -> None:
+    """Measure all steps at all sizes."""
+    results = {}
+    sizes: list[int] = sorted(arguments.videos)
+    taken: dict[str, list[float]] = {step: [] for step in arguments.steps}
+    for videos in sizes:
+        project = folder / str(videos)
         make_project(project, videos)
-        costs[videos] = {}
         for step in arguments.steps:
-            costs[videos][step] = measure(step, project)
-            print(f"{videos} {step}: {costs[videos][step]}", file=sys.stderr, flush=True)
-    print(table(costs))
-
-
-def table(costs: dict[int, dict[str, Cost]]) -> str:
-    """Format the costs as a table in Markdown, with the exponents of growth."""
-    sizes = list(costs)
-    heads = ["step", *(f"{videos:,} s" for videos in sizes), *(f"{videos:,} MiB" for videos in sizes), "growth"]
-    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    for step in costs[sizes[0]]:
-        taken = [costs[videos][step] for videos in sizes]
-        growth = [
-            f"{math.log(after.seconds / before.seconds) / math.log(large / small):.2f}"
-            for before, after, small, large in zip(taken, taken[1:], sizes, sizes[1:], strict=False)
-        ]
-        cells = [
-            step,
-            *(f"{cost.seconds:.1f}" if cost.seconds >= 1 else f"{cost.seconds:.2g}" for cost in taken),
-            *(f"{cost.peak_mib:.0f}" for cost in taken),
-            ", ".join(growth),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+            cost = measure(step, project)
+            taken[step].append(cost.seconds)
+            seconds = result(cost.seconds, "seconds", f"{step} with {videos:,} videos")
+            memory = result(cost.peak_mb, "megabytes", f"peak memory of {step} with {videos:,} videos", "size")
+            results |= {f"{step}.{videos}.seconds": seconds, f"{step}.{videos}.peak_memory": memory}
+            print(f"{videos:,} videos, {step}: {seconds['text']}, {memory['text']}", flush=True)
+    if len(sizes) > 1:
+        for step, (*_, before, after) in taken.items():
+            growth = math.log(after / before) / math.log(sizes[-1] / sizes[-2])
+            about = f"exponent of the time of {step} from {sizes[-2]:,} to {sizes[-1]:,} videos"
+            results[f"{step}.growth"] = result(growth, "score", about)
+            print(f"{step}: growth {growth:.2f}")
+    save_results(results, arguments.json)
 
 
 def measure(step: str, project: Path) -> Cost:
-    """Run one step in a process of its own."""
-    command = [sys.executable, __file__, str(project), "--child", step]
+    """Run one step in a separate process."""
+    command = [sys.executable, __file__, "--folder", str(project), "--child", step]
     run = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
     if run.returncode:
-        raise SystemExit(f"{step} has failed in {project}")
+        raise SystemExit(f"{step} failed in {project}")
     return Cost(**json.loads(run.stdout.splitlines()[-1]))
 
 
@@ -162,7 +157,7 @@ def measure_here(step: str, project: Path) -> Cost:
             for name, part in zip(node.outputs, made if len(node.outputs) > 1 else (made,), strict=True):
                 catalog.save(name, part)
         seconds = time.perf_counter() - began
-    return Cost(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return Cost(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
 
 
 @contextmanager
@@ -177,10 +172,10 @@ def _open(project: Path) -> Iterator[tuple[Any, Mapping[str, Any]]]:
 
 
 def make_project(project: Path, videos: int) -> None:
-    """Create a project in which detection has processed that many videos, unless it exists."""
+    """Create a project in which detection has processed the given number of videos, unless it exists."""
     data = project / "data"
     is_made = (project / "made").exists()
-    if is_made:  # the code, its configuration and the network may have changed since
+    if is_made:  # the code, its configuration and the network can have changed since
         shutil.rmtree(project / "conf")
         shutil.copytree(PROJECT / "conf", project / "conf")
     else:
@@ -216,13 +211,12 @@ def make_project(project: Path, videos: int) -> None:
 
 
 def finish_detection(project: Path) -> None:
-    """Let the runner bring the states of detections up to date, without detecting anything."""
-    run = [sys.executable, __file__, str(project), "--child", FINISH]
-    subprocess.run(run, check=True)
+    """Update the states of the detections in a separate process, without detecting anything."""
+    subprocess.run([sys.executable, __file__, "--folder", str(project), "--child", FINISH], check=True)
 
 
 def finish_here(project: Path) -> None:
-    """See `finish_detection`."""
+    """Run the detection node with a function that returns finished states."""
 
     def finished(_work: Any, tasks: Iterable[tuple[str, Any]], *_options: Any) -> Iterator[Outcome[Any]]:
         for key, _task in tasks:
@@ -234,9 +228,9 @@ def finish_here(project: Path) -> None:
 
 
 def write_block(block: SyntheticVideos, start: int, class_names: Any, data: Path) -> pd.DataFrame:
-    """Write the partitions of a thousand videos as the datasets would, but without their checks.
+    """Write the partitions of a thousand videos in the format of the datasets, without validation.
 
-    Through the datasets it would take an hour for 100,000 videos, most of it in pandera.
+    Validation of 100,000 videos would take an hour.
     """
     rows = []
     for number, (video_id, hashed) in enumerate(
@@ -302,9 +296,9 @@ def write_manifests(videos: pd.DataFrame, data: Path) -> None:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="for the synthetic projects")
-    parser.add_argument("--videos", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser = argument_parser(__doc__)
+    parser.add_argument("--folder", type=Path, help="keeps the synthetic projects; default: a temporary folder")
+    parser.add_argument("--videos", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--steps", nargs="+", default=STEPS, choices=STEPS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()

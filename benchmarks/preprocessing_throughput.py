@@ -1,7 +1,9 @@
 """Speed of preprocessing relative to ffmpeg with one process per core, and of processes relative to threads.
 
-python benchmarks/preprocessing_throughput.py --videos 60
-python benchmarks/preprocessing_throughput.py --videos 60 --rate 0.5 --group 30  # skips groups of pictures
+All sides take turns, and the best round of each counts. Needs ffmpeg.
+
+    python benchmarks/preprocessing_throughput.py
+    python benchmarks/preprocessing_throughput.py --rate 0.5 --group 30  # low frame rate, frequent keyframes
 """
 
 import argparse
@@ -19,6 +21,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from benchmark_results import argument_parser, report_results, result
 from kedro.io import DataCatalog, MemoryDataset
 from loky import get_reusable_executor
 from skimage import data
@@ -33,11 +36,11 @@ RATES = (24, 25, 30)
 
 
 def main() -> None:
-    """Print the ratios of the best times."""
-    if shutil.which("ffmpeg") is None:
-        print("preprocessing ÷ ffmpeg: skipped, because ffmpeg is not installed")
-        return
+    """Compare the best times."""
     arguments = _parse()
+    if shutil.which("ffmpeg") is None:
+        print("Skipped: ffmpeg is not installed.")
+        return
     executors.IDLE_WORKER_TIMEOUT_S = 300  # workers that the first round starts stay for all rounds
     logging.getLogger("video_recommender").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory() as temporary:
@@ -52,12 +55,15 @@ def main() -> None:
             threads.append(seconds_of(partial(sample, root / f"threads{number}", workers=in_threads)))
             theirs.append(seconds_of(partial(run_ffmpeg, clips, root / f"ffmpeg{number}", arguments.rate)))
         frames = [len(list((root / side).rglob("*.jpg"))) for side in ("ours0", "ffmpeg0")]
-    print(
-        f"preprocessing ÷ ffmpeg: {min(theirs) / min(ours):.2f} (target ≥ 1.0; {arguments.videos} clips; "
-        f"best of {arguments.rounds} rounds; ours {min(ours):.2f} s, {frames[0]} frames; "
-        f"ffmpeg {min(theirs):.2f} s, {frames[1]} frames)"
-    )
-    print(f"processes ÷ threads: {min(threads) / min(ours):.2f} (with threads {min(threads):.2f} s)")
+    print(f"{arguments.videos} clips; {frames[0]} frames, ffmpeg {frames[1]} frames")
+    results = {
+        "seconds": result(min(ours), "seconds", "preprocessing, one process per core"),
+        "seconds_with_threads": result(min(threads), "seconds", "preprocessing, one thread per core"),
+        "ffmpeg_seconds": result(min(theirs), "seconds", "ffmpeg, one process per core"),
+        "speed_up": result(min(theirs) / min(ours), "ratio", "speed relative to ffmpeg"),
+        "speed_up_over_threads": result(min(threads) / min(ours), "ratio", "speed of processes relative to threads"),
+    }
+    report_results(results, arguments.json)
 
 
 def render_clip(number: int, root: Path, group: int) -> VideoFile:
@@ -87,7 +93,7 @@ def seconds_of(work: partial[None]) -> float:
 
 
 def preprocess(clips: list[VideoFile], target: Path, rate: float, workers: WorkerOptions) -> None:
-    """Run the node of the pipeline on the clips."""
+    """Run the node `extract_frames` on the clips."""
     values = {
         "usable_videos": {clip.path.stem: clip for clip in clips},
         "params:preprocessing": PreprocessingOptions(frames_per_second=rate),
@@ -115,11 +121,11 @@ def _ffmpeg(target: Path, rate: float, clip: VideoFile) -> None:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=int, default=60)
+    parser = argument_parser(__doc__)
+    parser.add_argument("--videos", type=int, default=48)
     parser.add_argument("--rate", type=float, default=3.0, help="frames per second to sample")
-    parser.add_argument("--group", type=int, default=250, help="pictures per group: distance between keyframes")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--group", type=int, default=250, help="distance between keyframes, in frames")
+    parser.add_argument("--rounds", type=int, default=2)
     return parser.parse_args()
 
 

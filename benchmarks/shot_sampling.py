@@ -1,6 +1,8 @@
-"""Precision and recall of shot detection on the demo's clips, whose cuts are known, and its cost.
+"""Precision, recall and speed of shot detection on clips of the demo, whose cuts are known.
 
-Run: python benchmarks/shot_sampling.py --clips 60
+A detected cut is correct if it is at most 0.1 seconds from a true cut.
+
+    python benchmarks/shot_sampling.py --clips 60
 """
 
 import argparse
@@ -11,6 +13,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
+from benchmark_results import Result, argument_parser, report_results, result
 from loky import get_reusable_executor
 from own_project import demo_photos
 
@@ -21,29 +24,30 @@ from video_recommender.media.video import VideoFile
 from video_recommender.sources.photos import ClipOptions, plan_clips
 
 TOLERANCE_S = 0.1
-CHOICES = (
-    ShotOptions(),
-    ShotOptions(threshold=2.0),
-    ShotOptions(threshold=5.0),
-    ShotOptions(detector="content"),
-    ShotOptions(detector="content", threshold=20.0),
-    ShotOptions(detector="content", threshold=35.0),
-)
+CHOICES = {"": ShotOptions(), "content_": ShotOptions(detector="content")}
+"""Prefix of the results, and the options; the default detector has no prefix."""
 
 
 def main() -> None:
-    """Print a line per setting, and one that compares the time with sampling at a fixed rate."""
+    """Compare both detectors, and the time with that of sampling at a fixed rate."""
     arguments = _parse()
     recipes = plan_clips(demo_photos(), ClipOptions(clips_per_category=arguments.clips // 4), arguments.seed)
     with tempfile.TemporaryDirectory() as temporary:
         folders = [Path(temporary)] * len(recipes)
         clips = list(get_reusable_executor().map(render, folders, recipes))
-        for options in CHOICES:
-            print(judge(clips, recipes, options))
+        results = {}
+        for prefix, options in CHOICES.items():
+            results |= {f"{prefix}{key}": value for key, value in judge(clips, recipes, options).items()}
         at_rate, by_shots = PreprocessingOptions(), PreprocessingOptions(sampling="shots")
         ratio = seconds_of(partial(sample, clips, by_shots)) / seconds_of(partial(sample, clips, at_rate))
         frames = [sum(map(len, sample(clips, options))) for options in (at_rate, by_shots)]
-    print(f"shots ÷ rate: {ratio:.2f} of the time, {frames[1]} frames instead of {frames[0]}")
+    results |= {
+        "clips": result(len(clips), "count", "clips", "size"),
+        "time_ratio": result(ratio, "ratio", "time of shot sampling relative to sampling at a fixed rate"),
+        "frames": result(frames[1], "count", "frames with shot sampling", "size"),
+        "frames_at_rate": result(frames[0], "count", "frames with sampling at a fixed rate", "size"),
+    }
+    report_results(results, arguments.json)
 
 
 def render(folder: Path, recipe: ClipRecipe) -> VideoFile:
@@ -53,8 +57,8 @@ def render(folder: Path, recipe: ClipRecipe) -> VideoFile:
     return VideoFile(file)
 
 
-def judge(clips: list[VideoFile], recipes: list[ClipRecipe], options: ShotOptions) -> str:
-    """Compare the detected cuts with the true ones."""
+def judge(clips: list[VideoFile], recipes: list[ClipRecipe], options: ShotOptions) -> dict[str, Result]:
+    """Compare the detected cuts with the true cuts."""
     hits = found_in_all = made_in_all = 0
     for clip, recipe in zip(clips, recipes, strict=True):
         made = list(accumulate(float(shot.frames / recipe.fps) for shot in recipe.shots))[:-1]
@@ -62,11 +66,11 @@ def judge(clips: list[VideoFile], recipes: list[ClipRecipe], options: ShotOption
             found = [shot.start_s for shot in find_shots(opened, options)[1:]]
         hits += sum(any(abs(cut - near) <= TOLERANCE_S for near in found) for cut in made)
         found_in_all, made_in_all = found_in_all + len(found), made_in_all + len(made)
-    threshold = "default" if options.threshold is None else f"{options.threshold:g}"
-    return (
-        f"{options.detector:<8} threshold {threshold:<7}: precision {hits / max(found_in_all, 1):.3f}, "
-        f"recall {hits / max(made_in_all, 1):.3f} of {made_in_all} cuts in {len(clips)} clips"
-    )
+    return {
+        "precision": result(hits / max(found_in_all, 1), "score", "detected cuts that are true", "held-out"),
+        "recall": result(hits / max(made_in_all, 1), "score", "true cuts that are detected", "held-out"),
+        "cuts": result(made_in_all, "count", "true cuts", "size"),
+    }
 
 
 def sample(clips: list[VideoFile], options: PreprocessingOptions) -> list[list[bytes]]:
@@ -85,7 +89,7 @@ def seconds_of(action: Callable[[], object]) -> float:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--seed", type=int, default=3)
     return parser.parse_args()

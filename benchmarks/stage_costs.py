@@ -1,19 +1,19 @@
-"""Cost of each stage per hour of video, in CPU seconds and megabytes written, and its fixed cost.
+"""CPU time and megabytes written of each stage per hour of video, and its fixed CPU time per run.
 
-Renders clips of 1280 × 720 pixels at 30 frames per second, runs the stages one by one on few and on many of them, and
-computes the difference. CPU seconds depend less than wall-clock time on the load of the machine.
+Renders clips of 1280 × 720 pixels at 30 frames per second, and runs the stages one by one on few and on many of them.
+The cost per hour is the difference divided by the difference in hours of video. CPU time depends less than wall-clock
+time on the load of the machine.
 
     python benchmarks/stage_costs.py                       # 16 and 80 clips of 20 seconds
 """
 
-import argparse
 import resource
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from benchmark_results import argument_parser, result, save_results
 from own_project import SECONDS, copy_project, render_clips, run_pipelines
 
 STAGES = (
@@ -25,6 +25,7 @@ STAGES = (
     "classification",
     "recommendation",
 )
+MANY_HOURS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -35,36 +36,48 @@ class StageCost:
         stage: name of the stage.
         hours: hours of video.
         cpu_s: CPU time of all its processes, seconds.
-        seconds: wall-clock time, seconds.
-        written_mb: growth of the data folder, MB.
+        written_mb: growth of the data folder, MB of 10^6 bytes.
     """
 
     stage: str
     hours: float
     cpu_s: float
-    seconds: float
     written_mb: float
 
 
 def main() -> None:
     """Run, measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--clips", type=int, nargs=2, default=[16, 80], metavar=("FEW", "MANY"))
-    few, many = (pd.DataFrame(measure(clips)).set_index("stage") for clips in parser.parse_args().clips)
+    arguments = parser.parse_args()
+    few, many = (pd.DataFrame(measure(clips)).set_index("stage") for clips in arguments.clips)
     hours = many["hours"] - few["hours"]
     table = pd.DataFrame(
         {
-            "CPU s per video-hour": (many["cpu_s"] - few["cpu_s"]) / hours,
-            "MB written per video-hour": (many["written_mb"] - few["written_mb"]) / hours,
+            "cpu_seconds": ((many["cpu_s"] - few["cpu_s"]) / hours).clip(lower=0),
+            "megabytes": ((many["written_mb"] - few["written_mb"]) / hours).clip(lower=0),
         }
     )
-    table["CPU s per run"] = few["cpu_s"] - table["CPU s per video-hour"] * few["hours"]
-    table["seconds, many"] = many["seconds"]
+    table["cpu_seconds_per_run"] = (few["cpu_s"] - table["cpu_seconds"] * few["hours"]).clip(lower=0)
+    table.loc["total"] = table.sum()
     print(table.round(1).to_string())
+    results = {}
+    for row in table.itertuples():
+        results |= {
+            f"{row.Index}.cpu_seconds": result(row.cpu_seconds, "seconds", "CPU time per hour of video"),
+            f"{row.Index}.megabytes": result(row.megabytes, "megabytes", "written per hour of video", "size"),
+            f"{row.Index}.cpu_seconds_per_run": result(row.cpu_seconds_per_run, "seconds", "CPU time per run"),
+        }
+    total = table.loc["total"]
+    core_hours = total["cpu_seconds"] * MANY_HOURS / 3600
+    results["million_hours.core_hours"] = result(core_hours, "count", "core hours for a million hours of video")
+    megabytes = total["megabytes"] * MANY_HOURS
+    results["million_hours.megabytes"] = result(megabytes, "megabytes", "written for a million hours of video", "size")
+    save_results(results, arguments.json)
 
 
 def measure(clips: int) -> list[StageCost]:
-    """Run every stage once in a project of its own."""
+    """Run every stage once in a copy of the project."""
     costs = []
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
@@ -76,14 +89,13 @@ def measure(clips: int) -> list[StageCost]:
         )
         run_pipelines(project, "ingestion")
         for stage in STAGES:
-            before, cpu_before, start = _size_mb(project), _cpu_s(), time.perf_counter()
+            before, cpu_before = _size_mb(project), _cpu_s()
             run_pipelines(project, stage)
             costs.append(
                 StageCost(
                     stage,
                     clips * SECONDS / 3600,
                     _cpu_s() - cpu_before,
-                    time.perf_counter() - start,
                     _size_mb(project) - before,
                 )
             )

@@ -1,11 +1,11 @@
 """A synthetic corpus of any size without videos: class scores and frame hashes, drawn from categories and groups.
 
-A category is a set of classes around a central one, with frequencies that follow Zipf's law by distance; a group (an
-uploader) prefers some classes of its category; a video shows one to four objects, some of which occur in any category.
-The network confuses each object with similar ones. So categories overlap, and videos of a group are similar.
+A category is a set of classes around a central class, with frequencies that follow Zipf's law by distance. A group (an
+uploader) prefers some classes of its category. A video shows up to four objects, some of which occur in any category.
+The network confuses similar objects. As a result, categories overlap and videos of a group are similar.
 
-Frames are drawn as the low frequencies that a perceptual hash depends on, so that hashes differ between frames, zooms
-and videos about as much as the demo's do; some frames occur in many videos, and some videos are copies of others.
+Frames are drawn as the low frequencies that a perceptual hash depends on. Their hashes differ between frames, zooms and
+videos about as much as those of the demo. Some frames occur in many videos, and some videos are copies of others.
 """
 
 from collections.abc import Iterator
@@ -21,16 +21,16 @@ from video_recommender.similarity.perceptual_hash import HASH_BITS
 
 VIDEOS_PER_BLOCK = 1000
 VIDEOS_PER_GROUP = 20
-CLOUD = 80
+CLASSES_PER_CATEGORY = 80
 """Number of classes of a category."""
-TASTE = 12
+CLASSES_PER_GROUP = 12
 """Number of classes of a group."""
-OBJECTS = 4
+MAX_OBJECTS = 4
 """Maximum number of objects in a video."""
-EVERYDAY = 0.25
+UNRELATED_OBJECTS = 0.25
 """Share of a video's objects that are independent of its category."""
 SHARPNESS = (6.0, 14.0)
-"""Range of the slope of the similarity, drawn for each video: how well the network separates classes."""
+"""Range of the slope of the similarity, drawn per video: a steeper slope separates classes better."""
 NOISE = 0.8
 """Standard deviation of the logarithm of each probability."""
 
@@ -38,16 +38,16 @@ FRAMES = (12, 31)
 """Range of the number of frames of a video (half-open); one per second."""
 FRAMES_PER_SHOT = 3
 COPY_EVERY = 100
-"""One video in so many is a copy of another one; every other copy is cropped."""
+"""One in this number of videos is a copy of another video; every other copy is cropped."""
 COMPOSITIONS = 5000
-"""Number of picture compositions, such as a face before a dark wall; frequencies follow Zipf's law."""
-COMMON_PICTURES = 20
-SHOWS_COMMON_PICTURE = 0.01
-"""Share of shots that show a picture which occurs in many videos, such as a title."""
-OF_COMPOSITION, OF_SHOT, OF_FILE = 0.3, 0.92, 0.995
+"""Number of image compositions, such as a face before a dark wall; frequencies follow Zipf's law."""
+COMMON_IMAGES = 20
+SHOWS_COMMON_IMAGE = 0.01
+"""Share of shots that show an image which occurs in many videos, such as a title."""
+SHOT_CORRELATION, FRAME_CORRELATION, COPY_CORRELATION = 0.3, 0.92, 0.995
 """Correlations of the frequencies: of shots with one composition, frames of one shot, and copies of one frame."""
-OF_ZOOM = (1.0, 0.98, 0.88, 0.7, 0.54)
-"""Correlations of the frequencies of the whole picture with those at each zoom."""
+ZOOM_CORRELATIONS = (1.0, 0.98, 0.88, 0.7, 0.54)
+"""Correlations of the frequencies of the whole image with those at each zoom."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class SyntheticVideos:
 
     Attributes:
         video_ids: `<category>/video-<number>`.
-        categories: number of each video's category.
-        groups: number of each video's group.
+        categories: number of each video's category, shape (videos,).
+        groups: number of each video's group, shape (videos,).
         objects: class numbers of the objects, shape (videos, 4), most frequent first.
-        shares: share of the video that shows each of them, shape (videos, 4).
+        shares: share of the video that shows each object, shape (videos, 4).
         probabilities: mean probability of each class, float32, shape (videos, classes); 0 below the floor.
     """
 
@@ -72,7 +72,7 @@ class SyntheticVideos:
 
 
 class SyntheticCorpus:
-    """Draws videos, reproducibly for a seed and a number of videos.
+    """Draws videos; the same seed and number of videos give the same corpus.
 
     Args:
         class_embeddings: rows of the network's last layer, index `class_name`.
@@ -90,14 +90,18 @@ class SyntheticCorpus:
         self._similarity = rows @ rows.T
         self._seed = seed
         random = np.random.default_rng(seed)
-        self._everyday = _zipf(random.permutation(len(rows)), len(rows))
+        self._class_frequencies = _zipf(random.permutation(len(rows)), len(rows))
         centres = random.choice(len(rows), categories, replace=False)
-        clouds = [_zipf(np.argsort(-self._similarity[centre])[:CLOUD], len(rows)) for centre in centres]
+        category_frequencies = [
+            _zipf(np.argsort(-self._similarity[centre])[:CLASSES_PER_CATEGORY], len(rows)) for centre in centres
+        ]
         groups = max(videos // VIDEOS_PER_GROUP, 2 * categories)
         self._category_of_group = np.arange(groups) % categories
         popularity = 1 / np.arange(1, groups + 1) ** 0.5
         self._popularity = popularity / popularity.sum()
-        self._tastes = np.stack([self._taste(random, clouds[category]) for category in self._category_of_group])
+        self._group_frequencies = np.stack(
+            [self._draw_group(random, category_frequencies[category]) for category in self._category_of_group]
+        )
 
     def blocks(self) -> Iterator[SyntheticVideos]:
         """Draw all videos, a thousand at a time."""
@@ -105,25 +109,31 @@ class SyntheticCorpus:
             count = min(VIDEOS_PER_BLOCK, self.videos - start)
             yield self._draw(np.random.default_rng([self._seed, start]), start, count)
 
-    def _taste(self, random: np.random.Generator, cloud: NDArray[np.float64]) -> NDArray[np.float32]:
-        taste = np.zeros(len(cloud), np.float32)
-        liked = random.choice(len(cloud), TASTE, replace=False, p=cloud)
-        taste[liked] = random.dirichlet(np.full(TASTE, 0.5))
-        return taste
+    def _draw_group(self, random: np.random.Generator, frequencies: NDArray[np.float64]) -> NDArray[np.float32]:
+        group = np.zeros(len(frequencies), np.float32)
+        preferred = random.choice(len(frequencies), CLASSES_PER_GROUP, replace=False, p=frequencies)
+        group[preferred] = random.dirichlet(np.full(CLASSES_PER_GROUP, 0.5))
+        return group
 
     def _draw(self, random: np.random.Generator, start: int, count: int) -> SyntheticVideos:
         groups = random.choice(len(self._popularity), count, p=self._popularity)
         categories = self._category_of_group[groups]
-        own = (random.random((count, OBJECTS, 1)) > self._tastes[groups].cumsum(axis=1)[:, np.newaxis]).sum(axis=2)
-        any_ = random.choice(len(self._everyday), (count, OBJECTS), p=self._everyday)
-        objects = np.where(random.random((count, OBJECTS)) < EVERYDAY, any_, np.minimum(own, len(self._everyday) - 1))
-        shares = np.sort(random.dirichlet(np.full(OBJECTS, 0.5), count))[:, ::-1]
+        own = (
+            random.random((count, MAX_OBJECTS, 1)) > self._group_frequencies[groups].cumsum(axis=1)[:, np.newaxis]
+        ).sum(axis=2)
+        any_ = random.choice(len(self._class_frequencies), (count, MAX_OBJECTS), p=self._class_frequencies)
+        objects = np.where(
+            random.random((count, MAX_OBJECTS)) < UNRELATED_OBJECTS,
+            any_,
+            np.minimum(own, len(self._class_frequencies) - 1),
+        )
+        shares = np.sort(random.dirichlet(np.full(MAX_OBJECTS, 0.5), count))[:, ::-1]
         slopes = random.uniform(*SHARPNESS, (count, 1))
-        probabilities = np.zeros((count, len(self._everyday)))
-        for place in range(OBJECTS):
-            seen = np.exp(slopes * (self._similarity[objects[:, place]] - 1))
-            seen *= random.lognormal(0, NOISE, seen.shape)
-            probabilities += shares[:, place : place + 1] * seen / seen.sum(axis=1, keepdims=True)
+        probabilities = np.zeros((count, len(self._class_frequencies)))
+        for place in range(MAX_OBJECTS):
+            response = np.exp(slopes * (self._similarity[objects[:, place]] - 1))
+            response *= random.lognormal(0, NOISE, response.shape)
+            probabilities += shares[:, place : place + 1] * response / response.sum(axis=1, keepdims=True)
         probabilities[probabilities < PROBABILITY_FLOOR] = 0
         return SyntheticVideos(
             tuple(
@@ -139,35 +149,37 @@ class SyntheticCorpus:
 
 
 def draw_hashes(videos: int, seed: int, start: int) -> list[HashedFrames]:
-    """Draw the hashes of a block of videos.
+    """Draw the frame hashes of a block of videos.
 
     Args:
         videos: number of videos.
         seed: random seed of the corpus.
-        start: number of the first one.
+        start: number of the first video of the block.
     """
     always = np.random.default_rng(seed)
     compositions = always.standard_normal((COMPOSITIONS, HASH_BITS))
-    common = always.standard_normal((COMMON_PICTURES, HASH_BITS))
+    common = always.standard_normal((COMMON_IMAGES, HASH_BITS))
     popularity = _zipf(np.arange(COMPOSITIONS), COMPOSITIONS)
     random = np.random.default_rng([seed, start])
-    pictures: list[NDArray[np.float64]] = []
+    images: list[NDArray[np.float64]] = []
     hashed = []
     for video in range(videos):
         if video % COPY_EVERY == COPY_EVERY - 1:
             crop = 2 * (video // COPY_EVERY % 2)
-            shown = _mixed(random, pictures[video // COPY_EVERY][crop], OF_FILE)
+            shown = _mixed(random, images[video // COPY_EVERY][crop], COPY_CORRELATION)
         else:
             frames = int(random.integers(*FRAMES))
             shots = -(-frames // FRAMES_PER_SHOT)
-            own = _mixed(random, compositions[random.choice(COMPOSITIONS, shots, p=popularity)], OF_COMPOSITION)
-            is_common = random.random(shots) < SHOWS_COMMON_PICTURE
-            own[is_common] = common[random.integers(COMMON_PICTURES, size=is_common.sum())]
+            own = _mixed(random, compositions[random.choice(COMPOSITIONS, shots, p=popularity)], SHOT_CORRELATION)
+            is_common = random.random(shots) < SHOWS_COMMON_IMAGE
+            own[is_common] = common[random.integers(COMMON_IMAGES, size=is_common.sum())]
             own, is_common = (np.repeat(of_shots, FRAMES_PER_SHOT, axis=0)[:frames] for of_shots in (own, is_common))
-            shown = np.where(is_common[:, np.newaxis], _mixed(random, own, OF_FILE), _mixed(random, own, OF_SHOT))
+            shown = np.where(
+                is_common[:, np.newaxis], _mixed(random, own, COPY_CORRELATION), _mixed(random, own, FRAME_CORRELATION)
+            )
         inside = random.standard_normal(shown.shape)
-        zoomed = np.stack([zoom * shown + np.sqrt(1 - zoom**2) * inside for zoom in OF_ZOOM])
-        pictures.append(zoomed)
+        zoomed = np.stack([zoom * shown + np.sqrt(1 - zoom**2) * inside for zoom in ZOOM_CORRELATIONS])
+        images.append(zoomed)
         bits = zoomed > np.median(zoomed, axis=2, keepdims=True)
         bits[..., 0] = True  # mean brightness is always the largest
         hashes = np.packbits(bits, axis=2).view(">u8")[..., 0].T.astype(np.uint64)

@@ -1,13 +1,13 @@
 """Speed of the pipeline relative to a textbook script, on the same videos, from files to recommendations.
 
-The script reads every frame with OpenCV and keeps some, predicts with Keras video by video, and counts objects in
-pandas loops. It uses the same network, frame size and frame rate; both end with a cross-validated classifier and ten
-neighbours per video. The script loads the network as a Keras file; the pipeline has to convert it:
+The script decodes every frame with OpenCV and keeps some, predicts with Keras video by video, and counts objects in
+pandas loops. It uses the same network, frame size and frame rate. Both end with a cross-validated classifier and ten
+neighbours per video. The script loads the network as a Keras file; the pipeline converts it to LiteRT.
 
-    python benchmarks/textbook_script.py --videos 200   # clips of the demo: `kedro run` has left them in data/
+    python benchmarks/textbook_script.py --videos 200   # clips of the demo, which `kedro run` has stored in data/
     python benchmarks/textbook_script.py --clips 80     # rendered: 20 seconds of 1280 × 720 pixels each
-    python benchmarks/textbook_script.py --films 40     # two minutes each, encoded as sites do; needs ffmpeg
-    python benchmarks/textbook_script.py --folder my/videos --rate 0.5   # MP4 files; a frame in 2 seconds
+    python benchmarks/textbook_script.py --long 40      # two minutes each, encoded like web videos; needs ffmpeg
+    python benchmarks/textbook_script.py --folder my/videos --rate 0.5   # MP4 files; a frame every 2 seconds
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from benchmark_results import argument_parser, report_results, result
 from numpy.typing import NDArray
 from own_project import SECONDS, copy_project, publish_clips, render_clips, run_command, run_pipelines
 
@@ -31,16 +32,22 @@ from video_recommender.networks.pretrained import build_network, imagenet_class_
 NETWORK = "efficientnet-lite0"
 STAGES = "ingestion,preprocessing,deduplication,detection,feature_engineering,classification,recommendation"
 SIZE = 224
-FILM_SECONDS = 120
+LONG_SECONDS = 120
 DATA = Path(__file__).parents[1] / "data"
 NEIGHBOURS = 10
+STEPS = {
+    "frames": "decode the videos and save frames",
+    "network": "import Keras and classify the frames",
+    "table": "append a table row per frame",
+    "analysis": "compute features, cross-validate the classifier, find neighbours",
+}
 
 Predictions = dict[str, NDArray[np.float32]]
-"""Of each video, the probabilities of all classes: a row per frame."""
+"""Probabilities per video, shape (frames, classes)."""
 
 
 def main() -> None:
-    """Run both and print their seconds."""
+    """Run both and compare their times."""
     arguments = _parse()
     if arguments.script:
         run_script(*arguments.script, arguments.rate)
@@ -53,13 +60,13 @@ def main() -> None:
         copy_project(project)
         build_network(NETWORK).save(network)
         began = time.perf_counter()
-        # the script's frames stay: right after thousands of files were deleted, ext4 is slow to make new ones
+        # The script's frames are not deleted: ext4 creates files slowly after thousands were deleted
         paths = map(str, (videos, network, frames))
         output = run_command(
             [sys.executable, __file__, "--rate", str(arguments.rate), "--script", *paths], Path(folder)
         )
         script = time.perf_counter() - began
-        print("\n".join(line for line in output.splitlines() if line.startswith("script:")))
+        taken = json.loads(output.splitlines()[-1])
         began = time.perf_counter()
         run_pipelines(
             project,
@@ -68,16 +75,25 @@ def main() -> None:
             f"preprocessing.frames_per_second={arguments.rate}",
         )
         pipeline = time.perf_counter() - began
-    print(f"textbook script {script:.0f} s, pipeline {pipeline:.0f} s: {script / pipeline:.1f} times as fast")
+    results = {
+        "pipeline_seconds": result(pipeline, "seconds", "the pipeline"),
+        "script_seconds": result(script, "seconds", "the script"),
+        **{f"script.{name}_seconds": result(taken[name], "seconds", f"script: {STEPS[name]}") for name in STEPS},
+        "speed_up": result(script / pipeline, "ratio", "speed of the pipeline relative to the script"),
+        "speed_up_without_table": result(
+            (script - taken["table"]) / pipeline, "ratio", "speed relative to the script without its table step"
+        ),
+    }
+    report_results(results, arguments.json)
 
 
 def stage_videos(arguments: argparse.Namespace, rendered: Path, folder: Path) -> None:
     """Render or copy the requested videos into a folder per category."""
     folder.mkdir()
-    if arguments.films and shutil.which("ffmpeg") is None:
-        raise SystemExit("ffmpeg is not installed: it encodes the films.")
-    if arguments.films:
-        publish_clips(render_clips(rendered, arguments.films, FILM_SECONDS), folder)
+    if arguments.long and shutil.which("ffmpeg") is None:
+        raise SystemExit("ffmpeg is missing: install it to encode the videos of --long")
+    if arguments.long:
+        publish_clips(render_clips(rendered, arguments.long, LONG_SECONDS), folder)
     elif arguments.clips:
         copy_videos(render_clips(rendered, arguments.clips), folder, arguments.clips)
     else:
@@ -85,7 +101,7 @@ def stage_videos(arguments: argparse.Namespace, rendered: Path, folder: Path) ->
 
 
 def copy_videos(stored: Path, folder: Path, videos: int) -> None:
-    """Copy as many of each category."""
+    """Copy the same number of videos of each category."""
     categories = sorted(folder for folder in stored.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     for category in categories:
         (folder / category.name).mkdir()
@@ -94,28 +110,30 @@ def copy_videos(stored: Path, folder: Path, videos: int) -> None:
 
 
 def run_script(videos: Path, network: Path, frames: Path, rate: float) -> None:
-    """Do what the pipeline does, one step after the other."""
-    with step("frames"):
+    """Run the textbook script and print the seconds of each step as JSON."""
+    seconds: dict[str, float] = {}
+    with timed("frames", seconds):
         for video in sorted(videos.glob("*/*.mp4")):
-            cut(video, frames / video.parent.name / video.stem, rate)
-    with step("network"):
+            sample_frames(video, frames / video.parent.name / video.stem, rate)
+    with timed("network", seconds):
         predictions = predict(frames, network)
-    with step("table, row by row"):
+    with timed("table", seconds):
         detections = classify_frames(predictions)
-    with step("features, categories, neighbours"):
-        compare(count(detections))
+    with timed("analysis", seconds):
+        analyse(count_objects(detections))
+    print(json.dumps(seconds))
 
 
 @contextmanager
-def step(name: str) -> Iterator[None]:
-    """Print how long it takes."""
+def timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Record the time of a step."""
     began = time.perf_counter()
     yield
-    print(f"script: {name} {time.perf_counter() - began:.1f} s")
+    seconds[name] = time.perf_counter() - began
 
 
-def cut(video: Path, folder: Path, rate: float) -> None:
-    """Read every frame, keep one in so many."""
+def sample_frames(video: Path, folder: Path, rate: float) -> None:
+    """Decode every frame and save frames at the given rate."""
     folder.mkdir(parents=True)
     capture = cv2.VideoCapture(str(video))
     every = max(1, round(capture.get(cv2.CAP_PROP_FPS) / rate))
@@ -132,7 +150,7 @@ def cut(video: Path, folder: Path, rate: float) -> None:
 
 
 def predict(frames: Path, network_file: Path) -> Predictions:
-    """Predict video by video."""
+    """Classify the frames video by video."""
     import keras
 
     network = keras.models.load_model(network_file)
@@ -157,8 +175,8 @@ def classify_frames(predictions: Predictions) -> pd.DataFrame:
     return detections
 
 
-def count(detections: pd.DataFrame) -> pd.DataFrame:
-    """Sum up confidences: a row per video, a column per object."""
+def count_objects(detections: pd.DataFrame) -> pd.DataFrame:
+    """Sum confidences: one row per video, one column per object."""
     features = pd.DataFrame(
         0.0, index=sorted(detections["video"].unique()), columns=sorted(detections["class_name"].unique())
     )
@@ -167,8 +185,8 @@ def count(detections: pd.DataFrame) -> pd.DataFrame:
     return features
 
 
-def compare(features: pd.DataFrame) -> None:
-    """Cross-validate a classifier, and find each video's neighbours."""
+def analyse(features: pd.DataFrame) -> None:
+    """Cross-validate a classifier, and find the neighbours of each video."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics.pairwise import cosine_similarity
     from sklearn.model_selection import cross_val_score
@@ -184,15 +202,15 @@ def compare(features: pd.DataFrame) -> None:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="the folder that `kedro run` has left")
-    parser.add_argument("--videos", type=int, default=400, help="how many, evenly from the categories")
-    parser.add_argument("--clips", type=int, help=f"render so many of {SECONDS} s instead")
-    parser.add_argument("--films", type=int, help=f"render so many of {FILM_SECONDS} s instead, encoded as sites do")
+    parser = argument_parser(__doc__)
+    parser.add_argument("--data", type=Path, default=DATA, help="data folder of a run of the demo")
+    parser.add_argument("--videos", type=int, default=400, help="number of videos, the same of each category")
+    parser.add_argument("--clips", type=int, help=f"render this number of clips of {SECONDS} s instead")
+    parser.add_argument("--long", type=int, help=f"render this number of web videos of {LONG_SECONDS} s instead")
     parser.add_argument(
         "--folder",
         type=lambda folder: Path(folder).resolve(),
-        help="MP4 files, a folder per category, instead of the demo's",
+        help="folder with a sub-folder of MP4 files per category, instead of the demo",
     )
     parser.add_argument("--rate", type=float, default=3.0, help="frames per second")
     parser.add_argument("--script", type=Path, nargs=3, help=argparse.SUPPRESS)
