@@ -111,7 +111,7 @@ def test_a_folder_with_only_broken_files_is_rejected(broken_project):
         if video.stem not in {"empty", "text"}:
             video.unlink()
 
-    with pytest.raises(ValueError, match=r"Not one of 2 files is a usable video .*is empty"):
+    with pytest.raises(ValueError, match=r"None of 2 files is a usable video .*is empty"):
         broken_project.run()
 
 

@@ -112,5 +112,5 @@ def test_an_unreachable_network_is_reported_without_a_traceback(project, web):
     code, output = kedro_run("--pipelines=ingestion")
 
     assert code == 1
-    assert "Error: No site can be reached any more" in output
+    assert "Error: No remaining site can be reached" in output
     assert "Traceback" not in output

@@ -60,7 +60,7 @@ def recipes() -> list[ClipRecipe]:
     return plan_clips(bundled_photos(), ClipOptions(clips_per_category=20), seed=1)
 
 
-def test_clips_of_each_category_are_numbered_from_one(recipes: list[ClipRecipe]) -> None:
+def test_every_category_has_its_clips_numbered_from_one(recipes: list[ClipRecipe]) -> None:
     assert [recipe.video_id for recipe in recipes] == [
         f"{category}/clip-{number:03d}" for category in ("textures", "things") for number in range(1, 21)
     ]
@@ -84,7 +84,7 @@ def test_more_clips_do_not_change_the_first_ones(recipes: list[ClipRecipe]) -> N
     assert all(more[recipe.video_id] == recipe for recipe in recipes)
 
 
-def test_a_new_category_does_not_change_the_others(recipes: list[ClipRecipe]) -> None:
+def test_another_category_does_not_change_the_clips_of_a_category(recipes: list[ClipRecipe]) -> None:
     things = [photo for photo in bundled_photos() if photo.category == "things"]
 
     assert plan_clips(things, ClipOptions(clips_per_category=20), seed=1) == recipes[20:]
@@ -111,14 +111,14 @@ def test_the_title_of_a_clip_names_its_scenes() -> None:
     assert recipe.frames == 15
 
 
-def test_the_digest_depends_on_the_recipe_but_not_on_the_path_of_photos(recipes: list[ClipRecipe]) -> None:
+def test_digest_depends_on_the_recipe_and_not_on_the_photo_paths(recipes: list[ClipRecipe]) -> None:
     elsewhere = plan_clips(bundled_photos(Path("elsewhere")), ClipOptions(clips_per_category=20), seed=1)
 
     assert [recipe.digest for recipe in elsewhere] == [recipe.digest for recipe in recipes]
     assert len({recipe.digest for recipe in recipes}) == len(recipes)
 
 
-def test_the_digest_depends_on_the_content_of_photos() -> None:
+def test_digest_depends_on_the_content_of_the_photos() -> None:
     cat = bundled_photo("chelsea.png", "things")
 
     assert still(cat).digest != still(cat.model_copy(update={"digest": "another cat"})).digest
@@ -135,13 +135,13 @@ def test_a_rendered_clip_is_the_h264_video_that_its_recipe_describes(recipes: li
         assert frames == recipe.frames
 
 
-def test_a_pickled_recipe_renders_the_same_bytes(recipes: list[ClipRecipe]) -> None:
+def test_a_pickled_recipe_is_rendered_to_the_same_bytes(recipes: list[ClipRecipe]) -> None:
     recipe = recipes[25]
 
     assert render_clip(pickle.loads(pickle.dumps(recipe))) == render_clip(recipe)
 
 
-def test_a_still_camera_shows_the_photo_unchanged() -> None:
+def test_a_still_camera_shows_the_unchanged_photo() -> None:
     astronaut = bundled_photo("astronaut.png", "things")
 
     frames = decoded(render_clip(still(astronaut, width=256, height=256)))
@@ -150,7 +150,7 @@ def test_a_still_camera_shows_the_photo_unchanged() -> None:
     assert np.abs(frames[5].astype(int) - photo).mean() < 5
 
 
-def test_a_mirrored_shot_swaps_left_and_right() -> None:
+def test_a_mirrored_shot_is_flipped_left_to_right() -> None:
     astronaut = bundled_photo("astronaut.png", "things")
     shot = PhotoShot(photo=astronaut, frames=10, start=CENTRED, end=CENTRED, mirrored=True)
 
@@ -160,7 +160,7 @@ def test_a_mirrored_shot_swaps_left_and_right() -> None:
     assert np.abs(mirrored[5][:, ::-1].astype(int) - plain[5]).mean() < 4
 
 
-def test_zooms_and_cuts_change_the_image() -> None:
+def test_a_zoom_changes_frames_gradually_and_a_cut_abruptly() -> None:
     cat, cup = bundled_photo("chelsea.png", "things"), bundled_photo("coffee.png", "things")
     closer = Framing(zoom=0.6, right=0.1, down=0, roll=2)
     shots = (
@@ -175,7 +175,7 @@ def test_zooms_and_cuts_change_the_image() -> None:
     assert changes[1:8].min() > 1 > changes[11:].max()
 
 
-def test_brightness_and_noise_change_the_image() -> None:
+def test_brightness_and_noise_are_applied_to_the_frames() -> None:
     moon = bundled_photo("moon.png", "textures")
 
     plain = decoded(render_clip(still(moon))).astype(float)
@@ -188,20 +188,20 @@ def test_brightness_and_noise_change_the_image() -> None:
     assert np.abs(noisy[5] - noisy[6]).mean() > 3 > np.abs(plain[5] - plain[6]).mean()
 
 
-def test_a_higher_crf_makes_a_smaller_file() -> None:
+def test_more_compression_makes_a_smaller_file() -> None:
     cat = bundled_photo("chelsea.png", "things")
 
     assert len(render_clip(still(cat, crf=40))) < len(render_clip(still(cat, crf=20))) / 2
 
 
-def test_categories_with_equal_slugs_are_rejected() -> None:
+def test_categories_with_equal_slugs_raise_an_error() -> None:
     photos = [bundled_photo(name, category) for category in ("pets", "Pets") for name in ("coffee.png", "coins.png")]
 
-    with pytest.raises(ValueError, match="Categories 'Pets' and 'pets' have too similar names"):
+    with pytest.raises(ValueError, match="Categories 'Pets' and 'pets' have the same slug"):
         plan_clips(photos, ClipOptions(), seed=1)
 
 
-def test_a_category_with_spaces_and_accents_gets_a_slug(tmp_path: Path) -> None:
+def test_a_category_with_spaces_and_accents_gets_an_ascii_video_id(tmp_path: Path) -> None:
     photos = [bundled_photo(name, "Meine Kätzchen") for name in ("coffee.png", "coins.png")]
 
     recipe = plan_clips(photos, ClipOptions(clips_per_category=1), seed=1)[0]
@@ -209,7 +209,7 @@ def test_a_category_with_spaces_and_accents_gets_a_slug(tmp_path: Path) -> None:
     assert (recipe.video_id, recipe.category) == ("meine-katzchen/clip-001", "Meine Kätzchen")
 
 
-def test_any_small_photo_fills_the_frame(tmp_path: Path) -> None:
+def test_a_small_photo_fills_the_frame(tmp_path: Path) -> None:
     copy(BUNDLED / "microaneurysms.png", tmp_path / "small.png")
 
     frames = decoded(render_clip(still(bundled_photo("small.png", "things", tmp_path), width=640, height=360)))
@@ -221,6 +221,6 @@ def test_any_small_photo_fills_the_frame(tmp_path: Path) -> None:
     "wrong",
     [{"seconds": (8, 5)}, {"seconds": (0, 5)}, {"clips_per_category": 0}, {"fps": 30}],
 )
-def test_options_without_a_valid_clip_are_rejected(wrong: dict) -> None:
+def test_invalid_clip_options_raise_an_error(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         ClipOptions(**wrong)

@@ -12,7 +12,7 @@ PICTURE = np.ascontiguousarray(data.coffee()[:120, :160])
 
 
 def write_streams(path, *sizes, default=0, pictures=12, codec="mpeg4", options=None):
-    """Write one video stream per size; one of them can be the default."""
+    """Write one video stream per size; `default` is the position of the default stream."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream(codec, rate=12, options=options or {}) for _ in sizes]
         for number, (stream, (width, height)) in enumerate(zip(streams, sizes, strict=True)):
@@ -35,18 +35,18 @@ def opened_status(video):
 
 
 @pytest.mark.parametrize(("status", "retry"), [("missing", True), ("damaged", True), ("unreadable", False)])
-def test_only_temporary_problems_are_retried(status, retry):
+def test_only_transient_problems_are_retried(status, retry):
     assert VideoError(status, "").retry is retry
 
 
-def test_the_widest_video_stream_is_used(tmp_path):
+def test_the_widest_of_several_video_streams_is_selected(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (64, 48), (160, 120), (96, 64), default=None)
 
     with open_video(video) as opened:
         assert opened.stream.width == 160
 
 
-def test_the_default_stream_is_preferred_to_a_wider_one(tmp_path):
+def test_the_default_stream_is_selected_instead_of_a_wider_one(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (160, 120), (64, 48), default=1)
 
     with open_video(video) as opened:
@@ -59,13 +59,13 @@ def test_a_folder_is_unreadable(tmp_path):
     assert opened_status(VideoFile(tmp_path / "clip.mp4")) == "unreadable"
 
 
-def test_a_file_with_only_subtitles_is_unreadable(tmp_path):
+def test_a_subtitle_file_is_unreadable(tmp_path):
     (tmp_path / "clip.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
 
     assert opened_status(VideoFile(tmp_path / "clip.srt")) == "unreadable"
 
 
-def test_a_path_that_resembles_a_url_is_a_file(tmp_path, monkeypatch):
+def test_a_path_that_looks_like_a_url_is_read_as_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "http:").mkdir()
     written = write_streams(tmp_path / "clip.mkv", (160, 120)).path
@@ -75,7 +75,7 @@ def test_a_path_that_resembles_a_url_is_a_file(tmp_path, monkeypatch):
         assert len(list(opened.decode())) == 12
 
 
-def test_the_file_is_closed_after_success_and_failure(tmp_path):
+def test_the_file_is_closed_after_an_error(tmp_path):
     video = write_streams(tmp_path / "clip.mkv", (160, 120))
 
     with pytest.raises(ArithmeticError), open_video(video) as opened:
@@ -85,7 +85,7 @@ def test_the_file_is_closed_after_success_and_failure(tmp_path):
         next(opened.container.demux(video=0))
 
 
-def test_pixels_are_square_by_default(tmp_path):
+def test_pixels_are_square_if_the_file_states_no_aspect_ratio(tmp_path):
     with open_video(write_streams(tmp_path / "clip.mkv", (160, 120), codec="ffv1")) as opened:
         assert opened.stream.sample_aspect_ratio is None
         assert opened.pixel_aspect == 1

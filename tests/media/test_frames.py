@@ -16,7 +16,7 @@ def photos():
     return [cv2.resize(picture, (64, 48)) for picture in (skimage.data.chelsea(), skimage.data.coffee())]
 
 
-def test_frames_are_rgb_and_in_numerical_order(tmp_path, photos):
+def test_frames_are_decoded_as_rgb_in_numerical_order(tmp_path, photos):
     for number in (2, 10, 1):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg_of(photos[number == 10]))
 
@@ -29,14 +29,14 @@ def test_frames_are_rgb_and_in_numerical_order(tmp_path, photos):
         assert np.abs(frame.astype(int) - photo).mean() < 10
 
 
-def test_files_other_than_frames_are_ignored(tmp_path, photos):
+def test_files_that_are_not_frames_are_ignored(tmp_path, photos):
     for name in ("1.jpg", "1 (copy).jpg", "thumbnail.jpg", ".2.jpg", "3.png"):
         (tmp_path / name).write_bytes(jpeg_of(photos[0]))
 
     assert [file.name for file in FrameFolder(tmp_path).files] == ["1.jpg"]
 
 
-def test_frames_in_memory_and_on_disk_are_equal(tmp_path, photos):
+def test_frames_in_memory_and_on_disk_decode_to_the_same_array(tmp_path, photos):
     encoded = EncodedFrames(tuple(jpeg_of(photo) for photo in photos))
     for number, jpeg in enumerate(encoded.jpegs, start=1):
         (tmp_path / f"{number}.jpg").write_bytes(jpeg)
@@ -46,7 +46,7 @@ def test_frames_in_memory_and_on_disk_are_equal(tmp_path, photos):
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
-def test_the_error_names_an_unreadable_frame(tmp_path, content):
+def test_an_unreadable_frame_is_named(tmp_path, content):
     (tmp_path / "1.jpg").write_bytes(content)
 
     with pytest.raises(VideoError, match=r"1\.jpg is not a readable image") as caught:
@@ -54,7 +54,7 @@ def test_the_error_names_an_unreadable_frame(tmp_path, content):
     assert caught.value.status == "damaged"
 
 
-def test_a_folder_without_frames_is_an_error(tmp_path):
+def test_decoding_no_frames_raises_an_error(tmp_path):
     with pytest.raises(VideoError, match="contains no frames"):
         FrameFolder(tmp_path).decode()
     with pytest.raises(VideoError, match="no frames"):

@@ -65,7 +65,7 @@ def status_of(video):
         ("clip.flv", "flv1", "yuv420p"),
     ],
 )
-def test_properties_are_those_of_the_clip(tmp_path, name, codec, pixel_format):
+def test_the_properties_of_a_clip_are_measured(tmp_path, name, codec, pixel_format):
     video = write_clip(tmp_path / name, codec, pixel_format)
 
     properties = probe_video(video)
@@ -76,26 +76,26 @@ def test_properties_are_those_of_the_clip(tmp_path, name, codec, pixel_format):
     assert properties.sha256 == hashlib.sha256(video.path.read_bytes()).hexdigest()
 
 
-def test_width_and_height_of_a_rotated_video_are_as_displayed(tmp_path):
+def test_width_and_height_are_those_of_the_rotated_frame(tmp_path):
     properties = probe_video(write_clip(tmp_path / "clip.mp4", rotation=90))
 
     assert (properties.width, properties.height) == (120, 160)
 
 
-def test_width_counts_square_pixels(tmp_path):
+def test_width_is_in_square_pixels(tmp_path):
     properties = probe_video(write_clip(tmp_path / "clip.mp4", aspect=Fraction(4, 3)))
 
     assert (properties.width, properties.height) == (213, 120)
 
 
-def test_odd_sizes_are_reported(tmp_path):
+def test_odd_sizes_are_exact(tmp_path):
     properties = probe_video(write_clip(tmp_path / "clip.mp4", pixel_format="yuv444p", size=(321, 241)))
 
     assert (properties.width, properties.height) == (321, 241)
 
 
-def test_the_duration_is_measured_if_the_file_does_not_state_it(tmp_path):
-    with (tmp_path / "live.webm").open("wb") as file:  # a live recording cannot go back to write its length
+def test_duration_is_measured_if_the_header_does_not_state_it(tmp_path):
+    with (tmp_path / "live.webm").open("wb") as file:  # a live recording does not write its duration
         written = write_clip(tmp_path / "clip.webm", "libvpx").path
         with av.open(written) as source, av.open(file, "w", format="webm", options={"live": "1"}) as target:
             stream = target.add_stream_from_template(source.streams.video[0])
@@ -110,7 +110,7 @@ def test_the_duration_is_measured_if_the_file_does_not_state_it(tmp_path):
     assert properties.fps == pytest.approx(25, rel=0.05)
 
 
-def test_a_truncated_clip_is_still_a_video(tmp_path):
+def test_a_truncated_clip_can_be_probed(tmp_path):
     video = write_clip(tmp_path / "clip.mkv")
     video.path.write_bytes(video.path.read_bytes()[:-500])
 
@@ -123,7 +123,7 @@ def test_an_empty_file_is_empty(tmp_path):
     assert status_of(VideoFile(tmp_path / "clip.mp4")) == "empty"
 
 
-def test_text_is_unreadable(tmp_path):
+def test_a_text_file_is_unreadable(tmp_path):
     (tmp_path / "clip.mp4").write_text("not a video at all\n" * 100)
 
     assert status_of(VideoFile(tmp_path / "clip.mp4")) == "unreadable"
@@ -144,11 +144,11 @@ def test_a_clip_without_its_index_is_unreadable(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["aac", "alac"])
-def test_a_file_without_a_video_stream_is_audio_only(tmp_path, codec):
+def test_an_audio_file_is_audio_only(tmp_path, codec):
     assert status_of(write_sound(tmp_path / "clip.mp4", codec)) == "audio_only"
 
 
-def test_sound_with_cover_art_is_audio_only(tmp_path):
+def test_an_audio_file_with_cover_art_is_audio_only(tmp_path):
     assert status_of(write_sound(tmp_path / "clip.mp4", "aac", with_cover=True)) == "audio_only"
 
 

@@ -30,7 +30,7 @@ def photo(width, height):
 
 
 def numbered(count, width=96, height=64):
-    """Images whose brightness encodes their number, up to 58."""
+    """Return frames whose brightness encodes their number, up to 58."""
     return [np.full((height, width, 3), 20 + 4 * number % 236, np.uint8) for number in range(count)]
 
 
@@ -50,7 +50,7 @@ def write_video(
     pixel_aspect=None,
     options=None,
 ):
-    """Encode images; time stamps are in milliseconds."""
+    """Encode frames; `stamps` are timestamps in milliseconds."""
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=rate, options={"crf": "8", **(options or {})})
         stream.height, stream.width = pictures[0].shape[:2]
@@ -98,7 +98,7 @@ def test_three_frames_per_second_are_sampled(tmp_path):
     assert [number_of(frame) for frame in frames] == [0, 8, 16, 24, 32, 40]
 
 
-def test_frames_are_square_jpegs_of_the_requested_size(tmp_path):
+def test_frames_are_square_jpegs_of_the_configured_size(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(24))
 
     frames = sample_frames(video, PreprocessingOptions(size=50)).frames
@@ -107,7 +107,7 @@ def test_frames_are_square_jpegs_of_the_requested_size(tmp_path):
     assert all(jpeg.startswith(b"\xff\xd8") for jpeg in frames.jpegs)
 
 
-def test_a_variable_frame_rate_is_sampled_by_time_stamp(tmp_path):
+def test_frames_are_sampled_by_time_if_the_frame_rate_varies(tmp_path):
     stamps = [0, 100, 900, 950, 1000, 2000, 2010]
     video = write_video(tmp_path / "clip.mkv", numbered(7), stamps=stamps)
 
@@ -116,7 +116,7 @@ def test_a_variable_frame_rate_is_sampled_by_time_stamp(tmp_path):
     assert [number_of(frame) for frame in frames] == [0, 1, 4, 4, 5]
 
 
-def test_a_video_with_a_late_start_is_sampled_from_its_first_frame(tmp_path):
+def test_a_video_that_starts_late_is_sampled_from_its_first_frame(tmp_path):
     stamps = [5000 + 40 * number for number in range(25)]
     video = write_video(tmp_path / "clip.mkv", numbered(25), rate=25, stamps=stamps)
 
@@ -160,7 +160,7 @@ def test_every_container_and_pixel_format_gives_the_same_frames(tmp_path, name, 
 
 @pytest.mark.parametrize(("width", "height"), [(321, 241), (33, 17), (17, 401), (2, 2)])
 @pytest.mark.parametrize("fit", ["crop", "letterbox", "squash"])
-def test_odd_sizes_become_square(tmp_path, width, height, fit):
+def test_frames_of_odd_size_become_square(tmp_path, width, height, fit):
     video = write_video(tmp_path / "clip.mp4", [photo(width, height)] * 10, pixel_format="yuv444p", rate=10)
 
     frames = sample_frames(video, PreprocessingOptions(fit=fit)).frames.decode()
@@ -169,7 +169,7 @@ def test_odd_sizes_become_square(tmp_path, width, height, fit):
     assert frames[0].max() > 20
 
 
-def test_an_odd_size_with_subsampled_chroma_becomes_square(tmp_path):
+def test_a_frame_of_odd_size_with_subsampled_chroma_becomes_square(tmp_path):
     pictures = [photo(321, 241)] * 5
     video = write_video(tmp_path / "clip.webm", pictures, codec="libvpx", rate=10)
 
@@ -190,7 +190,7 @@ def test_an_odd_size_with_subsampled_chroma_becomes_square(tmp_path):
         ((90, True), ["blue", "red", "blue", "green"]),
     ],
 )
-def test_the_display_matrix_is_applied(tmp_path, rotation, expected):
+def test_frames_are_rotated_and_mirrored_by_the_display_matrix(tmp_path, rotation, expected):
     picture = np.empty((48, 64, 3), np.uint8)
     picture[:24], picture[24:], picture[:24, :32] = RED, BLUE, GREEN
     video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10, rotation=rotation)
@@ -200,7 +200,7 @@ def test_the_display_matrix_is_applied(tmp_path, rotation, expected):
     assert corners(frames[0]) == expected
 
 
-def test_fit_crops_pads_or_squashes(tmp_path):
+def test_fit_crops_squashes_or_pads_the_frame(tmp_path):
     picture = np.empty((64, 192, 3), np.uint8)
     picture[:, :64], picture[:, 64:128], picture[:, 128:] = RED, GREEN, BLUE
     video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10)
@@ -239,7 +239,7 @@ def test_frames_before_a_damaged_end_are_kept(tmp_path):
     assert broken.jpegs[:7] == whole.jpegs[:7]
 
 
-def test_frames_around_a_damaged_part_are_kept(tmp_path):
+def test_only_damaged_frames_are_lost(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(96), options={"g": "12"})
     whole = sample_frames(video, WIDE).frames
     overwrite(video, packets_of(video)[36:44])
@@ -251,7 +251,7 @@ def test_frames_around_a_damaged_part_are_kept(tmp_path):
     assert damaged.jpegs[6:] == whole.jpegs[6:]
 
 
-def test_a_jump_of_the_clock_in_a_broadcast_stream_is_removed(tmp_path):
+def test_a_spliced_broadcast_stream_is_sampled_without_a_gap(tmp_path):
     first = write_video(tmp_path / "first.ts", numbered(25), rate=25)
     stamps = [90_000_000 + 40 * number for number in range(25)]
     second = write_video(tmp_path / "second.ts", numbered(50)[25:], stamps=stamps)
@@ -263,13 +263,13 @@ def test_a_jump_of_the_clock_in_a_broadcast_stream_is_removed(tmp_path):
     assert [number_of(frame) for frame in frames] == [0, 8, 16, 25, 33, 41]
 
 
-def test_a_single_image_gives_one_frame(tmp_path):
+def test_a_video_of_one_frame_gives_one_sample(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(1))
 
     assert len(sample_frames(video, WIDE).frames) == 1
 
 
-def test_a_frame_is_repeated_as_long_as_it_is_displayed(tmp_path):
+def test_a_frame_is_repeated_for_each_sample_that_shows_it(tmp_path):
     video = write_video(tmp_path / "clip.mp4", numbered(2), rate=1)
 
     frames = sample_frames(video, WIDE).frames
@@ -331,7 +331,7 @@ def test_a_file_without_decodable_frames_is_unreadable(tmp_path):
     assert raised.value.status == "unreadable"
 
 
-def test_a_missing_file_is_missing():
+def test_a_missing_file_has_the_status_missing():
     with pytest.raises(VideoError) as raised:
         sample_frames(VideoFile(Path("nowhere.mp4")), WIDE)
 
@@ -341,7 +341,7 @@ def test_a_missing_file_is_missing():
 @pytest.mark.parametrize(
     "wrong", [{"size": 0}, {"frames_per_second": 0}, {"fit": "stretch"}, {"jpeg_quality": 101}, {"max_frames": 0}]
 )
-def test_an_invalid_option_is_rejected(wrong):
+def test_an_invalid_option_raises_an_error(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PreprocessingOptions(**wrong)
 
@@ -365,7 +365,7 @@ def test_the_displayed_frame_is_selected(stamps, rate):
 
 
 @given(times, rates)
-def test_samples_cover_the_video_from_the_first_frame_to_the_last(stamps, rate):
+def test_samples_cover_the_whole_video(stamps, rate):
     picked = [stamp for stamp, count in select_at_rate(shown_at(stamps), rate) for _ in range(count)]
 
     length_s = (stamps[-1] - stamps[0]) / 1000
@@ -374,12 +374,12 @@ def test_samples_cover_the_video_from_the_first_frame_to_the_last(stamps, rate):
 
 
 @given(times, rates)
-def test_only_the_last_frame_before_each_sample_is_needed(stamps, rate):
+def test_skipping_all_but_the_latest_frame_before_each_sample_does_not_change_the_selection(stamps, rate):
     latest = {samples_before((stamp - stamps[0]) / 1000, rate): stamp for stamp in stamps}
     enough = sorted({stamps[0], *latest.values()})
 
     assert list(select_at_rate(shown_at(enough), rate)) == list(select_at_rate(shown_at(stamps), rate))
 
 
-def test_no_input_frames_give_no_samples():
+def test_no_frames_give_no_samples():
     assert list(select_at_rate([], 3)) == []

@@ -22,10 +22,10 @@ PHOTOS = {"cat": data.chelsea(), "cup": data.coffee(), "woman": data.astronaut()
 SHOTS = PreprocessingOptions(size=64, sampling="shots")
 
 
-def film(folder, *shots, rate=20, stamps_ms=None):
-    """Write a video that pans slowly over photos: pairs of the name of a photo and a number of frames."""
+def write_video(folder, *shots, rate=20, stamps_ms=None):
+    """Write a video that pans over photos; each shot is the name of a photo and a number of frames."""
     stamps = iter(stamps_ms or ())
-    with av.open(folder / "film.mp4", "w") as container:
+    with av.open(folder / "video.mp4", "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         if stamps_ms:
@@ -38,7 +38,7 @@ def film(folder, *shots, rate=20, stamps_ms=None):
                     picture.pts, picture.time_base = next(stamps), Fraction(1, 1000)
                 container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
-    return VideoFile(folder / "film.mp4")
+    return VideoFile(folder / "video.mp4")
 
 
 def shots_of(video, **options):
@@ -47,8 +47,8 @@ def shots_of(video, **options):
 
 
 @pytest.mark.parametrize("detector", ["adaptive", "content"])
-def test_shots_begin_and_end_at_cuts(tmp_path, detector):
-    video = film(tmp_path, ("cat", 30), ("cup", 20), ("woman", 40))
+def test_shots_start_and_end_at_cuts(tmp_path, detector):
+    video = write_video(tmp_path, ("cat", 30), ("cup", 20), ("woman", 40))
 
     shots = shots_of(video, detector=detector)
 
@@ -58,43 +58,43 @@ def test_shots_begin_and_end_at_cuts(tmp_path, detector):
 
 
 def test_a_video_without_a_cut_is_one_shot(tmp_path):
-    (shot,) = shots_of(film(tmp_path, ("cat", 40)))
+    (shot,) = shots_of(write_video(tmp_path, ("cat", 40)))
 
     assert (shot.number, shot.start_s, shot.end_s) == (1, 0.0, pytest.approx(2.0))
 
 
 def test_a_video_of_one_frame_is_one_shot(tmp_path):
-    sampled = sample_frames(film(tmp_path, ("cat", 1)), SHOTS)
+    sampled = sample_frames(write_video(tmp_path, ("cat", 1)), SHOTS)
 
     assert (sampled.shots, sampled.shot_numbers, len(sampled.frames)) == (1, (1,), 1)
 
 
-def test_cuts_of_a_video_with_a_variable_rate_have_the_right_times(tmp_path):
+def test_cuts_have_correct_times_if_the_frame_rate_varies(tmp_path):
     steps = [100] * 15 + [20] * 40 + [50] * 30
     stamps = [0, *accumulate(steps)]
-    video = film(tmp_path, ("cat", 15), ("cup", 40), ("woman", 30), stamps_ms=stamps)
+    video = write_video(tmp_path, ("cat", 15), ("cup", 40), ("woman", 30), stamps_ms=stamps)
 
     assert [shot.start_s for shot in shots_of(video)] == pytest.approx([0, 1.5, 2.3], abs=0.002)
 
 
-def test_a_shot_shorter_than_the_minimum_is_merged(tmp_path):
-    video = film(tmp_path, ("cat", 30), ("cup", 6), ("woman", 30))
+def test_shots_below_the_minimum_length_are_merged(tmp_path):
+    video = write_video(tmp_path, ("cat", 30), ("cup", 6), ("woman", 30))
 
     assert len(shots_of(video, min_seconds=0.2)) == 3
     assert len(shots_of(video, min_seconds=1.0)) == 2
 
 
 def test_a_high_threshold_finds_no_cuts(tmp_path):
-    assert len(shots_of(film(tmp_path, ("cat", 30), ("cup", 30)), detector="content", threshold=250)) == 1
+    assert len(shots_of(write_video(tmp_path, ("cat", 30), ("cup", 30)), detector="content", threshold=250)) == 1
 
 
-def test_sample_times_are_evenly_spaced_within_a_shot():
+def test_sample_times_are_evenly_spaced_inside_a_shot():
     assert list(Shot(2, 1.0, 3.0).sample_times(1)) == [2.0]
     assert list(Shot(2, 1.0, 3.0).sample_times(4)) == [1.25, 1.75, 2.25, 2.75]
 
 
-def test_each_shot_has_the_requested_number_of_frames(tmp_path):
-    video = film(tmp_path, ("cat", 30), ("cup", 20), ("woman", 40))
+def test_each_frame_comes_from_its_shot(tmp_path):
+    video = write_video(tmp_path, ("cat", 30), ("cup", 20), ("woman", 40))
     options = SHOTS.model_copy(update={"shots": ShotOptions(frames_per_shot=2), "fit": "squash"})
 
     sampled = sample_frames(video, options)
@@ -109,21 +109,21 @@ def test_each_shot_has_the_requested_number_of_frames(tmp_path):
         assert min(differences, key=differences.get) == name
 
 
-def test_the_same_video_gives_the_same_bytes(tmp_path):
-    video = film(tmp_path, ("cat", 30), ("cup", 20))
+def test_sampling_is_deterministic(tmp_path):
+    video = write_video(tmp_path, ("cat", 30), ("cup", 20))
 
     assert sample_frames(video, SHOTS) == sample_frames(video, SHOTS)
 
 
 def test_max_frames_takes_the_first_frames(tmp_path):
-    sampled = sample_frames(film(tmp_path, ("cat", 30), ("cup", 20)), SHOTS.model_copy(update={"max_frames": 1}))
+    sampled = sample_frames(write_video(tmp_path, ("cat", 30), ("cup", 20)), SHOTS.model_copy(update={"max_frames": 1}))
 
     assert (sampled.shots, sampled.shot_numbers, len(sampled.frames)) == (2, (1,), 1)
 
 
 def test_shots_before_a_damaged_end_are_kept(tmp_path):
-    video = film(tmp_path, ("cat", 40), ("cup", 40), ("woman", 40))
-    moving = tmp_path / "film.ts"
+    video = write_video(tmp_path, ("cat", 40), ("cup", 40), ("woman", 40))
+    moving = tmp_path / "video.ts"
     with av.open(video.path) as given, av.open(moving, "w") as written:
         stream = written.add_stream_from_template(given.streams.video[0])
         for packet in given.demux(video=0):

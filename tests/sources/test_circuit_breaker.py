@@ -16,7 +16,7 @@ def recorded(*outcomes):
     return breaker
 
 
-def test_a_site_gets_no_more_requests_after_three_failures_in_a_row():
+def test_requests_to_a_site_stop_after_three_failures_in_a_row():
     assert not recorded(*[(FIRST, "unreachable")] * 2).is_open(FIRST)
     assert recorded(*[(FIRST, "unreachable")] * 3).is_open(FIRST)
     assert not recorded(*[(FIRST, "unreachable")] * 3).is_open(SECOND)
@@ -40,13 +40,13 @@ def test_responses_of_another_site_do_not_reset_the_count():
     assert breaker.is_open_for_all([FIRST])
 
 
-def test_the_network_is_gone_if_several_sites_in_a_row_are_out_of_reach():
+def test_all_requests_stop_if_several_sites_in_a_row_are_unreachable():
     breaker = recorded((FIRST, "unreachable"), (SECOND, "unreachable"), ("https://third.example", "unreachable"))
 
     assert breaker.is_open_for_all(["https://fourth.example"])
 
 
-def test_a_search_is_of_the_site_that_it_leads_to():
+def test_a_search_belongs_to_the_site_of_its_results():
     breaker = CircuitBreaker()
     for _ in range(3):
         breaker.record(FIRST, "ytsearchall:cats", "rate_limited")
@@ -55,12 +55,14 @@ def test_a_search_is_of_the_site_that_it_leads_to():
     assert not breaker.is_open("gvsearch5:dogs")
 
 
-def test_the_run_ends_if_no_other_site_has_sources_left(web, clips, downloads):
+def test_the_run_stops_if_no_other_site_has_sources(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0])
     with Web() as banned:
         banned.answers |= {f"/{n}.mp4": refusal(429) for n in range(9)}
 
-        with pytest.raises(ConnectionError, match=r"fewer requests: wait an hour.* 1 downloaded videos are kept"):
+        with pytest.raises(
+            ConnectionError, match=r"limits the request rate: wait an hour.* 1 downloaded videos are kept"
+        ):
             downloads.run(web.url("/cat.mp4"), *(banned.url(f"/{n}.mp4") for n in range(9)), rate_limits=ONCE)
 
         assert len(banned.asked) == 3
@@ -77,7 +79,7 @@ def test_excluded_videos_do_not_reset_the_count(web, downloads):
     web.answers["/feed"] = page(f'<?xml version="1.0"?>{channel}', "text/xml")
     web.answers |= {f"/{n}.mp4": refusal(429) for n in range(18)}
 
-    with pytest.raises(ConnectionError, match="fewer requests"):
+    with pytest.raises(ConnectionError, match="limits the request rate"):
         downloads.run(web.url("/feed"), filters=ANY.model_copy(update={"max_seconds": 100.0}), rate_limits=ONCE)
 
     assert downloads.statuses().count("rate_limited") == 3
@@ -96,4 +98,4 @@ def test_other_sites_still_get_requests_after_one_blocks_them(web, clips, downlo
         downloads.run(categories=categories, rate_limits=ONCE)
 
         assert downloads.statuses() == ["rate_limited"] * 3 + ["ok"]
-        assert banned.times_asked()["/feed"] <= 2, "to look at, and to read"
+        assert banned.times_asked()["/feed"] <= 2, "once to detect the type, once to read"

@@ -54,33 +54,33 @@ def test_videos_of_one_deeper_folder_are_one_group(tmp_path):
 
 
 @pytest.mark.parametrize("named", ["videos", "videos/dogs"])
-def test_the_place_where_the_project_keeps_its_videos_is_no_source(tmp_path, named):
+def test_the_video_folder_of_the_project_is_rejected_as_a_source(tmp_path, named):
     place(tmp_path, "videos/dogs/a.mp4", "videos/.state/1.jsonl")
 
     with pytest.raises(ValueError, match="stores its own copies and links"):
         list_folder(tmp_path / named)
 
 
-def test_what_the_project_keeps_within_a_source_is_left_out(tmp_path):
+def test_folders_of_the_project_inside_a_source_are_ignored(tmp_path):
     place(tmp_path, "dogs/a.mp4", "data/videos/dogs/a.mp4", "data/videos/.state/1.jsonl")
 
     assert ids(tmp_path) == ["dogs/a"]
 
 
-def test_hidden_and_other_files_are_left_out(tmp_path):
+def test_hidden_and_other_files_are_ignored(tmp_path):
     place(tmp_path, "dogs/a.mp4", "dogs/.b.mp4", ".trash/c.mp4", "dogs/notes.txt", "dogs/a.mp4.part", "dogs/mp4")
 
     assert ids(tmp_path) == ["dogs/a"]
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "webm", "mkv", "avi", "mov", "gif", "m4v", "mpg", "ts", "wmv", "ogv", "Mp4"])
-def test_usual_containers_are_taken_for_videos(tmp_path, suffix):
+def test_common_containers_are_videos(tmp_path, suffix):
     place(tmp_path, f"dogs/a.{suffix}")
 
     assert ids(tmp_path) == ["dogs/a"]
 
 
-def test_strange_names_become_safe_slugs(tmp_path):
+def test_unusual_names_become_valid_slugs(tmp_path):
     place(tmp_path, "-rf/--help.mp4", "Кошки/кот №1.mp4", "a..b/x ...mp4", "emoji/😀.mp4", "dogs/" + 200 * "x" + ".mp4")
 
     assert ids(tmp_path) == ["a-b/x", f"dogs/{80 * 'x'}", "emoji/untitled", "koshki/kot-no1", "rf/help"]
@@ -97,7 +97,7 @@ def test_names_with_equal_slugs_all_get_a_digest(tmp_path):
     assert all(re.fullmatch(r"dogs/my-dog-[0-9a-f]{6}", identifier) for identifier in identifiers[1:4])
 
 
-def test_categories_with_equal_slugs_stay_apart(tmp_path):
+def test_categories_with_equal_slugs_get_different_folders(tmp_path):
     place(tmp_path, "Big Cats/a.mp4", "big_cats/b.mp4")
 
     videos = list_folder(tmp_path)
@@ -106,7 +106,7 @@ def test_categories_with_equal_slugs_stay_apart(tmp_path):
     assert len({video.video_id.split("/")[0] for video in videos}) == 2
 
 
-def test_a_category_called_unlabelled_is_not_taken_for_none(tmp_path):
+def test_a_category_named_unlabelled_differs_from_no_category(tmp_path):
     place(tmp_path, "a.mp4", "Unlabelled/b.mp4")
 
     folders = {video.category: video.video_id.split("/")[0] for video in list_folder(tmp_path)}
@@ -124,7 +124,7 @@ def test_names_that_windows_reserves_are_not_used(tmp_path):
     assert "console" in parts
 
 
-def test_links_are_followed_but_not_in_circles(tmp_path):
+def test_links_are_followed_without_cycles(tmp_path):
     place(tmp_path, "elsewhere/beagle.mp4", "videos/cats/tabby.mp4")
     (tmp_path / "videos/dogs").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "videos/cats/again").symlink_to(tmp_path / "videos")
@@ -134,7 +134,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_not_a_video(tmp_path):
+def test_a_named_pipe_is_ignored(tmp_path):
     place(tmp_path, "dogs/a.mp4")
     os.mkfifo(tmp_path / "dogs/pipe.mp4")
 
@@ -145,12 +145,12 @@ def test_a_name_that_is_not_unicode_gets_a_slug(tmp_path):
     try:
         place(tmp_path, "dogs/" + os.fsdecode(b"caf\xe9") + ".mp4")
     except OSError:
-        pytest.skip("this disk refuses such names")
+        pytest.skip("this file system accepts only Unicode names")
 
     assert ids(tmp_path) == ["dogs/caf"]
 
 
-def test_the_fingerprint_changes_with_the_file_only(tmp_path):
+def test_the_digest_changes_only_with_the_file(tmp_path):
     place(tmp_path, "dogs/a.mp4", "dogs/b.mp4")
     before = {video.video_id: video.digest for video in list_folder(tmp_path)}
     (tmp_path / "dogs/a.mp4").write_bytes(b"another video")
@@ -174,7 +174,7 @@ def test_a_relative_folder_gives_absolute_paths(tmp_path, monkeypatch):
     ("name", "complaint"),
     [("gone", "does not exist"), ("file", "is a file"), ("empty", r"contains no video \(1 other")],
 )
-def test_a_folder_that_cannot_serve_is_named_with_the_way_out(tmp_path, name, complaint):
+def test_an_unusable_folder_raises_an_error_with_the_remedy(tmp_path, name, complaint):
     place(tmp_path, "file", "empty/dogs/notes.txt")
 
     with pytest.raises(ValueError, match=complaint) as raised:
@@ -193,7 +193,7 @@ relative_paths = st.lists(
 
 
 @given(relative_paths)
-def test_identifiers_are_safe_and_unique_even_where_case_does_not_count(paths):
+def test_identifiers_are_valid_and_unique_even_if_case_is_ignored(paths):
     identifiers = video_ids(paths)
 
     assert identifiers.keys() == set(paths)

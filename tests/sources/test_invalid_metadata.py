@@ -28,7 +28,7 @@ class OddSite(InfoExtractor):
 
 @pytest.fixture
 def odd_site(monkeypatch, web, clips):
-    """Make yt-dlp know the site."""
+    """Register the site with yt-dlp."""
     begin = WebDownloader.__enter__
 
     def begin_with_odd_site(downloader):
@@ -64,7 +64,7 @@ def manifest_of(downloads):
         {"name": "x" * 5000},
     ],
 )
-def test_invalid_metadata_breaks_no_table(web, clips, downloads, fields):
+def test_invalid_metadata_does_not_invalidate_the_manifest(web, clips, downloads, fields):
     web.answers |= {"/cat": linked_data(web.url("/cat.mp4"), **fields), "/cat.mp4": video(clips[0])}
 
     downloads.run(web.url("/cat"))
@@ -97,7 +97,7 @@ def test_invalid_metadata_breaks_no_table(web, clips, downloads, fields):
         {"url": None, "formats": [None]},
     ],
 )
-def test_one_odd_video_stops_no_run(web, downloads, odd_site, monkeypatch, fields):
+def test_a_video_with_invalid_metadata_does_not_stop_the_run(web, downloads, odd_site, monkeypatch, fields):
     monkeypatch.setattr(odd_site, "fields", fields)
     strict = WebFilters(min_seconds=0, min_height=16, age_limit=16, uploaded_after="2001-01-01")
 
@@ -116,7 +116,7 @@ def test_numbers_in_text_form_are_parsed(web, downloads, odd_site, monkeypatch):
     assert downloads.only().properties["view_count"] == 42
 
 
-def test_an_entry_of_a_list_that_is_none_does_not_end_the_list(web, clips, downloads, odd_site, monkeypatch):
+def test_invalid_entries_of_a_list_are_skipped(web, clips, downloads, odd_site, monkeypatch):
     entries = [{"_type": "url", "url": web.url(f"/{n}.mp4"), "ie_key": "Generic"} for n in range(2)]
     monkeypatch.setattr(odd_site, "fields", {"_type": "playlist", "entries": [entries[0], None, "odd", entries[1]]})
     web.answers |= {f"/{n}.mp4": video(clips[n]) for n in range(2)}
@@ -126,7 +126,7 @@ def test_an_entry_of_a_list_that_is_none_does_not_end_the_list(web, clips, downl
     assert list(downloads.contents.values()) == clips[:2]
 
 
-def test_a_link_that_is_no_url_stops_no_list(web, clips, downloads, odd_site, monkeypatch):
+def test_an_invalid_link_does_not_stop_a_list(web, clips, downloads, odd_site, monkeypatch):
     links = ["http://[", "", web.url("/cat.mp4")]
     monkeypatch.setattr(
         odd_site, "fields", {"_type": "playlist", "entries": [{"_type": "url", "url": url} for url in links]}
@@ -136,7 +136,7 @@ def test_a_link_that_is_no_url_stops_no_list(web, clips, downloads, odd_site, mo
     assert downloads.run(web.url("/odd1")).statuses() == ["invalid_url", "invalid_url", "ok"]
 
 
-def test_a_file_whose_address_has_grown_old_is_asked_for_at_its_new_one(web, clips, downloads, odd_site, monkeypatch):
+def test_the_page_is_requested_again_if_the_media_url_has_expired(web, clips, downloads, odd_site, monkeypatch):
     def addressed(site, url):
         site._request_webpage(url, "1")
         times = web.times_asked()["/odd1"]
@@ -196,7 +196,7 @@ def test_the_smaller_side_of_an_upright_video_counts():
     assert [form["smaller_side"] for form in formats] == [360, 240, None]
 
 
-def test_each_format_has_a_digest_of_its_own():
+def test_each_format_has_a_different_digest():
     formats = [{"format_id": "1"}, {"format_id": "2"}, {"format_id": "1", "height": 240}, {"format_id": "1"}]
 
     digests = [form["format_digest"] for form in sanitize_metadata({"formats": formats}, str)["formats"]]

@@ -19,8 +19,7 @@ BUNDLED = Path(str(files("skimage") / "data"))
 SHORT_CLIPS = ClipOptions(clips_per_category=2, seconds=(0.5, 0.5))
 
 PAGE = "https://videos.example/1"
-NOTHING = Partitions()
-"""What was downloaded."""
+NO_DOWNLOADS = Partitions()
 
 
 class LibraryOfPhotos:
@@ -52,7 +51,7 @@ def video_folder(tmp_path):
 
 
 def test_the_demo_lists_clips_of_its_photos(photo_library):
-    offered = list_source_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, NOTHING, seed=1)
+    offered = list_source_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, NO_DOWNLOADS, seed=1)
 
     assert photo_library.fetched == 1
     assert [video.video_id for video in offered] == ["nice-things/clip-001", "nice-things/clip-002"]
@@ -64,7 +63,7 @@ def test_the_demo_lists_clips_of_its_photos(photo_library):
 def test_own_photos_are_listed_as_clips_without_downloading_the_demo(photo_library):
     options = IngestionOptions(source="photos", photos=PhotosOptions(path=photo_library.folder), clips=SHORT_CLIPS)
 
-    offered = list_source_videos(options, photo_library, NOTHING, seed=1)
+    offered = list_source_videos(options, photo_library, NO_DOWNLOADS, seed=1)
 
     assert photo_library.fetched == 0
     assert {(video.category, video.source) for video in offered} == {("Nice things", "photos")}
@@ -74,7 +73,7 @@ def test_a_folder_lists_its_files_without_downloading_the_demo(photo_library, vi
     options = IngestionOptions(source="folder", folder=FolderOptions(path=video_folder))
 
     loose, cat = sorted(
-        list_source_videos(options, photo_library, NOTHING, seed=1), key=lambda video: video.category or ""
+        list_source_videos(options, photo_library, NO_DOWNLOADS, seed=1), key=lambda video: video.category or ""
     )
 
     assert photo_library.fetched == 0
@@ -87,19 +86,21 @@ def test_a_folder_lists_its_files_without_downloading_the_demo(photo_library, vi
 def test_a_file_of_a_folder_is_linked_or_copied_as_the_options_say(photo_library, video_folder, copy_files):
     options = IngestionOptions(source="folder", folder=FolderOptions(path=video_folder, copy_files=copy_files))
 
-    fetched = {video.video_id: video.fetch() for video in list_source_videos(options, photo_library, NOTHING, seed=1)}
+    fetched = {
+        video.video_id: video.fetch() for video in list_source_videos(options, photo_library, NO_DOWNLOADS, seed=1)
+    }
 
     assert fetched["pets/cat"] == VideoLink(video_folder / "pets/cat.mp4", copy_files)
 
 
 @pytest.mark.parametrize("source", ["folder", "photos"])
-def test_a_source_without_a_path_names_the_way_out(photo_library, source):
+def test_a_source_without_a_path_raises_an_error_with_the_remedy(photo_library, source):
     with pytest.raises(ValueError, match=rf"--params=ingestion\.source={source},ingestion\.{source}\.path="):
-        list_source_videos(IngestionOptions(source=source), photo_library, NOTHING, seed=1)
+        list_source_videos(IngestionOptions(source=source), photo_library, NO_DOWNLOADS, seed=1)
 
 
-def test_a_clip_is_fetched_in_a_worker_as_bytes_that_play(photo_library):
-    clip = list_source_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, NOTHING, seed=1)[0]
+def test_a_pickled_clip_is_fetched_as_a_decodable_file(photo_library):
+    clip = list_source_videos(IngestionOptions(clips=SHORT_CLIPS), photo_library, NO_DOWNLOADS, seed=1)[0]
 
     fetched = pickle.loads(pickle.dumps(clip)).fetch()
 
@@ -111,11 +112,11 @@ def test_a_clip_is_fetched_in_a_worker_as_bytes_that_play(photo_library):
     assert (pictures[0].width, pictures[0].height) == (recipe.width, recipe.height)
 
 
-def test_the_seed_decides_what_is_rendered(photo_library):
+def test_the_clips_depend_on_the_seed(photo_library):
     options = IngestionOptions(clips=SHORT_CLIPS)
 
     once, again, otherwise = (
-        [video.digest for video in list_source_videos(options, photo_library, NOTHING, seed)] for seed in (1, 1, 2)
+        [video.digest for video in list_source_videos(options, photo_library, NO_DOWNLOADS, seed)] for seed in (1, 1, 2)
     )
 
     assert once == again
@@ -127,7 +128,7 @@ def test_copies_and_links_have_different_digests(photo_library, video_folder):
         list_source_videos(
             IngestionOptions(source="folder", folder=FolderOptions(path=video_folder, copy_files=copy_files)),
             photo_library,
-            NOTHING,
+            NO_DOWNLOADS,
             seed=1,
         )
         for copy_files in (False, True)
@@ -136,27 +137,27 @@ def test_copies_and_links_have_different_digests(photo_library, video_folder):
     assert all(link.digest != copied_.digest for link, copied_ in zip(linked, copied, strict=True))
 
 
-def test_a_name_that_is_not_unicode_can_be_kept_in_a_table(photo_library, video_folder):
+def test_a_name_that_is_not_unicode_can_be_stored_in_a_table(photo_library, video_folder):
     try:
         (video_folder / os.fsdecode(b"bad\xff.mp4")).touch()
     except OSError:
-        pytest.skip("this disk takes Unicode names only")
+        pytest.skip("this file system accepts only Unicode names")
 
     offered = list_source_videos(
-        IngestionOptions(source="folder", folder=FolderOptions(path=video_folder)), photo_library, NOTHING, seed=1
+        IngestionOptions(source="folder", folder=FolderOptions(path=video_folder)), photo_library, NO_DOWNLOADS, seed=1
     )
 
     assert all((video.metadata.title + video.source + video.group).encode() for video in offered)
 
 
 @pytest.mark.parametrize("seed", ["abc", -1, 1.5])
-def test_a_seed_that_is_no_whole_number_is_refused(photo_library, seed):
-    with pytest.raises(ValueError, match="The seed must be a whole number from 0"):
-        list_source_videos(IngestionOptions(), photo_library, NOTHING, seed)
+def test_an_invalid_seed_raises_an_error(photo_library, seed):
+    with pytest.raises(ValueError, match="The seed must be a non-negative integer"):
+        list_source_videos(IngestionOptions(), photo_library, NO_DOWNLOADS, seed)
 
 
 def downloaded(status="ok", error="", category="pets", **metadata):
-    """A download of an earlier run, as the catalog gives it."""
+    """Return the state of a download of a previous run, as the catalog loads it."""
     known = {
         "category": category,
         "key": "site 1",

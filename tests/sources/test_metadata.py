@@ -31,7 +31,7 @@ def test_unpublished_metadata_is_missing():
     assert VideoInfo({}).metadata == VideoMetadata()
 
 
-def test_the_channel_stands_for_the_uploader_and_the_time_for_the_day():
+def test_channel_and_timestamp_replace_a_missing_uploader_and_upload_date():
     metadata = VideoInfo({"channel": "Cats & Co", "timestamp": 86400 * 365}).metadata
 
     assert (metadata.uploader, metadata.upload_date) == ("Cats & Co", "1971-01-01")
@@ -47,5 +47,5 @@ def test_the_channel_stands_for_the_uploader_and_the_time_for_the_day():
         ("é" * 10_000, "é" * MAX_TEXT_LENGTH),
     ],
 )
-def test_a_hostile_text_becomes_one_harmless_line(written, shown):
+def test_untrusted_text_becomes_one_line(written, shown):
     assert one_line(written) == shown

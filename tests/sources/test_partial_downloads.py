@@ -1,4 +1,4 @@
-"""Only the first seconds of a long video are downloaded, with the same limits as for every request."""
+"""Tests that only the first seconds of a long video are downloaded, with the limits of every request."""
 
 import os
 import struct
@@ -19,12 +19,12 @@ ONCE = FAST.model_copy(update={"retries": 0})
 
 @pytest.fixture
 def streamable(large_clip, tmp_path):
-    """The large clip with its index in front."""
+    """Return the large clip with its index at the start."""
     return fast_start(large_clip, tmp_path)
 
 
 def publish(web, content_url, duration="PT12S"):
-    """Serve a page that states the duration of its video."""
+    """Serve a page that publishes the duration of its video."""
     web.answers["/cat"] = linked_data(content_url, duration=duration)
 
 
@@ -51,7 +51,7 @@ def test_only_the_first_seconds_of_a_video_of_unknown_length_are_transferred(web
     assert sent["/cat"] < 0.6 * len(streamable)
 
 
-def test_a_long_file_with_its_index_last_is_fetched_whole(web, large_clip, downloads):
+def test_a_long_file_with_its_index_at_the_end_is_downloaded_completely(web, large_clip, downloads):
     web.answers["/cat.mp4"] = video(large_clip)
 
     downloads.run(web.url("/cat.mp4"), seconds=3, max_megabytes=10)
@@ -67,7 +67,7 @@ def test_a_large_file_is_usable_if_its_first_seconds_are_small_enough(web, strea
     assert downloads.statuses() == ["ok"]
 
 
-def test_a_file_that_is_too_large_and_has_its_index_last_is_given_up_at_once(web, large_clip, downloads):
+def test_a_large_file_with_its_index_at_the_end_is_rejected_immediately(web, large_clip, downloads):
     sent = Counter()
     web.answers["/cat"] = counted(large_clip, sent)
 
@@ -77,21 +77,21 @@ def test_a_file_that_is_too_large_and_has_its_index_last_is_given_up_at_once(web
     assert sent["/cat"] < 600_000
 
 
-def test_a_file_that_is_too_large_is_not_given_up_before_its_index_is_all_there(tmp_path):
-    begun = tmp_path / "cat.part"
-    begun.write_bytes(struct.pack(">I4s8xI4s", 16, b"ftyp", 1_000_000, b"moov") + bytes(200_000))
+def test_a_large_file_is_not_rejected_before_its_index_is_complete(tmp_path):
+    partial = tmp_path / "cat.part"
+    partial.write_bytes(struct.pack(">I4s8xI4s", 16, b"ftyp", 1_000_000, b"moov") + bytes(200_000))
     progress = {
         "status": "downloading",
         "downloaded_bytes": 200_000,
         "total_bytes": 9_000_000,
-        "tmpfilename": str(begun),
+        "tmpfilename": str(partial),
         "info_dict": {},
     }
 
     TransferMonitor(seconds=3, max_megabytes=1).update(progress)
 
-    begun.write_bytes(struct.pack(">I4s8xI4s", 16, b"ftyp", 8_000_000, b"mdat") + bytes(200_000))
-    with pytest.raises(VideoError, match="more than 1 MB"):
+    partial.write_bytes(struct.pack(">I4s8xI4s", 16, b"ftyp", 8_000_000, b"mdat") + bytes(200_000))
+    with pytest.raises(VideoError, match="larger than 1 MB"):
         TransferMonitor(seconds=3, max_megabytes=1).update(progress)
 
 
@@ -109,7 +109,7 @@ def test_only_the_first_fragments_of_a_stream_are_downloaded(web, large_clip, do
 
 
 @pytest.mark.parametrize("seconds", [8, 30])
-def test_a_stream_whose_clock_leaps_is_as_long_as_its_pieces(web, large_clip, downloads, tmp_path, seconds):
+def test_a_stream_with_timestamp_jumps_is_as_long_as_its_fragments(web, large_clip, downloads, tmp_path, seconds):
     web.answers |= stream_of_pieces(large_clip, tmp_path / "stream", piece_s=1)
     part = "".join(f"#EXTINF:1.0,\n/{n}.ts\n" for n in range(3))
     head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n"
@@ -125,7 +125,7 @@ def test_a_stream_whose_clock_leaps_is_as_long_as_its_pieces(web, large_clip, do
         assert len(list(container.decode(video=0))) == pytest.approx(10 * min(seconds, 12), abs=1)
 
 
-def test_a_transfer_that_ends_too_soon_gives_no_shorter_video(web, streamable, downloads):
+def test_a_transfer_that_ends_early_is_incomplete(web, streamable, downloads):
     publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = broken_off(streamable, len(streamable) // 4)
 
@@ -142,7 +142,7 @@ def test_a_video_that_is_shorter_than_its_page_states_is_incomplete(web, long_cl
     assert downloads.run(web.url("/cat"), rate_limits=ONCE).statuses() == ["incomplete"]
 
 
-def test_a_stream_without_one_of_its_pieces_is_not_taken_for_whole(web, long_clip, downloads, tmp_path):
+def test_a_stream_with_a_missing_fragment_is_unavailable(web, long_clip, downloads, tmp_path):
     web.answers |= stream_of_pieces(long_clip, tmp_path / "stream")
     del web.answers["/1.ts"]
 
@@ -182,7 +182,7 @@ def test_a_partial_download_is_resumed_in_the_next_run(web, streamable, download
     assert web.asked[-1].first_byte > 100_000
 
 
-def test_a_long_video_is_fetched_through_the_proxy_too(web, streamable, downloads):
+def test_a_long_video_is_downloaded_through_the_proxy(web, streamable, downloads):
     publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = video(streamable)
 
@@ -208,7 +208,7 @@ def test_the_proxy_of_the_environment_is_not_used_for_a_long_video(web, streamab
     assert proxy.asked == []
 
 
-def test_no_other_program_is_started_so_that_none_is_given_cookies(web, large_clip, downloads, tmp_path, monkeypatch):
+def test_no_program_is_started_for_streams_and_no_cookie_is_revealed(web, large_clip, downloads, tmp_path, monkeypatch):
     program = tmp_path / "bin" / "ffmpeg"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\necho started >> {tmp_path}/started\n")
@@ -236,7 +236,7 @@ def test_no_other_program_is_started_so_that_none_is_given_cookies(web, large_cl
     ("answer", "status"),
     [(refusal(404), "unavailable"), (refusal(429, Retry_After=100), "rate_limited"), (refusal(503), "unreachable")],
 )
-def test_the_refusal_of_a_long_video_is_understood(web, downloads, answer, status):
+def test_a_failed_request_for_a_long_video_has_the_correct_status(web, downloads, answer, status):
     publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = answer
 
@@ -255,10 +255,10 @@ def test_retry_after_is_honoured_between_the_fragments_of_a_stream(web, long_cli
     assert web.times_asked()["/1.ts"] == 1
 
 
-def test_no_more_of_a_long_video_is_fetched_per_second_than_is_allowed(web, streamable, downloads):
+def test_the_bandwidth_limit_applies_to_long_videos(web, streamable, downloads):
     publish(web, web.url("/cat.mp4"))
     web.answers["/cat.mp4"] = video(streamable)
-    begun = time.monotonic()
+    start = time.monotonic()
 
     downloads.run(
         web.url("/cat"),
@@ -268,4 +268,4 @@ def test_no_more_of_a_long_video_is_fetched_per_second_than_is_allowed(web, stre
     )
 
     assert downloads.statuses() == ["ok"]
-    assert time.monotonic() - begun >= 0.4
+    assert time.monotonic() - start >= 0.4

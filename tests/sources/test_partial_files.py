@@ -13,7 +13,7 @@ def video(tmp_path, long_clip):
 
 
 def rewrapped(video, container, **options):
-    """The same pictures in another container."""
+    """Copy the frames to another container."""
     target = video.path.with_name(f"{container}.video")
     with av.open(video.path) as given, av.open(target, "w", format=container, options=options) as written:
         stream = written.add_stream_from_template(given.streams.video[0])
@@ -78,12 +78,12 @@ def test_a_truncated_video_has_the_same_frames(video):
     assert all((one == other).all() for one, other in zip(kept, pictures(video), strict=True))
 
 
-def test_a_short_video_stays_as_it_is(video):
+def test_a_short_video_is_not_truncated(video):
     assert truncate_video(video, 12.0) == video
     assert truncate_video(video, 11.5) == video
 
 
-def test_a_file_that_is_no_video_is_an_error(tmp_path):
+def test_a_file_that_is_not_a_video_raises_an_error(tmp_path):
     (tmp_path / "page").write_text("<html>")
 
     with pytest.raises(VideoError):

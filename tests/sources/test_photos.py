@@ -36,7 +36,7 @@ def photo_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_per_category_is_read_with_scenes_and_without_repeated_photos(photo_folder: Path) -> None:
+def test_photos_are_listed_with_their_scenes_and_without_copies(photo_folder: Path) -> None:
     photos = list_photo_folder(photo_folder)
 
     assert [(photo.category, photo.scene, photo.name) for photo in photos] == [
@@ -46,7 +46,7 @@ def test_a_folder_per_category_is_read_with_scenes_and_without_repeated_photos(p
     ]
 
 
-def test_a_photo_in_a_zip_has_the_pixels_of_the_photo_on_disk(tmp_path: Path) -> None:
+def test_a_photo_in_a_zip_file_is_decoded(tmp_path: Path) -> None:
     with ZipFile(tmp_path / "photos.whl", "w") as archive:
         archive.write(BUNDLED / "chelsea.png", "cats/chelsea.png")
     zipped = Photo(
@@ -61,14 +61,14 @@ def test_a_photo_in_a_zip_has_the_pixels_of_the_photo_on_disk(tmp_path: Path) ->
     assert np.array_equal(zipped.decode(451, 300), skimage.data.chelsea())
 
 
-def test_a_photo_crosses_a_process_border_without_its_pixels(photo_folder: Path) -> None:
+def test_a_pickled_photo_does_not_contain_its_pixels(photo_folder: Path) -> None:
     photo = list_photo_folder(photo_folder)[0]
 
     assert len(pickle.dumps(photo)) < 1000
     assert pickle.loads(pickle.dumps(photo)) == photo
 
 
-def test_a_large_photo_is_decoded_only_as_large_as_needed(photo_folder: Path) -> None:
+def test_a_large_photo_is_decoded_at_the_smallest_sufficient_scale(photo_folder: Path) -> None:
     rocket = list_photo_folder(photo_folder)[1]
 
     assert rocket.decode(150, 100).shape == (107, 160, 3)
@@ -77,7 +77,7 @@ def test_a_large_photo_is_decoded_only_as_large_as_needed(photo_folder: Path) ->
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture at all"])
-def test_a_broken_photo_is_named(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_photo_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.jpg").write_bytes(content)
     photo = Photo(category="pets", name="broken.jpg", scene="", digest="", path=tmp_path / "broken.jpg")
 
@@ -85,19 +85,19 @@ def test_a_broken_photo_is_named(tmp_path: Path, content: bytes) -> None:
         photo.decode(10, 10)
 
 
-def test_a_photo_that_has_gone_is_named(tmp_path: Path) -> None:
+def test_a_missing_photo_is_named(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"Photo gone\.jpg cannot be read"):
         Photo(category="pets", name="gone.jpg", scene="", digest="", path=tmp_path / "gone.jpg").read()
 
 
-def test_a_folder_without_photos_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_a_folder_without_photos_raises_an_error_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one sub-folder per category"):
         list_photo_folder(tmp_path)
-    with pytest.raises(ValueError, match="There is no folder"):
+    with pytest.raises(ValueError, match="does not exist"):
         list_photo_folder(tmp_path / "missing")
 
 
-def test_pools_share_no_photo_and_no_scene_and_have_about_the_same_size() -> None:
+def test_pools_share_no_scene_and_have_similar_sizes() -> None:
     photos = [listed_photo(f"{number}.jpg", f"scene {number // 2}") for number in range(24)]
 
     pools = split_into_pools(photos, 5, seeded())
@@ -112,24 +112,24 @@ def test_pools_share_no_photo_and_no_scene_and_have_about_the_same_size() -> Non
 def test_pools_depend_on_the_seed_and_not_on_the_order_of_the_photos() -> None:
     photos = [listed_photo(f"{number}.jpg", f"scene {number}") for number in range(10)]
 
-    dealt = split_into_pools(photos, 5, seeded())
+    pools = split_into_pools(photos, 5, seeded())
 
-    assert split_into_pools(photos[::-1], 5, seeded()) == dealt
-    assert split_into_pools(photos, 5, np.random.default_rng(8)) != dealt
+    assert split_into_pools(photos[::-1], 5, seeded()) == pools
+    assert split_into_pools(photos, 5, np.random.default_rng(8)) != pools
 
 
-def test_fewer_scenes_than_pools_give_a_pool_each() -> None:
+def test_fewer_scenes_than_pools_give_one_pool_per_scene() -> None:
     pools = split_into_pools([listed_photo(f"{name}.jpg", name) for name in "abc"], 5, seeded())
 
     assert [len(pool) for pool in pools] == [1, 1, 1]
 
 
-def test_one_scene_cannot_be_dealt() -> None:
-    with pytest.raises(ValueError, match="Category 'animals' has photos of 1 scene, but at least 2 are needed"):
+def test_a_category_with_one_scene_raises_an_error() -> None:
+    with pytest.raises(ValueError, match="Category 'animals' has photos of 1 scene, but needs at least 2"):
         split_into_pools([listed_photo("a.jpg", "garden"), listed_photo("b.jpg", "garden")], 5, seeded())
 
 
-def test_the_same_photo_in_two_categories_is_refused(photo_folder: Path) -> None:
+def test_the_same_photo_in_two_categories_raises_an_error(photo_folder: Path) -> None:
     first = list_photo_folder(photo_folder)[0]
     (photo_folder / "another").mkdir()
     (photo_folder / "another/copy.png").write_bytes(first.read())

@@ -1,4 +1,4 @@
-"""Downloads with yt-dlp from a real server that has all problems of real servers."""
+"""Tests of downloads with yt-dlp from a local server that simulates errors of real servers."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from video_recommender.sources.web_options import WebAccess, WebCategory, WebFil
 from video_recommender.sources.web_videos import WebDownloader
 
 
-def test_a_file_is_downloaded_as_it_is(web, clips, downloads):
+def test_a_file_is_downloaded_unchanged(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0])
 
     downloads.run(web.url("/cat.mp4"))
@@ -44,7 +44,7 @@ def test_every_video_of_a_page_is_downloaded(web, clips, downloads):
     assert list(downloads.run(web.url("/page")).contents.values()) == clips[:2]
 
 
-def test_two_pages_of_one_name_are_not_taken_for_one(web, clips, downloads):
+def test_pages_with_the_same_name_are_different_sources(web, clips, downloads):
     for folder, clip in zip(("/a", "/b"), clips, strict=False):
         web.answers[f"{folder}/page"] = page('<html><video src="cat.mp4"></video><video src="dog.mp4"></video></html>')
         web.answers[f"{folder}/cat.mp4"] = video(clip)
@@ -64,7 +64,7 @@ def test_every_video_of_a_feed_is_downloaded_under_its_title(web, clips, downloa
     assert downloads.titles() == ["Cat 0", "Cat 1", "Cat 2"]
 
 
-def test_the_page_of_a_video_of_a_feed_is_its_own(web, clips, downloads):
+def test_each_video_of_a_feed_has_its_own_page(web, clips, downloads):
     web.answers["/feed"] = feed(("One", web.url("/one")), ("Two", web.url("/two.mp4")))
     web.answers |= {"/one": linked_data(web.url("/1.mp4")), "/1.mp4": video(clips[0]), "/two.mp4": video(clips[1])}
 
@@ -112,7 +112,7 @@ def test_videos_of_one_uploader_are_one_group(web, clips, downloads):
     assert groups[0] == groups[2] != groups[1]
 
 
-def test_a_hostile_title_neither_leaves_the_folder_nor_breaks_a_table(web, clips, downloads):
+def test_an_untrusted_title_gives_a_valid_file_name_inside_the_folder(web, clips, downloads):
     hostile = ["../../etc/x", "two\nlines\x1b[31m", "é" * 300, "/absolute", "con", "%(id)s $(id) `id`", "..", ""]
     web.answers["/feed"] = feed(*[(title.replace("\x1b", ""), web.url(f"/{n}.mp4")) for n, title in enumerate(hostile)])
     web.answers |= {f"/{n}.mp4": video(clips[n % 6] + bytes(n)) for n in range(len(hostile))}
@@ -130,7 +130,7 @@ def test_a_hostile_title_neither_leaves_the_folder_nor_breaks_a_table(web, clips
     assert {file.name for file in downloads.access.partial_folder.parent.iterdir()} == {"partial"}
 
 
-def test_a_deleted_video_is_requested_again_only_with_ask_again(web, clips, downloads):
+def test_a_deleted_video_is_requested_again_only_with_retry_failed(web, clips, downloads):
     downloads.run(web.url("/gone.mp4"))
 
     record = downloads.only()
@@ -150,15 +150,15 @@ def test_a_deleted_video_is_requested_again_only_with_ask_again(web, clips, down
 
 def test_retry_after_is_honoured(web, clips, downloads):
     web.answers["/cat.mp4"] = first(refusal(429, Retry_After=1), then=video(clips[0]))
-    begun = time.monotonic()
+    start = time.monotonic()
 
     downloads.run(web.url("/cat.mp4"))
 
     assert downloads.statuses() == ["ok"]
-    assert time.monotonic() - begun >= 1
+    assert time.monotonic() - start >= 1
 
 
-def test_a_video_whose_server_requests_a_long_pause_is_left_to_the_next_run(web, clips, downloads):
+def test_a_long_retry_after_postpones_the_video_to_the_next_run(web, clips, downloads):
     web.answers["/cat.mp4"] = first(refusal(429, Retry_After=3600), then=video(clips[0]))
 
     downloads.run(web.url("/cat.mp4"))
@@ -168,16 +168,16 @@ def test_a_video_whose_server_requests_a_long_pause_is_left_to_the_next_run(web,
     assert downloads.run(web.url("/cat.mp4")).statuses() == ["ok"]
 
 
-def test_a_server_that_fails_for_a_moment_is_asked_again(web, clips, downloads):
+def test_transient_server_errors_are_retried(web, clips, downloads):
     web.answers["/cat.mp4"] = first(refusal(503), refusal(500), then=video(clips[0]))
 
     assert downloads.run(web.url("/cat.mp4")).statuses() == ["ok"]
 
 
-def test_a_transfer_that_breaks_off_goes_on_where_it_was(web, clips, downloads):
+def test_an_interrupted_transfer_is_resumed(web, clips, downloads):
     clip = max(clips, key=len)
-    looked_at = broken_off(clip, len(clip))
-    web.answers["/cat.mp4"] = first(looked_at, broken_off(clip, 2500), broken_off(clip, 2500), then=video(clip))
+    complete = broken_off(clip, len(clip))
+    web.answers["/cat.mp4"] = first(complete, broken_off(clip, 2500), broken_off(clip, 2500), then=video(clip))
 
     downloads.run(web.url("/cat.mp4"))
 
@@ -187,7 +187,7 @@ def test_a_transfer_that_breaks_off_goes_on_where_it_was(web, clips, downloads):
     assert 0 < resumed[0] < resumed[1]
 
 
-def test_a_transfer_that_breaks_off_again_and_again_is_tried_in_the_next_run_from_there(web, clips, downloads):
+def test_a_repeatedly_interrupted_transfer_is_resumed_in_the_next_run(web, clips, downloads):
     clip = max(clips, key=len)
     web.answers["/cat.mp4"] = broken_off(clip, 1500)
 
@@ -201,7 +201,7 @@ def test_a_transfer_that_breaks_off_again_and_again_is_tried_in_the_next_run_fro
     assert downloads.partial_files() == []
 
 
-def test_a_stream_of_pieces_is_put_together_and_a_missing_piece_asked_for_again(web, long_clip, downloads, tmp_path):
+def test_fragments_of_a_stream_are_joined_and_failed_fragments_retried(web, long_clip, downloads, tmp_path):
     web.answers |= stream_of_pieces(long_clip, tmp_path / "stream")
     web.answers["/1.ts"] = first(refusal(503), refusal(404), then=web.answers["/1.ts"])
 
@@ -212,7 +212,7 @@ def test_a_stream_of_pieces_is_put_together_and_a_missing_piece_asked_for_again(
     assert web.times_asked()["/1.ts"] == 3
 
 
-def test_a_content_length_that_promises_too_little_gives_no_broken_video(web, long_clip, downloads):
+def test_a_file_truncated_by_its_content_length_is_incomplete(web, long_clip, downloads):
     whole = fast_start(long_clip, downloads.access.partial_folder.parent)
 
     def promise_half(handler, request):
@@ -227,7 +227,7 @@ def test_a_content_length_that_promises_too_little_gives_no_broken_video(web, lo
     assert downloads.contents == {}
 
 
-def test_half_a_file_that_is_promised_as_a_whole_gives_no_broken_video(web, clips, downloads):
+def test_half_a_file_is_not_usable(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0][: len(clips[0]) // 2])
 
     downloads.run(web.url("/cat.mp4"))
@@ -236,30 +236,30 @@ def test_half_a_file_that_is_promised_as_a_whole_gives_no_broken_video(web, clip
     assert downloads.contents == {}
 
 
-def test_a_file_that_was_truncated_silently_is_downloaded_again(web, long_clip, downloads):
+def test_a_silently_truncated_file_is_downloaded_again(web, long_clip, downloads):
     whole = fast_start(long_clip, downloads.access.partial_folder.parent)
     cut = video(whole[: len(whole) // 2])
-    web.answers["/cat.mp4"] = first(cut, cut, then=video(whole))  # once to look at, once to fetch
+    web.answers["/cat.mp4"] = first(cut, cut, then=video(whole))  # once to detect the type, once to download
 
     downloads.run(web.url("/cat.mp4"))
 
     assert list(downloads.contents.values()) == [whole]
 
 
-def test_a_slow_transfer_is_waited_for(web, clips, downloads):
+def test_a_slow_transfer_within_the_time_limit_succeeds(web, clips, downloads):
     web.answers["/cat.mp4"] = slow(clips[0], seconds=1.5)
 
     assert downloads.run(web.url("/cat.mp4")).statuses() == ["ok"]
 
 
-def test_a_transfer_that_takes_too_long_is_given_up_for_now(web, clips, downloads):
+def test_a_transfer_above_the_time_limit_times_out(web, clips, downloads):
     web.answers["/cat.mp4"] = slow(clips[0] * 20, seconds=8, pieces=80)
-    impatient = FAST.model_copy(update={"video_timeout_s": 0.5, "retries": 0})
+    short_timeout = FAST.model_copy(update={"video_timeout_s": 0.5, "retries": 0})
 
-    assert downloads.run(web.url("/cat.mp4"), rate_limits=impatient).statuses() == ["timed_out"]
+    assert downloads.run(web.url("/cat.mp4"), rate_limits=short_timeout).statuses() == ["timed_out"]
 
 
-def test_a_server_that_says_nothing_is_given_up_for_now(web, downloads, monkeypatch):
+def test_a_server_without_a_response_is_unreachable(web, downloads, monkeypatch):
     web.answers["/cat.mp4"] = lambda *_: time.sleep(1.5)
     monkeypatch.setattr(ytdlp_client, "SOCKET_TIMEOUT_S", 0.3)
 
@@ -269,7 +269,7 @@ def test_a_server_that_says_nothing_is_given_up_for_now(web, downloads, monkeypa
 
 
 @pytest.mark.parametrize("content_type", ["video/mp4", "text/html"])
-def test_a_page_that_is_named_like_a_video_is_none(web, downloads, content_type):
+def test_a_page_that_is_named_like_a_video_is_not_usable(web, downloads, content_type):
     web.answers["/cat.mp4"] = page("<html><body>Buy now</body></html>", content_type)
 
     downloads.run(web.url("/cat.mp4"))
@@ -278,7 +278,7 @@ def test_a_page_that_is_named_like_a_video_is_none(web, downloads, content_type)
     assert downloads.partial_files() == []
 
 
-def test_a_huge_file_is_given_up_as_soon_as_its_size_is_known(web, clips, downloads):
+def test_a_huge_file_is_rejected_as_soon_as_its_size_is_known(web, clips, downloads):
     web.answers["/cat.mp4"] = broken_off(bytes(50_000_000), after=200_000)
 
     downloads.run(web.url("/cat.mp4"))
@@ -294,7 +294,7 @@ def test_a_file_of_unknown_size_is_skipped_when_it_exceeds_the_limit(web, clips,
     assert downloads.run(web.url("/cat.mp4")).statuses() == ["too_large"]
 
 
-def test_what_was_too_large_is_asked_for_again_when_larger_files_are_wanted(web, clips, downloads):
+def test_a_file_that_was_too_large_is_requested_again_with_a_higher_limit(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0])
 
     assert downloads.run(web.url("/cat.mp4"), max_megabytes=0.001).statuses() == ["too_large"]
@@ -319,7 +319,7 @@ def test_only_the_first_seconds_of_a_video_of_known_length_are_stored(web, long_
     assert len(content) < len(long_clip) / 2
 
 
-def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, downloads):
+def test_the_smallest_sufficient_format_is_downloaded(web, clips, downloads):
     forms = [
         ("144", {"height": 144, "vcodec": "avc1", "acodec": "none"}),
         ("240-webm", {"height": 240, "vcodec": "vp9", "acodec": "none", "ext": "webm"}),
@@ -349,7 +349,7 @@ def test_the_smallest_format_that_is_good_enough_is_fetched(web, clips, download
     assert fetched("144", "360", "720", height=300) == "/360"
     assert fetched("144", "720", "sound") == "/144"
     assert fetched("240-with-sound", "720") == "/240-with-sound"
-    with pytest.raises(VideoError, match=r"raise ingestion\.web\.max_height") as raised:
+    with pytest.raises(VideoError, match=r"increase ingestion\.web\.max_height") as raised:
         fetched("720", "sound")
     assert raised.value.status == "no_format"
 
@@ -375,27 +375,27 @@ def test_the_format_of_an_upright_video_is_chosen_by_its_width(web, clips, downl
     assert [request.path for request in web.asked] == [chosen]
 
 
-def test_no_more_is_fetched_per_second_than_is_allowed(web, clips, downloads):
+def test_the_bandwidth_limit_is_respected(web, clips, downloads):
     clip = max(clips, key=len)
     web.answers["/cat.mp4"] = video(clip)
-    begun = time.monotonic()
+    start = time.monotonic()
 
     downloads.run(web.url("/cat.mp4"), rate_limits=FAST.model_copy(update={"bytes_per_second": len(clip)}))
 
     assert downloads.statuses() == ["ok"]
-    assert time.monotonic() - begun >= 0.7
+    assert time.monotonic() - start >= 0.7
 
 
 def test_there_is_a_pause_before_each_video(web, clips, downloads):
     web.answers |= {f"/{n}.mp4": video(clips[n]) for n in range(2)}
-    begun = time.monotonic()
+    start = time.monotonic()
 
     downloads.run(
         *(web.url(f"/{n}.mp4") for n in range(2)),
         rate_limits=FAST.model_copy(update={"sleep_between_videos_s": (0.4, 0.5)}),
     )
 
-    assert time.monotonic() - begun >= 0.8
+    assert time.monotonic() - start >= 0.8
 
 
 def test_filtered_videos_are_recorded_and_not_downloaded(web, downloads):
@@ -408,7 +408,7 @@ def test_filtered_videos_are_recorded_and_not_downloaded(web, downloads):
     assert "it was uploaded on 2001-01-01" in downloads.only().error
 
 
-def test_each_category_is_filled_with_usable_videos_and_no_more_is_asked_for(web, clips, downloads):
+def test_downloads_stop_at_the_target_of_each_category(web, clips, downloads):
     web.answers |= {f"/{n}.mp4": video(clip) for n, clip in enumerate(clips)}
     del web.answers["/1.mp4"]
     pets, cars = (tuple(web.url(f"/{n}.mp4") for n in numbers) for numbers in ((0, 1, 2, 3), (4, 5)))
@@ -427,7 +427,7 @@ def test_each_category_is_filled_with_usable_videos_and_no_more_is_asked_for(web
     assert len(web.asked) == asked
 
 
-def test_a_category_that_is_to_have_more_goes_on_where_it_was(web, clips, downloads):
+def test_a_higher_target_continues_after_the_previous_downloads(web, clips, downloads):
     web.answers["/feed"] = feed(*[(f"Cat {n}", web.url(f"/{n}.mp4")) for n in range(6)])
     web.answers |= {f"/{n}.mp4": video(clips[n]) for n in range(6)}
 
@@ -439,7 +439,7 @@ def test_a_category_that_is_to_have_more_goes_on_where_it_was(web, clips, downlo
     assert "/4.mp4" not in web.times_asked()
 
 
-def test_a_video_that_two_sources_name_is_downloaded_once_for_the_first_category(web, clips, downloads):
+def test_a_video_of_two_categories_is_downloaded_once_for_the_first(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0])
     wanted = WebCategory(sources=(web.url("/cat.mp4"),))
 
@@ -448,7 +448,7 @@ def test_a_video_that_two_sources_name_is_downloaded_once_for_the_first_category
     assert [state.properties["category"] for state in downloads.states.values()] == ["pets"]
 
 
-def test_the_same_bytes_at_two_addresses_count_once(web, clips, downloads):
+def test_a_file_with_the_same_bytes_is_a_duplicate(web, clips, downloads):
     web.answers |= {"/a.mp4": video(clips[0]), "/b.mp4": video(clips[0])}
 
     downloads.run(web.url("/a.mp4"), web.url("/b.mp4"))
@@ -456,7 +456,7 @@ def test_the_same_bytes_at_two_addresses_count_once(web, clips, downloads):
     assert downloads.statuses() == ["ok", "duplicate"]
 
 
-def test_a_bad_video_stops_no_category(web, clips, downloads):
+def test_a_failed_video_does_not_stop_its_category(web, clips, downloads):
     web.answers |= {"/a.mp4": video(clips[0]), "/b.mp4": refusal(500), "/c.mp4": video(clips[1])}
 
     downloads.run(*(web.url(f"/{name}.mp4") for name in "abc"))
@@ -464,47 +464,47 @@ def test_a_bad_video_stops_no_category(web, clips, downloads):
     assert downloads.statuses() == ["ok", "unreachable", "ok"]
 
 
-def test_a_network_that_is_gone_stops_with_one_message_and_keeps_what_there_is(web, clips, downloads):
+def test_a_network_failure_stops_the_run_and_keeps_previous_downloads(web, clips, downloads):
     web.answers["/0.mp4"] = video(clips[0])
     downloads.run(web.url("/0.mp4"))
     web.stop()
 
-    with pytest.raises(ConnectionError, match=r"No site can be reached any more .* 1 downloaded videos are kept"):
+    with pytest.raises(ConnectionError, match=r"No remaining site can be reached .* 1 downloaded videos are kept"):
         downloads.run(*(web.url(f"/{n}.mp4") for n in range(9)))
 
     assert downloads.statuses() == ["ok", "unreachable", "unreachable", "unreachable"]
 
 
-def test_searches_that_reach_nothing_stop_with_one_message(downloads, tmp_path):
+def test_unreachable_searches_stop_the_run(downloads, tmp_path):
     with Web() as gone:
         downloads.access = WebAccess(tmp_path / "partial", proxy=gone.url(""))
 
     with pytest.raises(
-        ConnectionError, match=r"No site can be reached any more \(ytsearchall:cats: .*check the connection"
+        ConnectionError, match=r"No remaining site can be reached \(ytsearchall:cats: .*check the connection"
     ):
         downloads.run("ytsearch:dogs", "ytsearch:birds", "ytsearch:cats")
 
     assert downloads.statuses() == ["unreachable"] * 3
 
 
-def test_a_site_that_is_gone_does_not_keep_others_from_being_asked(web, clips, downloads):
+def test_an_unreachable_site_does_not_stop_requests_to_other_sites(web, clips, downloads):
     web.answers["/cat.mp4"] = video(clips[0])
     with Web() as gone:
         dead = [gone.url(f"/{n}.mp4") for n in range(4)]
 
     downloads.run(*dead, web.url("/cat.mp4"), rate_limits=FAST.model_copy(update={"retries": 0}))
 
-    assert downloads.statuses() == ["unreachable"] * 3 + ["ok"], "after three videos the site is left alone"
+    assert downloads.statuses() == ["unreachable"] * 3 + ["ok"], "requests to the site stop after three videos"
 
 
-def test_a_site_that_limits_the_rate_ends_the_run(web, downloads):
+def test_a_rate_limit_of_the_only_site_stops_the_run(web, downloads):
     web.answers |= {f"/{n}.mp4": refusal(429) for n in range(9)}
 
-    with pytest.raises(ConnectionError, match="fewer requests: wait an hour"):
+    with pytest.raises(ConnectionError, match="limits the request rate: wait an hour"):
         downloads.run(*(web.url(f"/{n}.mp4") for n in range(9)))
 
 
-def test_a_page_cannot_make_the_run_read_files_of_this_machine(web, downloads, tmp_path, clips):
+def test_file_urls_of_pages_are_not_followed(web, downloads, tmp_path, clips):
     (tmp_path / "secret.mp4").write_bytes(clips[0])
     web.answers |= {
         "/page": page(f'<html><video src="file://{tmp_path}/secret.mp4"></video></html>'),
@@ -547,7 +547,7 @@ def test_the_proxy_is_used_and_its_password_is_not_revealed(web, clips, download
     assert "s3cret" not in caplog.text
 
 
-def test_without_a_proxy_of_the_projects_own_none_is_used(web, clips, downloads, monkeypatch):
+def test_proxies_from_environment_variables_are_ignored(web, clips, downloads, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     web.answers["/cat.mp4"] = video(clips[0])
 
@@ -563,7 +563,7 @@ def test_a_password_in_a_source_is_not_revealed(web, clips, downloads):
     assert "s3cret" not in repr(downloads.states)
 
 
-def test_no_plugin_or_configuration_of_the_users_takes_part(tmp_path):
+def test_plugins_and_configuration_files_of_yt_dlp_are_ignored(tmp_path):
     plugin = tmp_path / "home" / "yt-dlp" / "plugins" / "evil" / "yt_dlp_plugins" / "extractor"
     plugin.mkdir(parents=True)
     (plugin / "evil.py").write_text("print('a plugin was loaded')")
@@ -585,11 +585,11 @@ with WebDownloader(WebOptions(), WebAccess(Path("partial")), seed=1):
             started, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, check=True
         ).stdout
 
-    said = [output_of(code) for code in (start, "import yt_dlp; yt_dlp.YoutubeDL()")]
+    outputs = [output_of(code) for code in (start, "import yt_dlp; yt_dlp.YoutubeDL()")]
 
-    assert said == ["started\n", "a plugin was loaded\n"], "the second is yt-dlp without our settings"
+    assert outputs == ["started\n", "a plugin was loaded\n"], "the second is yt-dlp with its default settings"
 
 
-def test_a_category_must_be_named(downloads):
-    with pytest.raises(ValueError, match="No category is named"):
+def test_no_categories_raise_an_error(downloads):
+    with pytest.raises(ValueError, match="There are no categories"):
         downloads.run(categories={})

@@ -46,7 +46,7 @@ def refused(status, **headers):
         (ExtractorError("Unable to extract title"), "failed", True),
         (GeoRestrictedError("Not in your country"), "unavailable", False),
         (UnsupportedError(PAGE), "unsupported", False),
-        (VideoError("too_large", "it has more than 5 MB"), "too_large", False),
+        (VideoError("too_large", "it is larger than 5 MB"), "too_large", False),
         (KeyError("videoId"), "failed", True),
     ],
 )
@@ -75,7 +75,7 @@ def test_an_invalid_retry_after_is_ignored(header):
     assert classify_error(refused(429, Retry_After=header), OPEN).retry_after_s is None
 
 
-def test_the_reason_is_plain_words():
+def test_the_reason_contains_only_the_message_of_the_extractor():
     error = ExtractorError("Video unavailable. This video is private", video_id="abc", ie="youtube", expected=True)
 
     assert classify_error(DownloadError(f"ERROR: {error}", (type(error), error, None)), OPEN).reason == (
@@ -121,12 +121,12 @@ def test_an_unexpected_error_is_logged_with_its_traceback_and_without_secrets(ca
     "error",
     [OSError(errno.ENOSPC, "No space left on device"), PermissionError(errno.EACCES, "Permission denied", "cat.video")],
 )
-def test_a_full_or_locked_disk_is_not_the_videos_trouble(error):
+def test_a_full_or_read_only_disk_raises_the_original_error(error):
     with pytest.raises(OSError, match=r"No space left|Permission denied"):
         classify_error(DownloadError("unable to write data", (OSError, error, None)), OPEN)
 
 
-def test_a_firewall_that_denies_a_connection_is_no_disk():
+def test_a_connection_that_a_firewall_denies_is_unreachable():
     denied = TransportError("Operation not permitted", cause=PermissionError(errno.EPERM, "Operation not permitted"))
 
     assert classify_error(denied, OPEN).status == "unreachable"

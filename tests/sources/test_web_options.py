@@ -50,7 +50,7 @@ def test_a_search_without_a_number_is_unlimited(source, listed_source):
         "data:,x",
     ],
 )
-def test_a_source_that_is_neither_a_search_nor_of_the_web_is_named(source):
+def test_an_invalid_source_is_named(source):
     with pytest.raises(ValueError, match="of the category pets is neither a search") as refused:
         listed(sources=(source,))
 
@@ -69,7 +69,7 @@ def test_a_category_without_sources_is_named():
         listed()
 
 
-def test_a_file_of_urls_that_is_not_there_is_named(tmp_path):
+def test_a_missing_url_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"urls\.txt of the category pets cannot be read"):
         listed(urls_file=tmp_path / "urls.txt")
 
@@ -87,11 +87,11 @@ def test_only_http_and_https_are_allowed():
         ({"max_seconds": 60}, {"duration": 61.5}, r"lasts 61\.5 s, more than 60"),
         ({"licences": ("CC BY",)}, {"url": PAGE, "license": "All rights reserved"}, "licence is All rights"),
         ({"licences": ("CC BY",)}, {"formats": []}, "licence is unknown"),
-        ({"age_limit": 16}, {"age_limit": 18}, "from 18 years on"),
+        ({"age_limit": 16}, {"age_limit": 18}, "age restriction is 18 years"),
         ({"uploaded_after": "2020-01-31"}, {"upload_date": "20200131"}, "uploaded on 2020-01-31"),
         ({"uploaded_after": "2020-01-31"}, {"timestamp": 86400}, "uploaded on 1970-01-02"),
-        ({"min_height": 200}, {"formats": [{"width": 144, "height": 256}]}, "144 lines, less than 200"),
-        ({"min_height": 200}, {"formats": [{"height": 144}, {"height": None}, {}]}, "144 lines, less than 200"),
+        ({"min_height": 200}, {"formats": [{"width": 144, "height": 256}]}, "144 lines, fewer than 200"),
+        ({"min_height": 200}, {"formats": [{"height": 144}, {"height": None}, {}]}, "144 lines, fewer than 200"),
     ],
 )
 def test_a_filtered_video_has_a_reason(filters, fields, reason):
@@ -109,7 +109,7 @@ def test_a_filtered_video_has_a_reason(filters, fields, reason):
         {"duration": 10, "license": "CC BY", "age_limit": 16, "upload_date": "20200201", "formats": [{"height": 200}]},
     ],
 )
-def test_unknown_properties_filter_no_video(fields):
+def test_videos_with_unknown_properties_are_not_filtered(fields):
     filters = WebFilters(
         min_seconds=10,
         max_seconds=10,
@@ -128,7 +128,7 @@ def test_current_and_future_broadcasts_are_live(fields):
     assert filter_error(VideoInfo({"live_status": "was_live"}), WebFilters()) is None
 
 
-def test_the_youtube_environment_asks_for_a_hundred_videos_of_music_pets_and_cars():
+def test_the_youtube_environment_has_a_target_of_100_videos_of_music_pets_and_cars():
     written = yaml.safe_load((Path(__file__).parents[2] / "conf/youtube/parameters_ingestion.yml").read_text())
 
     options = WebOptions.model_validate(written["ingestion"]["web"])

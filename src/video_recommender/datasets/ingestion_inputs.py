@@ -124,7 +124,7 @@ class WheelPhotosDataset(AbstractDataset[NoReturn, WheelPhotos]):
         return WheelPhotos(allow_list, self._requirements, self._path)
 
     def save(self, data: NoReturn) -> NoReturn:
-        """Always raise a `DatasetError`."""
+        """Raise a `DatasetError`, because the file is edited by hand."""
         raise DatasetError(f"{type(self).__name__} is read-only: edit {self._filepath} instead")
 
     def preview(self, nrows: int = 5) -> TablePreview:
@@ -182,7 +182,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
             raise _cookie_error(f"is not in Netscape format ({error})") from None
 
     def save(self, data: Any) -> NoReturn:
-        """Always raise a `DatasetError`."""
+        """Raise a `DatasetError`, because the file is edited by hand."""
         raise DatasetError(f"{type(self).__name__} is read-only: edit credentials.yml instead")
 
     def _exists(self) -> bool:

@@ -1,4 +1,4 @@
-"""Render clips from photos, with camera movement, cuts, changing brightness, sensor noise and compression."""
+"""Render clips from photos, with camera movement, cuts, brightness changes, sensor noise and compression."""
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from video_recommender.media.frames import Photo, Picture
 from video_recommender.storage.digests import fingerprint
 
-# Pixels of the photo per pixel of the clip at zoom 1: enough to zoom in, few enough to avoid aliasing
+# Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing
 OVERSAMPLING: Final = 1.5
-# Pixels. Noise is generated once per clip, larger than a frame by this margin; each frame uses another window of it.
+# Pixels by which the noise of a clip is larger than a frame; each frame uses a different window of it
 NOISE_MARGIN: Final = 64
 # Luma Y, and chroma U and V at half the size, uint8 (ITU-R BT.601)
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -25,16 +25,16 @@ _INTERPOLATION: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 class Framing(BaseModel, extra="forbid", frozen=True):
-    """Crop of a photo that the camera shows at one moment."""
+    """Position of the virtual camera over a photo at one moment."""
 
-    zoom: float  # size of the crop; 1 is the largest crop with the clip's aspect ratio
-    right: float  # offset of its centre from the photo's focus, in widths of the crop
-    down: float  # the same in heights of the crop
+    zoom: float  # size of the crop relative to the largest crop with the clip's aspect ratio
+    right: float  # offset of the crop's centre from the photo's focus, in crop widths
+    down: float  # vertical offset, in crop heights
     roll: float  # degrees
 
 
 class PhotoShot(BaseModel, extra="forbid", frozen=True):
-    """A camera movement over one photo during a number of frames, optionally mirrored left-right."""
+    """A camera movement over one photo, in a number of frames, optionally mirrored left to right."""
 
     photo: Photo
     frames: int
@@ -48,8 +48,8 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
     video_id: str
     category: str
-    pool: int  # number of its photo pool
-    seed: int  # of the noise
+    pool: int  # number of the photo pool, from 1
+    seed: int  # random seed of the noise
     width: int
     height: int
     fps: Fraction
@@ -65,12 +65,12 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
     @property
     def group(self) -> str:
-        """Name of the photo pool; clips of different groups have no photo in common."""
+        """Name of the photo pool: only clips of one group may share photos."""
         return f"{self.category}/pool-{self.pool}"
 
     @property
     def title(self) -> str:
-        """Scenes of its photos, such as `puppy, bear`; as with real titles, the category is not in it."""
+        """Names of its scenes, such as `puppy, bear`; the title does not reveal the category."""
         return ", ".join(dict.fromkeys(shot.photo.scene for shot in self.shots))
 
     @property
@@ -86,9 +86,9 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
 
 def render_clip(recipe: ClipRecipe) -> bytes:
-    """Render a clip as an MP4 file, or raise a `VideoError` (`unreadable`) if a photo cannot be read.
+    """Render a clip as an MP4 file (H.264, yuv420p, no sound), or raise a `VideoError` if a photo is `unreadable`.
 
-    The format is H.264, yuv420p, without sound. One thread encodes it, so the bytes are reproducible.
+    Encoding uses one thread, which makes the bytes reproducible.
     """
     file = BytesIO()
     with av.open(file, "w", format="mp4") as container:
@@ -122,10 +122,10 @@ def _render_frames(recipe: ClipRecipe) -> Iterator[NDArray[np.uint8]]:
         yield frame
 
 
-def _planes(picture: Picture) -> Planes:
-    """Convert an image to planes, without an odd last row or column."""
-    height, width = (side // 2 * 2 for side in picture.shape[:2])
-    return _split(cv2.cvtColor(picture[:height, :width], cv2.COLOR_RGB2YUV_I420).astype(np.uint8, copy=False))
+def _planes(image: Picture) -> Planes:
+    """Convert an image to planes, cropped to an even width and height."""
+    height, width = (side // 2 * 2 for side in image.shape[:2])
+    return _split(cv2.cvtColor(image[:height, :width], cv2.COLOR_RGB2YUV_I420).astype(np.uint8, copy=False))
 
 
 def _split(frame: NDArray[np.uint8]) -> Planes:
@@ -136,7 +136,7 @@ def _split(frame: NDArray[np.uint8]) -> Planes:
 
 
 def _matrices(camera: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Return the camera's affine map for Y, and for U and V, whose pixels are centred between four of Y."""
+    """Return the affine maps of Y, U and V; each sample of U and V is at the centre of 2 x 2 samples of Y."""
     linear, shift = camera[:, :2], camera[:, 2]
     halved = np.column_stack([linear, (linear @ [0.5, 0.5] + shift - 0.5) / 2])
     return camera, halved, halved
@@ -149,17 +149,17 @@ def _noise(recipe: ClipRecipe) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _scale(photo: Photo, size: tuple[int, int]) -> Picture:
-    """Scale a photo so that its largest crop with the clip's aspect ratio has `OVERSAMPLING` times the clip's size."""
+    """Scale a photo so that its largest crop with the clip's aspect ratio is `OVERSAMPLING` times the clip's size."""
     width, height = (round(OVERSAMPLING * side) for side in size)
-    picture = photo.decode(width, height)
-    scale = max(width / picture.shape[1], height / picture.shape[0])
+    image = photo.decode(width, height)
+    scale = max(width / image.shape[1], height / image.shape[0])
     if scale >= 1:
-        return picture
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        return image
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _camera(shot: PhotoShot, photos: Mapping[Photo, Planes], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Compute an affine map from frame to photo for each frame, shape (frames, 2, 3)."""
+    """Compute the affine map from frame to photo pixels for each frame, shape (frames, 2, 3)."""
     luma = photos[shot.photo][0]
     photo_height, photo_width = luma.shape
     width, height = size
@@ -183,7 +183,7 @@ def _camera(shot: PhotoShot, photos: Mapping[Photo, Planes], size: tuple[int, in
 
 
 def _focus(luma: NDArray[np.uint8]) -> tuple[float, float]:
-    """Locate the focus of a photo: centre of mass of the squared gradient, pixels (x, y)."""
+    """Locate the most detailed area of a photo: centroid of the squared gradient, in pixels (x, y)."""
     small = cv2.resize(luma, (64, 64), interpolation=cv2.INTER_AREA)
     energy = cv2.Sobel(small, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(small, cv2.CV_32F, 0, 1) ** 2 + 1e-3
     moments = cv2.moments(energy)

@@ -20,16 +20,16 @@ T = TypeVar("T")
 Packet: TypeAlias = "av.Packet[VideoStream]"  # a compressed frame
 PacketFilter: TypeAlias = Callable[[Packet], bool]
 Packets: TypeAlias = "Iterator[Packet | None]"
-# Longer jumps of the time stamps in a broadcast stream are splices, not pauses (limit of FFmpeg)
+# Longer jumps of the timestamps in a broadcast stream are splices (FFmpeg's default limit)
 DISCONTINUITY_S: Final = 10.0
-ASSUMED_RATE: Final = Fraction(25)  # for files without a rate; the default of FFmpeg for raw streams
+ASSUMED_RATE: Final = Fraction(25)  # frames per second if a file states no rate; FFmpeg's default for raw streams
 _REMEDY = "replace it or remove it from the source"
 _LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}  # a playlist named like a video must not open network connections
 
 
 @dataclass(frozen=True)
 class OpenVideo:
-    """An open video; its main stream can be read once."""
+    """A video that is open for one pass over its main stream."""
 
     video: VideoFile
     container: InputContainer
@@ -42,7 +42,7 @@ class OpenVideo:
 
     @property
     def may_be_spliced(self) -> bool:
-        """Whether time stamps may jump in this format, as in broadcast streams."""
+        """Whether timestamps may jump in this format, as in broadcast streams."""
         return bool(self.container.format.flags & cast(int, Flags.ts_discont.value))
 
     @property
@@ -62,10 +62,10 @@ class OpenVideo:
         is_skippable: PacketFilter | None = None,
         drop_packets: Callable[[Packets], Packets] | None = None,
     ) -> Iterator[av.VideoFrame]:
-        """Decode the frames in display order and in the pixel format of the file, without damaged frames.
+        """Decode the frames in presentation order and in the pixel format of the file; damaged frames are skipped.
 
-        Skippable packets are not decoded if no other frame refers to them; `drop_packets` removes packets that no
-        required frame refers to. Raises a `VideoError` (`unreadable`) if no frame can be decoded.
+        Skippable packets are not decoded unless another frame refers to them. `drop_packets` removes packets before
+        decoding. If no frame can be decoded, a `VideoError` (`unreadable`) is raised.
         """
         decoded = 0
         packets = self.packets()
@@ -82,14 +82,14 @@ class OpenVideo:
             raise VideoError("unreadable", f"{self.video.name} has no frame that can be decoded: {_REMEDY}")
 
     def packets(self) -> Packets:
-        """Read the packets of the stream in decoding order; the last one may be None."""
+        """Read the packets of the stream in decoding order; a final None flushes the decoder if the file is damaged."""
         try:
             yield from self.container.demux(self.stream)
         except av.FFmpegError:
-            yield None  # the end of the file is damaged: flush the decoder
+            yield None
 
     def continuous_packets(self) -> Iterator[Packet]:
-        """Read the packets; in broadcast streams, remove jumps of the time stamps (10 s forwards or 1 s backwards)."""
+        """Read the packets; in broadcast streams, remove timestamp jumps of over 10 s forwards or 1 s backwards."""
         offset, expected = 0, None
         for packet in self.packets():
             if packet is None or not packet.time_base:
@@ -111,7 +111,7 @@ class OpenVideo:
                 yield float(start * packet.time_base), float(end * packet.time_base)
 
     def measure(self) -> tuple[float, int]:
-        """Measure the duration in seconds and the number of frames from all time stamps."""
+        """Compute the duration in seconds and the number of frames from all timestamps."""
         spans = list(self.spans())
         first_s, last_s = min((start for start, _ in spans), default=0.0), max((end for _, end in spans), default=0.0)
         return last_s - first_s, len(spans)
@@ -119,7 +119,7 @@ class OpenVideo:
 
 @dataclass(frozen=True)
 class Orientation:
-    """Transformation of stored frames for display: transpose, then mirror left-right and flip top-bottom."""
+    """Transformation of stored frames for display: transpose, then mirror left to right and flip top to bottom."""
 
     transposed: bool = False
     mirrored: bool = False
@@ -127,7 +127,7 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> "Orientation":
-        """Read the display matrix (ISO/IEC 14496-12, 8.3.2); angles that are not multiples of 90° become 0°."""
+        """Read the display matrix (ISO/IEC 14496-12, 8.3.2); angles other than multiples of 90° are ignored."""
         matrix = frame.side_data.get("DISPLAYMATRIX")
         if matrix is None:
             return cls()
@@ -139,7 +139,7 @@ class Orientation:
 
 @contextmanager
 def open_video(video: VideoFile) -> Iterator[OpenVideo]:
-    """Open a video for one pass, or raise a `VideoError`: `missing`, `empty`, `unreadable` or `audio_only`."""
+    """Open a video for one pass, or raise a `VideoError` (`missing`, `empty`, `unreadable` or `audio_only`)."""
     path, name = video.path, video.name
     try:
         size = path.stat().st_size
@@ -160,7 +160,7 @@ def _main_stream(container: InputContainer, video: VideoFile) -> VideoStream:
     if streams:
         stream = max(streams, key=lambda stream: (int(stream.disposition & Disposition.default), stream.width))
         stream.thread_type = "SLICE"
-        stream.codec_context.thread_count = 1  # each worker decodes one video
+        stream.codec_context.thread_count = 1  # each worker decodes a different video
         return stream
     if container.streams.audio:
         raise VideoError("audio_only", f"{video.name} has sound but no video stream: {_REMEDY}")
@@ -169,7 +169,7 @@ def _main_stream(container: InputContainer, video: VideoFile) -> VideoStream:
 
 @dataclass(frozen=True)
 class VideoProperties:
-    """Duration (seconds), mean frame rate, and size as displayed: upright, in square pixels."""
+    """Properties of a video: duration, mean frames per second, displayed size in pixels (upright), and file digest."""
 
     duration_s: float
     fps: float
@@ -179,7 +179,7 @@ class VideoProperties:
 
 
 def probe_video(video: Video) -> VideoProperties:
-    """Read the properties of a video and decode its first frame; raises the errors of `open_video` and `decode`."""
+    """Read the properties of a video and decode its first frame; raise a `VideoError` if it is not usable."""
     with video.as_local_file() as file:
         with open_video(file) as opened:
             first = next(opened.decode())
@@ -187,7 +187,7 @@ def probe_video(video: Video) -> VideoProperties:
             if Orientation.of(first).transposed:
                 width, height = height, width
             duration_s, fps = max(0.0, opened.stated_duration_s or 0.0), float(opened.rate or 0)
-        if not duration_s or not fps:  # for example WebM files that a browser recorded
+        if not duration_s or not fps:  # WebM files recorded by a browser state neither
             with open_video(file) as opened:
                 measured_s, frames = opened.measure()
             duration_s = duration_s or measured_s
@@ -198,7 +198,7 @@ def probe_video(video: Video) -> VideoProperties:
 
 @dataclass(frozen=True)
 class TimedFrame(Generic[T]):
-    """A frame with its display interval, which ends earlier if the next frame starts earlier."""
+    """A frame with its display interval, in seconds; the next frame may replace it earlier."""
 
     start_s: float
     end_s: float
@@ -206,7 +206,7 @@ class TimedFrame(Generic[T]):
 
 
 def time_frames(opened: OpenVideo, frames: Iterable[av.VideoFrame]) -> Iterator[TimedFrame[av.VideoFrame]]:
-    """Assign display times to consecutive frames, even if time stamps are missing or not monotonic."""
+    """Assign display times to consecutive frames, even if timestamps are missing or not monotonic."""
     offset_s = 0.0
     previous: TimedFrame[av.VideoFrame] | None = None
     for frame in frames:

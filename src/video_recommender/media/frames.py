@@ -1,4 +1,4 @@
-"""Images: frames of one video, in memory or in a folder, and photos by reference."""
+"""Images: the encoded frames of a video, in memory or in a folder, and photos by reference."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from video_recommender.media.video import VideoError
 from video_recommender.storage.paths import StoragePath
 
 Picture = NDArray[np.uint8]  # an image: uint8 RGB, shape (height, width, 3)
-Frames = NDArray[np.uint8]  # images in order of time: uint8 RGB, shape (n, height, width, 3)
+Frames = NDArray[np.uint8]  # images in temporal order: uint8 RGB, shape (n, height, width, 3)
 _SCALES = (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_COLOR)
 
 
 @dataclass(frozen=True)
 class EncodedFrames:
-    """Frames of one video in memory, as JPEG files, in order of time."""
+    """JPEG-encoded frames of one video in memory, in temporal order."""
 
     jpegs: tuple[bytes, ...]
 
@@ -30,12 +30,12 @@ class EncodedFrames:
         return len(self.jpegs)
 
     def pictures(self, step: int = 1) -> Iterator[Picture]:
-        """Decode every `step`-th frame, or raise a `VideoError` (`damaged`)."""
+        """Decode every `step`-th frame in temporal order, or raise a `VideoError` (`damaged`)."""
         for position, jpeg in enumerate(self.jpegs[::step]):
             yield _decode(jpeg, f"Frame {1 + position * step}")
 
     def decode(self) -> Frames:
-        """Decode all frames, or raise a `VideoError`."""
+        """Decode all frames into one array, or raise a `VideoError` (`empty` or `damaged`)."""
         if not self.jpegs:
             raise VideoError("empty", "The video has no frames: run preprocessing again")
         return np.stack(list(self.pictures()))
@@ -43,7 +43,7 @@ class EncodedFrames:
 
 @dataclass(frozen=True)
 class FrameFolder:
-    """Saved frames of one video: a folder with `1.jpg`, `2.jpg`, … in order of time."""
+    """Saved frames of one video: a folder with `1.jpg`, `2.jpg`, … in temporal order."""
 
     path: StoragePath
 
@@ -52,18 +52,18 @@ class FrameFolder:
         """Files of the frames, in numerical order."""
         try:
             files = [file for file in self.path.iterdir() if file.suffix == ".jpg" and file.stem.isdecimal()]
-        except (FileNotFoundError, NotADirectoryError):  # object stores have no empty folders
+        except (FileNotFoundError, NotADirectoryError):  # an object store has no empty folders
             return []
         return sorted(files, key=lambda file: int(file.stem))
 
     def pictures(self, step: int = 1) -> Iterator[Picture]:
-        """Read and decode every `step`-th frame, or raise a `VideoError` (`damaged`)."""
+        """Read and decode every `step`-th frame in temporal order, or raise a `VideoError` (`damaged`)."""
         files = self.files[::step]
         for file, jpeg in zip(files, _read_files(files), strict=True):
             yield _decode(jpeg, str(file))
 
     def decode(self) -> Frames:
-        """Decode all frames, or raise a `VideoError`."""
+        """Decode all frames into one array, or raise a `VideoError` (`damaged`)."""
         pictures = list(self.pictures())
         if not pictures:
             raise VideoError("damaged", f"{self.path} contains no frames: delete it and run preprocessing again")
@@ -75,7 +75,7 @@ class Photo(BaseModel, extra="forbid", frozen=True):
 
     category: str
     name: str
-    scene: str  # common to photos of the same room, table or animal
+    scene: str  # the same for photos of one room, table or animal
     digest: str  # of the content
     path: Path  # of the photo, or of the zip file that contains it as `member`
     member: str = ""
@@ -88,29 +88,30 @@ class Photo(BaseModel, extra="forbid", frozen=True):
             with ZipFile(self.path) as archive:
                 return archive.read(self.member)
         except (OSError, KeyError, BadZipFile) as error:
-            raise VideoError("unreadable", f"Photo {self.name} cannot be read from {self.path}: {error}") from error
+            message = f"Photo {self.name} cannot be read ({error}): restore or remove {self.path}"
+            raise VideoError("unreadable", message) from error
 
     def decode(self, width: int, height: int) -> Picture:
         """Decode the photo at the smallest scale (1/8, 1/4, 1/2 or 1) that covers a size in pixels."""
         encoded = np.frombuffer(self.read(), np.uint8)
-        picture = None
+        image = None
         for scale in _SCALES if encoded.size else ():
-            picture = cv2.imdecode(encoded, scale)
-            if picture is None or (picture.shape[1] >= width and picture.shape[0] >= height):
+            image = cv2.imdecode(encoded, scale)
+            if image is None or (image.shape[1] >= width and image.shape[0] >= height):
                 break
-        if picture is None:
-            raise VideoError("unreadable", f"Photo {self.name} is not a readable image: remove {self.path}")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+        if image is None:
+            raise VideoError("unreadable", f"Photo {self.name} is not a readable image: replace or remove {self.path}")
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def build_manifest(states: pd.DataFrame, frame_manifest: pd.DataFrame) -> pd.DataFrame:
-    """Build the manifest of a stage from the rows of its videos; a video without frames keeps its error."""
+    """Build the manifest of a stage from its states; videos without frames keep the status of their frames."""
     failed = frame_manifest.loc[frame_manifest["status"] != "ok", states.columns]
     return pd.concat([states.fillna({"frames": 0}), failed]).sort_values("video_id", ignore_index=True)
 
 
 def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:
-    """Read files: one by one from a disk, and concurrently from an object store, where each request has latency."""
+    """Read files: one by one from a disk, or concurrently from an object store, where requests have a high latency."""
     objects = [file for file in files if isinstance(file, UPath)]
     if objects:
         contents = objects[0].fs.cat([file.path for file in objects], max_concurrency=1)  # each object in one request
@@ -120,7 +121,7 @@ def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:
 
 
 def _decode(jpeg: bytes, name: str) -> Picture:
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
-    if picture is None:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
+    if image is None:
         raise VideoError("damaged", f"{name} is not a readable image: delete its folder and run preprocessing again")
-    return picture.astype(np.uint8, copy=False)
+    return image.astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""Take small square frames from a video, at a fixed rate or from each shot."""
+"""Sample small square frames from a video, at a fixed rate or per shot."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,21 +28,21 @@ from video_recommender.media.frames import EncodedFrames, Picture
 from video_recommender.media.video import Video, VideoFile
 from video_recommender.storage.digests import fingerprint
 
-# Containers round time stamps, Matroska to milliseconds; a frame with this delay is on time
+# Seconds by which a frame may be late: containers round timestamps, Matroska to milliseconds
 TOLERANCE_S: Final = 0.001
-# Packets buffered until the next group of pictures begins; longer groups are decoded completely
+# Maximum number of packets per buffered group of pictures (GOP); longer groups are decoded completely
 MAX_BUFFERED_PACKETS: Final = 1000
-_IDR_SLICE: Final = 5  # NAL unit type of an image that later images do not refer across (ITU-T H.264, table 7-1)
+_IDR_SLICE: Final = 5  # NAL unit type: no later frame refers to one before it (ITU-T H.264, table 7-1)
 _START_CODE: Final = b"\x00\x00\x01"
-DETECTION_WIDTH: Final = 128  # pixels; cuts are as visible in small frames, and detection is much faster
-DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # defaults of PySceneDetect
+DETECTION_WIDTH: Final = 128  # pixels; cuts are as visible in small frames, and far cheaper to detect
+DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # PySceneDetect's defaults
 _TICK: Final = Fraction(1, 1_000_000)
 
 T = TypeVar("T")
 
 
 class ShotOptions(BaseModel, extra="forbid", frozen=True):
-    """Options of shot detection (parameters_preprocessing.yml)."""
+    """Shot detection (parameters_preprocessing.yml)."""
 
     detector: Literal["adaptive", "content"] = "adaptive"
     threshold: PositiveFloat | None = None
@@ -51,7 +51,7 @@ class ShotOptions(BaseModel, extra="forbid", frozen=True):
 
 
 class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
-    """Options of the preprocessing stage (parameters_preprocessing.yml)."""
+    """Frame sampling (parameters_preprocessing.yml)."""
 
     size: int = Field(default=224, ge=16, le=2048)
     sampling: Literal["rate", "shots"] = "rate"
@@ -63,16 +63,16 @@ class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
 
     @property
     def digest(self) -> str:
-        """Digest of the options that affect the frames; those of the other sampling mode do not."""
+        """Digest of the options that affect the frames, without those of the other sampling mode."""
         unused = "shots" if self.sampling == "rate" else "frames_per_second"
         return fingerprint(self.model_dump(mode="json", exclude={unused}))
 
 
 @dataclass(frozen=True)
 class SampledFrames:
-    """Frames of one video. If sampled by shots: number of shots, and shot (from 1) and time of each frame.
+    """Frames of one video and, if sampled per shot, the number of shots and each frame's shot (from 1) and time.
 
-    Times are in seconds after the first frame of the video; at a fixed rate, (n - 1) / `frames_per_second`.
+    Times are in seconds after the first frame. At a fixed rate, frame n, from 1, is at (n - 1) / `frames_per_second`.
     """
 
     frames: EncodedFrames
@@ -82,7 +82,7 @@ class SampledFrames:
 
 
 def sample_frames(video: Video, options: PreprocessingOptions) -> SampledFrames:
-    """Sample square, upright JPEG frames from the readable parts of a video, or raise a `VideoError`."""
+    """Sample square, upright JPEG frames from a video and skip damaged parts, or raise a `VideoError`."""
     with video.as_local_file() as file:
         return _sample_shots(file, options) if options.sampling == "shots" else _sample_at_rate(file, options)
 
@@ -97,7 +97,7 @@ def _sample_at_rate(video: VideoFile, options: PreprocessingOptions) -> SampledF
 
 
 def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
-    """Decode the video twice, because the frames of a long shot would not fit into memory."""
+    """Decode the video twice: sample times are known only when a shot ends, and its frames may not fit into memory."""
     with open_video(video) as opened:
         shots = find_shots(opened, options.shots)
     samples = [(shot.number, time_s) for shot in shots for time_s in shot.sample_times(options.shots.frames_per_shot)]
@@ -111,32 +111,32 @@ def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFra
 
 @dataclass(frozen=True)
 class Shot:
-    """A part of a video without a cut. Numbers start at 1; times are relative to the first frame of the video."""
+    """A part of a video between cuts; numbers start at 1, times are in seconds after the first frame of the video."""
 
     number: int
     start_s: float
     end_s: float
 
     def sample_times(self, count: int) -> Iterator[float]:
-        """Return evenly spaced times inside the shot, in seconds, rounded to milliseconds."""
+        """Yield evenly spaced times inside the shot, in seconds, rounded to milliseconds."""
         length_s = self.end_s - self.start_s
         yield from (round(self.start_s + (step + 0.5) * length_s / count, 3) for step in range(count))
 
 
 def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
-    """Find the shots of a video (https://www.scenedetect.com/docs/latest/api/detectors.html).
+    """Find the shots of a video with PySceneDetect (https://www.scenedetect.com/docs/latest/api/detectors.html).
 
-    Frames are decoded by this package, which handles damaged files and variable frame rates. Shots cover the video
-    without gaps; there is at least one.
+    The frames come from this package's decoder, which handles damaged files and variable frame rates. There is at least
+    one shot, and the shots cover the video without gaps.
     """
-    # Not needed for sampling at a fixed rate
+    # Imported here because sampling at a fixed rate does not need it
     from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
     from scenedetect.common import Timecode
 
     detector_type = AdaptiveDetector if options.detector == "adaptive" else ContentDetector
     threshold = options.threshold or DEFAULT_THRESHOLDS[options.detector]
     detector, scaler = detector_type(threshold, min_scene_len=options.min_seconds), VideoReformatter()
-    rate = opened.stream.average_rate or ASSUMED_RATE  # not used: the detectors read the time stamps
+    rate = opened.stream.average_rate or ASSUMED_RATE  # required by the API; the detectors use the timestamps
     cuts: list[FrameTimecode] = []
     first_s: float | None = None
     for timed in time_frames(opened, opened.decode()):
@@ -152,7 +152,7 @@ def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
 
 
 def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) -> Iterator[T]:
-    """Select the frame displayed at each time (ascending, seconds after the first frame); later, the last frame."""
+    """Select the frame displayed at each time (ascending, seconds after the first frame), or else the last frame."""
     frames = iter(timed)
     current = next(frames)
     first_s, following = current.start_s, next(frames, None)
@@ -163,7 +163,7 @@ def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) ->
 
 
 def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tuple[T, int]]:
-    """Select the frames displayed at 0, 1/rate, 2/rate, … seconds after the first, with their number of samples."""
+    """Select the frames displayed 0, 1/rate, 2/rate, … seconds after the first, with their number of samples."""
     first_s, taken, previous = 0.0, 0, None
     for current in timed:
         if previous is None:
@@ -179,7 +179,7 @@ def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tupl
 
 
 def samples_before(elapsed_s: float, rate: float) -> int:
-    """Count the samples before a frame is displayed; of frames with equal counts, only the last one can be sampled."""
+    """Count the samples before a frame appears: if two frames have the same count, no sample shows the earlier one."""
     return max(0, math.ceil((elapsed_s - TOLERANCE_S) * rate))
 
 
@@ -193,23 +193,23 @@ def _timed_frames(opened: OpenVideo, rate: float) -> Iterator[TimedFrame[av.Vide
 
 
 class FrameSkipper:
-    """Finds compressed frames that are never on screen at a sample.
+    """Finds compressed frames that are not displayed at any sample time.
 
     A frame is skippable if a later one appears before the next sample. It is dropped if no other frame refers to it, or
-    if all later frames of its group of pictures are skippable too. At low rates, most groups are hardly decoded. Only
-    H.264 is supported, because there every packet states its type.
+    if all later frames of its group of pictures (GOP) are skippable too. Only H.264 is supported, because each of its
+    packets states its type.
     """
 
     def __init__(self, opened: OpenVideo, rate: float) -> None:
         codec = opened.stream.codec_context
         self.is_supported = codec.name == "h264" and not opened.may_be_spliced
         self._length_size = _length_size(codec.extradata)
-        self.first_s: float | None = None  # when the first frame appears, in seconds
+        self.first_s: float | None = None  # time of the first frame, seconds
         self._rate = rate
         self._latest_s: dict[int, float] = {}
 
     def is_skippable(self, packet: Packet) -> bool:
-        """Return whether no sample shows the frame; other frames may still refer to it."""
+        """Return whether no sample shows the frame, although other frames may refer to it."""
         start_s = _packet_start_s(packet)
         if self.first_s is None or start_s is None:
             return False
@@ -219,7 +219,7 @@ class FrameSkipper:
         return start_s < latest_s
 
     def drop_group_tails(self, packets: Packets) -> Packets:
-        """Drop the packets after the last one of each group of pictures that is not skippable."""
+        """Drop the packets after the last one in each group of pictures that is not skippable."""
         group: list[Packet] = []
         for packet in packets:
             if packet is None or not packet.size:
@@ -248,7 +248,7 @@ class FrameSkipper:
         return group[: max(wanted.values(), default=-1) + 1]
 
     def _starts_group(self, packet: Packet) -> bool:
-        """Look for an IDR slice, because the key-frame flag of a container does not exclude references across it."""
+        """Look for an IDR slice: containers also flag other frames as key frames, across which later frames refer."""
         return packet.is_keyframe and _IDR_SLICE in _nal_unit_types(bytes(packet), self._length_size)
 
 
@@ -257,7 +257,7 @@ def _packet_start_s(packet: Packet) -> float | None:
 
 
 def _length_size(extradata: bytes | None) -> int | None:
-    """Return the bytes of the length field of NAL units (ISO/IEC 14496-15, 5.3.3.1.2); None if start codes are used."""
+    """Bytes of a NAL unit's length field (ISO/IEC 14496-15, 5.3.3.1.2); None if start codes separate the units."""
     return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else None
 
 
@@ -308,7 +308,7 @@ class _JpegEncoder:
 def square_filters(
     width: int, height: int, pixel_aspect: Fraction, options: PreprocessingOptions
 ) -> tuple[tuple[str, str], ...]:
-    """Choose the FFmpeg filters that make a frame square (names and arguments: https://ffmpeg.org/ffmpeg-filters.html)."""
+    """Return the FFmpeg filters that make a frame square (https://ffmpeg.org/ffmpeg-filters.html), with arguments."""
     size = options.size
     shown_width = width * pixel_aspect
     if options.fit == "squash":
@@ -322,6 +322,6 @@ def square_filters(
     return ("scale", scaled), ("pad", f"{size}:{size}:-1:-1")
 
 
-def _orient(picture: Picture, orientation: Orientation) -> Picture:
-    upright = picture.transpose(1, 0, 2) if orientation.transposed else picture
+def _orient(image: Picture, orientation: Orientation) -> Picture:
+    upright = image.transpose(1, 0, 2) if orientation.transposed else image
     return np.ascontiguousarray(upright[:: -1 if orientation.flipped else 1, :: -1 if orientation.mirrored else 1])

@@ -1,4 +1,4 @@
-"""References to videos, which stages and worker processes exchange instead of the content."""
+"""References to videos, which pass between stages and worker processes instead of the bytes."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from upath import UPath
 
 from video_recommender.storage.paths import StoragePath
 
-# A file may be restored or replaced without a change of its fingerprint, so the next run tries again
+# The next run tries again, because restoring a file may not change its fingerprint
 TRANSIENT_STATUSES: Final = frozenset({"damaged", "missing"})
 
 
 class VideoError(Exception):
-    """A video cannot be used; has a one-word status, and a message with the remedy."""
+    """A video that cannot be used, with a one-word status and a message with the remedy."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(status, message)
@@ -28,13 +28,13 @@ class VideoError(Exception):
 
     @property
     def retry(self) -> bool:
-        """Whether the next run tries again, because the problem may be temporary."""
+        """Whether the problem may be transient, so that the next run should try again."""
         return self.status in TRANSIENT_STATUSES
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file on a disk that every worker can read. The file is never modified."""
+    """A video file on a disk that all workers can read; it is never modified."""
 
     path: Path
     origin: str = ""  # URL of the object, if the file is a temporary copy of one
@@ -46,19 +46,19 @@ class VideoFile:
 
     @contextmanager
     def as_local_file(self) -> Iterator["VideoFile"]:
-        """Give access to the file itself."""
+        """Return the file itself."""
         yield self
 
 
 @dataclass(frozen=True)
 class VideoObject:
-    """A video in an object store that every worker can read. The object is never modified."""
+    """A video in an object store that all workers can access; it is never modified."""
 
     path: UPath
 
     @contextmanager
     def as_local_file(self) -> Iterator[VideoFile]:
-        """Download the object to a file that is deleted on exit, or raise a `VideoError` (`missing`)."""
+        """Download the object to a temporary file, deleted on exit, or raise a `VideoError` (`missing`)."""
         with tempfile.TemporaryDirectory(prefix="video-") as folder:
             copy = Path(folder, self.path.name)
             try:
@@ -73,13 +73,13 @@ Video: TypeAlias = VideoFile | VideoObject
 
 
 def video_from_path(path: StoragePath) -> Video:
-    """Refer to the video at a path on a disk or in an object store."""
+    """Create the reference to a video at a path on a disk or in an object store."""
     return VideoFile(path) if isinstance(path, Path) else VideoObject(path)
 
 
 @dataclass(frozen=True)
 class VideoBytes:
-    """Content of a rendered video file that is not saved yet; `digest` is its SHA-256, empty if unknown."""
+    """Content of a rendered video file before it is saved; `digest` is its SHA-256, empty if unknown."""
 
     content: bytes
     digest: str = ""
@@ -87,7 +87,7 @@ class VideoBytes:
 
 @dataclass(frozen=True)
 class VideoLink:
-    """An existing video to store as a link or a copy; `digest` as in `VideoBytes`. It is never modified."""
+    """An existing video to store as a link or a copy; it is never modified. `digest` as in `VideoBytes`."""
 
     target: StoragePath
     copy: bool = False

@@ -1,6 +1,6 @@
-"""Schemas of the tables that pass between pipelines (pandera).
+"""Pandera schemas of the tables that pass between pipelines.
 
-The catalog names the schema of each table, which is checked when the table is saved or loaded.
+The catalog assigns a schema to each table, which is validated when it is saved and loaded.
 """
 
 from .advertising import (

@@ -8,10 +8,14 @@ from .table_models import StageManifest
 
 
 class FrameManifest(StageManifest):
-    """One row per usable video: status and number of its frames."""
+    """One row per usable video: status, number and times of its frames."""
 
-    shots: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=1, description="number of shots, if sampled by shots")
-    shot_numbers: Series[str] = pa.Field(description="shot of each frame, from 1, comma-separated, if sampled by shots")
+    shots: Series[pd.Int64Dtype] = pa.Field(
+        nullable=True, ge=1, description="number of shots; missing if frames are sampled at a fixed rate"
+    )
+    shot_numbers: Series[str] = pa.Field(
+        description="shot of each frame, from 1, comma-separated; empty at a fixed rate"
+    )
     times_s: Series[str] = pa.Field(
-        description="seconds between the first frame of the video and each frame, comma-separated, if sampled by shots"
+        description="time of each frame, seconds after the first frame, comma-separated; empty at a fixed rate"
     )

@@ -1,13 +1,13 @@
-"""Base classes and shared bounds of the tables."""
+"""Base classes of the tables, and shared bounds."""
 
 import pandera.pandas as pa
 from pandera.typing import Index, Series
 
-ROUNDING_LIMIT = 1.000001  # upper bound of a share or cosine, with room for rounding errors of sums
+ROUNDING_LIMIT = 1.000001  # upper bound of shares and cosines, with a tolerance for rounding errors
 
 
 class Table(pa.DataFrameModel):
-    """A table with exactly these columns, converted to their types."""
+    """A table with exactly the declared columns, whose values are converted to the declared types."""
 
     class Config:
         strict = True
@@ -15,7 +15,7 @@ class Table(pa.DataFrameModel):
 
 
 class PartitionTable(Table):
-    """The table of one video; its columns are not converted, which would double the time of the validation."""
+    """A table of one video, whose columns are not converted to the declared types, which saves time."""
 
     class Config:
         strict = True
@@ -23,16 +23,16 @@ class PartitionTable(Table):
 
 
 class VideoRows(pa.DataFrameModel):
-    """A matrix whose columns depend on the network or the corpus."""
+    """A matrix with one row per video; its columns depend on the network or the corpus."""
 
-    video_id: Index[str] = pa.Field(unique=True, check_name=True, description="video")
+    video_id: Index[str] = pa.Field(unique=True, check_name=True, description="identifier of the video")
 
 
 class StageManifest(Table):
-    """One row per video of a stage."""
+    """The status of a stage, one row per video."""
 
-    video_id: Series[str] = pa.Field(unique=True, description="video")
-    status: Series[str] = pa.Field(description="`ok`, or the kind of problem in one word")
-    error: Series[str] = pa.Field(description="what is wrong and what to do; empty if the status is `ok`")
+    video_id: Series[str] = pa.Field(unique=True, description="identifier of the video")
+    status: Series[str] = pa.Field(description="`ok`, or the kind of error in one word")
+    error: Series[str] = pa.Field(description="error message with the remedy; empty if the status is `ok`")
     frames: Series[int] = pa.Field(ge=0, description="number of frames")
-    fingerprint: Series[str] = pa.Field(description="digest of the result; empty if there is none")
+    fingerprint: Series[str] = pa.Field(description="digest of what the outputs were made from")

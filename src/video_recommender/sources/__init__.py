@@ -1,1 +1,1 @@
-"""Where videos come from: a folder, the web, or clips rendered from photos."""
+"""Sources of videos: folders, the web, and clips rendered from photos."""

@@ -1,4 +1,4 @@
-"""List the videos of the configured source: a folder with a sub-folder per category, photos, or downloads."""
+"""List the videos of the configured source: a folder with one sub-folder per category, photos, or downloads."""
 
 import hashlib
 import logging
@@ -28,7 +28,7 @@ VIDEO_SUFFIXES: Final = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe"}
     | {".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
 )
-UNLABELLED: Final = "unlabelled"  # category part of the `video_id` of a video without a category
+UNLABELLED: Final = "unlabelled"  # replaces the category in the `video_id` of videos without a category
 MAX_SLUG_LENGTH: Final = 80  # characters, without a digest
 _DIGEST_STEP: Final = 6
 _RESERVED: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # file names that Windows does not allow
@@ -38,14 +38,14 @@ logger = logging.getLogger(__name__)
 
 
 class FolderOptions(BaseModel, extra="forbid", frozen=True):
-    """Videos in a folder, on a disk or in an object store, with a sub-folder per category."""
+    """Videos in a folder, on a disk or in an object store, with one sub-folder per category."""
 
     path: Path | str | None = None
     copy_files: bool = False
 
 
 class PhotosOptions(BaseModel, extra="forbid", frozen=True):
-    """Photos in a folder with a sub-folder per category."""
+    """Photos in a folder with one sub-folder per category."""
 
     path: Path | None = None
 
@@ -65,7 +65,7 @@ def list_source_videos(
 ) -> list[SourceVideo]:
     """List all videos of the configured source, or raise a `ValueError` if it is missing or empty."""
     if not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"The seed must be a whole number from 0, not {seed!r}")
+        raise ValueError(f"The seed must be a non-negative integer, not {seed!r}: set --params=seed=0")
     match options.source:
         case "demo":
             return _clips(demo_photos.fetch(), "demo", options.clips, seed)
@@ -85,8 +85,8 @@ def list_source_videos(
 def list_folder(folder: Path | str, copy_files: bool = False, remedy: str = REMEDY) -> list[SourceVideo]:
     """List the videos of a folder, on a disk or in an object store, sorted by `video_id`.
 
-    Videos in deeper folders belong to the category at the top; those of one deeper folder are a group. Hidden files are
-    ignored; symbolic links are followed. A `ValueError` says why the folder cannot be used, and the remedy.
+    The first folder level is the category. Videos in the same second-level folder form a group. Hidden files are
+    ignored; symbolic links are followed. A folder that cannot be used raises a `ValueError` that ends with `remedy`.
     """
     root = parse_path(str(folder))
     digests = _list_store(root, remedy) if isinstance(root, UPath) else _list_disk(root := root.absolute(), remedy)
@@ -111,7 +111,7 @@ def list_folder(folder: Path | str, copy_files: bool = False, remedy: str = REME
 
 
 def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
-    """Assign `<category slug>/<slug>` to each path, independent of their order; see `unique_slugs`."""
+    """Assign a `video_id`, `<category slug>/<slug>`, to each path, independent of their order; see `unique_slugs`."""
     by_category: dict[str | None, list[PurePath]] = {}
     for path in relative_paths:
         by_category.setdefault(_category(path), []).append(path)
@@ -126,9 +126,9 @@ def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
 
 
 def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Turn names by key into distinct slugs of lower-case ASCII letters, digits and inner dashes, valid on any system.
+    """Convert names, by key, to unique slugs of lower-case ASCII letters, digits and dashes, valid on any system.
 
-    Equal and reserved slugs get `-` and six or more hexadecimal digits of their key's SHA-256.
+    Equal and reserved slugs get a suffix: `-` and six or more hexadecimal digits of their key's SHA-256.
     """
     plain = {key: slugify(to_unicode(name), max_length=MAX_SLUG_LENGTH) or "untitled" for key, name in names.items()}
     digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}
@@ -142,7 +142,7 @@ def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset(
 
 
 def to_unicode(name: str) -> str:
-    """Replace undecodable bytes of a file name, which no table can store."""
+    """Replace undecodable bytes of a file name, because tables cannot store them."""
     return os.fsencode(name).decode(errors="replace")
 
 
@@ -167,7 +167,7 @@ def _downloaded_video(video_id: str, state: PartitionState, downloads: Partition
 def _required(path: Path | str | None, source: str) -> str:
     if path is None:
         example = f"--params=ingestion.source={source},ingestion.{source}.path=/your/folder"
-        raise ValueError(f"The source '{source}' needs a folder: {example}")
+        raise ValueError(f"The source '{source}' needs a folder: set {example}")
     return str(path)
 
 
@@ -191,10 +191,10 @@ def _list_disk(root: Path, remedy: str) -> dict[PurePath, str]:
 
 
 def _list_store(root: UPath, remedy: str) -> dict[PurePath, str]:
-    """List the digests of all objects below a folder of an object store, by relative path; 1,000 per request."""
+    """List the digests of all objects below a folder of an object store, by relative path."""
     objects = root.fs.find(root.path, detail=True)
     if not objects:
-        raise ValueError(f"The folder {root} does not exist, or is empty: {remedy}")
+        raise ValueError(f"The folder {root} does not exist or is empty: {remedy}")
     files = {PurePosixPath(name).relative_to(root.path): str(metadata) for name, metadata in objects.items()}
     if any(STATE_FOLDER in file.parts for file in files):
         raise _managed_folder(root, remedy)
@@ -206,7 +206,7 @@ def _list_store(root: UPath, remedy: str) -> dict[PurePath, str]:
 
 
 def _managed_folder(root: StoragePath, remedy: str) -> ValueError:
-    return ValueError(f"{root} is where this project stores its own copies and links: {remedy}")
+    return ValueError(f"{root} is a folder in which this project stores its own copies and links: {remedy}")
 
 
 def _walk(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
@@ -216,14 +216,14 @@ def _walk(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        logger.warning("%s is skipped: %s", folder, error.strerror)
+        logger.warning("Skipping folder %s: %s", folder, error.strerror)
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
             yield from _walk(entry, parents | {real})
-        elif entry.is_file() or not entry.exists():  # a broken link is a missing video; a named pipe is no video
+        elif entry.is_file() or not entry.exists():  # a broken link counts as a missing video
             yield entry
 
 

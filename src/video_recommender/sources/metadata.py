@@ -1,4 +1,4 @@
-"""What sources know of videos: source videos, their published metadata, and sanitized info dictionaries of yt-dlp."""
+"""Metadata of videos: source videos, published metadata, and sanitized info dictionaries of yt-dlp."""
 
 import hashlib
 import math
@@ -17,22 +17,22 @@ from video_recommender.sources.web_options import parse_url, strip_credentials
 from video_recommender.storage.digests import fingerprint
 
 MAX_TEXT_LENGTH: Final = 500  # characters kept of one field
-EARLIEST_DATE: Final = date(1990, 1, 1)  # the web did not exist earlier: older dates are errors
+EARLIEST_DATE: Final = date(1990, 1, 1)  # older dates are invalid, because the web did not exist
 _MAX_INTEGER: Final = 2**62
 _SPACES_AND_CONTROLS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 _TEXTS: Final = ("title", "uploader", "uploader_id", "channel", "channel_id", "license", "webpage_url", "thumbnail")
 _FORMAT_FIELDS: Final = ("format_id", "protocol", "ext", "vcodec", "width", "height", "filesize")
-# Extractors whose identifier is the file name, which two videos may share
+# Extractors that use the file name as the identifier, which is not unique
 _SITES_WITHOUT_IDS: Final = frozenset({"generic", "html5mediaembed"})
 _LIST_TYPES: Final = frozenset({"playlist", "multi_video"})
 _LINK_TYPES: Final = frozenset({"url", "url_transparent"})
-# yt-dlp would call ffmpeg to cut such a section out, see `YtdlpClient`
+# yt-dlp would start ffmpeg to extract the section; see `YtdlpClient`
 _SECTION_FIELDS: Final = frozenset({"section_start", "section_end"})
 
 
 @dataclass(frozen=True)
 class VideoMetadata:
-    """Published metadata of a video, see `VideoManifest`; None where the site does not state a field."""
+    """Published metadata of a video; see `VideoManifest`. None if the site does not publish a field."""
 
     title: str = ""
     uploader: str | None = None
@@ -46,15 +46,15 @@ class VideoMetadata:
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video that a source provides; see `VideoManifest` for the columns that it fills."""
+    """A video of a source; see `VideoManifest` for the columns that it fills."""
 
     video_id: str
     category: str | None
-    digest: str  # changes whenever the source would provide other bytes
+    digest: str  # changes if the bytes of the video change
     metadata: VideoMetadata
     source: str
     group: str
-    content: VideoLink | ClipRecipe | VideoError  # the file, what to render it from, or why there is none
+    content: VideoLink | ClipRecipe | VideoError  # the file, the recipe of a clip, or the error
     photos: str = ""
 
     @property
@@ -82,39 +82,39 @@ class VideoInfo:
 
     @property
     def is_link(self) -> bool:
-        """Whether it refers to another page, which has its own metadata."""
+        """Whether it is a link to another page, which has its own metadata."""
         return self.fields.get("_type") in _LINK_TYPES
 
     @property
     def is_list(self) -> bool:
-        """Whether it has entries, such as a playlist or a channel."""
+        """Whether it is a list, such as a playlist or a channel."""
         return self.fields.get("_type") in _LIST_TYPES
 
     @property
     def is_complete(self) -> bool:
-        """Whether it comes from the video's own page and not from a list that links to it."""
+        """Whether it comes from the page of the video, not from a list that links to it."""
         return self.fields.get("_type", "video") == "video" and not self.fields.keys().isdisjoint({"url", "formats"})
 
     @property
     def is_live(self) -> bool:
-        """Whether the video is being broadcast, or will be."""
+        """Whether the video is a current or future broadcast."""
         return bool(self.fields.get("is_live")) or self.fields.get("live_status") in {"is_live", "is_upcoming"}
 
     @property
     def upload_date(self) -> date | None:
-        """Day of the upload, of the site's calendar or of UTC."""
+        """Upload date, as published by the site or from the timestamp in UTC."""
         if self.fields.get("upload_date"):
             return date.fromisoformat(str(self.fields["upload_date"]))
         return datetime.fromtimestamp(self.fields["timestamp"], UTC).date() if self.fields.get("timestamp") else None
 
     @property
     def max_lines(self) -> int | None:
-        """Largest height, or width of an upright video, of all formats, in pixels."""
+        """Largest height of all formats in pixels; for upright videos, largest width."""
         return max(filter(None, map(smaller_side, self.fields.get("formats") or ())), default=None)
 
     @property
     def key(self) -> str:
-        """Digest that identifies the video: of site and identifier, or of its URL where the site has no identifiers."""
+        """Digest of the site and the identifier, or of the URL if the site has no unique identifiers."""
         site = str(self.fields.get("ie_key") or self.fields.get("extractor_key") or "Generic").lower()
         if site not in _SITES_WITHOUT_IDS and self.fields.get("id"):
             return _digest(f"{site} {self.fields['id']}")
@@ -124,14 +124,14 @@ class VideoInfo:
 
     @property
     def group(self) -> str:
-        """Site and uploader, which videos of one group share; empty if the uploader is unknown."""
+        """Name of the group, from site and uploader; empty if the uploader is unknown."""
         uploader = self.fields.get("channel_id") or self.fields.get("uploader_id") or self.fields.get("uploader")
         site = parse_url(str(self.fields.get("webpage_url") or "")).hostname or self.fields.get("extractor_key")
         return one_line(f"{site}: {uploader}") if uploader else ""
 
     @property
     def metadata(self) -> VideoMetadata:
-        """The fields that the manifest keeps, as single lines."""
+        """Fields of the manifest, each on one line."""
         views = self.fields.get("view_count")
         tags = [one_line(str(tag)).replace(",", " ") for tag in self.fields.get("tags") or ()]
         return VideoMetadata(
@@ -146,16 +146,16 @@ class VideoInfo:
         )
 
     def name(self, url: str) -> str:
-        """Title, or else the file name in a URL."""
+        """Return the title, or else the file name in a URL."""
         parts = parse_url(plain_url(url))
         return self.metadata.title or Path(unquote(parts.path)).stem or parts.netloc or url
 
 
 def sanitize_metadata(fields: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
-    """Remove fields with invalid types or values, and secrets, which a site may repeat, from an info dictionary.
+    """Remove invalid fields from an info dictionary, and redact secrets, which a site may repeat.
 
-    Each format, or the video itself if it has none, also gets its `smaller_side` in pixels and a `format_digest` that
-    distinguishes formats of one video.
+    Also add `smaller_side`, in pixels, and `format_digest`, which identifies a format of a video, to each format and to
+    the video.
     """
     parsers: dict[str, Callable[[Any], Any]] = {
         **dict.fromkeys(_TEXTS, lambda text: redact(plain_url(text)) if isinstance(text, str) else None),
@@ -175,24 +175,24 @@ def sanitize_metadata(fields: Mapping[str, Any], redact: Callable[[str], str]) -
 
 
 def smaller_side(form: Mapping[str, Any]) -> int | None:
-    """Return the smaller of a format's width and height in pixels, which is what 240p means for upright videos too."""
+    """Return the smaller of a format's width and height in pixels, which is the size in names such as 240p."""
     return min((form[name] for name in ("width", "height") if form.get(name)), default=None)
 
 
 def url_key(url: str) -> str:
-    """Digest a URL, which may contain secrets."""
+    """Compute the digest of a URL without its secrets."""
     return _digest(plain_url(url))
 
 
 def plain_url(url: str) -> str:
-    """Remove user, password, and the data that yt-dlp's extractors pass on in the fragment of a URL."""
+    """Remove credentials, and the data that yt-dlp's extractors append to a URL."""
     from yt_dlp.utils import unsmuggle_url  # imported here because the other sources do not need yt-dlp
 
     return strip_credentials(str(unsmuggle_url(url)[0]))
 
 
 def one_line(text: str) -> str:
-    """Make a text of unknown origin one line of bounded length without control characters."""
+    """Convert untrusted text to one line of limited length, without control characters."""
     return _SPACES_AND_CONTROLS.sub(" ", text.encode(errors="replace").decode()).strip()[:MAX_TEXT_LENGTH]
 
 

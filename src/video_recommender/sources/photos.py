@@ -1,4 +1,4 @@
-"""Photos as a source: list them, split them into disjoint pools, and plan the clips that are rendered from them."""
+"""Photos as a source: list photos, split them into disjoint pools, and plan the clips rendered from them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ from video_recommender.media.frames import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 
 PHOTO_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-# Largest offset of a shot from the photo's focus, in crops: enough to pan while the subject stays in view
+# Maximum offset of a shot from the photo's focus, in crop sizes, which keeps the subject in view
 MAX_OFFSET: Final = 0.2
-# Largest rotation of a shot, as of a hand-held camera; more would show wide reflections beyond the photo's edge
+# Maximum rotation of a shot, similar to a hand-held camera; more would show reflections beyond the photo's edge
 MAX_ROLL_DEGREES: Final = 4
 
 
 class PhotoLibrary(Protocol):
-    """Photos that may have to be downloaded first."""
+    """A collection of photos that may require a download."""
 
     def fetch(self) -> list[Photo]:
-        """Return the photos, after downloading missing ones."""
+        """Return the photos; download missing ones first."""
 
 
 def _ascending(span: tuple[float, float]) -> tuple[float, float]:
     if span[0] > span[1]:
-        raise ValueError(f"{list(span)} must be in ascending order")
+        raise ValueError(f"{list(span)} must be in ascending order: swap the values")
     return span
 
 
@@ -44,17 +44,17 @@ class ClipOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class ClipStyle:
-    """Ranges that clips are drawn from; the defaults are as varied as the videos of a video site."""
+    """Ranges from which the properties of clips are drawn; the defaults resemble the variety of a video site."""
 
-    pools: int = 5  # disjoint pools that a category's photos are split into; a clip draws from one
+    pools: int = 5  # disjoint pools of photos per category; each clip uses one
     # Width and height, pixels, even
     sizes: tuple[tuple[int, int], ...] = ((320, 240), (426, 240), (240, 426), (360, 360), (480, 270), (640, 360))
     frame_rates: tuple[Fraction, ...] = tuple(Fraction(rate) for rate in ("12", "15", "24", "25", "30000/1001", "30"))
     shots: tuple[int, int] = (1, 4)
     zoom: tuple[float, float] = (0.6, 1.0)
     brightness: tuple[float, float] = (0.6, 1.3)
-    noise: tuple[float, float] = (0.0, 6.0)  # standard deviation of the sensor noise, grey levels of 255
-    crf: tuple[int, int] = (24, 40)  # constant rate factor of x264; 18 looks lossless, 40 shows heavy artefacts
+    noise: tuple[float, float] = (0.0, 6.0)  # standard deviation of the sensor noise, grey levels (0 to 255)
+    crf: tuple[int, int] = (24, 40)  # constant rate factor of x264: 18 looks lossless, 40 has strong artefacts
 
 
 DEFAULT_STYLE: Final = ClipStyle()
@@ -63,15 +63,15 @@ DEFAULT_STYLE: Final = ClipStyle()
 def list_photo_folder(folder: Path) -> list[Photo]:
     """List the photos in `<category>/<photo>` and `<category>/<scene>/<photo>`, sorted by path.
 
-    A photo without a scene folder is a scene of its own. Byte-identical photos of a category are listed once; in two
-    categories, they are a `ValueError`.
+    A photo without a scene folder is a separate scene. Byte-identical photos of a category are listed once; in two
+    categories, they raise a `ValueError`.
     """
     if not folder.is_dir():
-        raise ValueError(f"There is no folder of photos {folder}: create it, with one sub-folder per category")
+        raise ValueError(f"The photo folder {folder} does not exist: create it with one sub-folder per category")
     files = sorted(file for file in folder.glob("*/**/*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
     photos = {(photo.category, photo.digest): photo for photo in (_photo(folder, file) for file in reversed(files))}
     if not photos:
-        raise ValueError(f"{folder} has no photos: put .jpg or .png files into one sub-folder per category")
+        raise ValueError(f"{folder} contains no photos: add one sub-folder per category with .jpg or .png files")
     listed = list(reversed(photos.values()))
     by_digest = {photo.digest: photo for photo in listed}
     for photo in listed:
@@ -84,13 +84,13 @@ def list_photo_folder(folder: Path) -> list[Photo]:
 def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generator) -> list[list[Photo]]:
     """Split one category's photos into disjoint pools of similar size, without splitting a scene.
 
-    With fewer scenes than `pools`, there is a pool per scene. Fewer than two scenes are a `ValueError`.
+    With fewer scenes than `pools`, each scene is a pool. Fewer than two scenes raise a `ValueError`.
     """
     by_scene = sorted(photos, key=lambda photo: (photo.scene, photo.name, photo.digest))
     scenes = [tuple(scene) for _, scene in groupby(by_scene, key=lambda photo: photo.scene)]
     category = by_scene[0].category if by_scene else ""
     if len(scenes) < 2:
-        need = "but at least 2 are needed for clips that share no photo: add photos or remove the category"
+        need = "but needs at least 2, because groups of clips share no photos: add photos or remove the category"
         raise ValueError(f"Category {category!r} has photos of {len(scenes)} scene, {need}")
     split: list[list[Photo]] = [[] for _ in range(min(pools, len(scenes)))]
     shuffled = [scenes[index] for index in rng.permutation(len(scenes))]
@@ -102,10 +102,10 @@ def split_into_pools(photos: Sequence[Photo], pools: int, rng: np.random.Generat
 def plan_clips(
     photos: Iterable[Photo], options: ClipOptions, seed: int, style: ClipStyle = DEFAULT_STYLE
 ) -> list[ClipRecipe]:
-    """Draw the recipes of all clips, without reading a photo.
+    """Draw the recipes of all clips at random, without reading the photos.
 
-    A clip depends only on the seed, its number and the photos of its category. Consecutive clips draw from different
-    pools. Categories with fewer than two scenes or equal slugs are a `ValueError`.
+    A clip depends only on the seed, its number and the photos of its category. Consecutive clips use different pools.
+    Categories with fewer than two scenes or with equal slugs raise a `ValueError`.
     """
     recipes: dict[str, ClipRecipe] = {}
     by_category = sorted(photos, key=lambda photo: photo.category)
@@ -115,7 +115,7 @@ def plan_clips(
             recipe = _plan_clip(number, pools, options, style, _rng(seed, category, number))
             if recipe.video_id in recipes:
                 other = recipes[recipe.video_id].category
-                raise ValueError(f"Categories {other!r} and {category!r} have too similar names: rename one of them")
+                raise ValueError(f"Categories {other!r} and {category!r} have the same slug: rename one of them")
             recipes[recipe.video_id] = recipe
     return list(recipes.values())
 
@@ -155,7 +155,7 @@ def _plan_clip(
 
 
 def _shot_lengths(frames: int, shots: int, rng: np.random.Generator) -> list[int]:
-    """Split a clip into shots, the longest at most three times the shortest; in frames."""
+    """Split a clip into shots, in frames; the longest shot is at most three times as long as the shortest."""
     ends = np.cumsum(rng.uniform(1, 3, shots))
     edges = np.round(ends / ends[-1] * frames).astype(int)
     return [length for length in np.diff(edges, prepend=0).tolist() if length]

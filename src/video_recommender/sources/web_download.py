@@ -1,4 +1,4 @@
-"""Download videos until each category has as many usable ones as its target."""
+"""Download videos until each category has its target number of usable videos."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from video_recommender.sources.web_videos import WebDownloader, WebVideo
 from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import Partition, PartitionState, Update
 
-MAX_NAME_LENGTH = 32  # of a video in the progress bar, in characters
+MAX_NAME_LENGTH = 32  # characters of a video's name in the progress bar
 
 
 def download_categories(
@@ -21,11 +21,13 @@ def download_categories(
 ) -> Iterator[Update]:
     """Download videos one by one until every category reaches its target or its sources are exhausted.
 
-    An invalid source is a `ValueError`, several videos in a row that are out of reach are a `ConnectionError`, and a
-    full or read-only disk is an `OSError`; previous downloads are kept.
+    Raises:
+        ValueError: if there are no categories, or a source is invalid.
+        ConnectionError: if no remaining site can be reached.
+        OSError: if the disk is full or read-only.
     """
     if not options.categories:
-        raise ValueError("No category is named: write some under ingestion.web.categories, or use --env=youtube")
+        raise ValueError("There are no categories: add them to ingestion.web.categories, or use --env=youtube")
     sources = {name: list_web_sources(name, category) for name, category in options.categories.items()}
     folders = unique_slugs({name: name for name in sources}, reserved=frozenset({UNLABELLED}))
     archive = _Archive(options, states)
@@ -52,11 +54,11 @@ def download_categories(
 
 
 class _Archive:
-    """Outcomes of this run and of previous ones, so that no video is downloaded twice."""
+    """Outcomes of this and previous runs, which prevent repeated downloads."""
 
     def __init__(self, options: WebOptions, states: Mapping[str, PartitionState]) -> None:
         self._options = options
-        # What `OPTION_STATUSES` depend on
+        # Digest of the options that `OPTION_STATUSES` depend on
         self.options_digest = fingerprint(options.filters, options.max_height, options.max_megabytes)
         self.usable: Counter[str] = Counter()
         self._states: dict[str, PartitionState] = {}
@@ -65,7 +67,7 @@ class _Archive:
             self._index(video_id, state)
 
     def is_done(self, key: str) -> bool:
-        """Return whether the video with this key needs no further request."""
+        """Return whether the video with this key needs no more requests."""
         state = self._states.get(self._ids.get(key, ""))
         if state is None or state.status in RETRIED_STATUSES:
             return False
@@ -76,7 +78,7 @@ class _Archive:
         return self.usable[category] < self._options.target_of(category)
 
     def find_duplicate(self, sha256: str) -> str:
-        """Return the `video_id` with the same content, or an empty text."""
+        """Return the `video_id` of a download with the same content, or an empty string."""
         return self._ids.get(f"sha256 {sha256}", "")
 
     def keys_to_retry(self) -> list[str]:
@@ -85,7 +87,7 @@ class _Archive:
     def add(self, video_id: str, outcome: Partition[VideoLink], lists: Sequence[str]) -> Update:
         """Add an outcome and return the updates to save.
 
-        Records of the same video under another name, and of lists that could not be read before, are deleted.
+        Delete previous records of the video under other names, and records of lists that failed before.
         """
         same = {self._ids.get(key) for key in (str(outcome.state.properties["requested_key"]), *lists)}
         outdated = [previous for previous in same if previous in self._states and previous != video_id]
@@ -122,9 +124,9 @@ def _download(category: str, video: WebVideo, downloader: WebDownloader, archive
 
 def _connection_message(state: PartitionState, kept: int) -> str:
     is_limited = state.status == "rate_limited"
-    remedy = "the site wants fewer requests: wait an hour" if is_limited else "check the connection"
+    remedy = "the site limits the request rate: wait an hour" if is_limited else "check the connection"
     reason = state.error.split("; ")[0]
-    return f"No site can be reached any more ({reason}); {remedy}, then run again. {kept} downloaded videos are kept"
+    return f"No remaining site can be reached ({reason}); {remedy}, then run again. {kept} downloaded videos are kept"
 
 
 def _progress() -> Progress:

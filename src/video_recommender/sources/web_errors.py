@@ -19,31 +19,31 @@ from video_recommender.media.video import VideoError
 from video_recommender.sources.metadata import one_line
 from video_recommender.sources.web_options import EXCLUDED_STATUSES, WebAccess, is_search, site_of
 
-# Problems of the network or the site, not of the video
+# Errors of the network or the site, not of the video
 UNREACHABLE_STATUSES: Final = frozenset({"unreachable", "rate_limited"})
-# Problems that may be transient: such videos are requested again in the next run
+# Errors that may be transient: the next run requests these videos again
 RETRIED_STATUSES: Final = UNREACHABLE_STATUSES | {"incomplete", "timed_out", "failed", "crashed", "live"}
-# Problems that depend on the options: such videos are requested again when the options change
+# Errors that depend on the options: these videos are requested again when the options change
 OPTION_STATUSES: Final = frozenset({"filtered", "no_format", "too_large"})
-# Problems that are found without a request, and so say nothing about the network
+# Errors found without a request, which do not indicate the state of the network
 OFFLINE_STATUSES: Final = EXCLUDED_STATUSES | {"invalid_url"}
 
 REMEDIES: Final = {
-    "filtered": "change ingestion.web.filters if you want it",
-    "no_format": "raise ingestion.web.max_height if you want it",
-    "too_large": "raise ingestion.web.max_megabytes if you want it",
-    "unsupported": "name a page that yt-dlp can find a video on",
-    "invalid_url": "name an http or https URL",
+    "filtered": "to include it, change ingestion.web.filters",
+    "no_format": "to include it, increase ingestion.web.max_height",
+    "too_large": "to include it, increase ingestion.web.max_megabytes",
+    "unsupported": "use a page on which yt-dlp can find a video",
+    "invalid_url": "use an http or https URL",
 }
 
 _REASONS: Final = {
-    "unreadable": "the downloaded file is no video",
+    "unreadable": "the downloaded file is not a video",
     "audio_only": "the downloaded file has sound but no video stream",
     "empty": "the downloaded file is empty",
 }
 _STATUS_OF_CODE: Final = {
     429: "rate_limited",
-    403: "failed",  # video sites also use it for expired addresses and suspected bots
+    403: "failed",  # video sites also use it for expired URLs and suspected bots
     **dict.fromkeys((407, 408, 425, 500, 502, 503, 504), "unreachable"),
 }
 _STATUS_OF_TYPE: Final = (
@@ -62,11 +62,11 @@ _STATUS_OF_TEXT: Final = (
 )
 _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caused by .*", re.DOTALL)
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-_PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})  # a firewall has the same, without a file name
+_PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})  # without a file name, from a firewall
 
-BACKOFF_S: Final = 2.0  # first pause in seconds; it doubles with each attempt, with a jitter of 50 %
-MAX_PAUSE_S: Final = 300.0  # a video whose server requests a longer pause is left to the next run
-# Single videos are out of reach for reasons of their own; three in a row mean that the site or the network is
+BACKOFF_S: Final = 2.0  # first pause, seconds; doubles with each attempt, with a jitter of 50 %
+MAX_PAUSE_S: Final = 300.0  # seconds; after a longer Retry-After, the next run requests the video
+# One failure may be specific to a video; three in a row indicate a problem of the site or the network
 MAX_CONSECUTIVE_FAILURES: Final = 3
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ logger = logging.getLogger(__name__)
 
 
 class WebError(Exception):
-    """A video that could not be downloaded; `reason` has no secrets, `retry_after_s` is what the server requests."""
+    """A failed download; `reason` contains no secrets, and `retry_after_s` is the pause that the server requests."""
 
     def __init__(self, status: str, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(status, reason, retry_after_s)
@@ -89,14 +89,14 @@ class WebError(Exception):
         return self.status in RETRIED_STATUSES
 
     def to_video_error(self, url: str) -> VideoError:
-        """Add the URL and what to do."""
+        """Add the URL and the remedy."""
         again = "in the next run" if self.retry else "only with --params=ingestion.web.retry_failed=true"
         remedy = REMEDIES.get(self.status, f"it is requested again {again}")
         return VideoError(self.status, f"{url}: {_REASONS.get(self.status, self.reason)}; {remedy}")
 
 
 def classify_error(error: Exception, access: WebAccess) -> WebError:
-    """Classify and log an error of yt-dlp or of a downloaded file; raise it if the disk is full or read-only."""
+    """Classify and log an error of yt-dlp or of a downloaded file; raise the cause if the disk is full or read-only."""
     chain = list(_chain(error))
     for cause in chain:
         is_denied = isinstance(cause, OSError) and cause.errno in _PERMISSION_ERRORS and cause.filename is not None
@@ -111,7 +111,7 @@ def classify_error(error: Exception, access: WebAccess) -> WebError:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and its causes, which yt-dlp stores in three places."""
+    """Yield an error and its causes, which yt-dlp stores in three attributes."""
     seen: set[int] = set()
     queue = [error]
     while queue:
@@ -146,8 +146,8 @@ def _reason(chain: list[BaseException], status: str) -> str:
     name, reason = type(main).__name__, next(filter(None, map(_text, (main, *chain))), "")
     if isinstance(main, VideoError) or status not in {"unsupported", "failed"}:
         return reason or name
-    if status == "unsupported":  # yt-dlp's own text recommends programs to install
-        return "no video that can be downloaded was found there"
+    if status == "unsupported":  # yt-dlp's text recommends programs that this project does not use
+        return "no downloadable video was found"
     return f"{name}: {reason}" if reason else name
 
 
@@ -157,7 +157,7 @@ def _text(error: BaseException) -> str:
 
 
 def _retry_after_s(error: HTTPError) -> float | None:
-    """Parse the Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+    """Parse the Retry-After header, in seconds or as a date (RFC 9110, 10.2.3)."""
     value = (error.response.headers.get("Retry-After") or "").strip()
     if value.isascii() and value.isdecimal():
         return float(value)
@@ -180,7 +180,7 @@ class Deadline:
         return self._end_s - time.monotonic()
 
     def start(self, remaining_s: float | None = None) -> None:
-        """Start the time limit of the next video, or resume one with its remaining seconds."""
+        """Start the time limit of a video, or resume it with its remaining seconds."""
         self._end_s = time.monotonic() + (self._limit_s if remaining_s is None else remaining_s)
 
     def check(self) -> None:
@@ -190,11 +190,11 @@ class Deadline:
 
     def exceeded(self) -> VideoError:
         """Return the error for an exceeded limit."""
-        return VideoError("timed_out", f"it took more than {self._limit_s:g} s")
+        return VideoError("timed_out", f"the download took more than {self._limit_s:g} s")
 
 
 class RetryPolicy:
-    """Retries with exponential backoff and jitter within the deadline of a video; honours Retry-After."""
+    """Retries with exponential backoff and jitter, within the deadline of a video; honours Retry-After."""
 
     def __init__(self, retries: int, access: WebAccess, deadline: Deadline, seed: int) -> None:
         self._retries = retries
@@ -203,7 +203,7 @@ class RetryPolicy:
         self._random = random.Random(seed)
 
     def call(self, action: Callable[[WebError | None], T]) -> T:
-        """Call a function with the error of the previous attempt until it succeeds; raise the last `WebError`."""
+        """Call `action` with the error of the previous attempt until it succeeds; raise the last `WebError`."""
         previous: WebError | None = None
         attempt = 0
         while True:
@@ -214,18 +214,18 @@ class RetryPolicy:
             pause_s = previous.retry_after_s or self.backoff_s(attempt)
             if not previous.retry or not self._may_wait(attempt, pause_s):
                 raise previous
-            logger.info("%s: retry in %.0f s", previous.reason, pause_s)
+            logger.info("Retrying in %.0f s: %s", pause_s, previous.reason)
             time.sleep(pause_s)
             attempt += 1
 
     def backoff_s(self, n: int) -> float:
-        """Draw the pause after attempt `n`, counted from 0, in seconds; yt-dlp passes `n` by name."""
+        """Draw the pause after attempt `n` (from 0), in seconds; yt-dlp passes `n` by name."""
         return min(MAX_PAUSE_S, BACKOFF_S * 2.0**n * self._random.uniform(0.5, 1.5))
 
     def fragment_backoff_s(self, error: Exception | None, attempt: int) -> float:
-        """Compute the pause after an attempt to fetch a fragment of a stream, in seconds.
+        """Compute the pause after an attempt to download a fragment of a stream, in seconds.
 
-        Without a further attempt, raise the error: yt-dlp itself would only report its text.
+        Raise the error if there are no more attempts, because yt-dlp would only report its text.
         """
         requested_s = classify_error(error, self._access).retry_after_s if error else None
         pause_s = requested_s or self.backoff_s(attempt)
@@ -246,11 +246,11 @@ class CircuitBreaker:
         self._site_of_search: dict[str, str] = {}
 
     def is_open(self, url: str) -> bool:
-        """Return whether the site of a URL or search gets no more requests."""
+        """Return whether requests to the site of a URL or search are stopped."""
         return self._failures[self._site(url)] >= MAX_CONSECUTIVE_FAILURES
 
     def record(self, url: str, source: str, status: str) -> None:
-        """Record the status of a video that was found by a source (search or URL)."""
+        """Record the status of a video that a source (search or URL) found."""
         if is_search(source) and not is_search(url):
             self._site_of_search[site_of(source)] = site_of(url)
         if status in OFFLINE_STATUSES:
@@ -264,10 +264,10 @@ class CircuitBreaker:
         self._failed_sites.append(site)
         if self.is_open(url):
             self._failed_sites = [other for other in self._failed_sites if other != site]
-            logger.warning("No more requests to %s in this run: %d failures in a row", site, self._failures[site])
+            logger.warning("Stopping requests to %s in this run: %d failures in a row", site, self._failures[site])
 
     def is_open_for_all(self, sources: Iterable[str]) -> bool:
-        """Return whether several sites failed in a row, or no remaining source may be requested."""
+        """Return whether several sites failed in a row, or all remaining sources are stopped."""
         return len(self._failed_sites) >= MAX_CONSECUTIVE_FAILURES or all(self.is_open(source) for source in sources)
 
     def _site(self, url: str) -> str:

@@ -1,4 +1,4 @@
-"""Options of the web source (categories, filters, rate limits), and its secrets (cookies, proxy)."""
+"""Options of the web source (categories, filters, rate limits) and its secrets (cookies, proxy)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,18 +12,18 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-PROTOCOLS: Final = ("http", "https")  # other protocols could read local files, or bypass proxy, cookies and limits
-# Statuses of videos that are excluded before they are downloaded; they are no part of the corpus
+PROTOCOLS: Final = ("http", "https")  # other protocols could read local files or bypass the proxy and limits
+# Statuses of videos that are excluded before the download and from the manifest
 EXCLUDED_STATUSES: Final = frozenset({"filtered", "live"})
 # A search in yt-dlp's notation, such as `ytsearch50:cats`
 _SEARCH: Final = re.compile(r"(?P<site>[a-z0-9]+search(date)?)(?P<count>[0-9]*|all):(?P<words>.*\S.*)")
 
 REDACTED: Final = "[hidden]"
-# Shorter cookie values, such as `1` and `en`, are no secrets, and redacting them would garble messages. Shorter users
-# and passwords are redacted only where they stand together or before an @.
+# Shorter cookie values, such as `1` and `en`, are not secrets, and redacting them would garble messages. Shorter user
+# names and passwords are redacted only in pairs or before an @.
 MIN_SECRET_LENGTH: Final = 6
 _COOKIE_HEADER: Final = re.compile("#( Netscape)? HTTP Cookie File")
-# Domain, whether it has sub-domains, path, whether HTTPS only, expiry in seconds, name, value
+# Domain, include sub-domains, path, HTTPS only, expiry (Unix time), name, value
 _COOKIE: Final = re.compile(
     r"(#HttpOnly_)?(\.[^\t]*\tTRUE|[^.\t][^\t]*\tFALSE)\t[^\t]*\t[^\t]*\t([0-9]+(\.[0-9]+)?)?\t[^\t]*\t[^\t]*"
 )
@@ -35,7 +35,7 @@ def _parse_date(value: object) -> object:
 
 
 class WebCategory(BaseModel, extra="forbid", frozen=True):
-    """Sources of one category, in the options and in a text file with a source per line."""
+    """Sources of one category, from the options and from a text file with one source per line."""
 
     sources: tuple[str, ...] = ()
     urls_file: Path | None = None
@@ -43,7 +43,7 @@ class WebCategory(BaseModel, extra="forbid", frozen=True):
 
 
 class WebFilters(BaseModel, extra="forbid", frozen=True):
-    """Conditions on videos; unknown properties fulfil every condition."""
+    """Filters of videos; a video passes if the property is unknown, except for licences."""
 
     min_seconds: NonNegativeFloat = 5.0
     max_seconds: PositiveFloat | None = 1200.0
@@ -54,7 +54,7 @@ class WebFilters(BaseModel, extra="forbid", frozen=True):
 
 
 class RateLimits(BaseModel, extra="forbid", frozen=True):
-    """Limits that keep a site from blocking the downloads."""
+    """Limits that prevent sites from blocking the downloads."""
 
     retries: NonNegativeInt = 4
     sleep_between_videos_s: tuple[NonNegativeFloat, NonNegativeFloat] = (10.0, 20.0)
@@ -63,7 +63,7 @@ class RateLimits(BaseModel, extra="forbid", frozen=True):
 
 
 class WebOptions(BaseModel, extra="forbid", frozen=True):
-    """Videos of the web, downloaded with yt-dlp from any site that it supports (parameters_ingestion.yml)."""
+    """Videos from the web, downloaded with yt-dlp (parameters_ingestion.yml)."""
 
     categories: Mapping[str, WebCategory] = Field(default_factory=dict)
     target: PositiveInt = 100
@@ -76,15 +76,15 @@ class WebOptions(BaseModel, extra="forbid", frozen=True):
     rate_limits: RateLimits = RateLimits()
 
     def target_of(self, category: str) -> int:
-        """Number of usable videos that a category needs."""
+        """Return the target number of usable videos of a category."""
         return self.categories[category].target or self.target
 
 
 def list_web_sources(name: str, category: WebCategory) -> list[str]:
-    """List the distinct sources of a category: URLs, and searches in yt-dlp's notation; others are a `ValueError`."""
+    """List the distinct sources of a category (URLs and yt-dlp searches), or raise a `ValueError` for other text."""
     sources = [*category.sources, *(_read_sources(name, category.urls_file) if category.urls_file else ())]
     if not sources:
-        raise ValueError(f"The category {name} has no source: name some under ingestion.web.categories")
+        raise ValueError(f"The category {name} has no source: add sources to ingestion.web.categories.{name}")
     return list(dict.fromkeys(_parse_source(name, source.strip()) for source in sources))
 
 
@@ -95,18 +95,18 @@ def is_web_url(url: str) -> bool:
 
 
 def is_search(source: str) -> bool:
-    """Return whether a source is a search and not a URL."""
+    """Return whether a source is a search."""
     return bool(_SEARCH.fullmatch(source))
 
 
 def site_of(source: str) -> str:
-    """Return the server of a URL, or the prefix of a search, whose server only yt-dlp knows."""
+    """Return the server of a URL, or the prefix of a search, because only yt-dlp knows its server."""
     search = _SEARCH.fullmatch(source)
     return search["site"] if search else parse_url(source).netloc.rpartition("@")[2].lower()
 
 
 def parse_url(url: str) -> SplitResult:
-    """Split a URL; the parts of an invalid URL, such as `http://[`, are empty."""
+    """Parse a URL; the parts of an invalid URL, such as `http://[`, are empty."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -138,17 +138,17 @@ def _read_sources(category: str, file: Path) -> Iterator[str]:
         lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"The file of URLs {file} of the category {category} cannot be read ({error}): "
-            "name a text file with a URL per line"
+            f"The URL file {file} of the category {category} cannot be read ({error}): "
+            "use a text file with one source per line"
         ) from error
     return (line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
 @dataclass(frozen=True)
 class WebAccess:
-    """How the web is accessed: folder of incomplete downloads, text of a Netscape cookie file, and URL of a proxy.
+    """Web access: folder of partial downloads, content of a Netscape cookie file, and URL of a proxy.
 
-    Cookies in another format are a `ValueError`: yt-dlp would print the lines that it cannot read.
+    Other cookie formats raise a `ValueError`, because yt-dlp would print the lines that it cannot read.
     """
 
     partial_folder: Path
@@ -165,11 +165,11 @@ class WebAccess:
                 raise ValueError(f"line {number} does not have the seven fields of a cookie, separated by tabs")
 
     def cookie_file(self) -> StringIO | None:
-        """Return the cookies as a file in memory, so that updates never reach the user's file."""
+        """Return the cookies as a file in memory, so that the user's file is never modified."""
         return StringIO(self.cookies) if self.cookies else None
 
     def redact(self, text: str) -> str:
-        """Remove the proxy, the cookies, and users and passwords in URLs from a text."""
+        """Remove the proxy, the cookies, and credentials in URLs from a text."""
         return strip_credentials(self._secrets.sub(REDACTED, text))
 
     @cached_property
@@ -179,7 +179,7 @@ class WebAccess:
 
 
 def strip_credentials(text: str) -> str:
-    """Remove users and passwords from the URLs in a text."""
+    """Remove user names and passwords from the URLs in a text."""
     return _USER_IN_URL.sub("", text)
 
 

@@ -1,4 +1,4 @@
-"""Find the videos behind searches, lists, pages and links, and download them one by one."""
+"""Find the videos of searches, lists, pages and links, and download them one by one."""
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,12 +17,12 @@ from video_recommender.sources.web_errors import Deadline, RetryPolicy, WebError
 from video_recommender.sources.web_options import WebAccess, WebFilters, WebOptions, is_web_url
 from video_recommender.sources.ytdlp_client import YtdlpClient
 
-MAX_DEPTH: Final = 5  # channels have tabs, which have playlists, which have videos; deeper lists are cycles
-# Fields that describe a link and not the video behind it
+MAX_DEPTH: Final = 5  # channels have tabs with playlists of videos; deeper nesting is a cycle
+# Fields that describe a link instead of the linked video
 _LINK_FIELDS = {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
-MARGIN_S: Final = 1.0  # files that are longer by less are not truncated: a cut falls between two frames
-MIN_COMPLETE_SHARE: Final = 0.9  # a file with less than this share of its stated duration is incomplete
-# Size at the first check, and factor until the next one: all checks together read only a few times the file
+MARGIN_S: Final = 1.0  # files within this margin are not truncated, because a cut is between two frames
+MIN_COMPLETE_SHARE: Final = 0.9  # below this share of its stated duration, a file is incomplete
+# Size at the first check, and growth factor until the next, which limit the total bytes that all checks read
 FIRST_CHECK_BYTES: Final = 100_000
 CHECK_GROWTH: Final = 1.25
 _MP4_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
@@ -33,28 +33,28 @@ _BOXES_BEFORE_INDEX: Final = frozenset({b"ftyp", b"styp", b"free", b"skip", b"wi
 class WebVideo:
     """A video, or a link to one, before it is downloaded."""
 
-    key: str  # digest that identifies it
-    url: str  # a search, if that itself failed
+    key: str  # digest that identifies the video
+    url: str  # the search, if the search itself failed
     info: VideoInfo
-    requested_key: str  # of the link that led to it
+    requested_key: str  # key of the link to the video
     name: str = ""
-    link: "WebVideo | None" = None  # what to request again when the media URL has expired
-    lists: tuple[str, ...] = ()  # keys of the lists that contain it
-    remaining_s: float | None = None  # time that is left for it, in seconds
-    error: WebError | None = None  # why it cannot be downloaded, if that is known already
+    link: "WebVideo | None" = None  # link to request again if the media URL has expired
+    lists: tuple[str, ...] = ()  # keys of the lists that contain the video
+    remaining_s: float | None = None  # remaining time for the video, seconds
+    error: WebError | None = None  # known reason why it cannot be downloaded
 
     @property
     def slug(self) -> str:
-        """Unique, short ASCII name for files."""
+        """Short unique ASCII file name."""
         return f"{slugify(self.name, max_length=60, word_boundary=True) or 'untitled'}-{self.key[:8]}"
 
 
-VideoFilter = Callable[[WebVideo], bool]  # selects videos, and links to videos, that need no request
+VideoFilter = Callable[[WebVideo], bool]  # selects videos, and links, that need no request
 
 
 @dataclass(frozen=True)
 class DownloadedVideo:
-    """A downloaded video in the folder of partial files, with its published and its measured properties."""
+    """A downloaded video in the folder of partial files, with its published metadata and measured properties."""
 
     file: VideoFile
     group: str
@@ -62,8 +62,8 @@ class DownloadedVideo:
     properties: VideoProperties
 
 
-class EnoughDownloaded(Exception):  # noqa: N818 - ends a transfer without an error
-    """The wanted part of a video has arrived in a partial file; `fields` is its info dictionary."""
+class EnoughDownloaded(Exception):  # noqa: N818 - ends a transfer, not an error
+    """A partial file contains the requested part of a video; `fields` is its info dictionary."""
 
     def __init__(self, file: VideoFile, fields: Mapping[str, Any]) -> None:
         super().__init__(file)
@@ -72,7 +72,7 @@ class EnoughDownloaded(Exception):  # noqa: N818 - ends a transfer without an er
 
 
 class TransferMonitor:
-    """Checks the file of one transfer, of which the first seconds are wanted, while it grows."""
+    """Checks the growing file of one transfer until it contains the first `seconds` of the video."""
 
     def __init__(self, seconds: float, max_megabytes: float) -> None:
         self._seconds = seconds
@@ -80,7 +80,7 @@ class TransferMonitor:
         self._next_check: float = FIRST_CHECK_BYTES
 
     def update(self, progress: Mapping[str, Any]) -> None:
-        """Check the file if it has grown enough (a hook of yt-dlp): raise `EnoughDownloaded` or a `VideoError`."""
+        """Check the file if it has grown enough (hook of yt-dlp); raise `EnoughDownloaded` or a `VideoError`."""
         if progress["status"] != "downloading":
             return
         size, limit = progress.get("downloaded_bytes") or 0, self._max_megabytes * 1e6
@@ -96,13 +96,13 @@ class TransferMonitor:
             total = progress.get("total_bytes") or progress.get("total_bytes_estimate") or 0
             is_too_large |= total > limit and not _starts_with_index(file.path)
         if is_too_large:
-            raise VideoError("too_large", f"it has more than {self._max_megabytes:g} MB")
+            raise VideoError("too_large", f"it is larger than {self._max_megabytes:g} MB")
 
 
 class WebDownloader:
-    """Finds and downloads one video after the other; use it as a context manager.
+    """Finds and downloads videos one by one; use it as a context manager.
 
-    The search is lazy: no further page is requested than the videos that are consumed need.
+    Searches are lazy: pages are requested only when their videos are consumed.
     """
 
     def __init__(self, options: WebOptions, access: WebAccess, seed: int) -> None:
@@ -120,7 +120,7 @@ class WebDownloader:
         self._client.close()
 
     def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
-        """Find the videos of a URL or a search, except for those that are skipped; unusable ones have an `error`."""
+        """Find the videos of a URL or a search, without skipped ones; unusable videos have an `error`."""
         yield from self._follow(self._link(VideoInfo({}), url_key(source), source), is_skipped, depth=0)
 
     def download(self, video: WebVideo) -> DownloadedVideo:
@@ -139,12 +139,12 @@ class WebDownloader:
             raise error.to_video_error(self.public_url(video.url)) from error
 
     def delete_partial_files(self, video: WebVideo) -> None:
-        """Delete the files of one video."""
+        """Delete the partial files of one video."""
         for file in self._access.partial_folder.glob(f"{video.key}*"):
             file.unlink()
 
     def delete_other_partial_files(self, keys: Iterable[str]) -> None:
-        """Delete the files of all videos, also of previous runs, except for those with the given keys."""
+        """Delete the partial files of all videos, including previous runs, except for those with the given keys."""
         kept = set(keys)
         for file in self._access.partial_folder.iterdir():
             if file.name.split("-")[0] not in kept:
@@ -171,13 +171,13 @@ class WebDownloader:
             truncated = truncate_video(file, self._options.seconds)
             check_complete(truncated, self._options.seconds, video.info.fields.get("duration"))
         except VideoError:
-            self.delete_partial_files(video)  # otherwise yt-dlp would take it for a finished download
+            self.delete_partial_files(video)  # otherwise yt-dlp would treat it as a finished download
             raise
         info = VideoInfo(self._sanitize(fields))
         return DownloadedVideo(truncated, info.group or video.key, info.metadata, probe_video(truncated))
 
     def _refresh(self, video: WebVideo) -> WebVideo:
-        """Request the page of a video again, because media URLs expire; unchanged if it is no longer shown there."""
+        """Request the page of a video again, because media URLs expire; return it unchanged if it is not found."""
         if video.link is None:
             return video
         remaining_s = self._deadline.remaining_s
@@ -202,16 +202,16 @@ class WebDownloader:
 
     def _link_error(self, link: WebVideo, depth: int) -> WebError | None:
         if depth > MAX_DEPTH:
-            return WebError("unsupported", "it is nested in too many lists")
+            return WebError("unsupported", f"it is nested in more than {MAX_DEPTH} lists or links")
         if depth > 0 and not is_web_url(link.url):
-            return WebError("invalid_url", "it is neither an http nor an https URL")
+            return WebError("invalid_url", "its URL is neither http nor https")
         return filter_error(link.info, self._options.filters)
 
     def _extract(self, link: WebVideo) -> VideoInfo:
         site = link.info.fields.get("ie_key")
         fields = self._client.extract_info(link.url, download=False, process=False, ie_key=site)
         if not fields:
-            raise VideoError("unsupported", "there is no video")
+            raise VideoError("unsupported", "no video was found")
         return VideoInfo({**self._sanitize(fields), **_overriding_fields(link.info)})
 
     def _expand(self, info: VideoInfo, link: WebVideo, is_skipped: VideoFilter, depth: int) -> Iterator[WebVideo]:
@@ -252,18 +252,18 @@ class WebDownloader:
 def check_complete(video: VideoFile, seconds: float, published_s: float | None = None) -> None:
     """Raise a `VideoError` (`incomplete`) unless a file contains the first seconds of a video, or all of a shorter one.
 
-    The site publishes the duration `published_s`: the header of a truncated file may state less.
+    `published_s` is the duration on the site; the header of a truncated file may state a shorter one.
     """
     with open_video(video) as opened:
-        stated_s = None if opened.may_be_spliced else opened.stated_duration_s  # only an estimate if spliced
+        stated_s = None if opened.may_be_spliced else opened.stated_duration_s  # an estimate in spliced streams
         length_s, _ = opened.measure()
     expected_s = min(seconds, max(stated_s or 0.0, published_s or 0.0))
     if length_s < MIN_COMPLETE_SHARE * expected_s - MARGIN_S / 2:
-        raise VideoError("incomplete", f"It ends after {length_s:.1f} of {expected_s:.1f} s: run again")
+        raise VideoError("incomplete", f"the file ends after {length_s:.1f} of {expected_s:.1f} s")
 
 
 def is_longer_than(video: VideoFile, seconds: float) -> bool:
-    """Return whether the frames of a file last longer; a `VideoError` if it is partial and its index is at the end."""
+    """Return whether a file has more seconds of video; raise a `VideoError` if it is partial without its index."""
     with open_video(video) as opened:
         first_s = float("inf")
         for start_s, end_s in opened.spans():
@@ -274,7 +274,7 @@ def is_longer_than(video: VideoFile, seconds: float) -> bool:
 
 
 def truncate_video(video: VideoFile, seconds: float) -> VideoFile:
-    """Copy the first seconds of a video to a new file, without sound and re-encoding; a short video stays as it is."""
+    """Copy the first seconds of a video to a new file without sound or re-encoding; return short videos unchanged."""
     if not is_longer_than(video, seconds + MARGIN_S):
         return video
     target = video.path.with_name(f"{video.path.name}.truncated")
@@ -296,9 +296,9 @@ def truncate_video(video: VideoFile, seconds: float) -> VideoFile:
 
 
 def filter_error(info: VideoInfo, filters: WebFilters) -> WebError | None:
-    """Return why a video is excluded, or None; unknown properties exclude no video."""
+    """Return why a video is excluded, or None; see `WebFilters`."""
     if info.is_live:
-        return WebError("live", "it can be downloaded only after the broadcast")
+        return WebError("live", "it is a broadcast that has not ended")
     reason = next(_filter_reasons(info, filters), None)
     return WebError("filtered", reason) if reason else None
 
@@ -306,27 +306,27 @@ def filter_error(info: VideoInfo, filters: WebFilters) -> WebError | None:
 def _filter_reasons(info: VideoInfo, filters: WebFilters) -> Iterator[str]:
     duration_s, licence, age = (info.fields.get(name) for name in ("duration", "license", "age_limit"))
     if duration_s is not None and duration_s < filters.min_seconds:
-        yield f"it lasts {duration_s:g} s, less than {filters.min_seconds:g}"
+        yield f"it lasts {duration_s:g} s, less than {filters.min_seconds:g} s"
     if duration_s is not None and filters.max_seconds is not None and duration_s > filters.max_seconds:
-        yield f"it lasts {duration_s:g} s, more than {filters.max_seconds:g}"
+        yield f"it lasts {duration_s:g} s, more than {filters.max_seconds:g} s"
     if filters.licences and licence not in filters.licences and (licence or info.is_complete):
         yield f"its licence is {licence or 'unknown'}"
     if filters.age_limit is not None and (age or 0) > filters.age_limit:
-        yield f"it is for viewers from {age} years on"
+        yield f"its age restriction is {age} years"
     if filters.uploaded_after and info.upload_date and info.upload_date <= filters.uploaded_after:
         yield f"it was uploaded on {info.upload_date}"
     if info.max_lines is not None and info.max_lines < filters.min_height:
-        yield f"it has {info.max_lines} lines, less than {filters.min_height}"
+        yield f"it has {info.max_lines} lines, fewer than {filters.min_height}"
 
 
 def _inherited_fields(parent: VideoInfo, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields of a list that its entries lack; linked entries have a page of their own."""
+    """Return fields of a list that apply to its entries; linked entries have a separate page."""
     names = {"extractor", "extractor_key"} | (set() if VideoInfo(entry).is_link else {"webpage_url"})
     return {name: parent.fields[name] for name in names if name in parent.fields}
 
 
 def _overriding_fields(link: VideoInfo) -> dict[str, Any]:
-    """Return the fields of a page that override those of the video that it embeds (yt-dlp's rule)."""
+    """Return the fields of a page that override those of its embedded video, as in yt-dlp."""
     if link.fields.get("_type") != "url_transparent":
         return {}
     return {name: value for name, value in link.fields.items() if value is not None and name not in _LINK_FIELDS}
@@ -336,7 +336,7 @@ def _downloaded_file(fields: Mapping[str, Any]) -> VideoFile:
     for download in fields.get("requested_downloads") or ():
         if download.get("filepath") and Path(download["filepath"]).exists():
             return VideoFile(Path(download["filepath"]))
-    raise VideoError("failed", "nothing was downloaded")
+    raise VideoError("failed", "yt-dlp downloaded no file")
 
 
 def _starts_with_index(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A yt-dlp client with limits: on time, on the size of pages, and on the protocols that it follows."""
+"""A yt-dlp client with limits on time, page size and protocols."""
 
 import logging
 from collections.abc import Callable
@@ -16,22 +16,22 @@ from video_recommender.media.video import VideoError
 from video_recommender.sources.web_errors import Deadline, RetryPolicy
 from video_recommender.sources.web_options import PROTOCOLS, WebAccess, WebOptions, is_web_url
 
-MAX_PAGE_BYTES: Final = 30_000_000  # pages and playlists of video sites have a few megabytes at most
+MAX_PAGE_BYTES: Final = 30_000_000  # pages and playlists of video sites have at most a few megabytes
 CHUNK_BYTES: Final = 1 << 16
-SOCKET_TIMEOUT_S: Final = 20.0  # longest silence of a server; yt-dlp's own default
-SLEEP_BETWEEN_REQUESTS_S: Final = 0.75  # as recommended by yt-dlp's maintainers (its preset `sleep`)
+SOCKET_TIMEOUT_S: Final = 20.0  # yt-dlp's default
+SLEEP_BETWEEN_REQUESTS_S: Final = 0.75  # recommended by yt-dlp's maintainers (preset `sleep`)
 
 logger = logging.getLogger(__name__)
 
 
 class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
-    """yt-dlp without plugins, configuration files and external programs, and with limits on every request."""
+    """yt-dlp without plugins, configuration files or external programs, and with limits on every request."""
 
     def __init__(
         self, options: WebOptions, access: WebAccess, retry: RetryPolicy, on_progress: Callable[[dict[str, Any]], None]
     ) -> None:
         self._deadline = retry.deadline
-        self.http_error: HTTPError | None = None  # of the latest request, if the server refused it
+        self.http_error: HTTPError | None = None  # of the latest request, if it failed
         plugin_dirs.value = []
         limits = options.rate_limits
         protocols = "|".join((*PROTOCOLS, "m3u8", "m3u8_native", "http_dash_segments"))
@@ -47,7 +47,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "proxy": access.proxy,
                 "postprocessors": [],
                 "fixup": "never",
-                # A missing file: ffmpeg would ignore proxy, cookies and limits.
+                # A missing file, because ffmpeg would ignore the proxy, cookies and limits
                 "ffmpeg_location": str(access.partial_folder / "ffmpeg"),
                 "socket_timeout": SOCKET_TIMEOUT_S,
                 "ratelimit": limits.bytes_per_second,
@@ -55,7 +55,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "max_sleep_interval": limits.sleep_between_videos_s[1],
                 "sleep_interval_requests": SLEEP_BETWEEN_REQUESTS_S,
                 "retries": 0,  # `RetryPolicy` retries pages and files
-                "extractor_retries": 1,  # only extractors know which pages deserve another attempt
+                "extractor_retries": 1,  # only extractors know which requests to repeat
                 "fragment_retries": float("inf"),  # `fragment_backoff_s` ends them
                 "retry_sleep_functions": {
                     "extractor": retry.backoff_s,
@@ -70,7 +70,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
         )
 
     def urlopen(self, req: Any) -> Response:
-        """Send a request; raise a `VideoError` if it takes too long or leads to another protocol than HTTP."""
+        """Send a request; raise a `VideoError` if it takes too long or leads to a protocol other than HTTP(S)."""
         request = Request(req) if isinstance(req, str) else req
         _check_url(request.url)
         self._deadline.check()
@@ -86,7 +86,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
 
 
 class _RedactingLog:
-    """Writes yt-dlp's messages to this module's log, without secrets; errors are reported elsewhere."""
+    """Writes yt-dlp's messages without secrets to this module's debug log; errors are reported elsewhere."""
 
     def __init__(self, access: WebAccess) -> None:
         self._access = access
@@ -99,11 +99,11 @@ class _RedactingLog:
 
 def _check_url(url: str) -> None:
     if not is_web_url(url) and not url.startswith("data:"):  # a data URL contains its content
-        raise VideoError("invalid_url", "it leads to a URL that is neither http nor https")
+        raise VideoError("invalid_url", "it redirects or links to a URL that is neither http nor https")
 
 
 def _run_until(deadline: Deadline, send: Callable[[], Response]) -> Response:
-    """Wait for the head of a response in a thread: a slow server can delay each byte; the thread is then abandoned."""
+    """Wait for the response headers in a thread, which is abandoned at the deadline, because a server may be slow."""
     response: Future[Response] = Future()
 
     def run() -> None:
@@ -130,7 +130,7 @@ class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
             response.fp = _Unbuffered(response.fp)
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read so many bytes, or a whole page; raise a `VideoError` if it takes too long or is too large."""
+        """Read `amt` bytes, or a whole page; raise a `VideoError` if it takes too long or is too large."""
         content = bytearray()
         while amt is None or len(content) < amt:
             self._deadline.check()
@@ -139,12 +139,12 @@ class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
                 break
             content += chunk
             if amt is None and len(content) > MAX_PAGE_BYTES:
-                raise VideoError("unsupported", f"a page of it has more than {MAX_PAGE_BYTES / 1e6:g} MB")
+                raise VideoError("unsupported", f"a page or playlist is larger than {MAX_PAGE_BYTES / 1e6:g} MB")
         return bytes(content)
 
 
 class _Unbuffered:
-    """Returns the bytes that have arrived instead of waiting for the requested number."""
+    """Returns the bytes that are available instead of waiting for the requested number."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

@@ -13,7 +13,7 @@ OPTIONS = DeduplicationOptions()
 
 @pytest.fixture
 def frames(tmp_path, filming, make_copy):
-    """A video, a copy of it, another video, and a video without frames."""
+    """Return frames of a video, a copy, another video, and a video whose preprocessing failed."""
     film = filming.film("cat")
     films = {"pets/cat": film, "mirror/cat": make_copy(film), "food/cup": filming.film("cup")}
     folders = {}
@@ -39,7 +39,7 @@ def manifest(frames):
             "width": 320,
             "height": 240,
             "group": f"uploader of {video_id}",
-            "title": "A film",
+            "title": "A video",
         }
         for video_id, state in frames.states.items()
     ]
@@ -56,8 +56,8 @@ def test_the_frames_of_a_video_are_hashed(frames):
     assert table["frame"].tolist() == list(range(1, 19))
 
 
-def test_hashes_of_frames_sampled_by_shots_have_their_times(frames, manifest):
-    """The start of an excerpt follows the times of its original, even if they are uneven."""
+def test_the_offset_is_computed_from_the_times_of_sampled_shots(frames, manifest):
+    """The offset is correct even if the times are not evenly spaced."""
     times_s = [number + number**2 / 50 for number in range(18)]
     states = dict(frames.states)
     for video_id, times in {"pets/cat": times_s, "mirror/cat": [time - 1 for time in times_s]}.items():
@@ -73,7 +73,7 @@ def test_hashes_of_frames_sampled_by_shots_have_their_times(frames, manifest):
     assert duplicates["offset_s"].item() == pytest.approx(1.0)
 
 
-def test_a_copy_is_flagged_with_the_video_that_it_repeats(frames, manifest):
+def test_a_copy_is_listed_with_its_original(frames, manifest):
     duplicates = find_near_duplicates(hashes_of(frames), frames, manifest, OPTIONS)
 
     assert NearDuplicates.validate(duplicates)[["video_id", "repeats"]].to_dict("records") == [
@@ -91,7 +91,7 @@ def test_a_video_without_frames_is_not_a_duplicate(frames, manifest):
 
 
 @pytest.mark.parametrize("exclude", [True, False])
-def test_a_copy_is_excluded_or_joins_the_group_of_its_original(frames, manifest, exclude):
+def test_a_copy_is_in_the_group_of_its_original_and_used_only_if_configured(frames, manifest, exclude):
     duplicates = find_near_duplicates(hashes_of(frames), frames, manifest, OPTIONS)
 
     corpus = select_corpus(manifest, duplicates, DeduplicationOptions(exclude_duplicates=exclude))
@@ -104,7 +104,7 @@ def test_a_copy_is_excluded_or_joins_the_group_of_its_original(frames, manifest,
     assert described.loc["food/cup", "group"] == "uploader of food/cup"
 
 
-def test_without_copies_the_corpus_has_every_usable_video(manifest):
+def test_without_copies_every_usable_video_is_used(manifest):
     nothing = find_near_duplicates(Partitions(), Partitions(), manifest, OPTIONS)
 
     corpus = select_corpus(manifest, nothing, OPTIONS)
@@ -114,7 +114,7 @@ def test_without_copies_the_corpus_has_every_usable_video(manifest):
     assert corpus["group"].tolist() == manifest.query("status == 'ok'")["group"].tolist()
 
 
-def test_a_copy_without_its_original_is_an_ordinary_video(frames, manifest):
+def test_a_copy_is_used_in_its_own_group_if_its_original_has_been_removed(frames, manifest):
     duplicates = find_near_duplicates(hashes_of(frames), frames, manifest, OPTIONS)
     assert duplicates["repeats"].tolist() == ["pets/cat"]
 

@@ -36,7 +36,7 @@ PROBED = {"duration_s": 5.0, "fps": 25.0, "width": 320, "height": 240}
 
 class NoDemo:
     def fetch(self):
-        raise AssertionError("the demo was not chosen")
+        raise AssertionError("the source is not the demo")
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ def folder_of_videos(tmp_path):
 
 
 def collect(folder):
-    """Collect the videos of a folder, with what becomes of each."""
+    """Collect the videos of a folder, with their states."""
     options = IngestionOptions(source="folder", folder=FolderOptions(path=folder))
     node = per_partition(collect_video, inputs="source_videos", outputs="videos", name="collect_video")
     return loaded(node.func(list_videos(NoDemo(), Partitions(), options, 1)))
 
 
 def loaded(updates):
-    """Return what the catalog gives after updates."""
+    """Return what the catalog loads after the updates."""
     saved = {key: partition for update in updates for key, partition in update.items()}
     states = {key: partition.state for key, partition in saved.items()}
     return Partitions.from_values({key: partition.value for key, partition in saved.items()}, states)
@@ -88,7 +88,7 @@ def test_every_video_of_the_source_is_collected_and_probed(folder_of_videos):
     assert properties["duration_s"] == pytest.approx(0.5)
 
 
-def test_a_file_that_is_no_video_has_the_reason_and_its_known_properties(folder_of_videos):
+def test_an_unreadable_file_has_an_error_and_its_known_properties(folder_of_videos):
     diary = collect(folder_of_videos).states["things/diary"]
 
     assert diary.status == "unreadable"
@@ -107,7 +107,7 @@ def test_a_rendered_clip_has_the_digest_of_its_bytes(folder_of_videos):
     assert collected.video.digest == collected.properties["sha256"] == sha256(collected.video.content).hexdigest()
 
 
-def test_the_code_of_rendering_counts_for_the_clips(monkeypatch):
+def test_a_change_of_the_rendering_code_changes_the_digest_of_the_node(monkeypatch):
     parse = ast.parse
 
     def parse_edited(source, *arguments, **options):
@@ -125,7 +125,7 @@ def test_the_code_of_rendering_counts_for_the_clips(monkeypatch):
     assert after[1] == before[1]
 
 
-def test_what_was_collected_can_be_described(folder_of_videos):
+def test_the_manifest_contains_the_collected_videos(folder_of_videos):
     manifest = describe_videos(collect(folder_of_videos)).set_index("video_id")
 
     assert manifest["status"].to_dict() == {
@@ -136,7 +136,7 @@ def test_what_was_collected_can_be_described(folder_of_videos):
     assert manifest.loc["things/diary", ["width", "sha256"]].isna().all()
 
 
-def test_of_equal_files_the_first_stays_and_the_others_are_marked():
+def test_all_but_the_first_of_identical_files_are_duplicates():
     manifest = described(
         a=PROBED | {"sha256": "1"}, b=PROBED | {"sha256": "2"}, c=PROBED | {"sha256": "1"}, d=PROBED | {"sha256": "1"}
     )
@@ -145,7 +145,7 @@ def test_of_equal_files_the_first_stays_and_the_others_are_marked():
     assert manifest["error"].str.contains("pets/a").tolist() == [False, False, True, True]
 
 
-def test_what_is_wrong_with_a_video_is_kept():
+def test_the_manifest_contains_the_errors():
     manifest = described(
         cat=PROBED | {"sha256": "1"},
         dog={"status": "unreadable", "error": "dog.mp4 is no video"},
@@ -160,11 +160,11 @@ def test_what_is_wrong_with_a_video_is_kept():
 @pytest.mark.parametrize(
     ("videos", "message"),
     [
-        ({"cat": {"status": "empty", "error": "is empty"}}, r"Not one of 1 files .*/videos/pets: is empty"),
-        ({}, r"Not one of 0 files"),
+        ({"cat": {"status": "empty", "error": "is empty"}}, r"None of 1 files .*/videos/pets: is empty"),
+        ({}, r"None of 0 files"),
     ],
 )
-def test_without_a_single_usable_video_the_run_ends_in_a_sentence(videos, message):
+def test_an_error_is_raised_if_no_video_is_usable(videos, message):
     with pytest.raises(ValueError, match=message):
         described(**videos)
 
@@ -178,7 +178,7 @@ def test_published_metadata_is_in_the_manifest():
     assert manifest.loc["pets/dog", list(metadata)].isna().all()
 
 
-def test_nothing_is_downloaded_unless_the_web_is_the_source(tmp_path):
+def test_no_video_is_downloaded_unless_the_source_is_the_web(tmp_path):
     access = WebAccess(tmp_path / "partial")
 
     assert list(download_videos({}, access, IngestionOptions(), 1)) == []

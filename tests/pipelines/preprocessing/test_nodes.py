@@ -17,7 +17,7 @@ PICTURE = np.ascontiguousarray(data.coffee()[:48, :64])
 
 @pytest.fixture
 def videos(tmp_path):
-    """Two clips of one second each, and a text file."""
+    """Return two clips of one second, and a text file."""
     for name in ("cat", "dog"):
         with av.open(str(tmp_path / f"{name}.mp4"), "w") as container:
             stream = container.add_stream("mpeg4", rate=12)
@@ -46,7 +46,7 @@ def sample(videos, options=OPTIONS):
     return Partitions.from_values({key: partition.value for key, partition in saved.items()}, states)
 
 
-def test_a_video_is_cut_into_frames(videos):
+def test_frames_are_extracted_from_a_video(videos):
     extracted = extract_frames(videos.load("pets/cat"), OPTIONS)
 
     assert isinstance(extracted.frames, EncodedFrames)
@@ -54,7 +54,7 @@ def test_a_video_is_cut_into_frames(videos):
     assert extracted.properties == {"frames": 3, "frames_per_second": 3.0}
 
 
-def test_usable_videos_without_byte_copies_are_selected(videos):
+def test_only_usable_videos_are_selected(videos):
     selected = select_usable_videos(videos, listed(cat="ok", dog="duplicate", text="unreadable"))
 
     assert list(selected) == ["pets/cat"]

@@ -27,7 +27,7 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 
 @depends_on("imagehash", "opencv-python-headless")
 def hash_frames(frames: FrameFolder) -> DataFrame[FrameHashes]:
-    """Compute the perceptual hashes of the frames of a video, except frames without contrast."""
+    """Compute the perceptual hashes of a video's frames, without frames of low contrast."""
     numbers, hashes = hash_pictures(frames.pictures())
     table = pd.DataFrame({"frame": numbers, **dict(zip(HASH_COLUMNS, hashes.T, strict=True))})
     return cast("DataFrame[FrameHashes]", table)  # validated when it is saved
@@ -39,7 +39,7 @@ def find_near_duplicates(
     video_manifest: DataFrame[VideoManifest],
     options: DeduplicationOptions,
 ) -> DataFrame[NearDuplicates]:
-    """Find near duplicates: copies in another size or encoding, cropped copies and excerpts.
+    """Find near duplicates: resized, re-encoded or cropped copies, and excerpts.
 
     The longest, then the largest video is the original. The states of `frames` contain the times of the frames.
     """
@@ -60,7 +60,7 @@ def select_corpus(
 ) -> DataFrame[Corpus]:
     """List the usable videos with their groups, and mark near duplicates that are excluded.
 
-    A duplicate belongs to the group of its original. Duplicates whose original is no longer usable are ordinary videos.
+    A near duplicate belongs to the group of its original, unless the original is no longer usable.
     """
     usable = video_manifest[video_manifest["status"] == "ok"].set_index("video_id")
     originals = near_duplicates.set_index("video_id")["repeats"].reindex(usable.index)

@@ -1,3 +1,3 @@
-"""Collect the videos of the source and describe each one."""
+"""Collect the videos of the source and create their manifest."""
 
 from .pipeline import create_pipeline as create_pipeline

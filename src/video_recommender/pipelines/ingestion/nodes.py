@@ -1,4 +1,4 @@
-"""Collect the videos of the source and describe each one."""
+"""Collect the videos of the source and create their manifest."""
 
 import tempfile
 from collections import Counter
@@ -22,7 +22,7 @@ from video_recommender.sources.web_options import WebAccess, WebOptions
 
 @dataclass(frozen=True)
 class CollectedVideo:
-    """A usable video, and the fields of its `VideoProperties`."""
+    """A usable video and the fields of its `VideoProperties`."""
 
     video: VideoBytes | VideoLink
     properties: Mapping[str, Any]
@@ -31,15 +31,15 @@ class CollectedVideo:
 def download_videos(
     states: Mapping[str, PartitionState], web_access: WebAccess, options: IngestionOptions, seed: int
 ) -> Iterator[Mapping[str, Any]]:
-    """Download videos from the web, one at a time, if that is the source; `states` are those of previous runs."""
+    """Download videos one by one if the source is the web; `states` are those of previous runs."""
     if options.source == "web":
-        from video_recommender.sources.web_download import download_categories  # here: it imports all of yt-dlp
+        from video_recommender.sources.web_download import download_categories  # imports yt-dlp
 
         yield from download_categories(options.web, web_access, states, seed)
 
 
 def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions) -> DataFrame[DownloadReport]:
-    """Count usable and unusable downloads of each category; no rows if the source is not the web."""
+    """Count the usable and unusable downloads of each category; no rows unless the source is the web."""
     web = options.web if options.source == "web" else WebOptions()
     outcomes = Counter((state.properties.get("category"), state.status) for state in downloads.states.values())
     rows = []
@@ -61,7 +61,7 @@ def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions)
 def list_videos(
     demo_photos: PhotoLibrary, downloads: Partitions[Video], options: IngestionOptions, seed: int
 ) -> dict[str, SourceVideo]:
-    """List every video of the source, by `video_id`, or raise a `ValueError` if there is none."""
+    """List the videos of the source by `video_id`, or raise a `ValueError` if there are none."""
     return {video.video_id: video for video in list_source_videos(options, demo_photos, downloads, seed)}
 
 
@@ -74,7 +74,7 @@ def collect_video(source_video: SourceVideo) -> CollectedVideo:
 
 
 def describe_videos(videos: Partitions[Video]) -> DataFrame[VideoManifest]:
-    """Tabulate every video, and mark files with the same bytes as another one; a `ValueError` if none is usable."""
+    """Create the manifest and mark byte-identical files as duplicates; raise a `ValueError` if no video is usable."""
     columns = list(VideoManifest.to_schema().columns)
     manifest = _mark_duplicates(videos.manifest(columns, key="video_id"))
     if not (manifest["status"] == "ok").any():
@@ -103,4 +103,4 @@ def _mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
 def _no_usable_video(manifest: pd.DataFrame) -> str:
     few = zip(manifest["source"].head(3), manifest["error"].head(3), strict=True)
     reasons = "; ".join(error if error.startswith(source) else f"{source}: {error}" for source, error in few)
-    return f"Not one of {len(manifest)} files is a usable video ({reasons}): name another source"
+    return f"None of {len(manifest)} files is a usable video ({reasons}): set another ingestion.source"

@@ -1,3 +1,3 @@
-"""Cut each video into frames of one size and rate."""
+"""Sample square frames from each video."""
 
 from .pipeline import create_pipeline as create_pipeline

@@ -1,4 +1,4 @@
-"""Cut each video into frames of one size and rate."""
+"""Sample square frames from each video."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from video_recommender.schemas import FrameManifest, VideoManifest
 
 @dataclass(frozen=True)
 class ExtractedFrames:
-    """Frames of a video, with the properties of its state: number and times of the frames."""
+    """The frames of a video, with their number and times."""
 
     frames: EncodedFrames
     properties: Mapping[str, Any]
 
 
 def select_usable_videos(videos: Partitions[Video], video_manifest: DataFrame[VideoManifest]) -> Partitions[Video]:
-    """Select the usable videos, without byte-for-byte copies."""
+    """Select the videos with status `ok`, which excludes byte-identical duplicates."""
     return videos.restrict(video_manifest.loc[video_manifest["status"] == "ok", "video_id"])
 
 
@@ -41,7 +41,7 @@ def extract_frames(video: Video, options: PreprocessingOptions) -> ExtractedFram
 
 
 def summarise_frames(frames: Partitions[FrameFolder]) -> DataFrame[FrameManifest]:
-    """Tabulate the status and number of frames of each video; the fingerprint is the digest of the frames."""
+    """Create the manifest of the frames; its fingerprint is the digest of a video's frames."""
     columns = [*FrameManifest.to_schema().columns, "digest"]
     manifest = frames.manifest(columns, key="video_id")
     texts = manifest[["shot_numbers", "times_s"]].astype(object).fillna("")
