@@ -50,7 +50,8 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--clips", type=int, nargs=2, default=[16, 80], metavar=("FEW", "MANY"))
     arguments = parser.parse_args()
-    few, many = (pd.DataFrame(measure(clips)).set_index("stage") for clips in arguments.clips)
+    (few_costs, few_folders), (many_costs, many_folders) = (measure(clips) for clips in arguments.clips)
+    few, many = (pd.DataFrame(costs).set_index("stage") for costs in (few_costs, many_costs))
     hours = many["hours"] - few["hours"]
     table = pd.DataFrame(
         {
@@ -72,12 +73,15 @@ def main() -> None:
     core_hours = total["cpu_seconds"] * MANY_HOURS / 3600
     results["million_hours.core_hours"] = result(core_hours, "count", "core hours for a million hours of video")
     megabytes = total["megabytes"] * MANY_HOURS
+    for folder, size_mb in many_folders.items():
+        per_hour = max(0.0, size_mb - few_folders[folder]) / hours.iloc[0]
+        results[f"folder.{folder}.megabytes"] = result(per_hour, "megabytes", "stored per hour of video", "size")
     results["million_hours.megabytes"] = result(megabytes, "megabytes", "written for a million hours of video", "size")
     save_results(results, arguments.json)
 
 
-def measure(clips: int) -> list[StageCost]:
-    """Run every stage once in a copy of the project."""
+def measure(clips: int) -> tuple[list[StageCost], dict[str, float]]:
+    """Run every stage once in a copy of the project; also return the MB of each folder with a partition per video."""
     costs = []
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
@@ -89,17 +93,18 @@ def measure(clips: int) -> list[StageCost]:
         )
         run_pipelines(project, "ingestion")
         for stage in STAGES:
-            before, cpu_before = _size_mb(project), _cpu_s()
+            before, cpu_before = _size_mb(project / "data"), _cpu_s()
             run_pipelines(project, stage)
             costs.append(
                 StageCost(
                     stage,
                     clips * SECONDS / 3600,
                     _cpu_s() - cpu_before,
-                    _size_mb(project) - before,
+                    _size_mb(project / "data") - before,
                 )
             )
-    return costs
+        folders = {state.parent.name: _size_mb(state.parent) for state in project.glob("data/*/*/.state")}
+    return costs, folders
 
 
 def _cpu_s() -> float:
@@ -107,8 +112,8 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _size_mb(project: Path) -> float:
-    return sum(file.stat().st_size for file in (project / "data").rglob("*") if file.is_file()) / 1e6
+def _size_mb(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
 if __name__ == "__main__":
