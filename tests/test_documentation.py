@@ -28,10 +28,14 @@ CONSTANTS: dict[str, set[str]] = {
     "README.es.md": {"4 GB", "5 GB", "0,5 GB"},
     "docs/ads.md": {"60 s", "0.01", "95 %"},
     "docs/detectors.md": {"80 %", "5 %", "70 %", "0.385", "0.346", "0.794"},  # definitions; a sample of a table
+    "docs/download_videos.md": {"30 MB"},
+    "docs/gallery.md": {"5 %"},
+    "docs/how_it_works.md": {"1 %"},
     "docs/howto/own_classes.md": {"0.05"},
     "docs/reference/data.md": {"80 %", "85 %", "90 %", "95 %"},
     "docs/scale.md": {"0.99"},
     "docs/tutorial.md": {"4 GB", "6 GB", "0.18", "0.00", "0.894082", "0.838883", "0.784375"},  # samples of output
+    "docs/tutorial.es.md": {"4 GB", "6 GB", "0,18", "0,00", "0.894082", "0.838883", "0.784375"},
 }
 """Figures of a page that are parameters, definitions or sample output, not measurements."""
 
