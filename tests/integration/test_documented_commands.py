@@ -57,10 +57,14 @@ def help_of(words: list[str], folder: Path) -> str:
 @pytest.fixture
 def examples(project, clips, photos, tmp_path) -> dict[str, str]:
     """What replaces the paths and names of the documentation, by the pattern of these."""
-    images = shutil.copytree(project.data / "02_intermediate/frames", tmp_path / "images")
+    frames = project.data / "02_intermediate/frames"
+    images = shutil.copytree(frames, tmp_path / "images", ignore=shutil.ignore_patterns(".state"))
+    # Other tests count the models that the MLflow store of the project contains
+    (project.root / "conf/local/mlflow.yml").write_text("tracking_uri: sqlite:///documented.db\n")
     return {
         r"=(/your/videos|/path/to/my_videos|my_videos)\b": f"={project.videos}",
         r"=/[\w/]+\.mp4\b": f"={clips / 'animals/clip-001.mp4'}",
+        r"=/[\w/]*new_videos\b": f"={clips}",
         r"=/[\w/]*photos\b": f"={photos},ingestion.clips.clips_per_category=2",
         r"=/[\w/]*images\b": f"={images}",
         r"\[\w+/clip-\d+\]": "[things/clip-001]",
