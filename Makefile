@@ -27,6 +27,7 @@ docs: $(VENV)/.installed-dev
 results: $(VENV)/.installed-dev
 	$(BIN)/kedro run
 	$(BIN)/python benchmarks/results.py $(SECTIONS)
+	$(BIN)/python docs/scripts/generate_pages.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
