@@ -36,7 +36,9 @@ def main() -> None:
     arguments = parser.parse_args()
     results = {}
     for choice in arguments.choices:
-        results |= {f"{CHOICES.get(choice, choice)}_{key}": measured for key, measured in measure_choice(choice).items()}
+        results |= {
+            f"{CHOICES.get(choice, choice)}_{key}": measured for key, measured in measure_choice(choice).items()
+        }
     report_results(results, arguments.json)
 
 
