@@ -36,11 +36,13 @@ def main() -> None:
     arguments = parser.parse_args()
     results = {}
     for choice in arguments.choices:
-        results |= {f"{CHOICES.get(choice, choice)}_{key}": measured for key, measured in judge(choice).items()}
+        results |= {
+            f"{CHOICES.get(choice, choice)}_{key}": measured for key, measured in measure_choice(choice).items()
+        }
     report_results(results, arguments.json)
 
 
-def judge(choice: str) -> dict[str, Result]:
+def measure_choice(choice: str) -> dict[str, Result]:
     """Run all stages after ingestion with these parameters, and return the metrics."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "project")

@@ -160,8 +160,8 @@ def _write_videos(folder: Path, videos: int, frames: int, size: tuple[int, int])
         side = min(photo.shape[:2]) * 3 // 4
         for frame in range(1, frames + 1):
             top, left = (generator.integers(0, length - side + 1) for length in photo.shape[:2])
-            picture = cv2.resize(photo[top : top + side, left : left + side], size[::-1], interpolation=cv2.INTER_AREA)
-            cv2.imwrite(str(path / f"{frame}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            image = cv2.resize(photo[top : top + side, left : left + side], size[::-1], interpolation=cv2.INTER_AREA)
+            cv2.imwrite(str(path / f"{frame}.jpg"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         written[f"benchmark/{number}"] = FrameFolder(path)
     return written
 

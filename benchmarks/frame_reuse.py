@@ -26,7 +26,7 @@ from benchmark_results import argument_parser, report_results, result
 from loky import get_reusable_executor
 from numpy.typing import NDArray
 
-from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, RgbImage
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoFile
 from video_recommender.networks.detections import classify_frames, predict_changed_frames
@@ -147,25 +147,25 @@ def _encode(images: Iterator[NDArray[np.float64]]) -> EncodedFrames:
 def _slides(seconds: int = 5) -> Iterator[NDArray[np.float64]]:
     """Yield each photo for some seconds."""
     for photo in PHOTOS:
-        picture = _photo(photo)
+        image = _photo(photo)
         for _frame in range(seconds * RATE):
-            yield picture.astype(np.float64)
+            yield image.astype(np.float64)
 
 
 def _surveillance(seconds: int = 40) -> Iterator[NDArray[np.float64]]:
     """Yield a scene in which only the light changes, except that a cat crosses it twice."""
     room, cat = _photo("coffee"), cv2.resize(_photo("chelsea"), (WIDTH // 3, HEIGHT // 3), interpolation=cv2.INTER_AREA)
     for frame in range(seconds * RATE):
-        picture = room * (1 + 0.05 * np.sin(2 * np.pi * frame / (seconds * RATE)))
+        image = room * (1 + 0.05 * np.sin(2 * np.pi * frame / (seconds * RATE)))
         visit = frame % (20 * RATE) - 8 * RATE
         if 0 <= visit < 4 * RATE:
             left = (WIDTH - WIDTH // 3) * visit // (4 * RATE)
-            picture[HEIGHT // 3 : HEIGHT // 3 + len(cat), left : left + cat.shape[1]] = cat
-        yield picture
+            image[HEIGHT // 3 : HEIGHT // 3 + len(cat), left : left + cat.shape[1]] = cat
+        yield image
 
 
-def _photo(name: str) -> Picture:
-    photo: Picture = getattr(skimage.data, name)()
+def _photo(name: str) -> RgbImage:
+    photo: RgbImage = getattr(skimage.data, name)()
     return cv2.resize(photo, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 

@@ -30,7 +30,7 @@ from video_recommender.similarity.duplicates import (
     assign_originals,
     find_duplicate_pairs,
 )
-from video_recommender.similarity.perceptual_hash import hash_pictures
+from video_recommender.similarity.perceptual_hash import hash_images
 from video_recommender.sources.photos import DEFAULT_STYLE, ClipOptions, ClipStyle, plan_clips
 
 KINDS = ("encoded", "rate", "resized", "cropped", "trimmed")
@@ -93,7 +93,7 @@ def hash_family(recipe: ClipRecipe, has_copies: bool, number: int) -> list[tuple
 def hash_file(file: Path) -> HashedFrames:
     """Hash the frames of a video as the pipelines do."""
     frames = sample_frames(VideoFile(file), SAMPLING).frames
-    numbers, hashes = hash_pictures(frames.pictures())
+    numbers, hashes = hash_images(frames.images())
     return HashedFrames((numbers - 1) / SAMPLING.frames_per_second, hashes)
 
 
@@ -101,7 +101,7 @@ def write_copy(original: Path, target: Path, kind: str, random: np.random.Genera
     """Make one kind of copy."""
     with av.open(original) as container:
         rate = container.streams.video[0].average_rate or Fraction(25)
-        images = np.array([picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)])
+        images = np.array([image.to_ndarray(format="rgb24") for image in container.decode(video=0)])
     count, height, width = images.shape[:3]
     size, crf = (width, height), 30
     match kind:

@@ -79,8 +79,8 @@ def render_clip(number: int, root: Path, group: int) -> VideoFile:
         for index, step in enumerate(np.linspace(0, 1, rate * seconds)):
             left, top = int(step * (wide.shape[1] - width)), int(step * (wide.shape[0] - height))
             shift = 5 * index % 32
-            picture = cv2.add(wide[top : top + height, left : left + width], noise[shift : shift + height])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = cv2.add(wide[top : top + height, left : left + width], noise[shift : shift + height])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return VideoFile(path)
 

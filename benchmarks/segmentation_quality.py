@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from own_project import PROJECT, demo_photos
 
 from video_recommender.media.clip_rendering import ClipRecipe
-from video_recommender.media.frames import FrameFolder, Photo, Picture
+from video_recommender.media.frames import FrameFolder, Photo, RgbImage
 from video_recommender.networks.coco_detector import COCO_THRESHOLDS, convert_coco_detector
 from video_recommender.networks.detected_objects import (
     LOW_THRESHOLD_RATIO,
@@ -55,7 +55,7 @@ Mask = NDArray[np.bool_]
 class Labelled:
     """An image and its labels."""
 
-    picture: Picture
+    image: RgbImage
     class_ids: tuple[int, ...]
     masks: tuple[Mask, ...]
     doubtful: frozenset[int]
@@ -69,20 +69,20 @@ def main() -> None:
     arguments = parser.parse_args()
     detector = convert_coco_detector()
     numbers = {name: number for number, name in detector.class_names.items()}
-    photos = [label(picture, name, numbers) for name, picture in read_photos()]
+    photos = [label(image, name, numbers) for name, image in read_photos()]
     kinds = {"photos": photos, "frames": [centre(photo) for photo in photos]}
-    found = {kind: [detector.detect(labelled.picture) for labelled in pictures] for kind, pictures in kinds.items()}
-    views = [mirrored(labelled) for pictures in kinds.values() for labelled in pictures]
-    scores = {kind: scores_of(pictures, found[kind]) for kind, pictures in kinds.items()}
-    pool = pd.concat([*scores.values(), scores_of(views, [detector.detect(view.picture) for view in views])])
+    found = {kind: [detector.detect(labelled.image) for labelled in images] for kind, images in kinds.items()}
+    views = [mirrored(labelled) for images in kinds.values() for labelled in images]
+    scores = {kind: scores_of(images, found[kind]) for kind, images in kinds.items()}
+    pool = pd.concat([*scores.values(), scores_of(views, [detector.detect(view.image) for view in views])])
     results = {
         "photos": result(len(photos), "count", "hand-labelled photos", "size"),
         "objects": result(sum(len(photo.class_ids) for photo in photos), "count", "labelled objects", "size"),
     }
-    for kind, pictures in kinds.items():
+    for kind, images in kinds.items():
         prefix = "" if kind == "photos" else f"{kind}_"
         results |= describe(calibrated(scores[kind], pool), prefix, f"classes in {kind}, thresholds of other scenes")
-        results |= measure(pictures, found[kind], prefix, kind)
+        results |= measure(images, found[kind], prefix, kind)
     recipes = plan_clips(demo_photos(), ClipOptions(), SEED)[:: arguments.every_nth_clip]
     clips = [(recipe, found_in_video(detector, recipe)) for recipe in recipes]
     limits = {number: COCO_THRESHOLDS.get(name, DEFAULT_THRESHOLD) for number, name in detector.class_names.items()}
@@ -102,7 +102,7 @@ def describe(counts: Counter[str], prefix: str, about: str) -> dict[str, Result]
     return {f"{prefix}{name}": result(value, "score", f"{name}: {about}", "held-out") for name, value in values.items()}
 
 
-def read_photos() -> Iterator[tuple[str, Picture]]:
+def read_photos() -> Iterator[tuple[str, RgbImage]]:
     """Yield the name and the image of each labelled photo."""
     for photo in demo_photos():
         yield name_of(photo), photo.decode(LONGEST_SIDE, LONGEST_SIDE)
@@ -116,10 +116,10 @@ def name_of(photo: Photo) -> str:
     return photo.member or f"skimage/data/{photo.name}"
 
 
-def label(picture: Picture, name: str, numbers: Mapping[str, int]) -> Labelled:
+def label(image: RgbImage, name: str, numbers: Mapping[str, int]) -> Labelled:
     """Resize a photo, and fill the polygons of its objects."""
-    scale = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
-    reduced = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
+    reduced = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     size = np.array(reduced.shape[1::-1])
     masks = []
     for labelled_object in LABELS[name]["objects"]:
@@ -136,19 +136,19 @@ def label(picture: Picture, name: str, numbers: Mapping[str, int]) -> Labelled:
 
 def centre(photo: Labelled) -> Labelled:
     """Crop and resize a photo as preprocessing does; mark objects that are hardly visible as doubtful."""
-    height, width = photo.picture.shape[:2]
+    height, width = photo.image.shape[:2]
     side = min(height, width)
     rows, columns = (slice((whole - side) // 2, (whole - side) // 2 + side) for whole in (height, width))
 
-    def cut(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return cv2.resize(picture[rows, columns], (FRAME_SIDE, FRAME_SIDE), interpolation=cv2.INTER_AREA)
+    def cut(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return cv2.resize(image[rows, columns], (FRAME_SIDE, FRAME_SIDE), interpolation=cv2.INTER_AREA)
 
     masks = [cut(255 * mask.astype(np.uint8)) > 127 for mask in photo.masks]
     shows = [mask.mean() >= 0.003 for mask in masks]
     hidden = {number for number, is_shown in zip(photo.class_ids, shows, strict=True) if not is_shown}
     kept = [(number, mask) for number, mask, is_shown in zip(photo.class_ids, masks, shows, strict=True) if is_shown]
     return Labelled(
-        cut(photo.picture), tuple(n for n, _ in kept), tuple(m for _, m in kept), photo.doubtful | hidden, photo.scene
+        cut(photo.image), tuple(n for n, _ in kept), tuple(m for _, m in kept), photo.doubtful | hidden, photo.scene
     )
 
 
@@ -169,14 +169,14 @@ def calibrated(judged: pd.DataFrame, pool: pd.DataFrame) -> Counter[str]:
     return counts
 
 
-def mirrored(picture: Labelled) -> Labelled:
+def mirrored(image: Labelled) -> Labelled:
     """Mirror an image, as additional data for the thresholds."""
-    return replace(picture, picture=np.ascontiguousarray(picture.picture[:, ::-1]))
+    return replace(image, image=np.ascontiguousarray(image.image[:, ::-1]))
 
 
-def scores_of(pictures: list[Labelled], found: list[DetectedObjects]) -> pd.DataFrame:
+def scores_of(images: list[Labelled], found: list[DetectedObjects]) -> pd.DataFrame:
     """Tabulate, per image, the best score of each class that is detected or present, and whether it is present."""
-    return pd.concat([_scores(*pair) for pair in zip(pictures, found, strict=True)], ignore_index=True)
+    return pd.concat([_scores(*pair) for pair in zip(images, found, strict=True)], ignore_index=True)
 
 
 def _scores(labelled: Labelled, objects: DetectedObjects) -> pd.DataFrame:
@@ -213,11 +213,11 @@ def f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return 2 * counts[:, 0] / (2 * counts[:, 0] + counts[:, 1] + counts[:, 2])
 
 
-def measure(pictures: list[Labelled], found: list[DetectedObjects], prefix: str, kind: str) -> dict[str, Result]:
+def measure(images: list[Labelled], found: list[DetectedObjects], prefix: str, kind: str) -> dict[str, Result]:
     """Measure area error, overlap and time per mask of detections with a confidence of at least 0.3."""
     errors, overlaps, seconds = [], [], 0.0
-    for labelled, objects in zip(pictures, found, strict=True):
-        height, width = labelled.picture.shape[:2]
+    for labelled, objects in zip(images, found, strict=True):
+        height, width = labelled.image.shape[:2]
         sure = objects.select(objects.scores >= 0.3)
         boxes = pixel_boxes(sure, height, width)
         for number, truth in zip(labelled.class_ids, labelled.masks, strict=True):
@@ -228,7 +228,7 @@ def measure(pictures: list[Labelled], found: list[DetectedObjects], prefix: str,
             box = boxes[int(common.argmax())]
             start = time.perf_counter()
             segmented = np.zeros((height, width), bool)
-            segmented[box.inside] = likely_pixels(labelled.picture, box)
+            segmented[box.inside] = likely_pixels(labelled.image, box)
             seconds += time.perf_counter() - start
             errors.append(abs(segmented.mean() - truth.mean()))
             overlaps.append((segmented & truth).sum() / (segmented | truth).sum())
@@ -268,7 +268,7 @@ def in_videos(
 def found_in_video(detector: ObjectDetector, recipe: ClipRecipe) -> list[DetectedObjects]:
     """Detect objects in every n-th frame."""
     folder = FrameFolder(PROJECT / "data/02_intermediate/frames" / recipe.video_id)
-    return [detector.detect(picture) for picture in folder.pictures(FRAMES_APART)]
+    return [detector.detect(image) for image in folder.images(FRAMES_APART)]
 
 
 def photos_shown(recipe: ClipRecipe, frames: int) -> list[str]:

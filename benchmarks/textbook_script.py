@@ -156,11 +156,11 @@ def predict(frames: Path, network_file: Path) -> Predictions:
     network = keras.models.load_model(network_file)
     predictions = {}
     for folder in sorted(frames.glob("*/*")):
-        pictures = []
+        images = []
         for number in range(1, len(list(folder.glob("*.jpg"))) + 1):
-            picture = cv2.cvtColor(cv2.imread(str(folder / f"{number}.jpg")), cv2.COLOR_BGR2RGB)
-            pictures.append(picture.astype("float32"))
-        predictions[f"{folder.parent.name}/{folder.name}"] = network.predict(np.stack(pictures), verbose=0)
+            image = cv2.cvtColor(cv2.imread(str(folder / f"{number}.jpg")), cv2.COLOR_BGR2RGB)
+            images.append(image.astype("float32"))
+        predictions[f"{folder.parent.name}/{folder.name}"] = network.predict(np.stack(images), verbose=0)
     return predictions
 
 

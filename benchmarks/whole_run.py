@@ -42,6 +42,12 @@ METRICS: dict[str, tuple[str, str, str, str]] = {
         "share",
         f"{REVENUE}: deep Q-network, on groups that it was not trained on",
     ),
+    "ad_revenue_share_unseen_by_chance": (
+        "advertising",
+        "random_share_of_optimum_unseen",
+        "share",
+        f"{REVENUE}: random ads, on the same groups",
+    ),
     "ad_revenue_share_always_long_unseen": (
         "advertising",
         "always_long_share_of_optimum_unseen",

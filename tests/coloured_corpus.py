@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from coloured_films import COLOURS, film
+from coloured_videos import COLOURS, write_video
 from sklearn.linear_model import LogisticRegression
 
 from video_recommender.advertising.environment import example_viewers
@@ -58,22 +58,22 @@ def shown_in(category: str, number: int) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("films")
+def video_files(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("video_files")
     return {
-        f"{category}/clip-{number:02}": film(folder / category / f"{number}.mp4", *shown_in(category, number))
+        f"{category}/clip-{number:02}": write_video(folder / category / f"{number}.mp4", *shown_in(category, number))
         for category in CATEGORIES
         for number in range(PER_CATEGORY)
     }
 
 
 @pytest.fixture(scope="session")
-def made(films) -> dict[str, Any]:
+def made(video_files) -> dict[str, Any]:
     """The datasets of a finished project."""
     network, options = ColourNetwork(), PreprocessingOptions()
-    frames = {video_id: sample_frames(VideoFile(path), options).frames for video_id, path in films.items()}
-    named = {video_id: classify_frames(pictures, network) for video_id, pictures in frames.items()}
-    ids = pd.Index(sorted(films), name="video_id", dtype=str)
+    frames = {video_id: sample_frames(VideoFile(path), options).frames for video_id, path in video_files.items()}
+    named = {video_id: classify_frames(images, network) for video_id, images in frames.items()}
+    ids = pd.Index(sorted(video_files), name="video_id", dtype=str)
     categories = pd.Series([video_id.split("/")[0] for video_id in ids], ids, dtype="str")
     scores = scores_from_class_scores(
         [one.class_scores.assign(video_id=video_id) for video_id, one in named.items()],
@@ -92,7 +92,7 @@ def made(films) -> dict[str, Any]:
     manifest = pd.DataFrame(
         {"video_id": [*ids, BROKEN], "category": [*categories, "views"], "status": "ok", "error": ""}
     )
-    manifest["title"] = [f"Film {number}" for number in range(len(manifest))]
+    manifest["title"] = [f"Video {number}" for number in range(len(manifest))]
     manifest["duration_s"] = 2.0
     manifest.loc[manifest["video_id"] == BROKEN, ["status", "error", "duration_s"]] = (
         "unreadable",
@@ -103,7 +103,7 @@ def made(films) -> dict[str, Any]:
     predictions["predicted_category"] = predictions["category"]
     return {
         "video_manifest": manifest,
-        "videos": partitions({video_id: VideoFile(path) for video_id, path in films.items()}),
+        "videos": partitions({video_id: VideoFile(path) for video_id, path in video_files.items()}),
         "frames": Partitions(),
         "frame_manifest": pd.DataFrame({"video_id": ids, "frames": [len(frames[one]) for one in ids], "times_s": ""}),
         "detections": partitions({video_id: one.detections for video_id, one in named.items()}),

@@ -135,7 +135,7 @@ def noise(seconds):
         quick = {"preset": "ultrafast", "crf": "15", "g": "10"}
         stream = written.add_stream("libx264", rate=10, width=160, height=120, pix_fmt="yuv420p", options=quick)
         for _ in range(10 * seconds):
-            picture = drawn.integers(0, 255, (120, 160, 3), np.uint8)
-            written.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+            image = drawn.integers(0, 255, (120, 160, 3), np.uint8)
+            written.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
         written.mux(stream.encode())
     return content.getvalue()

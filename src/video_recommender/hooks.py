@@ -108,7 +108,7 @@ class RunSummaryHooks:
             from video_recommender.reporting.answer import VideoAnswer
 
             for answer in catalog.load(ANSWERS):
-                console.print(VideoAnswer.model_validate(answer).in_words(), soft_wrap=True)
+                console.print(VideoAnswer.model_validate(answer).to_text(), soft_wrap=True)
 
 
 def parameter_problems(parameters: dict[str, Any], known_pipelines: dict[str, Pipeline]) -> Iterator[str]:

@@ -54,7 +54,7 @@ class MlflowOptions(BaseModel, extra="forbid", frozen=True):
 
 
 class Tracking(BaseModel, extra="forbid", frozen=True):
-    """The entry `mlflow` in the metadata of a dataset."""
+    """The `mlflow` entry in the metadata of a dataset."""
 
     tracked_as: Literal["metrics", "figure", "table", "history", "model", "keras_model"] = Field(alias="as")
     input_example: str = ""
@@ -126,7 +126,7 @@ class MlflowTracking:
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """End the run as failed."""
+        """End the MLflow run with the status `FAILED`."""
         self._end("FAILED")
 
     def _start(self) -> None:
@@ -206,7 +206,7 @@ class MlflowTracking:
 
 
 def _pinned(packages: Iterable[str]) -> list[str]:
-    """Return the installed versions as requirements; to infer them, MLflow would load the model in a new process."""
+    """Return the installed versions as requirements, which MLflow would otherwise infer in a new process."""
     return [f"{package}=={version(package)}" for package in packages]
 
 

@@ -39,8 +39,8 @@ def test_frames_are_in_order_and_fewer_frames_replace_all_previous_frames(store)
     frames = FrameFolderDataset(filepath=f"{ROOT}/frames/pets/cat")
 
     grey = (np.full((8, 8, 3), 20 * number, np.uint8) for number in range(12))
-    frames.save(EncodedFrames(tuple(cv2.imencode(".jpg", picture)[1].tobytes() for picture in grey)))
-    first = [round(picture.mean() / 20) for picture in frames.load().pictures()]
+    frames.save(EncodedFrames(tuple(cv2.imencode(".jpg", image)[1].tobytes() for image in grey)))
+    first = [round(image.mean() / 20) for image in frames.load().images()]
     frames.save(EncodedFrames((b"new", b"frames")))
 
     assert first == list(range(12))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from coloured_corpus import films, made
+from coloured_corpus import made, video_files
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -19,7 +19,7 @@ from video_recommender.gallery.project_data import ProjectData, UnreadableDataEr
 from video_recommender.gallery.web_app import create_app
 from video_recommender.similarity.recommender import RecommendationOptions
 
-__all__ = ["films", "made"]
+__all__ = ["made", "video_files"]
 
 
 class MemoryStore:

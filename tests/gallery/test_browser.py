@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from coloured_films import film
+from coloured_videos import write_video
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -60,7 +60,7 @@ def test_a_user_can_search_play_seek_and_open_a_similar_video(page) -> None:
     expect(page.get_by_role("status")).to_contain_text("12 videos in fruit that show “tomato”")
     assert page.evaluate("[...document.images].slice(0, 8).every(image => image.complete && image.naturalWidth > 0)")
 
-    page.get_by_role("link", name="Film 0").click()
+    page.get_by_role("link", name="Video 0").click()
     page.locator("video").wait_for()
     page.evaluate("document.querySelector('video').play()")
     wait_until(page, "document.querySelector('video').currentTime > 0.1")
@@ -90,7 +90,7 @@ def test_the_timeline_can_be_used_with_the_keyboard(page) -> None:
 def test_a_chosen_file_gets_all_results(page, tmp_path) -> None:
     page.goto("/new")
 
-    page.get_by_label("Drop a video here").set_input_files(film(tmp_path / "mine.mp4", "sky", "lime"))
+    page.get_by_label("Drop a video here").set_input_files(write_video(tmp_path / "mine.mp4", "sky", "lime"))
 
     expect(page.get_by_role("status")).to_have_text("The analysis of mine.mp4 is complete.")
     expect(page.get_by_role("region", name="Similar videos").get_by_role("link")).to_have_count(10)
@@ -100,7 +100,7 @@ def test_a_chosen_file_gets_all_results(page, tmp_path) -> None:
 
 def test_a_dropped_file_is_analysed(page, tmp_path) -> None:
     page.goto("/new")
-    content = list(film(tmp_path / "dropped.mp4", "tomato").read_bytes())
+    content = list(write_video(tmp_path / "dropped.mp4", "tomato").read_bytes())
 
     dropped = page.evaluate_handle(
         """content => {

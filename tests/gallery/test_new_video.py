@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from coloured_films import film
-from coloured_pictures import ColourDetector, segmenter_of
+from coloured_images import ColourDetector, segmenter_of
+from coloured_videos import write_video
 from sklearn.linear_model import LogisticRegression
 
 from video_recommender.gallery.new_video import UploadRejectedError
@@ -16,13 +16,13 @@ from video_recommender.similarity.recommender import VideoRecommender
 
 
 @pytest.fixture
-def segmented_store(store, films):
+def segmented_store(store, video_files):
     """The results of a segmenter that detects tomatoes as cats and limes as dogs."""
     segmenter, detector = segmenter_of(), ColourDetector()
-    frames = {name: sample_frames(VideoFile(path), PreprocessingOptions()).frames for name, path in films.items()}
-    segmented = {name: segment_video(pictures, segmenter) for name, pictures in frames.items()}
+    frames = {name: sample_frames(VideoFile(path), PreprocessingOptions()).frames for name, path in video_files.items()}
+    segmented = {name: segment_video(images, segmenter) for name, images in frames.items()}
     classes = pd.Index(["person", "cat", "dog"], name="class_name")
-    ids = pd.Index(sorted(films), name="video_id", dtype=str)
+    ids = pd.Index(sorted(video_files), name="video_id", dtype=str)
     seen = (one.segmentation_scores.assign(video_id=name) for name, one in segmented.items())
     scores = scores_from_class_scores(seen, pd.Index(segmented, dtype=str), classes, has_areas=True)
     embeddings = pd.DataFrame(detector.class_embeddings, classes, list("abc"))
@@ -39,7 +39,7 @@ def segmented_store(store, films):
 
 
 def test_a_new_video_is_segmented_if_the_corpus_was(segmented_store, analyst, tmp_path) -> None:
-    details = analyst.analyse(film(tmp_path / "new.mp4", "tomato", "lime"))
+    details = analyst.analyse(write_video(tmp_path / "new.mp4", "tomato", "lime"))
 
     assert {seen.name for seen in details.timeline.objects} == {"cat", "dog"}
     assert len(details.neighbours) == 10
@@ -51,8 +51,8 @@ def test_a_missing_segmenter_shows_the_command_that_creates_it(segmented_store, 
     assert analyst.missing_models().command == "kedro run --pipelines=segmentation"
 
 
-def test_a_video_without_decodable_frames_is_rejected(analyst, films, tmp_path) -> None:
-    content = bytearray(films["views/clip-00"].read_bytes())
+def test_a_video_without_decodable_frames_is_rejected(analyst, video_files, tmp_path) -> None:
+    content = bytearray(video_files["views/clip-00"].read_bytes())
     media = content.index(b"mdat") + 4
     content[media : media + 2000] = bytes(len(content[media : media + 2000]))
     (tmp_path / "hollow").write_bytes(content)

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from coloured_films import film
+from coloured_videos import write_video
 
 VIDEO = "fruit/clip-00"
 BROKEN = "views/broken"
@@ -48,7 +48,7 @@ def test_search_terms_are_escaped(client) -> None:
 def test_names_and_titles_of_videos_are_escaped(client, store, made) -> None:
     name = 'views/100 % "new"? <b>#1</b> ñ'
     manifest = made["video_manifest"].replace(
-        {"video_id": {BROKEN: name}, "title": {"Film 0": "<b>Bold</b> & 'quoted'"}}
+        {"video_id": {BROKEN: name}, "title": {"Video 0": "<b>Bold</b> & 'quoted'"}}
     )
     store.save("video_manifest", manifest)
 
@@ -116,11 +116,11 @@ def test_incompatible_results_show_what_to_do(client, store) -> None:
     assert "similarity" in page.text, "the page shows the other sections"
 
 
-def test_range_requests_return_part_of_a_video_file(client, films) -> None:
+def test_range_requests_return_part_of_a_video_file(client, video_files) -> None:
     part = client.get(f"/files/{VIDEO}", headers={"Range": "bytes=4-7"})
 
     assert part.status_code == 206
-    assert part.content == films[VIDEO].read_bytes()[4:8] == b"ftyp"
+    assert part.content == video_files[VIDEO].read_bytes()[4:8] == b"ftyp"
     assert part.headers["content-type"] == "video/mp4"
 
 
@@ -159,8 +159,8 @@ def test_loopback_host_names_are_accepted(client, host) -> None:
     "headers",
     [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://[::"}],
 )
-def test_cross_origin_uploads_are_rejected(client, films, headers) -> None:
-    assert client.post("/new", content=films[VIDEO].read_bytes(), headers=headers).status_code == 403
+def test_cross_origin_uploads_are_rejected(client, video_files, headers) -> None:
+    assert client.post("/new", content=video_files[VIDEO].read_bytes(), headers=headers).status_code == 403
 
 
 def test_pages_load_nothing_from_other_hosts(client) -> None:
@@ -172,8 +172,8 @@ def test_pages_load_nothing_from_other_hosts(client) -> None:
     assert "https://" not in client.get("/").text
 
 
-def test_a_new_video_gets_all_results_and_is_deleted(client, films, temporary_files) -> None:
-    answer = upload(client, films["views/clip-03"].read_bytes())
+def test_a_new_video_gets_all_results_and_is_deleted(client, video_files, temporary_files) -> None:
+    answer = upload(client, video_files["views/clip-03"].read_bytes())
 
     assert answer.status_code == 200
     for text in ("Objects over time", "sky", "views", "similarity 1.00", "shared:", "run --pipelines=advertising"):
@@ -204,34 +204,34 @@ def test_uploads_that_are_too_large_or_no_video_are_rejected(client, temporary_f
 
 
 def test_a_video_over_the_duration_limit_is_rejected(client, tmp_path) -> None:
-    answer = upload(client, film(tmp_path / "long.mp4", "sky", seconds=70).read_bytes())
+    answer = upload(client, write_video(tmp_path / "long.mp4", "sky", seconds=70).read_bytes())
 
     assert (answer.status_code, "longer than 1 minutes" in answer.text) == (422, True)
 
 
-def test_a_truncated_video_is_rejected(client, films) -> None:
-    content = films[VIDEO].read_bytes()
+def test_a_truncated_video_is_rejected(client, video_files) -> None:
+    content = video_files[VIDEO].read_bytes()
 
     answer = upload(client, content[: len(content) // 3])
 
     assert answer.status_code in {415, 422}
 
 
-def test_one_video_is_analysed_at_a_time(client, analyst, films) -> None:
+def test_one_video_is_analysed_at_a_time(client, analyst, video_files) -> None:
     with analyst.reserved():
-        answer = upload(client, films[VIDEO].read_bytes())
+        answer = upload(client, video_files[VIDEO].read_bytes())
 
     assert answer.status_code == 409
-    assert upload(client, films[VIDEO].read_bytes()).status_code == 200
+    assert upload(client, video_files[VIDEO].read_bytes()).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("missing", "command"),
     [("recommender", "recommendation"), ("object_classifier", "detection"), ("object_space", "feature_engineering")],
 )
-def test_a_new_video_without_models_shows_the_command_that_creates_them(client, store, films, missing, command) -> None:
+def test_a_missing_model_shows_the_command_that_creates_it(client, store, video_files, missing, command) -> None:
     store.delete(missing)
 
     assert f"kedro run --pipelines={command}<" in client.get("/new").text
-    answer = upload(client, films[VIDEO].read_bytes())
+    answer = upload(client, video_files[VIDEO].read_bytes())
     assert (answer.status_code, f"kedro run --pipelines={command}<" in answer.text) == (503, True)

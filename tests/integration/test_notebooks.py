@@ -47,14 +47,14 @@ def charts(notebook: NotebookNode) -> list[dict]:
     return [output.data[CHART] for output in outputs(notebook) if CHART in output.get("data", {})]
 
 
-def pictures(chart: dict) -> int:
+def images(chart: dict) -> int:
     """Count the rows of a chart's tables that have an image of a frame."""
     tables = chart["datasets"].values()
     return sum(str(row.get("image")).startswith("data:image/jpeg;base64,") for table in tables for row in table)
 
 
 def shows_frames_on_hover(chart: dict) -> bool:
-    return '{"field": "image", "type": "nominal"}' in json.dumps(chart) and pictures(chart) > 0
+    return '{"field": "image", "type": "nominal"}' in json.dumps(chart) and images(chart) > 0
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
@@ -75,7 +75,7 @@ def test_detections_are_shown_next_to_their_frames(executed, blank_project) -> N
     video_id, load = next(iter(blank_project.load("detections").items()))
 
     assert strip["title"] == video_id
-    assert pictures(strip) == len(load())
+    assert images(strip) == len(load())
     assert shows_frames_on_hover(strip)
     assert len(others) == 4
 
@@ -86,7 +86,7 @@ def test_the_map_shows_a_frame_and_the_neighbours_of_every_video(executed, blank
 
     assert {dot["video_id"] for dot in dots} == set(blank_project.load("video_points").index)
     assert shows_frames_on_hover(chart)
-    assert pictures(chart) == len(dots)
+    assert images(chart) == len(dots)
     assert len(lines) == len(blank_project.load("recommendations"))
     assert len(others) == 2
 

@@ -11,7 +11,7 @@ from video_recommender.media.video import VideoError, VideoFile
 PICTURE = np.ascontiguousarray(data.coffee()[:120, :160])
 
 
-def write_streams(path, *sizes, default=0, pictures=12, codec="mpeg4", options=None):
+def write_streams(path, *sizes, default=0, images=12, codec="mpeg4", options=None):
     """Write one video stream per size; `default` is the position of the default stream."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream(codec, rate=12, options=options or {}) for _ in sizes]
@@ -20,10 +20,10 @@ def write_streams(path, *sizes, default=0, pictures=12, codec="mpeg4", options=N
             stream.disposition = av.stream.Disposition.default if number == default else 0
         frame = av.VideoFrame.from_ndarray(PICTURE, format="rgb24")
         for stream in streams:
-            for number in range(pictures):
-                picture = frame.reformat(stream.width, stream.height, "yuv420p")
-                picture.pts, picture.time_base = number, Fraction(1, 12)
-                container.mux(stream.encode(picture))
+            for number in range(images):
+                image = frame.reformat(stream.width, stream.height, "yuv420p")
+                image.pts, image.time_base = number, Fraction(1, 12)
+                container.mux(stream.encode(image))
             container.mux(stream.encode())
     return VideoFile(path)
 
@@ -92,12 +92,12 @@ def test_pixels_are_square_if_the_file_states_no_aspect_ratio(tmp_path):
 
 
 def test_skippable_reference_frames_are_decoded(tmp_path):
-    video = write_streams(tmp_path / "clip.mkv", (160, 120), options={"bf": "2", "g": "12"}, pictures=24)
+    video = write_streams(tmp_path / "clip.mkv", (160, 120), options={"bf": "2", "g": "12"}, images=24)
 
     with open_video(video) as opened:
         whole = list(opened.decode())
     with open_video(video) as opened:
-        types = {picture.pict_type for picture in opened.decode(is_skippable=lambda packet: True)}
+        types = {image.pict_type for image in opened.decode(is_skippable=lambda packet: True)}
     with open_video(video) as opened:
         wanted = list(opened.decode(is_skippable=lambda packet: not packet.is_keyframe))
 

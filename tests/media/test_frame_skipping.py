@@ -13,15 +13,15 @@ RATE, FRAMES, GROUP = 30, 180, 30
 
 
 def write_video(path: Path, **options: str) -> VideoFile:
-    """Write six seconds of H.264: a slow pan, with one group of pictures per second."""
+    """Write six seconds of H.264: a slow pan, with one group of images per second."""
     base = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
     with av.open(path, "w") as container:
         settings = {"crf": "20", "g": str(GROUP), "sc_threshold": "0", **options}
         stream = container.add_stream("libx264", rate=RATE, options=settings)
         stream.width, stream.height = 64, 48
         for number in range(FRAMES):
-            picture = av.VideoFrame.from_ndarray(np.roll(base, number // 4, axis=1), format="rgb24")
-            container.mux(stream.encode(picture.reformat(format="yuv420p")))
+            image = av.VideoFrame.from_ndarray(np.roll(base, number // 4, axis=1), format="rgb24")
+            container.mux(stream.encode(image.reformat(format="yuv420p")))
         container.mux(stream.encode())
     return VideoFile(path)
 
@@ -31,9 +31,9 @@ def decoded_times(video: VideoFile, rate: float) -> list[float]:
     with open_video(video) as opened:
         skipper = FrameSkipper(opened, rate)
         times = []
-        for picture in opened.decode(skipper.is_skippable, skipper.drop_group_tails):
-            skipper.first_s = picture.time if skipper.first_s is None else skipper.first_s
-            times.append(picture.time)
+        for image in opened.decode(skipper.is_skippable, skipper.drop_group_tails):
+            skipper.first_s = image.time if skipper.first_s is None else skipper.first_s
+            times.append(image.time)
     return [time - times[0] for time in times]
 
 

@@ -7,13 +7,13 @@ from video_recommender.media.frames import EncodedFrames, FrameFolder
 from video_recommender.media.video import VideoError
 
 
-def jpeg_of(picture):
-    return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+def jpeg_of(image):
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
 
 @pytest.fixture(scope="module")
 def photos():
-    return [cv2.resize(picture, (64, 48)) for picture in (skimage.data.chelsea(), skimage.data.coffee())]
+    return [cv2.resize(image, (64, 48)) for image in (skimage.data.chelsea(), skimage.data.coffee())]
 
 
 def test_frames_are_decoded_as_rgb_in_numerical_order(tmp_path, photos):
@@ -45,7 +45,7 @@ def test_frames_in_memory_and_on_disk_decode_to_the_same_array(tmp_path, photos)
     np.testing.assert_array_equal(FrameFolder(tmp_path).decode(), encoded.decode())
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture"])
+@pytest.mark.parametrize("content", [b"", b"no image"])
 def test_an_unreadable_frame_is_named(tmp_path, content):
     (tmp_path / "1.jpg").write_bytes(content)
 

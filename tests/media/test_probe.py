@@ -13,7 +13,7 @@ from video_recommender.media.video import VideoError, VideoFile
 
 def write_clip(path, codec="libx264", pixel_format="yuv420p", *, size=(160, 120), rotation=0, aspect=1):
     width, height = size
-    picture = np.resize(data.coffee()[:height, :width], (height, width, 3))
+    image = np.resize(data.coffee()[:height, :width], (height, width, 3))
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
@@ -21,7 +21,7 @@ def write_clip(path, codec="libx264", pixel_format="yuv420p", *, size=(160, 120)
         if rotation:
             stream.set_display_rotation(rotation)
         for _ in range(50):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return VideoFile(path)
 

@@ -40,7 +40,7 @@ def number_of(frame):
 
 def write_video(
     path,
-    pictures,
+    images,
     codec="libx264",
     pixel_format="yuv420p",
     *,
@@ -53,7 +53,7 @@ def write_video(
     """Encode frames; `stamps` are timestamps in milliseconds."""
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=rate, options={"crf": "8", **(options or {})})
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pixel_format
         if stamps is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
@@ -61,8 +61,8 @@ def write_video(
             stream.set_display_rotation(*rotation)
         if pixel_aspect is not None:
             stream.codec_context.sample_aspect_ratio = pixel_aspect
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixel_format)
+        for number, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixel_format)
             if stamps is not None:
                 frame.pts, frame.time_base = stamps[number], Fraction(1, 1000)
             container.mux(stream.encode(frame))
@@ -146,12 +146,12 @@ def test_a_video_that_starts_late_is_sampled_from_its_first_frame(tmp_path):
 )
 def test_every_container_and_pixel_format_gives_the_same_frames(tmp_path, name, codec, pixel_format):
     rate = 25 if name != "clip.gif" else 20
-    picture = photo(160, 120)
-    video = write_video(tmp_path / name, [picture] * (2 * rate), codec, pixel_format, rate=rate, options={"b": "4M"})
+    image = photo(160, 120)
+    video = write_video(tmp_path / name, [image] * (2 * rate), codec, pixel_format, rate=rate, options={"b": "4M"})
 
     frames = sample_frames(video, PreprocessingOptions(size=120)).frames.decode()
 
-    expected = picture[:, 20:140].astype(float)
+    expected = image[:, 20:140].astype(float)
     if pixel_format == "gray":
         expected = np.repeat(expected @ [[0.299], [0.587], [0.114]], 3, axis=2)
     assert len(frames) == 6
@@ -170,12 +170,12 @@ def test_frames_of_odd_size_become_square(tmp_path, width, height, fit):
 
 
 def test_a_frame_of_odd_size_with_subsampled_chroma_becomes_square(tmp_path):
-    pictures = [photo(321, 241)] * 5
-    video = write_video(tmp_path / "clip.webm", pictures, codec="libvpx", rate=10)
+    images = [photo(321, 241)] * 5
+    video = write_video(tmp_path / "clip.webm", images, codec="libvpx", rate=10)
 
     frames = sample_frames(video, PreprocessingOptions(size=241)).frames.decode()
 
-    assert np.abs(frames[0] - pictures[0][:, 40:281].astype(float)).mean() < 10
+    assert np.abs(frames[0] - images[0][:, 40:281].astype(float)).mean() < 10
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_a_frame_of_odd_size_with_subsampled_chroma_becomes_square(tmp_path):
     ],
 )
 def test_frames_are_rotated_and_mirrored_by_the_display_matrix(tmp_path, rotation, expected):
-    picture = np.empty((48, 64, 3), np.uint8)
-    picture[:24], picture[24:], picture[:24, :32] = RED, BLUE, GREEN
-    video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10, rotation=rotation)
+    image = np.empty((48, 64, 3), np.uint8)
+    image[:24], image[24:], image[:24, :32] = RED, BLUE, GREEN
+    video = write_video(tmp_path / "clip.mp4", [image] * 5, rate=10, rotation=rotation)
 
     frames = sample_frames(video, WIDE).frames.decode()
 
@@ -201,9 +201,9 @@ def test_frames_are_rotated_and_mirrored_by_the_display_matrix(tmp_path, rotatio
 
 
 def test_fit_crops_squashes_or_pads_the_frame(tmp_path):
-    picture = np.empty((64, 192, 3), np.uint8)
-    picture[:, :64], picture[:, 64:128], picture[:, 128:] = RED, GREEN, BLUE
-    video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10)
+    image = np.empty((64, 192, 3), np.uint8)
+    image[:, :64], image[:, 64:128], image[:, 128:] = RED, GREEN, BLUE
+    video = write_video(tmp_path / "clip.mp4", [image] * 5, rate=10)
 
     cropped, squashed, boxed = (
         sample_frames(video, PreprocessingOptions(size=96, fit=fit)).frames.decode()[0]
@@ -218,9 +218,9 @@ def test_fit_crops_squashes_or_pads_the_frame(tmp_path):
 
 
 def test_the_pixel_aspect_ratio_is_applied(tmp_path):
-    picture = np.empty((64, 64, 3), np.uint8)
-    picture[:, :16], picture[:, 16:48], picture[:, 48:] = RED, GREEN, BLUE
-    video = write_video(tmp_path / "clip.mp4", [picture] * 5, rate=10, pixel_aspect=Fraction(2))
+    image = np.empty((64, 64, 3), np.uint8)
+    image[:, :16], image[:, 16:48], image[:, 48:] = RED, GREEN, BLUE
+    video = write_video(tmp_path / "clip.mp4", [image] * 5, rate=10, pixel_aspect=Fraction(2))
 
     frame = sample_frames(video, PreprocessingOptions(size=64)).frames.decode()[0]
 
@@ -304,17 +304,17 @@ def test_max_frames_takes_the_first_frames(tmp_path):
 @pytest.mark.parametrize("rate", [0.8, 3, 7.3])
 def test_skipping_frames_does_not_change_the_samples(tmp_path, encoder, rate):
     base = photo(160, 120)
-    pictures = [np.roll(base, (number, 2 * number), axis=(0, 1)) for number in range(60)]
-    video = write_video(tmp_path / "clip.mkv", pictures, rate=30, options={"crf": "30", **encoder})
+    images = [np.roll(base, (number, 2 * number), axis=(0, 1)) for number in range(60)]
+    video = write_video(tmp_path / "clip.mkv", images, rate=30, options={"crf": "30", **encoder})
 
     frames = sample_frames(
         video, PreprocessingOptions(size=120, frames_per_second=rate, jpeg_quality=95)
     ).frames.decode()
 
     with av.open(video.path) as container:
-        every = [(picture.time, picture.to_ndarray(format="rgb24")[:, 20:140]) for picture in container.decode(video=0)]
+        every = [(image.time, image.to_ndarray(format="rgb24")[:, 20:140]) for image in container.decode(video=0)]
     expected = [
-        [picture for time, picture in every if time <= sample / rate + TOLERANCE_S][-1]
+        [image for time, image in every if time <= sample / rate + TOLERANCE_S][-1]
         for sample in range(math.ceil(2 * rate))
     ]
     assert len(frames) == len(expected)

@@ -33,10 +33,10 @@ def write_video(folder, *shots, rate=20, stamps_ms=None):
         for name, count in shots:
             photo = (resize(PHOTOS[name], (120, 160 + count)) * 255).astype(np.uint8)
             for step in range(count):
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(photo[:, step : step + 160]), format="rgb24")
+                image = av.VideoFrame.from_ndarray(np.ascontiguousarray(photo[:, step : step + 160]), format="rgb24")
                 if stamps_ms:
-                    picture.pts, picture.time_base = next(stamps), Fraction(1, 1000)
-                container.mux(stream.encode(picture))
+                    image.pts, image.time_base = next(stamps), Fraction(1, 1000)
+                container.mux(stream.encode(image))
         container.mux(stream.encode(None))
     return VideoFile(folder / "video.mp4")
 
@@ -101,10 +101,10 @@ def test_each_frame_comes_from_its_shot(tmp_path):
 
     assert sampled.shot_numbers == (1, 1, 2, 2, 3, 3)
     assert sampled.times_s == pytest.approx((0.375, 1.125, 1.75, 2.25, 3.0, 4.0))
-    for frame, name in zip(sampled.frames.pictures(), ["cat", "cat", "cup", "cup", "woman", "woman"], strict=True):
+    for frame, name in zip(sampled.frames.images(), ["cat", "cat", "cup", "cup", "woman", "woman"], strict=True):
         differences = {
-            photo: np.abs(frame.mean((0, 1)) - resize(picture, (64, 64)).mean((0, 1)) * 255).sum()
-            for photo, picture in PHOTOS.items()
+            photo: np.abs(frame.mean((0, 1)) - resize(image, (64, 64)).mean((0, 1)) * 255).sum()
+            for photo, image in PHOTOS.items()
         }
         assert min(differences, key=differences.get) == name
 

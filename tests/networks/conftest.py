@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-from coloured_pictures import folder_of, segmenter  # noqa: F401 - fixtures
+from coloured_images import folder_of, segmenter  # noqa: F401 - fixtures
 
 from video_recommender.media.frames import Frames
 from video_recommender.networks.coco_detector import LiteRTDetector, convert_coco_detector

@@ -3,7 +3,7 @@ import base64
 import cv2
 import numpy as np
 import pytest
-from coloured_pictures import picture_of
+from coloured_images import image_of
 from skimage import data
 
 from video_recommender.networks.detected_objects import DetectedObjects
@@ -81,7 +81,7 @@ def test_a_mask_can_be_the_whole_box(disc):
     assert masks.sum() == 50 * 60
 
 
-def test_masks_of_boxes_are_resized_into_the_picture(disc):
+def test_masks_of_boxes_are_resized_into_the_image(disc):
     predicted = np.zeros((1, 33, 33), np.float32)
     predicted[0, :, :16] = 0.9
 
@@ -92,7 +92,7 @@ def test_masks_of_boxes_are_resized_into_the_picture(disc):
     assert not masks[0, 50:].any()
 
 
-def test_masks_of_the_whole_picture_are_only_thresholded(disc):
+def test_masks_of_the_whole_image_are_only_thresholded(disc):
     masks = mask_objects(disc[0], objects((0, 0, 1, 1), masks=disc[1][np.newaxis].astype(np.float32)), "likely")
 
     assert np.array_equal(masks[0], disc[1])
@@ -107,7 +107,7 @@ def test_an_empty_box_becomes_one_pixel():
 
 
 def test_a_box_and_its_mask_are_drawn_in_the_colour_of_the_class(folder_of, segmenter):
-    strip = draw_strip(segmenter.segment(folder_of(picture_of(dog=250))))
+    strip = draw_strip(segmenter.segment(folder_of(image_of(dog=250))))
 
     scale = FRAME_SIDE / 100
     edge = strip[round(70 * scale), round(40 * scale)]
@@ -117,15 +117,15 @@ def test_a_box_and_its_mask_are_drawn_in_the_colour_of_the_class(folder_of, segm
 
 
 def test_a_strip_shows_the_first_frames_side_by_side(folder_of, segmenter):
-    one = draw_strip(segmenter.segment(folder_of(picture_of(cat=250), name="one")))
-    nine = draw_strip(segmenter.segment(folder_of(*[picture_of(cat=250)] * 9, name="nine")))
+    one = draw_strip(segmenter.segment(folder_of(image_of(cat=250), name="one")))
+    nine = draw_strip(segmenter.segment(folder_of(*[image_of(cat=250)] * 9, name="nine")))
 
     assert one.shape == (FRAME_SIDE, FRAME_SIDE, 3)
     assert nine.shape[1] == pytest.approx(5 * FRAME_SIDE, abs=20)
 
 
 def test_the_figure_has_a_strip_per_video_with_its_name(folder_of, segmenter):
-    videos = {f"pets/{name}": segmenter.segment(folder_of(picture_of(cat=250), name=name)) for name in ("rex", "tom")}
+    videos = {f"pets/{name}": segmenter.segment(folder_of(image_of(cat=250), name=name)) for name in ("rex", "tom")}
 
     figure = overlay_figure(videos)
 

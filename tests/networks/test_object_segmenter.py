@@ -2,7 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
-from coloured_pictures import picture_of, segmenter_of
+from coloured_images import image_of, segmenter_of
 
 from video_recommender.media.frames import EncodedFrames
 from video_recommender.media.video import VideoError
@@ -10,7 +10,7 @@ from video_recommender.networks.object_segmenter import group_classes, group_emb
 
 
 def test_each_object_has_a_row_with_its_box_and_area(folder_of, segmenter):
-    table = segment_video(folder_of(picture_of(cat=250, dog=200)), segmenter).objects
+    table = segment_video(folder_of(image_of(cat=250, dog=200)), segmenter).objects
 
     assert table["class_name"].tolist() == ["cat", "dog"]
     assert table["object"].tolist() == [1, 2]
@@ -22,7 +22,7 @@ def test_each_object_has_a_row_with_its_box_and_area(folder_of, segmenter):
 
 
 def test_every_nth_frame_is_segmented_and_keeps_its_number(folder_of):
-    folder = folder_of(*[picture_of(cat=250)] * 7)
+    folder = folder_of(*[image_of(cat=250)] * 7)
 
     segmented = segment_video(folder, segmenter_of(every_nth_frame=3))
 
@@ -31,20 +31,20 @@ def test_every_nth_frame_is_segmented_and_keeps_its_number(folder_of):
 
 
 def test_an_uncertain_object_between_two_confident_ones_is_accepted(folder_of):
-    folder = folder_of(picture_of(cat=250), picture_of(cat=100), picture_of(cat=250))
+    folder = folder_of(image_of(cat=250), image_of(cat=100), image_of(cat=250))
 
     assert segment_video(folder, segmenter_of()).objects["frame"].tolist() == [1, 2, 3]
     assert segment_video(folder, segmenter_of(thresholds={17: 0.9})).objects["frame"].tolist() == [1, 3]
 
 
 def test_an_uncertain_object_elsewhere_is_rejected(folder_of):
-    folder = folder_of(picture_of(cat=250), picture_of(cat=100, cat_left=70), picture_of(cat=250))
+    folder = folder_of(image_of(cat=250), image_of(cat=100, cat_left=70), image_of(cat=250))
 
     assert segment_video(folder, segmenter_of()).objects["frame"].tolist() == [1, 3]
 
 
 def test_a_rejected_object_has_no_row_but_counts_in_the_class_scores(folder_of, segmenter):
-    segmented = segment_video(folder_of(picture_of(dog=100), picture_of()), segmenter)
+    segmented = segment_video(folder_of(image_of(dog=100), image_of()), segmenter)
 
     assert segmented.objects.empty
     scores = segmented.segmentation_scores.set_index("class_name")
@@ -53,7 +53,7 @@ def test_a_rejected_object_has_no_row_but_counts_in_the_class_scores(folder_of, 
 
 
 def test_a_video_without_objects_has_empty_tables(folder_of, segmenter):
-    segmented = segment_video(folder_of(picture_of()), segmenter)
+    segmented = segment_video(folder_of(image_of()), segmenter)
 
     assert segmented.objects.empty
     assert segmented.segmentation_scores.empty
@@ -68,9 +68,7 @@ def test_a_video_without_frames_is_rejected(segmenter):
 def test_dropped_classes_are_not_detected(folder_of):
     segmenter = segmenter_of(class_names={18: "animal"}, thresholds={18: 0.5})
 
-    assert segment_video(folder_of(picture_of(cat=250, dog=250)), segmenter).objects["class_name"].tolist() == [
-        "animal"
-    ]
+    assert segment_video(folder_of(image_of(cat=250, dog=250)), segmenter).objects["class_name"].tolist() == ["animal"]
 
 
 def test_a_segmenter_can_be_pickled_and_its_digest_covers_all_options(segmenter):
@@ -82,7 +80,7 @@ def test_a_segmenter_can_be_pickled_and_its_digest_covers_all_options(segmenter)
 
 
 def test_rejected_objects_can_be_removed_from_a_frame(folder_of, segmenter):
-    (frame,) = segmenter.segment(folder_of(picture_of(cat=250, dog=100)))
+    (frame,) = segmenter.segment(folder_of(image_of(cat=250, dog=100)))
 
     assert frame.class_names.tolist() == ["cat", "dog"]
     assert frame.accepted().class_names.tolist() == ["cat"]
@@ -92,7 +90,7 @@ def test_rejected_objects_can_be_removed_from_a_frame(folder_of, segmenter):
 
 def test_an_object_detected_as_two_classes_of_a_group_counts_once(folder_of):
     """A red and green object is detected as a cat and a dog."""
-    image = picture_of()
+    image = image_of()
     image[20:70, 20:70] = (250, 220, 0)
     grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.5))
 
@@ -102,7 +100,7 @@ def test_an_object_detected_as_two_classes_of_a_group_counts_once(folder_of):
 
 def test_an_uncertain_object_may_continue_another_class_of_its_group(folder_of):
     """The object is detected as a cat, then with low confidence as a dog."""
-    cat, dog = picture_of(), picture_of()
+    cat, dog = image_of(), image_of()
     cat[20:70, 20:70, 0] = 250
     dog[20:70, 20:70, 1] = 100
     grouped = segmenter_of(class_names={17: "pet", 18: "pet"}, thresholds=dict.fromkeys((17, 18), 0.5))

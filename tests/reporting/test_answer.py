@@ -22,13 +22,13 @@ def answer(ad: AdChoice | None) -> VideoAnswer:
 
 
 def test_the_ad_has_a_watch_probability_and_an_expected_revenue() -> None:
-    last = answer(AD).in_words().splitlines()[-1]
+    last = answer(AD).to_text().splitlines()[-1]
 
     assert last == ("ad: cats-long (long, 30 s), watch probability 27%, expected revenue 0.81")
 
 
 def test_without_advertising_there_is_no_ad() -> None:
-    assert not any(line.startswith("ad:") for line in answer(None).in_words().splitlines())
+    assert not any(line.startswith("ad:") for line in answer(None).to_text().splitlines())
     assert answer(None).model_dump(mode="json")["ad"] is None
 
 
@@ -38,6 +38,6 @@ def test_a_saved_answer_can_be_read(ad: AdChoice | None) -> None:
 
 
 def test_an_unusable_file_shows_only_its_error() -> None:
-    text = VideoAnswer(video="a.mp4", status="unreadable", error="It is not a video").in_words()
+    text = VideoAnswer(video="a.mp4", status="unreadable", error="It is not a video").to_text()
 
     assert text == "a.mp4\nnot usable (unreadable): It is not a video"

@@ -10,7 +10,7 @@ from video_recommender.reporting.examples import CategoryOverview
 from video_recommender.reporting.thumbnails import (
     OTHER_CATEGORY,
     SAME_CATEGORY,
-    CaptionedPicture,
+    CaptionedImage,
     SheetRow,
     draw_sheet,
     rows_of_frames,
@@ -28,8 +28,8 @@ def test_captions_show_the_detections_of_frames(frames: Partitions[FrameFolder])
 
     (row,) = rows_of_frames([cats], frames, detections)
 
-    assert [shown.caption for shown in row.pictures] == ["lynx\n0.25"]
-    assert abs(int(row.pictures[0].picture.mean()) - 2) <= 1  # the grey of the second frame
+    assert [shown.caption for shown in row.images] == ["lynx\n0.25"]
+    assert abs(int(row.images[0].image.mean()) - 2) <= 1  # the grey of the second frame
 
 
 def test_a_neighbour_of_another_category_has_a_red_border(
@@ -40,13 +40,13 @@ def test_a_neighbour_of_another_category_has_a_red_border(
     cats, dogs = rows_of_neighbours(recommendations, corpus.set_index("video_id")["category"], frames)
 
     assert (cats.name, dogs.name) == ("cats", "dogs")
-    assert [shown.caption for shown in cats.pictures] == ["a", "1. b, 0.90\ntabby", "2. c, 0.80\n"]
-    assert [shown.colour for shown in cats.pictures] == ["", SAME_CATEGORY, OTHER_CATEGORY]
+    assert [shown.caption for shown in cats.images] == ["a", "1. b, 0.90\ntabby", "2. c, 0.80\n"]
+    assert [shown.colour for shown in cats.images] == ["", SAME_CATEGORY, OTHER_CATEGORY]
 
 
 def test_a_sheet_grows_with_its_rows_and_shows_every_image() -> None:
-    one = draw_sheet([SheetRow("a", (CaptionedPicture(RED, "$5 and $6_a", SAME_CATEGORY),))])
-    four = draw_sheet([SheetRow("música $x$", (CaptionedPicture(RED), CaptionedPicture(RED)))] * 2)
+    one = draw_sheet([SheetRow("a", (CaptionedImage(RED, "$5 and $6_a", SAME_CATEGORY),))])
+    four = draw_sheet([SheetRow("música $x$", (CaptionedImage(RED), CaptionedImage(RED)))] * 2)
 
     assert four.width > one.width
     assert four.height > 1.9 * one.height
@@ -54,7 +54,7 @@ def test_a_sheet_grows_with_its_rows_and_shows_every_image() -> None:
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
-    rows = [SheetRow("a", (CaptionedPicture(RED, "b"), replace(CaptionedPicture(RED), caption="ñ")))]
+    rows = [SheetRow("a", (CaptionedImage(RED, "b"), replace(CaptionedImage(RED), caption="ñ")))]
 
     assert draw_sheet(rows).tobytes() == draw_sheet(rows).tobytes()
 

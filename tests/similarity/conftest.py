@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 from example_points import Corpus, corpus_of, small_class_embeddings
-from photo_films import COPIES, Film, Filming
+from photo_videos import COPIES, Camera, Clip
 
 
 @pytest.fixture(scope="session")
@@ -17,10 +17,10 @@ def make_corpus() -> Callable[..., Corpus]:
 
 
 @pytest.fixture(scope="session")
-def filming() -> Filming:
-    return Filming()
+def camera() -> Camera:
+    return Camera()
 
 
 @pytest.fixture(params=COPIES)
-def make_copy(request: pytest.FixtureRequest) -> Callable[[Film], Film]:
+def make_copy(request: pytest.FixtureRequest) -> Callable[[Clip], Clip]:
     return COPIES[request.param]

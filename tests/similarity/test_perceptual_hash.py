@@ -10,7 +10,7 @@ from video_recommender.similarity.perceptual_hash import (
     Hashes,
     HashIndex,
     chunks_for,
-    hash_pictures,
+    hash_images,
 )
 
 
@@ -18,9 +18,9 @@ def bits_between(one, other):
     return np.bitwise_count(one ^ other)
 
 
-def test_a_copy_has_similar_hashes(filming, make_copy):
-    film = filming.film("cat")
-    original, copy = filming.hashed(film), filming.hashed(make_copy(film))
+def test_a_copy_has_similar_hashes(camera, make_copy):
+    video = camera.record("cat")
+    original, copy = camera.hashed(video), camera.hashed(make_copy(video))
 
     nearest = bits_between(copy.hashes[:, :1, None], original.hashes[None]).min(axis=(1, 2)) if len(copy) else None
 
@@ -28,45 +28,45 @@ def test_a_copy_has_similar_hashes(filming, make_copy):
     assert np.median(nearest) <= 6
 
 
-def test_different_images_have_different_hashes(filming):
-    cat, cup = filming.hashed(filming.film("cat")), filming.hashed(filming.film("cup"))
+def test_different_images_have_different_hashes(camera):
+    cat, cup = camera.hashed(camera.record("cat")), camera.hashed(camera.record("cup"))
 
     assert bits_between(cat.hashes[:, :1], cup.hashes[:, :1]).min() > 12
 
 
-def test_a_cropped_image_matches_the_hash_of_the_corresponding_zoom(filming):
-    (frame,) = filming.film("woman", frames=1)
+def test_a_cropped_image_matches_the_hash_of_the_corresponding_zoom(camera):
+    (frame,) = camera.record("woman", frames=1)
     margin = round(224 * 0.1)
 
-    _, (whole,) = hash_pictures([frame])
-    _, (inner,) = hash_pictures([frame[margin:-margin, margin:-margin]])
+    _, (whole,) = hash_images([frame])
+    _, (inner,) = hash_images([frame[margin:-margin, margin:-margin]])
 
     distances = bits_between(whole, inner[0])
     assert ZOOMS[int(distances.argmin())] == 0.8
     assert distances.min() <= 4 < distances[0]
 
 
-def test_frames_without_contrast_are_not_hashed(filming):
-    film = filming.film("cat", frames=3)
-    film[1] = 7
+def test_frames_without_contrast_are_not_hashed(camera):
+    video = camera.record("cat", frames=3)
+    video[1] = 7
 
-    numbers, hashes = hash_pictures(film)
+    numbers, hashes = hash_images(video)
 
     assert numbers.tolist() == [1, 3]
     assert len(hashes) == 2
 
 
-def test_a_black_video_has_no_hashes(filming):
-    hashed = filming.hashed(np.zeros((3, 64, 64, 3), np.uint8))
+def test_a_black_video_has_no_hashes(camera):
+    hashed = camera.hashed(np.zeros((3, 64, 64, 3), np.uint8))
 
     assert len(hashed) == 0
     assert hashed.hashes.shape == (0, len(ZOOMS))
 
 
-def test_the_same_frames_give_the_same_hashes(filming):
-    film = filming.film("cup", frames=4)
+def test_the_same_frames_give_the_same_hashes(camera):
+    video = camera.record("cup", frames=4)
 
-    assert (filming.hashed(film).hashes == filming.hashed(film.copy()).hashes).all()
+    assert (camera.hashed(video).hashes == camera.hashed(video.copy()).hashes).all()
 
 
 def random_hashes(count: int, seed: int = 0) -> Hashes:

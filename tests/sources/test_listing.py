@@ -106,10 +106,10 @@ def test_a_pickled_clip_is_fetched_as_a_decodable_file(photo_library):
 
     assert isinstance(fetched, VideoBytes)
     with av.open(io.BytesIO(fetched.content)) as container:
-        pictures = list(container.decode(video=0))
+        images = list(container.decode(video=0))
     recipe = plan_clips(photo_library.fetch(), SHORT_CLIPS, seed=1)[0]
-    assert len(pictures) == recipe.frames
-    assert (pictures[0].width, pictures[0].height) == (recipe.width, recipe.height)
+    assert len(images) == recipe.frames
+    assert (images[0].width, images[0].height) == (recipe.width, recipe.height)
 
 
 def test_the_clips_depend_on_the_seed(photo_library):

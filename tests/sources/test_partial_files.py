@@ -68,14 +68,14 @@ def test_a_long_video_is_truncated(video):
 
 
 def test_a_truncated_video_has_the_same_frames(video):
-    def pictures(file):
+    def images(file):
         with av.open(file.path) as container:
-            return [picture.to_ndarray() for picture in container.decode(video=0)][:40]
+            return [image.to_ndarray() for image in container.decode(video=0)][:40]
 
-    kept = pictures(truncate_video(video, 5.0))
+    kept = images(truncate_video(video, 5.0))
 
     assert len(kept) == 40
-    assert all((one == other).all() for one, other in zip(kept, pictures(video), strict=True))
+    assert all((one == other).all() for one, other in zip(kept, images(video), strict=True))
 
 
 def test_a_short_video_is_not_truncated(video):

@@ -76,7 +76,7 @@ def test_a_large_photo_is_decoded_at_the_smallest_sufficient_scale(photo_folder:
     assert rocket.decode(5000, 5000).shape == (427, 640, 3)
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture at all"])
+@pytest.mark.parametrize("content", [b"", b"no image at all"])
 def test_an_unreadable_photo_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.jpg").write_bytes(content)
     photo = Photo(category="pets", name="broken.jpg", scene="", digest="", path=tmp_path / "broken.jpg")

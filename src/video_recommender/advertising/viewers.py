@@ -81,7 +81,7 @@ class VideoProjection:
 def categories_of_videos(
     corpus: DataFrame[Corpus], category_predictions: DataFrame[CategoryPredictions]
 ) -> "pd.Series[str]":
-    """Return the category of every used video of the corpus, the predicted one if unknown, sorted by `video_id`."""
+    """Return the category, or else the predicted category, of every used video, sorted by `video_id`."""
     predicted = category_predictions.set_index("video_id")["predicted_category"].sort_index()
     described = corpus.set_index("video_id").reindex(predicted.index)
     categories = described["category"].fillna(predicted)[described["is_used"].fillna(False).astype(bool)]

@@ -16,11 +16,11 @@ from video_recommender.advertising.policies import AdChoice, rank_ads
 from video_recommender.gallery.project_data import DETECTORS, Notice, ProjectData, UnavailableError, UnreadableDataError
 from video_recommender.gallery.timeline import Timeline, build_timeline
 from video_recommender.gallery.video_index import VideoCard, VideoIndex
-from video_recommender.media.frames import Picture
+from video_recommender.media.frames import RgbImage
 from video_recommender.media.sampling import PreprocessingOptions, sample_frames
 from video_recommender.media.video import VideoError, VideoFile
 from video_recommender.reporting.answer import CategoryProbability, rank_categories
-from video_recommender.reporting.thumbnails import encode_thumbnail, middle_picture
+from video_recommender.reporting.thumbnails import encode_thumbnail, middle_image
 from video_recommender.storage.digests import fingerprint
 from video_recommender.storage.partitions import Partitions
 
@@ -85,7 +85,7 @@ class ThumbnailCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, video_id: str, version: str, make: Callable[[], Picture]) -> bytes:
+    def get(self, video_id: str, version: str, make: Callable[[], RgbImage]) -> bytes:
         """Return the cached thumbnail of this version, or create it and delete other versions."""
         name = fingerprint(video_id)  # an id may contain `/` or `..`
         file = self._folder / f"{name}-{fingerprint(version)}.jpg"
@@ -170,9 +170,9 @@ class Gallery:
         file = self.video_file(card)
         with contextlib.suppress(VideoError):
             if load_frames is not None:
-                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: middle_picture(load_frames()))
+                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: middle_image(load_frames()))
             if file is not None:
-                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: _first_picture(file))
+                return self._thumbnails.get(card.video_id, card.thumbnail, lambda: _first_image(file))
         return None
 
     def section(self, compute: Callable[[], T]) -> Section[T]:
@@ -274,5 +274,5 @@ class Gallery:
         return rank_ads(viewers, policy, card.video_id)
 
 
-def _first_picture(file: Path) -> Picture:
-    return next(sample_frames(VideoFile(file), PreprocessingOptions(max_frames=1)).frames.pictures())
+def _first_image(file: Path) -> RgbImage:
+    return next(sample_frames(VideoFile(file), PreprocessingOptions(max_frames=1)).frames.images())

@@ -34,7 +34,7 @@ CodeCache: TypeAlias = dict[str, dict[str, Any]]
 def code_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
     """Compute the digest, 32 hexadecimal digits, of a function and of all code in its package that it references.
 
-    Includes the bound arguments of a partial. Uses the compiled code if a module has no source file, as in a notebook.
+    Includes the bound arguments of a `partial`. Uses the compiled code if a module has no source file, as in a notebook.
     Updates the cache in place: unchanged sources are not parsed again.
     """
     function, bound = unwrap(function)
@@ -50,7 +50,7 @@ def code_digest(function: Callable[..., Any], cache: CodeCache | None = None) ->
 
 
 def unwrap(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
-    """Return the function of a partial, and the digests of its bound arguments."""
+    """Return the function of a `partial`, and the digests of its bound arguments."""
     bound: list[Any] = []
     while isinstance(function, partial):
         bound += [*map(_bound, function.args), *([name, _bound(value)] for name, value in function.keywords.items())]
@@ -64,7 +64,7 @@ def clear_cache() -> None:
 
 
 def _bound(value: Any) -> str:
-    """Compute the digest of a bound argument of a partial; for types without a digest, return the type's name."""
+    """Return the digest of a bound argument of a `partial`, or the name of its type if the type has no digest."""
     try:
         return code_digest(value) if callable(value) else value_digest(value)
     except TypeError:
@@ -295,7 +295,7 @@ def _targets(statement: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
 
 
 def _dotted(node: ast.AST) -> tuple[str, ...]:
-    """Return the parts of `name` or `name.attribute`; empty for any other expression."""
+    """Return the parts of `name` or `name.attribute`, or an empty tuple for any other expression."""
     attributes: list[str] = []
     while isinstance(node, ast.Attribute):
         attributes.append(node.attr)

@@ -91,7 +91,7 @@ class PartitionRun:
         """Process the stale partitions, and delete partitions that are no longer in the input.
 
         Raises:
-            UnexpectedFailuresError: if many partitions raised unexpected exceptions; all others are saved first.
+            UnexpectedFailuresError: if many partitions raise unexpected exceptions. All other partitions are saved first.
         """
         partitions: Mapping[str, Any] = self._load(self.mapped)
         fingerprints = self._fingerprints(partitions)
@@ -174,7 +174,7 @@ class PartitionRun:
             dataset.compact()
 
     def _record_conflicts(self, rows: Mapping[str, PartitionState]) -> set[str]:
-        """Store the state of partitions that cannot be written to one of the datasets, and return their keys."""
+        """Store the states of partitions that cannot be written to at least one dataset, and return their keys."""
         by_dataset = [dataset.find_conflicts(rows) for dataset in self.datasets]
         conflicts = {key: state for found in by_dataset for key, state in found.items()}
         for dataset, own in zip(self.datasets, by_dataset, strict=True):

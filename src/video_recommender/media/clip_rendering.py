@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from video_recommender.media.frames import Photo, Picture
+from video_recommender.media.frames import Photo, RgbImage
 from video_recommender.storage.digests import fingerprint
 
 # Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing
@@ -122,7 +122,7 @@ def _render_frames(recipe: ClipRecipe) -> Iterator[NDArray[np.uint8]]:
         yield frame
 
 
-def _planes(image: Picture) -> Planes:
+def _planes(image: RgbImage) -> Planes:
     """Convert an image to planes, cropped to an even width and height."""
     height, width = (side // 2 * 2 for side in image.shape[:2])
     return _split(cv2.cvtColor(image[:height, :width], cv2.COLOR_RGB2YUV_I420).astype(np.uint8, copy=False))
@@ -148,7 +148,7 @@ def _noise(recipe: ClipRecipe) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return np.rint(grain.clip(0, 255)).astype(np.uint8), np.rint((-grain).clip(0, 255)).astype(np.uint8)
 
 
-def _scale(photo: Photo, size: tuple[int, int]) -> Picture:
+def _scale(photo: Photo, size: tuple[int, int]) -> RgbImage:
     """Scale a photo so that its largest crop with the clip's aspect ratio is `OVERSAMPLING` times the clip's size."""
     width, height = (round(OVERSAMPLING * side) for side in size)
     image = photo.decode(width, height)

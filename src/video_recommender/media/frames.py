@@ -15,7 +15,7 @@ from upath import UPath
 from video_recommender.media.video import VideoError
 from video_recommender.storage.paths import StoragePath
 
-Picture = NDArray[np.uint8]  # an image: uint8 RGB, shape (height, width, 3)
+RgbImage = NDArray[np.uint8]  # an image: uint8 RGB, shape (height, width, 3)
 Frames = NDArray[np.uint8]  # images in temporal order: uint8 RGB, shape (n, height, width, 3)
 _SCALES = (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_COLOR)
 
@@ -29,7 +29,7 @@ class EncodedFrames:
     def __len__(self) -> int:
         return len(self.jpegs)
 
-    def pictures(self, step: int = 1) -> Iterator[Picture]:
+    def images(self, step: int = 1) -> Iterator[RgbImage]:
         """Decode every `step`-th frame in temporal order, or raise a `VideoError` (`damaged`)."""
         for position, jpeg in enumerate(self.jpegs[::step]):
             yield _decode(jpeg, f"Frame {1 + position * step}")
@@ -38,7 +38,7 @@ class EncodedFrames:
         """Decode all frames into one array, or raise a `VideoError` (`empty` or `damaged`)."""
         if not self.jpegs:
             raise VideoError("empty", "The video has no frames: run preprocessing again")
-        return np.stack(list(self.pictures()))
+        return np.stack(list(self.images()))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class FrameFolder:
             return []
         return sorted(files, key=lambda file: int(file.stem))
 
-    def pictures(self, step: int = 1) -> Iterator[Picture]:
+    def images(self, step: int = 1) -> Iterator[RgbImage]:
         """Read and decode every `step`-th frame in temporal order, or raise a `VideoError` (`damaged`)."""
         files = self.files[::step]
         for file, jpeg in zip(files, _read_files(files), strict=True):
@@ -64,10 +64,10 @@ class FrameFolder:
 
     def decode(self) -> Frames:
         """Decode all frames into one array, or raise a `VideoError` (`damaged`)."""
-        pictures = list(self.pictures())
-        if not pictures:
+        images = list(self.images())
+        if not images:
             raise VideoError("damaged", f"{self.path} contains no frames: delete it and run preprocessing again")
-        return np.stack(pictures)
+        return np.stack(images)
 
 
 class Photo(BaseModel, extra="forbid", frozen=True):
@@ -91,7 +91,7 @@ class Photo(BaseModel, extra="forbid", frozen=True):
             message = f"Photo {self.name} cannot be read ({error}): restore or remove {self.path}"
             raise VideoError("unreadable", message) from error
 
-    def decode(self, width: int, height: int) -> Picture:
+    def decode(self, width: int, height: int) -> RgbImage:
         """Decode the photo at the smallest scale (1/8, 1/4, 1/2 or 1) that covers a size in pixels."""
         encoded = np.frombuffer(self.read(), np.uint8)
         image = None
@@ -120,7 +120,7 @@ def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:
         yield from (file.read_bytes() for file in files)
 
 
-def _decode(jpeg: bytes, name: str) -> Picture:
+def _decode(jpeg: bytes, name: str) -> RgbImage:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) if jpeg else None
     if image is None:
         raise VideoError("damaged", f"{name} is not a readable image: delete its folder and run preprocessing again")

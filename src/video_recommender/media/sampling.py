@@ -24,13 +24,13 @@ from video_recommender.media.decoding import (
     open_video,
     time_frames,
 )
-from video_recommender.media.frames import EncodedFrames, Picture
+from video_recommender.media.frames import EncodedFrames, RgbImage
 from video_recommender.media.video import Video, VideoFile
 from video_recommender.storage.digests import fingerprint
 
 # Seconds by which a frame may be late: containers round timestamps, Matroska to milliseconds
 TOLERANCE_S: Final = 0.001
-# Maximum number of packets per buffered group of pictures (GOP); longer groups are decoded completely
+# Maximum number of packets per buffered group of images (GOP); longer groups are decoded completely
 MAX_BUFFERED_PACKETS: Final = 1000
 _IDR_SLICE: Final = 5  # NAL unit type: no later frame refers to one before it (ITU-T H.264, table 7-1)
 _START_CODE: Final = b"\x00\x00\x01"
@@ -144,7 +144,7 @@ def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
         time = FrameTimecode(Timecode(round((timed.start_s - first_s) / _TICK), _TICK), rate)
         height = max(1, round(timed.frame.height * DETECTION_WIDTH / timed.frame.width))
         small = scaler.reformat(timed.frame, DETECTION_WIDTH, height, "bgr24", interpolation=Interpolation.AREA)
-        cuts += detector.process_frame(time, cast(Picture, small.to_ndarray()))
+        cuts += detector.process_frame(time, cast(RgbImage, small.to_ndarray()))
         end_s = timed.end_s - first_s
     cuts += detector.post_process(time)
     bounds_s = [0.0, *(cut.seconds for cut in cuts), end_s]
@@ -196,7 +196,7 @@ class FrameSkipper:
     """Finds compressed frames that are not displayed at any sample time.
 
     A frame is skippable if a later one appears before the next sample. It is dropped if no other frame refers to it, or
-    if all later frames of its group of pictures (GOP) are skippable too. Only H.264 is supported, because each of its
+    if all later frames of its group of images (GOP) are skippable too. Only H.264 is supported, because each of its
     packets states its type.
     """
 
@@ -219,7 +219,7 @@ class FrameSkipper:
         return start_s < latest_s
 
     def drop_group_tails(self, packets: Packets) -> Packets:
-        """Drop the packets after the last one in each group of pictures that is not skippable."""
+        """Drop the packets after the last one in each group of images that is not skippable."""
         group: list[Packet] = []
         for packet in packets:
             if packet is None or not packet.size:
@@ -285,7 +285,7 @@ class _JpegEncoder:
         if layout != self._layout:  # the frame size may change within a stream
             self._layout, self._graph = layout, self._filter_graph(frame)
         self._graph.vpush(frame)
-        square = _orient(cast(Picture, self._graph.vpull().to_ndarray()), Orientation.of(frame))
+        square = _orient(cast(RgbImage, self._graph.vpull().to_ndarray()), Orientation.of(frame))
         _, jpeg = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, self._options.jpeg_quality])
         return jpeg.tobytes()
 
@@ -322,6 +322,6 @@ def square_filters(
     return ("scale", scaled), ("pad", f"{size}:{size}:-1:-1")
 
 
-def _orient(image: Picture, orientation: Orientation) -> Picture:
+def _orient(image: RgbImage, orientation: Orientation) -> RgbImage:
     upright = image.transpose(1, 0, 2) if orientation.transposed else image
     return np.ascontiguousarray(upright[:: -1 if orientation.flipped else 1, :: -1 if orientation.mirrored else 1])

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.console_output import suppress_stderr
-from video_recommender.media.frames import Picture
+from video_recommender.media.frames import RgbImage
 from video_recommender.networks.detected_objects import Boxes, DetectedObjects, non_maximum_suppression
 from video_recommender.networks.efficientnet_lite import verify_weights
 from video_recommender.networks.frame_classifier import load_interpreter
@@ -84,7 +84,7 @@ class LiteRTDetector:
     class_embeddings: NDArray[np.float32] = field(compare=False, repr=False)
     flatbuffer: NDArray[np.uint8] = field(compare=False, repr=False)
 
-    def detect(self, image: Picture) -> DetectedObjects:
+    def detect(self, image: RgbImage) -> DetectedObjects:
         """Detect objects without masks, including those of low confidence, highest score first.
 
         Args:
@@ -173,7 +173,7 @@ def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
     return np.asarray(eigenvectors * np.sqrt(eigenvalues.clip(0)), np.float32)
 
 
-def _resize(image: Picture, height: int, width: int) -> Picture:
+def _resize(image: RgbImage, height: int, width: int) -> RgbImage:
     """Resize as in training: with bilinear interpolation of TensorFlow 1, which aligns pixel corners, not centres."""
     scales = np.diag([image.shape[1] / width, image.shape[0] / height])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

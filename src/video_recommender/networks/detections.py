@@ -11,7 +11,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 from pydantic import BaseModel, PositiveFloat
 
-from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Picture
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, RgbImage
 from video_recommender.media.video import VideoError
 from video_recommender.networks.frame_classifier import FrameClassifier, FramePredictions
 from video_recommender.networks.pretrained import Network
@@ -62,7 +62,7 @@ def classify_frames(
     Raises:
         VideoError: if there are no frames, or a frame is not a readable image.
     """
-    batches = batch_frames(iter(frames) if isinstance(frames, np.ndarray) else frames.pictures())
+    batches = batch_frames(iter(frames) if isinstance(frames, np.ndarray) else frames.images())
     predictions: Iterable[FramePredictions] = map(classifier.predict, batches)
     if reuse_below is not None:
         predictions = predict_changed_frames(batches, classifier, reuse_below)
@@ -115,7 +115,7 @@ def predict_changed_frames(
     A frame is classified if its mean absolute difference from the last classified frame, not from the previous frame,
     reaches the threshold, in grey levels (0 to 255). Slow changes therefore accumulate.
     """
-    reference: Picture | None = None
+    reference: RgbImage | None = None
     last: FramePredictions | None = None
     for batch in batches:
         is_changed = np.zeros(len(batch), dtype=bool)
@@ -131,12 +131,12 @@ def predict_changed_frames(
         last = last.select(rows[-1:])
 
 
-def batch_frames(images: Iterator[Picture]) -> Iterator[Frames]:
+def batch_frames(images: Iterator[RgbImage]) -> Iterator[Frames]:
     """Stack images in batches of up to `BATCH_FRAMES`; alternating decoding and inference per frame is slower."""
     while batch := list(islice(images, BATCH_FRAMES)):
         yield np.stack(batch)
 
 
-def mean_absolute_difference(frame: Picture, other: Picture) -> float:
+def mean_absolute_difference(frame: RgbImage, other: RgbImage) -> float:
     """Compute the mean absolute difference over pixels and channels, in grey levels (0 to 255)."""
     return cv2.norm(frame, other, cv2.NORM_L1) / frame.size

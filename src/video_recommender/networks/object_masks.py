@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 from scipy.special import expit
 
-from video_recommender.media.frames import Picture
+from video_recommender.media.frames import RgbImage
 from video_recommender.networks.detected_objects import DetectedObjects
 
 Masks = NDArray[np.bool_]  # shape (objects, height, width)
@@ -65,7 +65,7 @@ class SegmentedFrame:
     """One frame with its objects, highest score first."""
 
     number: int  # of the frame, from 1
-    image: Picture
+    image: RgbImage
     objects: DetectedObjects  # accepted and rejected objects, in the order of the attributes below
     class_names: NDArray[np.object_]
     masks: Masks
@@ -83,7 +83,7 @@ class SegmentedFrame:
         return SegmentedFrame(self.number, self.image, objects, self.class_names[rows], self.masks[rows], rows[rows])
 
 
-def mask_objects(image: Picture, objects: DetectedObjects, kind: MaskKind) -> Masks:
+def mask_objects(image: RgbImage, objects: DetectedObjects, kind: MaskKind) -> Masks:
     """Return the masks of the detector, or masks of the selected kind if it gives none."""
     height, width = image.shape[:2]
     if objects.masks is not None and objects.masks.shape[1:] == (height, width):
@@ -98,7 +98,7 @@ def mask_objects(image: Picture, objects: DetectedObjects, kind: MaskKind) -> Ma
     return masks
 
 
-def likely_pixels(image: Picture, box: Box) -> NDArray[np.bool_]:
+def likely_pixels(image: RgbImage, box: Box) -> NDArray[np.bool_]:
     """Estimate which pixels of a box belong to the object: bool, shape (box height, box width).
 
     The prior decreases with the distance from the centre of the box. The likelihood ratio is that of the colour
@@ -129,7 +129,7 @@ def pixel_boxes(objects: DetectedObjects, height: int, width: int) -> list[Box]:
     return [Box(*row) for row in edges.tolist()]
 
 
-def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> Picture:
+def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> RgbImage:
     """Draw the objects into a frame, resized to a height in pixels, highest score on top."""
     scale = height / frame.image.shape[0]
     enlarged = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -147,7 +147,7 @@ def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> Picture:
     return drawn
 
 
-def draw_strip(frames: Iterable[SegmentedFrame]) -> Picture:
+def draw_strip(frames: Iterable[SegmentedFrame]) -> RgbImage:
     """Draw the accepted objects of the first `FRAMES_PER_STRIP` frames side by side, `FRAME_SIDE` pixels high."""
     drawn = [draw_objects(frame.accepted()) for frame in islice(frames, FRAMES_PER_STRIP)]
     gap = np.full((FRAME_SIDE, GAP, 3), 255, np.uint8)
@@ -184,7 +184,7 @@ def class_colour(name: str) -> Colour:
     return red, green, blue
 
 
-def _add_margin(box: Box, image: Picture) -> Box:
+def _add_margin(box: Box, image: RgbImage) -> Box:
     vertical = round(MARGIN * (box.bottom - box.top)) + 1
     horizontal = round(MARGIN * (box.right - box.left)) + 1
     return Box(
@@ -201,7 +201,7 @@ def _distance_from_centre(start: int, stop: int, steps: int, first: int, last: i
     return np.asarray(np.abs(centres - (first + last) / 2) / ((last - first) / 2), np.float32)
 
 
-def _colour_log_ratio(image: Picture, object_weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def _colour_log_ratio(image: RgbImage, object_weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the log-likelihood ratio of each pixel's colour between object and background."""
     bins = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int64) * COLOUR_BINS // 256
     colour = bins @ [COLOUR_BINS**2, COLOUR_BINS, 1]
@@ -213,7 +213,7 @@ def _colour_log_ratio(image: Picture, object_weight: NDArray[np.float32]) -> NDA
     return np.asarray(ratio[colour].clip(-MAX_LOG_RATIO, MAX_LOG_RATIO), np.float32)
 
 
-def _draw_label(drawn: Picture, label: str, box: Box, colour: Colour) -> None:
+def _draw_label(drawn: RgbImage, label: str, box: Box, colour: Colour) -> None:
     (width, height), _ = cv2.getTextSize(label, _FONT, _FONT_SIZE, 1)
     left = max(0, min(box.left, drawn.shape[1] - width - 4))
     bottom = max(height + 5, box.top)
@@ -221,6 +221,6 @@ def _draw_label(drawn: Picture, label: str, box: Box, colour: Colour) -> None:
     cv2.putText(drawn, label, (left + 2, bottom - 3), _FONT, _FONT_SIZE, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def _data_uri(image: Picture) -> str:
+def _data_uri(image: RgbImage) -> str:
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()

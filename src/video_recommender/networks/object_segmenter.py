@@ -13,7 +13,7 @@ from pandera.typing import DataFrame
 from pydantic import BaseModel, Field, PositiveInt, model_validator
 from sklearn.preprocessing import normalize
 
-from video_recommender.media.frames import EncodedFrames, FrameFolder, Picture
+from video_recommender.media.frames import EncodedFrames, FrameFolder, RgbImage
 from video_recommender.media.video import VideoError
 from video_recommender.networks.coco_detector import LiteRTDetector
 from video_recommender.networks.detected_objects import DetectedObjects, hysteresis_threshold, non_maximum_suppression
@@ -73,17 +73,17 @@ class ObjectSegmenter:
         Frames are decoded twice to save memory. A missing or unreadable frame raises a `VideoError`.
         """
         step = self.every_nth_frame
-        detected = [self._detect(image) for image in frames.pictures(step)]
+        detected = [self._detect(image) for image in frames.images(step)]
         if not detected:
             raise VideoError("damaged", "The video has no frames: run preprocessing again")
         accepted = hysteresis_threshold(detected, self.thresholds)
-        decoded = zip(frames.pictures(step), detected, accepted, strict=True)
+        decoded = zip(frames.images(step), detected, accepted, strict=True)
         for position, (image, objects, is_accepted) in enumerate(decoded):
             names = np.array([self.class_names[int(number)] for number in objects.class_ids], dtype=object)
             masks = mask_objects(image, objects, self.masks)
             yield SegmentedFrame(1 + position * step, image, objects, names, masks, is_accepted)
 
-    def _detect(self, image: Picture) -> DetectedObjects:
+    def _detect(self, image: RgbImage) -> DetectedObjects:
         """Detect objects of the selected classes, and merge classes that share a name."""
         detected = self.detector.detect(image)
         known = detected.select(np.isin(detected.class_ids, list(self.class_names)))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from video_recommender.console_output import suppress_stderr
-from video_recommender.media.frames import Picture
+from video_recommender.media.frames import RgbImage
 from video_recommender.networks.coco_detector import MIN_SCORE
 from video_recommender.networks.detected_objects import Boxes, DetectedObjects
 from video_recommender.networks.pretrained import import_tensorflow
@@ -38,7 +38,7 @@ _DISPLAY_NAME: Final = re.compile(r"\bdisplay_name\s*:\s*([\"'])(.*?)\1")
 _NAME: Final = re.compile(r"\bname\s*:\s*([\"'])(.*?)\1")
 
 Outputs = Mapping[str, NDArray[Any]]
-Run = Callable[[Picture], Outputs]
+Run = Callable[[RgbImage], Outputs]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SavedDetector:
         """One-hot vectors, shape (classes, classes), because similarities between classes are unknown."""
         return np.eye(len(self.class_names), dtype=np.float32)
 
-    def detect(self, image: Picture) -> DetectedObjects:
+    def detect(self, image: RgbImage) -> DetectedObjects:
         """Detect objects, with masks if the model gives them; see `LiteRTDetector.detect`."""
         outputs = _load(self.path, self.digest)(image)
         scores, boxes = (np.asarray(outputs[f"detection_{name}"][0], np.float32) for name in ("scores", "boxes"))
@@ -139,7 +139,7 @@ def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDete
     return detector
 
 
-def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, image: Picture) -> NDArray[np.float32]:
+def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, image: RgbImage) -> NDArray[np.float32]:
     """Crop masks to the part of their box that is in the image."""
     if masks.shape[1:] == image.shape[:2]:
         return masks
@@ -174,7 +174,7 @@ def _load_saved_model(tf: ModuleType, path: Path) -> Run:
     if others:
         raise ValueError(f"{path} requires inputs other than an image: export it with the Object Detection API")
 
-    def run(image: Picture) -> Outputs:
+    def run(image: RgbImage) -> Outputs:
         # The closure keeps a reference to the model; otherwise its variables are deleted.
         outputs = model.signatures["serving_default"](**{name: tf.constant(image[np.newaxis], source.dtype)})
         return {output: tensor.numpy() for output, tensor in outputs.items()}
@@ -191,7 +191,7 @@ def _load_frozen_graph(tf: ModuleType, path: Path) -> Run:
     imported = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
     function = imported.prune("image_tensor:0", [f"{name}:0" for name in names])
 
-    def run(image: Picture) -> Outputs:
+    def run(image: RgbImage) -> Outputs:
         tensors = function(tf.constant(image[np.newaxis], tf.uint8))
         return {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
 

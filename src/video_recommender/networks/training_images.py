@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pandera.typing import DataFrame
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
-from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Photo, Picture
+from video_recommender.media.frames import EncodedFrames, FrameFolder, Frames, Photo, RgbImage
 from video_recommender.media.video import VideoError
 from video_recommender.schemas import Corpus
 from video_recommender.sources.listing import unique_slugs
@@ -206,7 +206,7 @@ def _group(photo: Photo, root: Path) -> str:
     return folders[0] if folders else f"{photo.category} {name}"
 
 
-def _random_view(image: Picture, random: np.random.Generator) -> Picture:
+def _random_view(image: RgbImage, random: np.random.Generator) -> RgbImage:
     height, width, _ = image.shape
     scale = np.sqrt(random.uniform(MIN_CROP_AREA, 1))
     crop_height, crop_width = round(height * scale), round(width * scale)

@@ -77,7 +77,7 @@ class VideoAnswer(_Model):
     neighbours: tuple[Neighbour, ...] = ()
     ad: AdChoice | None = None
 
-    def in_words(self) -> str:
+    def to_text(self) -> str:
         """Format the answer as text for the console."""
         if self.status != "ok":
             return f"{self.video}\nnot usable ({self.status}): {self.error}"

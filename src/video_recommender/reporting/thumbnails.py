@@ -11,7 +11,7 @@ import pandas as pd
 from pandera.typing import DataFrame
 from PIL import Image
 
-from video_recommender.media.frames import FrameFolder, Picture
+from video_recommender.media.frames import FrameFolder, RgbImage
 from video_recommender.media.video import VideoError
 from video_recommender.reporting.examples import CategoryOverview
 from video_recommender.schemas import Detections, Recommendations
@@ -37,10 +37,10 @@ BORDER_POINTS: Final = 3
 
 
 @dataclass(frozen=True)
-class CaptionedPicture:
+class CaptionedImage:
     """An image of a sheet: its caption of at most two lines, and the Matplotlib colour of its border, if any."""
 
-    picture: Picture
+    image: RgbImage
     caption: str = ""
     colour: str = ""
 
@@ -50,7 +50,7 @@ class SheetRow:
     """A row of a sheet: its label and its images, from left to right."""
 
     name: str
-    pictures: tuple[CaptionedPicture, ...]
+    images: tuple[CaptionedImage, ...]
 
 
 def middle_frame(frames: int) -> int:
@@ -58,34 +58,34 @@ def middle_frame(frames: int) -> int:
     return frames // 2 + 1
 
 
-def middle_picture(folder: FrameFolder) -> Picture:
+def middle_image(folder: FrameFolder) -> RgbImage:
     """Read the middle frame, uint8 RGB of shape (height, width, 3); raise a `VideoError` if it is unreadable."""
     frames = len(folder.files)
     if not frames:
         raise VideoError("damaged", f"{folder.path} contains no frames: delete it and run preprocessing again")
-    pictures = folder.pictures(step=max(1, middle_frame(frames) - 1))
-    first = next(pictures)
-    return next(pictures, first)
+    images = folder.images(step=max(1, middle_frame(frames) - 1))
+    first = next(images)
+    return next(images, first)
 
 
-def encode_thumbnail(picture: Picture, longest_side: int) -> bytes:
+def encode_thumbnail(image: RgbImage, longest_side: int) -> bytes:
     """Encode an image as JPEG, scaled down to a longer side of at most `longest_side` pixels."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(1.0, longest_side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return jpeg.tobytes()
 
 
-def picture_uri(picture: Picture) -> str:
+def image_uri(image: RgbImage) -> str:
     """Encode a thumbnail of an image as a `data:` URI (RFC 2397)."""
-    return f"data:image/jpeg;base64,{base64.b64encode(encode_thumbnail(picture, EMBEDDED_SIDE)).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(encode_thumbnail(image, EMBEDDED_SIDE)).decode()}"
 
 
 def thumbnail_uri(folder: FrameFolder) -> str:
     """Encode a thumbnail of the middle frame of a video as a `data:` URI; raise a `VideoError` if it is unreadable."""
-    return picture_uri(middle_picture(folder))
+    return image_uri(middle_image(folder))
 
 
 def rows_of_frames(
@@ -103,8 +103,8 @@ def rows_of_frames(
         captions = [
             _slug(video) if detections is None else _middle_detection(detections.load(video)) for video in videos
         ]
-        pictures = [middle_picture(frames.load(video)) for video in videos]
-        rows.append(SheetRow(category.name, tuple(map(CaptionedPicture, pictures, captions))))
+        images = [middle_image(frames.load(video)) for video in videos]
+        rows.append(SheetRow(category.name, tuple(map(CaptionedImage, images, captions))))
     return rows
 
 
@@ -119,13 +119,13 @@ def rows_of_neighbours(
     queries = known.groupby(known["video_id"].map(category))["video_id"].min()
     rows = []
     for name, query in queries.items():
-        pictures = [CaptionedPicture(middle_picture(frames.load(query)), _slug(query))]
+        images = [CaptionedImage(middle_image(frames.load(query)), _slug(query))]
         for neighbour in known[known["video_id"] == query].sort_values("rank").itertuples():
             video, shared = str(neighbour.recommended_video_id), str(neighbour.shared_objects).split(", ")[0]
             caption = f"{neighbour.rank}. {_slug(video)}, {neighbour.similarity:.2f}\n{shared}"
             colour = SAME_CATEGORY if category.get(video) == name else OTHER_CATEGORY
-            pictures.append(CaptionedPicture(middle_picture(frames.load(video)), caption, colour))
-        rows.append(SheetRow(str(name), tuple(pictures)))
+            images.append(CaptionedImage(middle_image(frames.load(video)), caption, colour))
+        rows.append(SheetRow(str(name), tuple(images)))
     return rows
 
 
@@ -139,7 +139,7 @@ def draw_sheet(rows: Sequence[SheetRow]) -> Image.Image:
 def _figure(rows: Sequence[SheetRow]) -> "Figure":
     from matplotlib.figure import Figure  # deferred because every run imports the nodes and Matplotlib loads slowly
 
-    columns = max((len(row.pictures) for row in rows), default=0)
+    columns = max((len(row.images) for row in rows), default=0)
     if not columns:
         sheet = Figure(figsize=(4, 1), dpi=DOTS_PER_INCH)
         sheet.text(0.5, 0.5, "No videos", ha="center", va="center")
@@ -151,15 +151,15 @@ def _figure(rows: Sequence[SheetRow]) -> "Figure":
         top = height - GAP_INCHES - number * row_inches
         middle = (top - PICTURE_INCHES / 2) / height
         sheet.text(0.08 / width, middle, row.name, va="center", fontweight="bold", fontsize=9, parse_math=False)
-        for column, captioned in enumerate(row.pictures):
+        for column, captioned in enumerate(row.images):
             left = NAME_INCHES + column * column_inches
             box = (left / width, (top - PICTURE_INCHES) / height, PICTURE_INCHES / width, PICTURE_INCHES / height)
-            _draw_picture(sheet.add_axes(box), captioned)
+            _draw_image(sheet.add_axes(box), captioned)
     return sheet
 
 
-def _draw_picture(axes: "Axes", captioned: CaptionedPicture) -> None:
-    axes.imshow(captioned.picture)
+def _draw_image(axes: "Axes", captioned: CaptionedImage) -> None:
+    axes.imshow(captioned.image)
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():

@@ -10,7 +10,7 @@ from .table_models import ROUNDING_LIMIT, Table, VideoRows
 
 
 class Ads(Table):
-    """One row per ad: a long and a short one per category."""
+    """Ads, one row per ad: a long and a short ad for each category."""
 
     ad_id: Series[str] = pa.Field(unique=True, description="name of the ad")
     category: Series[str] = pa.Field(description="category of videos that the ad matches")
@@ -26,7 +26,7 @@ class Ads(Table):
 
 
 class AdObservations(VideoRows):
-    """One row per video: what the agent observes before the first ad of a session that starts there.
+    """Observations of the agent before the first ad of a session, one row per first video.
 
     A column per value of the observation, without unit: `feature_<n>` of the video, `position` (share of the maximum
     number of videos seen), and per ad `in_a_row_<ad_id>`, `shown_<ad_id>` and `watched_<ad_id>`, scaled to 0 to 1.
@@ -36,7 +36,7 @@ class AdObservations(VideoRows):
 
 
 class AdRecommendations(Table):
-    """One row per video: the ad to show to a viewer who opens it."""
+    """Ads to show to a viewer who opens a video, one row per video."""
 
     video_id: Series[str] = pa.Field(unique=True, description="video that the viewer opens")
     ad_id: Series[str] = pa.Field(description="ad to show before the video")
@@ -105,7 +105,7 @@ class AdChoices(Table):
 
 
 class AdSessionLog(Table):
-    """One row per ad shown: what off-policy evaluation needs from a platform."""
+    """Log of a platform for off-policy evaluation, one row per ad shown."""
 
     session: Series[np.int64] = pa.Field(ge=1, description="number of the session, from 1")
     step: Series[np.int64] = pa.Field(ge=1, description="number of the ad within its session, from 1")

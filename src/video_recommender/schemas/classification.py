@@ -8,7 +8,7 @@ from .table_models import Table
 
 
 class CategoryPredictions(Table):
-    """One row per video: its predicted category."""
+    """Predicted categories, one row per video."""
 
     video_id: Series[str] = pa.Field(unique=True, description="id of the video, `category/slug`")
     category: Series[str] = pa.Field(nullable=True, description="category of the video; empty if unlabelled")
@@ -22,7 +22,7 @@ class CategoryPredictions(Table):
 
 
 class CategoryReport(Table):
-    """One row per category: its out-of-fold metrics; empty if there are too few videos to evaluate."""
+    """Out-of-fold metrics, one row per category. Values are missing if there are too few videos to evaluate."""
 
     category: Series[str] = pa.Field(unique=True, description="name of the category")
     precision: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="out-of-fold precision, 0 to 1")

@@ -19,7 +19,7 @@ class FrameHashes(PartitionTable):
 
 
 class NearDuplicates(Table):
-    """One row per near duplicate: a copy, cropped copy or excerpt of another video."""
+    """Near duplicates (copies, cropped copies and excerpts of other videos), one row per near duplicate."""
 
     video_id: Series[str] = pa.Field(unique=True, description="identifier of the near duplicate")
     repeats: Series[str] = pa.Field(description="identifier of its original, which is not a near duplicate")

@@ -8,7 +8,7 @@ from .table_models import PartitionTable, StageManifest
 
 
 class DetectionManifest(StageManifest):
-    """One row per video: status of its detections."""
+    """Status of the detections, one row per video."""
 
 
 class Detections(PartitionTable):

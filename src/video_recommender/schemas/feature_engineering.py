@@ -24,7 +24,7 @@ class VideoPoints(VideoRows):
 
 
 class SpaceMap(VideoRows):
-    """One row per video: its position in a two-dimensional projection of object space."""
+    """Positions in a two-dimensional projection of object space, one row per video."""
 
     x: Series[np.float32] = pa.Field(description="first coordinate, no unit; only distances to close videos matter")
     y: Series[np.float32] = pa.Field(description="second coordinate, no unit")

@@ -8,7 +8,7 @@ from .table_models import StageManifest
 
 
 class FrameManifest(StageManifest):
-    """One row per usable video: status, number and times of its frames."""
+    """Status, number and times of the frames, one row per usable video."""
 
     shots: Series[pd.Int64Dtype] = pa.Field(
         nullable=True, ge=1, description="number of shots; missing if frames are sampled at a fixed rate"

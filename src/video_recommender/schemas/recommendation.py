@@ -9,7 +9,7 @@ from .table_models import ROUNDING_LIMIT, Table
 
 
 class Recommendations(Table):
-    """One row per recommended video: by default ten per video, fewer in a smaller corpus."""
+    """Recommendations, one row per recommended video: by default ten per video, fewer in a smaller corpus."""
 
     video_id: Series[str] = pa.Field(description="id of the query video, `category/slug`")
     rank: Series[int] = pa.Field(ge=1, description="rank of the recommended video, from 1 (nearest)")
@@ -28,7 +28,7 @@ class Recommendations(Table):
 
 
 class RecommendationReport(Table):
-    """One row per recommender and set of candidates: ranking metrics; empty if there are too few videos to evaluate."""
+    """Ranking metrics, one row per recommender and candidate set. Without enough videos, there are no rows."""
 
     system: Series[str] = pa.Field(
         isin=["object_space", "embeddings", "probabilities", "raw_counts", "titles", "random"],
@@ -51,7 +51,7 @@ class RecommendationReport(Table):
 
 
 class ImportanceReport(Table):
-    """One row per importance formula and set of candidates: ranking metrics."""
+    """Ranking metrics, one row per importance formula and candidate set."""
 
     detector: Series[str] = pa.Field(description="detector, a value of the parameter `feature_engineering.detector`")
     importance: Series[str] = pa.Field(description="formula, a value of the parameter `feature_engineering.importance`")

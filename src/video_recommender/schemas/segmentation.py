@@ -10,7 +10,7 @@ from .table_models import StageManifest, Table
 
 
 class SegmentationManifest(StageManifest):
-    """One row per video: status of its segmentation, and the number of segmented frames."""
+    """Status of the segmentation and number of segmented frames, one row per video."""
 
 
 class Segmentations(Table):

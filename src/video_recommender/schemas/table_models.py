@@ -15,7 +15,7 @@ class Table(pa.DataFrameModel):
 
 
 class PartitionTable(Table):
-    """A table of one video, whose columns are not converted to the declared types, which saves time."""
+    """A table of one video. To save time, its columns are not converted to the declared types."""
 
     class Config:
         strict = True

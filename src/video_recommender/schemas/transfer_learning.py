@@ -15,7 +15,7 @@ class SkippedImages(Table):
 
 
 class TrainingImagePredictions(Table):
-    """One row per training image: the prediction of the head that was not trained on its group."""
+    """Predictions of training images by a head that was not trained on their group, one row per image."""
 
     image: Series[str] = pa.Field(unique=True, description="path: <class>/<group>/<name>/<number>.jpg")
     class_name: Series[str] = pa.Field(description="name of the labelled class")

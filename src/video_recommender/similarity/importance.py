@@ -1,7 +1,7 @@
 """Compute object scores of videos, and from them the importance of each object in each video.
 
 The functions that sum tables, such as `Partitions.blocks`, read each table once. They ignore videos that are not in
-`video_ids`, and return an empty row for videos without a table. They raise a ValueError for a class that is not in
+`video_ids`, and return an empty row for videos without a table. They raise a `ValueError` for a class that is not in
 `class_names`, the classes of the network.
 """
 
@@ -68,7 +68,7 @@ def scores_from_class_scores(
 
 
 def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -> NDArray[np.int32]:
-    """Return the positions of `names` in `class_names`; an unknown name raises a ValueError."""
+    """Return the positions of `names` in `class_names`; an unknown name raises a `ValueError`."""
     positions = _positions(class_names, names)
     if (positions < 0).any():
         unknown = pd.Index(names)[positions < 0][0]
@@ -98,7 +98,7 @@ def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_w
 
     `confidence_share` is the share of the class in the video's total confidence; `frame_share`, the same with frame
     counts; `tf_idf`, confidence share times class weight (`inverse_document_frequency`; Salton and Buckley 1988);
-    `area`, the share of the class in the video's total object area. `area` without areas raises a ValueError.
+    `area`, the share of the class in the video's total object area. `area` without areas raises a `ValueError`.
     """
     match formula:
         case "confidence_share":
@@ -125,7 +125,7 @@ def _merge_objects(objects: pd.DataFrame) -> pd.DataFrame:
 def _sums(
     tables: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index, columns: Mapping[str, str]
 ) -> dict[str, Matrix]:
-    """Sum columns by `video_id` and `class_name` into one matrix per column; `columns` maps result to column names."""
+    """Sum columns by `video_id` and `class_name` into one matrix per column; `columns` maps names of results to names of columns."""
     rows, classes = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     values: dict[str, list[NDArray[Any]]] = {name: [np.empty(0)] for name in columns}
     for table in tables:

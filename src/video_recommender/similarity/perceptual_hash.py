@@ -11,7 +11,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 from PIL import Image
 
-from video_recommender.media.frames import Picture
+from video_recommender.media.frames import RgbImage
 
 ZOOMS: Final = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Shares of width and height of the central crops that are hashed, to match cropped copies."""
@@ -34,7 +34,7 @@ Hashes = NDArray[np.uint64]
 Rows = NDArray[np.int64]  # row numbers
 
 
-def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashes]:
+def hash_images(images: Iterable[RgbImage]) -> tuple[NDArray[np.int64], Hashes]:
     """Hash every RGB image, uint8, at every zoom, except images without contrast.
 
     The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the lowest
@@ -43,8 +43,8 @@ def hash_pictures(pictures: Iterable[Picture]) -> tuple[NDArray[np.int64], Hashe
     """
     edges = [round(WORKING_SIZE * (1 - zoom) / 2) for zoom in ZOOMS]
     numbers, hashed = [], []
-    for number, picture in enumerate(pictures, start=1):
-        grey = _shrink(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), WORKING_SIZE)
+    for number, image in enumerate(images, start=1):
+        grey = _shrink(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), WORKING_SIZE)
         if grey.std() >= MIN_CONTRAST:
             numbers.append(number)
             hashed.append([_hash(grey[edge : WORKING_SIZE - edge, edge : WORKING_SIZE - edge]) for edge in edges])

@@ -28,13 +28,13 @@ class RecommendationOptions(BaseModel, extra="forbid", frozen=True):
 
 
 class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Recommender of the k nearest neighbours by cosine similarity.
+    """Recommends the k nearest neighbours by cosine similarity.
 
     A small corpus is searched exactly. In a large one, an approximate index proposes the candidates (see
-    `NeighbourIndex`). Ties go to the `video_id` that is first in alphabetical order.
+    `NeighbourIndex`). Ties are broken by the alphabetical order of `video_id`.
 
     Args:
-        index_from: minimum number of videos to build an index for; None: never.
+        index_from: minimum number of videos for which an index is built. If None, no index is built.
 
     Example:
         >>> import pandas as pd
@@ -46,10 +46,10 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     Attributes:
         video_ids_: videos that can be recommended, in alphabetical order.
         points_: float32, shape (videos, axes).
-        groups_: number of each video's group, int64, shape (videos,).
-        originals_: `video_id` of the original of each near duplicate, with the index `video_id`.
+        groups_: group number of each video, int64, shape (videos,).
+        originals_: `video_id` of the original of each near duplicate; the index is the `video_id` of the duplicate.
         index_: approximate index; None if the search is exact.
-        recall_: share of the ten nearest neighbours that the index finds, estimated on a sample; 1 if exact.
+        recall_: recall@10 of the index, estimated on a sample; 1 if the search is exact.
     """
 
     def __init__(self, index_from: int | None = INDEX_FROM) -> None:
@@ -80,7 +80,7 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
         """Find the k nearest videos of each point, without the video itself and, optionally, without its group.
 
-        The points may be those of new videos, which have no group.
+        The points can be those of new videos, which have no group.
 
         Returns:
             `video_id`, `rank` (from 1), `recommended_video_id` and `similarity` (cosine, -1 to 1): k rows per point, in

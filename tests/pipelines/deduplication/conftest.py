@@ -1,14 +1,14 @@
 from collections.abc import Callable
 
 import pytest
-from photo_films import COPIES, Film, Filming
+from photo_videos import COPIES, Camera, Clip
 
 
 @pytest.fixture(scope="session")
-def filming() -> Filming:
-    return Filming()
+def camera() -> Camera:
+    return Camera()
 
 
 @pytest.fixture(params=COPIES)
-def make_copy(request: pytest.FixtureRequest) -> Callable[[Film], Film]:
+def make_copy(request: pytest.FixtureRequest) -> Callable[[Clip], Clip]:
     return COPIES[request.param]

@@ -12,19 +12,19 @@ OPTIONS = DeduplicationOptions()
 
 
 @pytest.fixture
-def frames(tmp_path, filming, make_copy):
+def frames(tmp_path, camera, make_copy):
     """Return frames of a video, a copy, another video, and a video whose preprocessing failed."""
-    film = filming.film("cat")
-    films = {"pets/cat": film, "mirror/cat": make_copy(film), "food/cup": filming.film("cup")}
+    video = camera.record("cat")
+    videos = {"pets/cat": video, "mirror/cat": make_copy(video), "food/cup": camera.record("cup")}
     folders = {}
     states = {"food/lost": PartitionState("lost", "unreadable", "It is no video")}
-    for video_id, pictures in films.items():
+    for video_id, images in videos.items():
         folder = tmp_path / video_id
         folder.mkdir(parents=True)
-        for number, picture in enumerate(pictures, start=1):
-            cv2.imwrite(str(folder / f"{number}.jpg"), picture[..., ::-1])
+        for number, image in enumerate(images, start=1):
+            cv2.imwrite(str(folder / f"{number}.jpg"), image[..., ::-1])
         folders[video_id] = FrameFolder(folder)
-        states[video_id] = PartitionState(properties={"frames": len(pictures), "frames_per_second": 3.0})
+        states[video_id] = PartitionState(properties={"frames": len(images), "frames_per_second": 3.0})
     return Partitions.from_values(folders, states)
 
 

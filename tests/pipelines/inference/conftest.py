@@ -1,3 +1,3 @@
-from coloured_corpus import films, made
+from coloured_corpus import made, video_files
 
-__all__ = ["films", "made"]
+__all__ = ["made", "video_files"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from coloured_corpus import ColourNetwork
-from coloured_films import film
+from coloured_videos import write_video
 from pydantic import ValidationError
 
 from video_recommender.advertising.viewers import VideoProjection
@@ -48,23 +48,23 @@ class SkyFails(ColourNetwork):
 
 
 def test_the_ad_with_the_highest_value_is_returned_only_for_the_object_space_of_the_agent(
-    answers_for, made, films
+    answers_for, made, video_files
 ) -> None:
     axes = tuple(made["video_points"].columns)
     viewers = replace(made["viewer_model"], projection=VideoProjection(axes, np.eye(len(axes), dtype=np.float32)))
 
-    (answer,) = answers_for(films["fruit/clip-00"], viewers=viewers)
-    (without,) = answers_for(films["fruit/clip-00"])
+    (answer,) = answers_for(video_files["fruit/clip-00"], viewers=viewers)
+    (without,) = answers_for(video_files["fruit/clip-00"])
 
     assert answer["ad"]["ad_id"] == viewers.ads.ad_ids[0]
     assert without["ad"] is None
 
 
-def test_a_file_gets_its_objects_category_and_neighbours(answers_for, films) -> None:
-    (answer,) = answers_for(films["fruit/clip-00"], neighbours=2, shared_objects=1)
+def test_a_file_gets_its_objects_category_and_neighbours(answers_for, video_files) -> None:
+    (answer,) = answers_for(video_files["fruit/clip-00"], neighbours=2, shared_objects=1)
 
     assert (answer["status"], answer["error"]) == ("ok", "")
-    assert answer["video"] == str(films["fruit/clip-00"])
+    assert answer["video"] == str(video_files["fruit/clip-00"])
     assert {shown["name"]: shown["frames"] for shown in answer["objects"]} == {"tomato": 3, "lime": 3, "sky": 0}
     assert answer["categories"][0]["category"] == "fruit"
     assert [near["rank"] for near in answer["neighbours"]] == [1, 2]
@@ -73,8 +73,8 @@ def test_a_file_gets_its_objects_category_and_neighbours(answers_for, films) -> 
 
 
 def test_a_folder_gets_an_answer_per_video_in_order_of_path_including_unusable_ones(answers_for, tmp_path) -> None:
-    film(tmp_path / "b" / "lime.mp4", "lime")
-    film(tmp_path / "c.MP4", "tomato")
+    write_video(tmp_path / "b" / "lime.mp4", "lime")
+    write_video(tmp_path / "c.MP4", "tomato")
     (tmp_path / "a.mp4").write_text("no video")
     (tmp_path / "d.mp4").touch()
     (tmp_path / "notes.txt").write_text("no video either")
@@ -90,7 +90,7 @@ def test_a_folder_gets_an_answer_per_video_in_order_of_path_including_unusable_o
 
 def test_an_unexpected_error_fails_one_video_and_logs_the_traceback(answers_for, tmp_path, caplog) -> None:
     for colour in ("lime", "sky", "tomato"):
-        film(tmp_path / f"{colour}.mp4", colour)
+        write_video(tmp_path / f"{colour}.mp4", colour)
 
     with caplog.at_level(logging.ERROR):
         answers = answers_for(tmp_path, SkyFails())
@@ -119,9 +119,9 @@ def test_the_error_for_a_folder_without_videos_names_the_parameter(answers_for, 
         answers_for(tmp_path)
 
 
-def test_the_error_for_a_missing_network_names_the_pipeline_to_run(answers_for, films) -> None:
+def test_the_error_for_a_missing_network_names_the_pipeline_to_run(answers_for, video_files) -> None:
     with pytest.raises(ValueError, match="kedro run --pipelines=detection"):
-        answers_for(films["fruit/clip-00"], None)
+        answers_for(video_files["fruit/clip-00"], None)
 
 
 @pytest.mark.parametrize("options", [{"neighbours": 3}, {"vidoes": "a.mp4"}])

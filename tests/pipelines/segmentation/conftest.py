@@ -1,7 +1,7 @@
 """Fixtures: a segmenter and folders of frames."""
 
 import pytest
-from coloured_pictures import folder_of, segmenter  # noqa: F401 - fixtures
+from coloured_images import folder_of, segmenter  # noqa: F401 - fixtures
 
 from video_recommender.networks.coco_detector import convert_coco_detector
 

@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from coloured_pictures import picture_of
+from coloured_images import image_of
 
 from video_recommender.incremental.per_partition import split_result
 from video_recommender.media.video import VideoError
@@ -22,8 +22,8 @@ def frames(folder_of):
     """Videos of a cat and of a dog."""
     return Partitions.from_values(
         {
-            "pets/rex": folder_of(picture_of(dog=250), picture_of(dog=240), name="rex"),
-            "pets/tom": folder_of(picture_of(cat=250), name="tom"),
+            "pets/rex": folder_of(image_of(dog=250), image_of(dog=240), name="rex"),
+            "pets/tom": folder_of(image_of(cat=250), name="tom"),
         }
     )
 
@@ -49,7 +49,7 @@ def test_a_video_has_parquet_and_csv_tables_scores_and_properties(frames, segmen
 
 
 def test_a_damaged_frame_raises_a_video_error(folder_of, segmenter):
-    video = folder_of(picture_of())
+    video = folder_of(image_of())
     video.files[0].write_bytes(b"not an image")
 
     with pytest.raises(VideoError, match="is not a readable") as raised:

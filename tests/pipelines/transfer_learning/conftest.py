@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import skimage
 
-from video_recommender.media.frames import FrameFolder, Picture
+from video_recommender.media.frames import FrameFolder, RgbImage
 from video_recommender.pipelines.deduplication.nodes import hash_frames
 from video_recommender.storage.partitions import Partitions
 
@@ -25,13 +25,13 @@ SUBJECTS = [
 SIZE = 224
 
 
-def draw_edges(photo: Picture) -> Picture:
+def draw_edges(photo: RgbImage) -> RgbImage:
     """Convert to black edges on white."""
     edges = cv2.Canny(cv2.GaussianBlur(photo, (5, 5), 0), 60, 120)
     return np.repeat(255 - edges[..., np.newaxis], 3, axis=2)
 
 
-def darken(photo: Picture) -> Picture:
+def darken(photo: RgbImage) -> RgbImage:
     """Darken, and add noise."""
     noise = np.random.default_rng(5).normal(scale=12, size=photo.shape)
     return (photo * (0.3, 0.35, 0.6) + noise).clip(0, 255).astype(np.uint8)
@@ -65,7 +65,7 @@ def styles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Partitions, Partit
     return Partitions.from_values(frames), Partitions.from_values(hashes), corpus
 
 
-def _part(photo: Picture, number: int, frame: int) -> Picture:
+def _part(photo: RgbImage, number: int, frame: int) -> RgbImage:
     height, width, _ = photo.shape
     side = int(min(height, width) * (0.9 - 0.25 * number))
     left, top = (width - side) * (1 + frame) // 3, (height - side) * (2 - frame) // 3

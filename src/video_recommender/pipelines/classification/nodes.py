@@ -50,7 +50,7 @@ def train_category_classifier(
     candidate_comparison: CandidateComparison,
     seed: int,
 ) -> CategoryModel:
-    """Fit the chosen candidate to all labelled videos, or to a sample if it takes quadratic time."""
+    """Fit the chosen candidate to all labelled videos, or to a sample if its training time is quadratic."""
     videos, model = labelled_videos(video_points, corpus), candidate_comparison.chosen
     if model in FITTED_TO_SAMPLE:
         videos = sample_videos(videos, COMPARED_VIDEOS, seed)

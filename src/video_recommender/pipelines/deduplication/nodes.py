@@ -19,7 +19,7 @@ from video_recommender.similarity.duplicates import (
     merge_groups,
     rank_videos,
 )
-from video_recommender.similarity.perceptual_hash import ZOOMS, hash_pictures
+from video_recommender.similarity.perceptual_hash import ZOOMS, hash_images
 from video_recommender.storage.partitions import Property
 
 HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
@@ -28,7 +28,7 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 @depends_on("imagehash", "opencv-python-headless")
 def hash_frames(frames: FrameFolder) -> DataFrame[FrameHashes]:
     """Compute the perceptual hashes of a video's frames, without frames of low contrast."""
-    numbers, hashes = hash_pictures(frames.pictures())
+    numbers, hashes = hash_images(frames.images())
     table = pd.DataFrame({"frame": numbers, **dict(zip(HASH_COLUMNS, hashes.T, strict=True))})
     return cast("DataFrame[FrameHashes]", table)  # validated when it is saved
 

@@ -154,7 +154,7 @@ def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embeddings:
     """Embed the frames of a video, for use by all heads: float32, shape (frames, features)."""
-    embeddings = [classifier.predict(batch).embeddings for batch in batch_frames(frames.pictures())]
+    embeddings = [classifier.predict(batch).embeddings for batch in batch_frames(frames.images())]
     if not embeddings:
         raise VideoError("damaged", f"{frames.path} contains no frames: delete it and run preprocessing again")
     return np.concatenate(embeddings)

@@ -24,16 +24,16 @@ class ColourDetector:
     def class_embeddings(self):
         return np.array([[0, 0, 1], [1, 0.5, 0], [0.5, 1, 0]], np.float32)
 
-    def detect(self, picture):
-        height, width = picture.shape[:2]
+    def detect(self, image):
+        height, width = image.shape[:2]
         boxes, numbers, scores = [], [], []
         for channel, number in ((0, 17), (1, 18)):
-            rows, columns = np.nonzero(picture[..., channel] > 40)
+            rows, columns = np.nonzero(image[..., channel] > 40)
             if len(rows):
                 edges = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
                 boxes.append(np.array(edges) / [height, width, height, width])
                 numbers.append(number)
-                scores.append(picture[..., channel].max() / 255)
+                scores.append(image[..., channel].max() / 255)
         order = np.argsort(-np.array(scores, np.float32), kind="stable")
         found = DetectedObjects(
             np.array(boxes, np.float32).reshape(-1, 4), np.array(numbers, np.int64), np.array(scores, np.float32)
@@ -41,12 +41,12 @@ class ColourDetector:
         return found.select(order)
 
 
-def picture_of(cat=0, dog=0, cat_left=10):
+def image_of(cat=0, dog=0, cat_left=10):
     """Draw a cat of 20 × 20 and a dog of 40 × 50 pixels on an image of 100 × 100; brightness 0 omits the object."""
-    picture = np.zeros((100, 100, 3), np.uint8)
-    picture[10:30, cat_left : cat_left + 20, 0] = cat
-    picture[50:90, 40:90, 1] = dog
-    return picture
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[10:30, cat_left : cat_left + 20, 0] = cat
+    image[50:90, 40:90, 1] = dog
+    return image
 
 
 def segmenter_of(**changes):
@@ -71,11 +71,11 @@ FINE = [
 def folder_of(tmp_path):
     """Return a function that saves images as the frame folder of a video."""
 
-    def save(*pictures, name="video"):
+    def save(*images, name="video"):
         folder = tmp_path / name
         folder.mkdir(parents=True)
-        for number, picture in enumerate(pictures, start=1):
-            cv2.imwrite(str(folder / f"{number}.jpg"), picture[..., ::-1], FINE)
+        for number, image in enumerate(images, start=1):
+            cv2.imwrite(str(folder / f"{number}.jpg"), image[..., ::-1], FINE)
         return FrameFolder(folder)
 
     return save
