@@ -57,7 +57,9 @@ class LoggedSteps:
 
     def __post_init__(self) -> None:
         if not ((self.propensity > 0) & (self.propensity <= ROUNDING_LIMIT)).all():
-            raise ValueError("A propensity of the log is not in (0, 1]: log the probability of each ad shown")
+            raise ValueError(
+                "A propensity in the log is not in (0, 1]: log the probability with which the policy selected each ad"
+            )
         if (np.diff(self.session) < 0).any():
             raise ValueError("The steps of the log are out of order: sort them by session and step")
         if self.sessions < 2 * FOLDS:

@@ -100,8 +100,8 @@ def digest_model(path: Path) -> str:
         return fingerprint_file(path)
     if not (path / _SAVED_MODEL).is_file():
         raise ValueError(
-            f"{path} is not a model: give the folder of a SavedModel, which contains {_SAVED_MODEL}, "
-            "or the file of a frozen graph"
+            f"{path} is not a model: specify the folder of a SavedModel, which contains {_SAVED_MODEL}, "
+            "or a frozen graph file"
         )
     return fingerprint([fingerprint_file(file) for file in sorted(path.rglob("*")) if file.is_file()])
 

@@ -274,7 +274,7 @@ def _usable_candidates(
     fitting = [name for name in candidates if all(can_fit(name, categories) for categories in trainings)]
     for name in candidates:
         if name not in fitting:
-            logger.warning("%s is skipped: it needs two training videos of every category", name)
+            logger.warning("%s is skipped: it requires at least two training videos of each category", name)
     fast = [name for name in fitting if videos <= MAX_VIDEOS.get(name, videos)]
     for name in fitting:
         if fast and name not in fast:

@@ -162,7 +162,7 @@ class WebAccess:
         for number, line in enumerate(lines, start=1):
             is_comment = not line.strip() or (line.startswith("#") and not line.startswith("#HttpOnly_"))
             if not is_comment and not _COOKIE.fullmatch(line):
-                raise ValueError(f"line {number} does not have the seven fields of a cookie, separated by tabs")
+                raise ValueError(f"line {number} does not have the seven tab-separated fields of a cookie")
 
     def cookie_file(self) -> StringIO | None:
         """Return the cookies as a file in memory, so that the user's file is never modified."""
