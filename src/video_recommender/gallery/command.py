@@ -69,7 +69,7 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
     data = str(context.config_loader["globals"]["data"])
     if "://" in data:
         raise click.ClickException(
-            f"The gallery reads only local files: copy {data} to a local folder and set `data` in globals.yml to that folder"
+            f"The gallery reads only local files: copy {data} to a local folder and set `data` in globals.yml to it"
         )
     parameters: dict[str, Any] = context.params
     preprocessing = PreprocessingOptions.model_validate(parameters["preprocessing"])

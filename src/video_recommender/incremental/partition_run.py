@@ -91,7 +91,7 @@ class PartitionRun:
         """Process the stale partitions, and delete partitions that are no longer in the input.
 
         Raises:
-            UnexpectedFailuresError: if many partitions raise unexpected exceptions. All other partitions are saved first.
+            UnexpectedFailuresError: if many partitions raise unexpected exceptions. All others are saved first.
         """
         partitions: Mapping[str, Any] = self._load(self.mapped)
         fingerprints = self._fingerprints(partitions)

@@ -214,7 +214,7 @@ def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:
 def compare_models(
     videos: LabelledVideos, candidates: Sequence[CandidateName], folds: int, seed: int
 ) -> CandidateComparison:
-    """Cross-validate models by group, and choose the model with the highest macro-averaged F1; of equal models, the first.
+    """Cross-validate models by group, and choose the model with the highest macro-averaged F1, the first of ties.
 
     The score of the chosen model is slightly optimistic, because it is the maximum of several. If cross-validation is
     impossible, the first candidate that can be fitted is chosen.
