@@ -78,7 +78,7 @@ def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
 
 
 def require_categories(ads: DataFrame[Ads], categories: Iterable[str]) -> None:
-    """Raise a ValueError that names the categories without ads, if there are any."""
+    """Raise a `ValueError` that names the categories without ads, if there are any."""
     missing = sorted(set(categories) - set(ads["category"]))
     if missing:
         raise ValueError(

@@ -43,10 +43,10 @@ MAX_IMBALANCE: Final = 2.0
 
 @dataclass(frozen=True, eq=False)
 class LoggedSteps:
-    """Complete sessions of a log, a step per ad shown, ordered by session and step.
+    """Complete sessions of a log, one step per ad shown, ordered by session and step.
 
     `propensity` is the probability with which the logged policy showed the ad. Arrays have the shape (steps,), and
-    `observations`, made before the ad, (steps, observed). Invalid values raise a ValueError.
+    `observations`, made before the ad, (steps, observed). Invalid values raise a `ValueError`.
     """
 
     session: IntArray
@@ -132,7 +132,7 @@ def evaluate_from_log(
 ) -> DataFrame[OffPolicyReport]:
     """Estimate the revenue of policies, by name, from the log of another policy; see `estimate_value`.
 
-    Policies must use only what agents observe. A log that does not match the model raises a ValueError.
+    Policies must use only what agents observe. A log that does not match the model raises a `ValueError`.
     """
     before = replay_sessions(log, model)
     ordered = log.sort_values(["session", "step"])
