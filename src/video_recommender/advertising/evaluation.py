@@ -221,7 +221,7 @@ def tabulate_choices(
 
 
 def plot_choices(choices: DataFrame[AdChoices]) -> go.Figure:
-    """Plot the share of each ad before videos of each category as a heat map, with categories as rows and ads as columns."""
+    """Plot a heat map of the share of each ad (columns) before videos of each category (rows)."""
     shares = choices.pivot_table(index="category", columns="ad_id", values="share", fill_value=0.0).round(4)
     heat_map = go.Heatmap(
         x=shares.columns.tolist(),
