@@ -174,7 +174,7 @@ def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
 
 
 def _resize(image: RgbImage, height: int, width: int) -> RgbImage:
-    """Resize as in training, with the bilinear interpolation of TensorFlow 1, which aligns pixel corners, not centres."""
+    """Resize as in training, with bilinear interpolation of TensorFlow 1, which aligns pixel corners, not centres."""
     scales = np.diag([image.shape[1] / width, image.shape[0] / height])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     resized = cv2.warpAffine(

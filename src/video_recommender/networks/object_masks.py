@@ -196,7 +196,7 @@ def _add_margin(box: Box, image: RgbImage) -> Box:
 
 
 def _distance_from_centre(start: int, stop: int, steps: int, first: int, last: int) -> NDArray[np.float32]:
-    """Return the distances of pixels from the centre of a box along one axis. At the edge of the box, the distance is 1."""
+    """Return the distances of pixels from the centre of a box along one axis. The edge of the box has distance 1."""
     centres = start + (np.arange(steps, dtype=np.float32) + 0.5) * (stop - start) / steps
     return np.asarray(np.abs(centres - (first + last) / 2) / ((last - first) / 2), np.float32)
 
