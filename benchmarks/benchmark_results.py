@@ -59,7 +59,7 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def report_results(results: Mapping[str, Result], file: Path | None) -> None:
-    """Print a line per result, and write them as JSON, unless there is no file."""
+    """Print one line per result, and write them as JSON, unless there is no file."""
     for key, measured in results.items():
         print(f"{key}: {measured['text']} ({measured['about']})", flush=True)
     save_results(results, file)

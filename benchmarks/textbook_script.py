@@ -165,7 +165,7 @@ def predict(frames: Path, network_file: Path) -> Predictions:
 
 
 def classify_frames(predictions: Predictions) -> pd.DataFrame:
-    """Append a row per frame."""
+    """Append one row per frame."""
     names = imagenet_class_names()
     detections = pd.DataFrame(columns=["video", "frame", "class_name", "confidence"])
     for video, frames in predictions.items():

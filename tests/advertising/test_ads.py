@@ -47,7 +47,7 @@ def test_the_example_file_has_the_ads_of_the_assignment() -> None:
         (1, "seconds", "ten", r"row 3 has the seconds 'ten'"),
         (5, "reward", "-1", r"row 7 has the reward '-1': it must be a number of at least 0"),
         (5, "reward", "inf", r"row 7 has the reward 'inf'"),
-        (2, "kind", "medium", r"row 4 has the kind 'medium': it must be long or short"),
+        (2, "kind", "medium", r"row 4 has the kind 'medium': the kind must be long or short"),
         (2, "ad_id", " ", r"row 4 has no ad_id"),
         (4, "category", "", r"row 6 has no category"),
         (4, "ad_id", "cats-long", r"row 6 has the same ad_id as row 2: remove one"),

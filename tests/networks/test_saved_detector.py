@@ -116,7 +116,7 @@ def test_a_changed_model_has_another_digest(mask_model, tmp_path):
 def test_a_path_without_a_model_is_reported_with_a_remedy(tmp_path, name):
     (tmp_path / "an_empty_folder").mkdir()
 
-    with pytest.raises(ValueError, match=r"is not a model: give the folder of a SavedModel.*or the file"):
+    with pytest.raises(ValueError, match=r"is not a model: specify the folder of a SavedModel.*or a frozen graph file"):
         open_saved_detector(tmp_path / name, NAMES)
 
 

@@ -35,7 +35,7 @@ def test_a_url_encoded_cookie_is_redacted():
 
 
 def test_cookies_in_another_format_raise_an_error():
-    with pytest.raises(ValueError, match="line 2 does not have the seven fields of a cookie"):
+    with pytest.raises(ValueError, match="line 2 does not have the seven tab-separated fields"):
         WebAccess(Path("partial"), cookies="# HTTP Cookie File\nSESSION=abcdef123\n")
 
 

@@ -78,7 +78,7 @@ def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
 
 
 def require_categories(ads: DataFrame[Ads], categories: Iterable[str]) -> None:
-    """Raise a ValueError that names the categories without ads, if there are any."""
+    """Raise a `ValueError` that names the categories without ads, if there are any."""
     missing = sorted(set(categories) - set(ads["category"]))
     if missing:
         raise ValueError(
@@ -109,7 +109,7 @@ def _invalid_rows(ads: pd.DataFrame) -> Iterator[str]:
         empty = ads[name].isna() | (ads[name].astype("str").str.strip() == "")
         yield from (f"row {row} has no {name}: add one" for row in ads.index[empty])
     unknown = ads["kind"][~ads["kind"].isin(KINDS)]
-    yield from (f"row {row} has the kind {kind!r}: it must be long or short" for row, kind in unknown.items())
+    yield from (f"row {row} has the kind {kind!r}: the kind must be long or short" for row, kind in unknown.items())
     for name, (required, lowest, highest) in NUMERIC_COLUMNS.items():
         invalid = ads[name][~pd.to_numeric(ads[name], errors="coerce").between(lowest, highest)]
         yield from (f"row {row} has the {name} {value!r}: it must be {required}" for row, value in invalid.items())

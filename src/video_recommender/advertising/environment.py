@@ -115,7 +115,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         return self.model.observe(self._sessions)[0], {"video": self._video(self._sessions)}
 
     def step(self, action: np.int64) -> tuple[Observation, SupportsFloat, bool, bool, Info]:
-        """Show the ad with the index `action`; an invalid index raises a ValueError."""
+        """Show the ad with the index `action`; an invalid index raises a `ValueError`."""
         if self._sessions is None:
             raise gymnasium.error.ResetNeeded("No session was started: call reset() first")
         if not self.action_space.contains(action):
@@ -129,7 +129,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         return observation, float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0]), info
 
     def render(self) -> str | None:
-        """Return the session so far as text, a line per ad; None without a render mode."""
+        """Return the session so far as text, one line per ad; None without a render mode."""
         return "\n".join(self._lines) if self.render_mode == "ansi" else None
 
     def _describe(self, ad: int, result: StepResult) -> str:
@@ -168,7 +168,7 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Observation, Info]:
-        """Start all sessions with one shared random generator; a list of seeds raises a TypeError."""
+        """Start all sessions with one shared random generator; a list of seeds raises a `TypeError`."""
         if isinstance(seed, list):
             raise TypeError("All sessions share one random generator: pass one seed instead of a list")
         super().reset(seed=seed)

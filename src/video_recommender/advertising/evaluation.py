@@ -102,7 +102,7 @@ class LearningCurve:
             self._on_evaluation(self.table())
 
     def table(self) -> DataFrame[AdLearningCurve]:
-        """Return the learning curve so far, a row per evaluation."""
+        """Return the learning curve so far, one row per evaluation."""
         return AdLearningCurve.validate(pd.DataFrame(self._rows))
 
 
@@ -173,7 +173,7 @@ def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntA
     """Return the indices of the videos for training and of the held-out third, both ascending.
 
     Groups are never split across folds, which prevents data leakage; `groups` has the group by `video_id`. Folds are
-    stratified by category if a category has enough videos. Fewer than 3 groups raise a ValueError.
+    stratified by category if a category has enough videos. Fewer than 3 groups raise a `ValueError`.
     """
     group = groups.loc[list(model.video_ids)].to_numpy()
     if len(set(group)) < FOLDS:
@@ -221,7 +221,7 @@ def tabulate_choices(
 
 
 def plot_choices(choices: DataFrame[AdChoices]) -> go.Figure:
-    """Plot the share of each ad before videos of each category as a heat map: a row per category, a column per ad."""
+    """Plot a heat map of the share of each ad (columns) before videos of each category (rows)."""
     shares = choices.pivot_table(index="category", columns="ad_id", values="share", fill_value=0.0).round(4)
     heat_map = go.Heatmap(
         x=shares.columns.tolist(),
@@ -247,7 +247,7 @@ def add_regret(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> Dat
 
 
 def plot_learning_curve(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> go.Figure:
-    """Plot revenue per session and regret against the number of ads shown during training, a line per agent.
+    """Plot revenue per session and regret against the number of ads shown during training, one line per agent.
 
     A dotted line marks the revenue per session of the optimum.
     """

@@ -43,10 +43,10 @@ MAX_IMBALANCE: Final = 2.0
 
 @dataclass(frozen=True, eq=False)
 class LoggedSteps:
-    """Complete sessions of a log, a step per ad shown, ordered by session and step.
+    """Complete sessions of a log, one step per ad shown, ordered by session and step.
 
     `propensity` is the probability with which the logged policy showed the ad. Arrays have the shape (steps,), and
-    `observations`, made before the ad, (steps, observed). Invalid values raise a ValueError.
+    `observations`, made before the ad, (steps, observed). Invalid values raise a `ValueError`.
     """
 
     session: IntArray
@@ -57,7 +57,9 @@ class LoggedSteps:
 
     def __post_init__(self) -> None:
         if not ((self.propensity > 0) & (self.propensity <= ROUNDING_LIMIT)).all():
-            raise ValueError("A propensity of the log is not in (0, 1]: log the probability of each ad shown")
+            raise ValueError(
+                "A propensity in the log is not in (0, 1]: log the probability with which the policy selected each ad"
+            )
         if (np.diff(self.session) < 0).any():
             raise ValueError("The steps of the log are out of order: sort them by session and step")
         if self.sessions < 2 * FOLDS:
@@ -130,7 +132,7 @@ def evaluate_from_log(
 ) -> DataFrame[OffPolicyReport]:
     """Estimate the revenue of policies, by name, from the log of another policy; see `estimate_value`.
 
-    Policies must use only what agents observe. A log that does not match the model raises a ValueError.
+    Policies must use only what agents observe. A log that does not match the model raises a `ValueError`.
     """
     before = replay_sessions(log, model)
     ordered = log.sort_values(["session", "step"])

@@ -111,7 +111,7 @@ class AdChoice:
 
 
 def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple[AdChoice, ...]:
-    """Rank all ads for a video of the corpus by `session_value`; an unknown video raises a ValueError."""
+    """Rank all ads for a video of the corpus by `session_value`; an unknown video raises a `ValueError`."""
     if video_id not in model.video_ids:
         raise ValueError(f"Video {video_id} has no ad: run `kedro run --pipelines=advertising` again")
     video = model.video_ids.index(video_id)
@@ -126,7 +126,7 @@ def rank_ads_for_new_video(
     """Rank all ads for a video that is not in the corpus, as `rank_ads` does.
 
     `points` has one row. `categories` has the probability of each category; categories without ads are ignored. If
-    `can_rank_new_video` is false, raises a ValueError.
+    `can_rank_new_video` is false, raises a `ValueError`.
     """
     if model.projection is None:
         raise ValueError("Viewers of a generated corpus have no object space: load `viewer_model` from the catalog")

@@ -76,7 +76,7 @@ def log_sessions(
 ) -> DataFrame[AdSessionLog]:
     """Simulate sessions and log every ad with its propensity, the probability that the policy shows it.
 
-    If the policy shows an ad with probability 0 in any state, raises a ValueError.
+    If the policy shows an ad with probability 0 in any state, raises a `ValueError`.
     """
     tables = []
     for number, step in enumerate(simulate_steps(model, policy, sessions, rng), 1):
@@ -102,7 +102,7 @@ def log_sessions(
 def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Sessions:
     """Reconstruct the state before each logged ad, in which other policies can compute their action probabilities.
 
-    States are sorted by session and step; `taste` is -1 (unknown). Raises a ValueError if a step is missing, a session
+    States are sorted by session and step; `taste` is -1: unknown. Raises a `ValueError` if a step is missing, a session
     exceeds `max_videos`, or a video or an ad is unknown.
     """
     ordered = _sort_steps(log, model)
@@ -130,7 +130,7 @@ def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Session
 
 
 def indices_of(names: "pd.Series[str]", known: tuple[str, ...]) -> IntArray:
-    """Look up the index of each `video_id` or `ad_id` of a log; an unknown one raises a ValueError."""
+    """Look up the index of each `video_id` or `ad_id` of a log; an unknown one raises a `ValueError`."""
     indices = pd.Index(known).get_indexer(pd.Index(names)).astype(np.int64)
     if (indices < 0).any():
         unknown = names.iloc[int((indices < 0).argmax())]

@@ -69,7 +69,7 @@ class VideoProjection:
         return tuple(video_points.columns) == self.axes
 
     def project(self, video_points: DataFrame[VideoPoints]) -> NDArray[np.float32]:
-        """Project points, shape (videos, observed axes); other axes than those of `fit` raise a ValueError."""
+        """Project points, shape (videos, observed axes); other axes than those of `fit` raise a `ValueError`."""
         if not self.fits(video_points):
             raise ValueError(
                 "The points have other axes than the ones that the ad agent was trained with: run feature_engineering, "

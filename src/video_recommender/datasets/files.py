@@ -204,7 +204,7 @@ class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-dataset
     """
 
     def save(self, data: pd.DataFrame) -> None:
-        """Save a table. By default, columns that are not floats are dictionary-encoded; `save_args` can override this."""
+        """Save a table. By default, columns that are not floats are dictionary-encoded; `save_args` override it."""
         encoded = [str(name) for name, kind in data.dtypes.items() if not is_float_dtype(kind)]
         encoded += [str(name) for name in data.index.names if name is not None]
         entry, credentials = dataset_config("table", self)

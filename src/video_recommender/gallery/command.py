@@ -69,7 +69,7 @@ def create_project_app(root: Path, env: str | None, max_upload_mb: int, host: st
     data = str(context.config_loader["globals"]["data"])
     if "://" in data:
         raise click.ClickException(
-            f"The gallery reads local files only: copy {data} to a folder and set `data` in globals.yml to this folder"
+            f"The gallery reads only local files: copy {data} to a local folder and set `data` in globals.yml to it"
         )
     parameters: dict[str, Any] = context.params
     preprocessing = PreprocessingOptions.model_validate(parameters["preprocessing"])
@@ -110,7 +110,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        reason, hint = os.strerror(error.errno or 0), f"use another port, `kedro gallery --port {port + 1}`"
+        reason, hint = os.strerror(error.errno or 0), f"use another port, for example `kedro gallery --port {port + 1}`"
         raise click.ClickException(f"Cannot listen on {host}:{port} ({reason}): {hint}") from error
 
 

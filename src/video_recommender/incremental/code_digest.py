@@ -34,7 +34,7 @@ CodeCache: TypeAlias = dict[str, dict[str, Any]]
 def code_digest(function: Callable[..., Any], cache: CodeCache | None = None) -> str:
     """Compute the digest, 32 hexadecimal digits, of a function and of all code in its package that it references.
 
-    Includes the bound arguments of a `partial`. Uses the compiled code if a module has no source file, as in a notebook.
+    Includes the bound arguments of a `partial`. If a module has no source file (notebooks), uses its compiled code.
     Updates the cache in place: unchanged sources are not parsed again.
     """
     function, bound = unwrap(function)

@@ -91,7 +91,7 @@ class PartitionRun:
         """Process the stale partitions, and delete partitions that are no longer in the input.
 
         Raises:
-            UnexpectedFailuresError: if many partitions raise unexpected exceptions. All other partitions are saved first.
+            UnexpectedFailuresError: if many partitions raise unexpected exceptions. All others are saved first.
         """
         partitions: Mapping[str, Any] = self._load(self.mapped)
         fingerprints = self._fingerprints(partitions)
@@ -132,7 +132,7 @@ class PartitionRun:
         if not isinstance(partitions, Mapping):
             raise TypeError(
                 f"{self.mapped} is a {type(partitions).__name__}, but {self.node.short_name} maps over it: "
-                "use a StatefulPartitionedDataset, or a mapping from key to value"
+                "use a StatefulPartitionedDataset or a mapping"
             )
         return {key: fingerprint(common, value_digest(value)) for key, value in partitions.items()}
 

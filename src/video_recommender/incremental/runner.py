@@ -138,7 +138,8 @@ def parameter_groups(pipeline: Pipeline) -> set[str]:
 def use_incremental_runner() -> None:
     """Make `IncrementalRunner` the default runner of `kedro run`, `session.run()` and `kedro server`.
 
-    Call it in `settings.py`. To use a runner of Kedro: `kedro run --runner=kedro.runner.sequential_runner.SequentialRunner`.
+    Call it in `settings.py`. To use another runner, name its module:
+    `kedro run --runner=kedro.runner.sequential_runner.SequentialRunner`.
     """
     import kedro.framework.session.service_session  # Kedro has no setting and selects the runner in three modules
     import kedro.framework.session.session

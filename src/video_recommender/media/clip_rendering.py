@@ -16,7 +16,7 @@ from video_recommender.storage.digests import fingerprint
 
 # Pixels of the photo per pixel of the clip at full view: enough to zoom in, few enough to avoid aliasing
 OVERSAMPLING: Final = 1.5
-# Pixels by which the noise of a clip is larger than a frame; each frame uses a different window of it
+# Pixels by which the noise of a clip is larger than a frame, so that each frame can use a different window
 NOISE_MARGIN: Final = 64
 # Luma Y, and chroma U and V at half the size, uint8 (ITU-R BT.601)
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -34,7 +34,7 @@ class Framing(BaseModel, extra="forbid", frozen=True):
 
 
 class PhotoShot(BaseModel, extra="forbid", frozen=True):
-    """A camera movement over one photo, in a number of frames, optionally mirrored left to right."""
+    """A camera movement over one photo, optionally mirrored left to right. `frames` is the number of frames."""
 
     photo: Photo
     frames: int
@@ -48,7 +48,7 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
     video_id: str
     category: str
-    pool: int  # number of the photo pool, from 1
+    pool: int  # number of the photo pool (1-based)
     seed: int  # random seed of the noise
     width: int
     height: int
@@ -60,22 +60,22 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
     @property
     def frames(self) -> int:
-        """Number of frames."""
+        """Number of frames of the clip."""
         return sum(shot.frames for shot in self.shots)
 
     @property
     def group(self) -> str:
-        """Name of the photo pool: only clips of one group may share photos."""
+        """Name of the photo pool. Clips of different groups have no photo in common."""
         return f"{self.category}/pool-{self.pool}"
 
     @property
     def title(self) -> str:
-        """Names of its scenes, such as `puppy, bear`; the title does not reveal the category."""
+        """Names of the scenes, such as `puppy, bear`, which do not reveal the category."""
         return ", ".join(dict.fromkeys(shot.photo.scene for shot in self.shots))
 
     @property
     def photos(self) -> str:
-        """File names of its photos, comma-separated."""
+        """Comma-separated file names of the photos."""
         return ",".join(dict.fromkeys(shot.photo.name for shot in self.shots))
 
     @property
@@ -86,7 +86,7 @@ class ClipRecipe(BaseModel, extra="forbid", frozen=True):
 
 
 def render_clip(recipe: ClipRecipe) -> bytes:
-    """Render a clip as an MP4 file (H.264, yuv420p, no sound), or raise a `VideoError` if a photo is `unreadable`.
+    """Render a clip as an MP4 file (H.264, yuv420p, no sound), or raise a `VideoError` if a photo is unreadable.
 
     Encoding uses one thread, which makes the bytes reproducible.
     """
@@ -104,7 +104,7 @@ def render_clip(recipe: ClipRecipe) -> bytes:
 
 
 def _render_frames(recipe: ClipRecipe) -> Iterator[NDArray[np.uint8]]:
-    """Render the frames: planes Y, U and V (ITU-R BT.601), uint8, shape (height * 3 / 2, width)."""
+    """Render the frames as planes Y, U and V (ITU-R BT.601), uint8, shape (height * 3 / 2, width)."""
     width, height = size = (recipe.width, recipe.height)
     brighter, darker = _noise(recipe)
     windows = np.random.default_rng(recipe.seed).integers(0, NOISE_MARGIN, (recipe.frames, 2))
@@ -136,7 +136,7 @@ def _split(frame: NDArray[np.uint8]) -> Planes:
 
 
 def _matrices(camera: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Return the affine maps of Y, U and V; each sample of U and V is at the centre of 2 x 2 samples of Y."""
+    """Return the affine maps of Y, U and V. Each sample of U and V is at the centre of 2 x 2 samples of Y."""
     linear, shift = camera[:, :2], camera[:, 2]
     halved = np.column_stack([linear, (linear @ [0.5, 0.5] + shift - 0.5) / 2])
     return camera, halved, halved
@@ -183,7 +183,7 @@ def _camera(shot: PhotoShot, photos: Mapping[Photo, Planes], size: tuple[int, in
 
 
 def _focus(luma: NDArray[np.uint8]) -> tuple[float, float]:
-    """Locate the most detailed area of a photo: centroid of the squared gradient, in pixels (x, y)."""
+    """Locate the most detailed area of a photo by the centroid (x, y) of the squared gradient, in pixels."""
     small = cv2.resize(luma, (64, 64), interpolation=cv2.INTER_AREA)
     energy = cv2.Sobel(small, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(small, cv2.CV_32F, 0, 1) ** 2 + 1e-3
     moments = cv2.moments(energy)

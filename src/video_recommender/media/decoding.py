@@ -37,22 +37,22 @@ class OpenVideo:
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width of a pixel divided by its height; 1 if the file does not state it."""
+        """Width of a pixel divided by its height, or 1 if the file does not state this ratio."""
         return self.stream.sample_aspect_ratio or Fraction(1)
 
     @property
     def may_be_spliced(self) -> bool:
-        """Whether timestamps may jump in this format, as in broadcast streams."""
+        """Whether timestamps can jump in this format, as in broadcast streams."""
         return bool(self.container.format.flags & cast(int, Flags.ts_discont.value))
 
     @property
     def rate(self) -> Fraction | None:
-        """Mean number of frames per second; None if it is unknown."""
+        """Mean number of frames per second, or None if it is unknown."""
         return self.stream.average_rate or self.stream.guessed_rate
 
     @property
     def stated_duration_s(self) -> float | None:
-        """Duration in seconds according to the file's header; None if it states none."""
+        """Duration in seconds according to the file's header, or None if the header states no duration."""
         if self.stream.duration and self.stream.time_base:
             return float(self.stream.duration * self.stream.time_base)
         return self.container.duration / av.time_base if self.container.duration else None
@@ -62,7 +62,7 @@ class OpenVideo:
         is_skippable: PacketFilter | None = None,
         drop_packets: Callable[[Packets], Packets] | None = None,
     ) -> Iterator[av.VideoFrame]:
-        """Decode the frames in presentation order and in the pixel format of the file; damaged frames are skipped.
+        """Decode the frames in presentation order and in the pixel format of the file, without damaged frames.
 
         Skippable packets are not decoded unless another frame refers to them. `drop_packets` removes packets before
         decoding. If no frame can be decoded, a `VideoError` (`unreadable`) is raised.
@@ -82,14 +82,14 @@ class OpenVideo:
             raise VideoError("unreadable", f"{self.video.name} has no frame that can be decoded: {_REMEDY}")
 
     def packets(self) -> Packets:
-        """Read the packets of the stream in decoding order; a final None flushes the decoder if the file is damaged."""
+        """Read the packets of the stream in decoding order. In damaged files, a final None flushes the decoder."""
         try:
             yield from self.container.demux(self.stream)
         except av.FFmpegError:
             yield None
 
     def continuous_packets(self) -> Iterator[Packet]:
-        """Read the packets; in broadcast streams, remove timestamp jumps of over 10 s forwards or 1 s backwards."""
+        """Read the packets. In broadcast streams, remove timestamp jumps of over 10 s forwards or 1 s backwards."""
         offset, expected = 0, None
         for packet in self.packets():
             if packet is None or not packet.time_base:
@@ -104,7 +104,7 @@ class OpenVideo:
             yield packet
 
     def spans(self) -> Iterator[tuple[float, float]]:
-        """Yield start and end of each frame in seconds, in decoding order, without decoding it."""
+        """Yield the start and end of each frame in seconds, in decoding order, without decoding the frames."""
         for packet in self.continuous_packets():
             if packet.pts is not None:
                 start, end = packet.pts, packet.pts + (packet.duration or 0)
@@ -127,7 +127,7 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> "Orientation":
-        """Read the display matrix (ISO/IEC 14496-12, 8.3.2); angles other than multiples of 90° are ignored."""
+        """Read the display matrix (ISO/IEC 14496-12, 8.3.2). Angles are rounded to multiples of 90°."""
         matrix = frame.side_data.get("DISPLAYMATRIX")
         if matrix is None:
             return cls()
@@ -179,7 +179,7 @@ class VideoProperties:
 
 
 def probe_video(video: Video) -> VideoProperties:
-    """Read the properties of a video and decode its first frame; raise a `VideoError` if it is not usable."""
+    """Read the properties of a video and decode its first frame. Raises a `VideoError` if the video is not usable."""
     with video.as_local_file() as file:
         with open_video(file) as opened:
             first = next(opened.decode())
@@ -198,7 +198,7 @@ def probe_video(video: Video) -> VideoProperties:
 
 @dataclass(frozen=True)
 class TimedFrame(Generic[T]):
-    """A frame with its display interval, in seconds; the next frame may replace it earlier."""
+    """A frame with its display interval in seconds. The next frame can be displayed before the end of the interval."""
 
     start_s: float
     end_s: float
@@ -206,7 +206,7 @@ class TimedFrame(Generic[T]):
 
 
 def time_frames(opened: OpenVideo, frames: Iterable[av.VideoFrame]) -> Iterator[TimedFrame[av.VideoFrame]]:
-    """Assign display times to consecutive frames, even if timestamps are missing or not monotonic."""
+    """Assign display times to consecutive frames. Timestamps that are missing or not monotonic are replaced."""
     offset_s = 0.0
     previous: TimedFrame[av.VideoFrame] | None = None
     for frame in frames:

@@ -1,4 +1,4 @@
-"""Images: the encoded frames of a video, in memory or in a folder, and photos by reference."""
+"""Images: encoded frames of a video, in memory or in a folder, and references to photos."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class EncodedFrames:
         return len(self.jpegs)
 
     def images(self, step: int = 1) -> Iterator[RgbImage]:
-        """Decode every `step`-th frame in temporal order, or raise a `VideoError` (`damaged`)."""
+        """Decode every `step`-th frame in temporal order. Raises a `VideoError` (`damaged`) if decoding fails."""
         for position, jpeg in enumerate(self.jpegs[::step]):
             yield _decode(jpeg, f"Frame {1 + position * step}")
 
     def decode(self) -> Frames:
-        """Decode all frames into one array, or raise a `VideoError` (`empty` or `damaged`)."""
+        """Decode all frames into one array. Raises a `VideoError` (`empty` or `damaged`) if this is not possible."""
         if not self.jpegs:
             raise VideoError("empty", "The video has no frames: run preprocessing again")
         return np.stack(list(self.images()))
@@ -57,13 +57,13 @@ class FrameFolder:
         return sorted(files, key=lambda file: int(file.stem))
 
     def images(self, step: int = 1) -> Iterator[RgbImage]:
-        """Read and decode every `step`-th frame in temporal order, or raise a `VideoError` (`damaged`)."""
+        """Read every `step`-th frame in temporal order. Raises a `VideoError` (`damaged`) if decoding fails."""
         files = self.files[::step]
         for file, jpeg in zip(files, _read_files(files), strict=True):
             yield _decode(jpeg, str(file))
 
     def decode(self) -> Frames:
-        """Decode all frames into one array, or raise a `VideoError` (`damaged`)."""
+        """Decode all frames into one array. Raises a `VideoError` (`damaged`) if this is not possible."""
         images = list(self.images())
         if not images:
             raise VideoError("damaged", f"{self.path} contains no frames: delete it and run preprocessing again")
@@ -71,7 +71,7 @@ class FrameFolder:
 
 
 class Photo(BaseModel, extra="forbid", frozen=True):
-    """A photo by reference: a file, or a member of a zip file such as a wheel."""
+    """Reference to a photo: a file, or a member of a zip file such as a wheel."""
 
     category: str
     name: str
@@ -92,7 +92,7 @@ class Photo(BaseModel, extra="forbid", frozen=True):
             raise VideoError("unreadable", message) from error
 
     def decode(self, width: int, height: int) -> RgbImage:
-        """Decode the photo at the smallest scale (1/8, 1/4, 1/2 or 1) that covers a size in pixels."""
+        """Decode the photo at the smallest scale (1/8, 1/4, 1/2 or 1) that covers a width and height in pixels."""
         encoded = np.frombuffer(self.read(), np.uint8)
         image = None
         for scale in _SCALES if encoded.size else ():
@@ -105,13 +105,13 @@ class Photo(BaseModel, extra="forbid", frozen=True):
 
 
 def build_manifest(states: pd.DataFrame, frame_manifest: pd.DataFrame) -> pd.DataFrame:
-    """Build the manifest of a stage from its states; videos without frames keep the status of their frames."""
+    """Build the manifest of a stage from its states. Videos without frames keep the status from the frame manifest."""
     failed = frame_manifest.loc[frame_manifest["status"] != "ok", states.columns]
     return pd.concat([states.fillna({"frames": 0}), failed]).sort_values("video_id", ignore_index=True)
 
 
 def _read_files(files: Sequence[StoragePath]) -> Iterator[bytes]:
-    """Read files: one by one from a disk, or concurrently from an object store, where requests have a high latency."""
+    """Read files one by one from a disk, or concurrently from an object store, because requests have a high latency."""
     objects = [file for file in files if isinstance(file, UPath)]
     if objects:
         contents = objects[0].fs.cat([file.path for file in objects], max_concurrency=1)  # each object in one request

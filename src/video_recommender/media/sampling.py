@@ -28,13 +28,13 @@ from video_recommender.media.frames import EncodedFrames, RgbImage
 from video_recommender.media.video import Video, VideoFile
 from video_recommender.storage.digests import fingerprint
 
-# Seconds by which a frame may be late: containers round timestamps, Matroska to milliseconds
+# Seconds by which a frame can be late, because containers round timestamps (Matroska to milliseconds)
 TOLERANCE_S: Final = 0.001
 # Maximum number of packets per buffered group of images (GOP); longer groups are decoded completely
 MAX_BUFFERED_PACKETS: Final = 1000
-_IDR_SLICE: Final = 5  # NAL unit type: no later frame refers to one before it (ITU-T H.264, table 7-1)
+_IDR_SLICE: Final = 5  # NAL unit type; later frames do not refer to frames before it (ITU-T H.264, table 7-1)
 _START_CODE: Final = b"\x00\x00\x01"
-DETECTION_WIDTH: Final = 128  # pixels; cuts are as visible in small frames, and far cheaper to detect
+DETECTION_WIDTH: Final = 128  # pixels; in small frames, cuts are as visible and can be detected much faster
 DEFAULT_THRESHOLDS: Final = {"adaptive": 3.0, "content": 27.0}  # PySceneDetect's defaults
 _TICK: Final = Fraction(1, 1_000_000)
 
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class ShotOptions(BaseModel, extra="forbid", frozen=True):
-    """Shot detection (parameters_preprocessing.yml)."""
+    """Options of shot detection (parameters_preprocessing.yml)."""
 
     detector: Literal["adaptive", "content"] = "adaptive"
     threshold: PositiveFloat | None = None
@@ -51,7 +51,7 @@ class ShotOptions(BaseModel, extra="forbid", frozen=True):
 
 
 class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
-    """Frame sampling (parameters_preprocessing.yml)."""
+    """Options of frame sampling (parameters_preprocessing.yml)."""
 
     size: int = Field(default=224, ge=16, le=2048)
     sampling: Literal["rate", "shots"] = "rate"
@@ -63,16 +63,16 @@ class PreprocessingOptions(BaseModel, extra="forbid", frozen=True):
 
     @property
     def digest(self) -> str:
-        """Digest of the options that affect the frames, without those of the other sampling mode."""
+        """Digest of the options that affect the frames, without the options of the other sampling mode."""
         unused = "shots" if self.sampling == "rate" else "frames_per_second"
         return fingerprint(self.model_dump(mode="json", exclude={unused}))
 
 
 @dataclass(frozen=True)
 class SampledFrames:
-    """Frames of one video and, if sampled per shot, the number of shots and each frame's shot (from 1) and time.
+    """Frames of one video and, if sampled per shot, the number of shots and each frame's shot (1-based) and time.
 
-    Times are in seconds after the first frame. At a fixed rate, frame n, from 1, is at (n - 1) / `frames_per_second`.
+    Times are in seconds after the first frame. At a fixed rate, frame n (1-based) is at (n - 1) / `frames_per_second`.
     """
 
     frames: EncodedFrames
@@ -82,7 +82,7 @@ class SampledFrames:
 
 
 def sample_frames(video: Video, options: PreprocessingOptions) -> SampledFrames:
-    """Sample square, upright JPEG frames from a video and skip damaged parts, or raise a `VideoError`."""
+    """Sample square, upright JPEG frames from undamaged parts of a video. Unusable videos raise a `VideoError`."""
     with video.as_local_file() as file:
         return _sample_shots(file, options) if options.sampling == "shots" else _sample_at_rate(file, options)
 
@@ -97,7 +97,7 @@ def _sample_at_rate(video: VideoFile, options: PreprocessingOptions) -> SampledF
 
 
 def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFrames:
-    """Decode the video twice: sample times are known only when a shot ends, and its frames may not fit into memory."""
+    """Decode the video twice: sample times are known only when a shot ends, and its frames can exceed the memory."""
     with open_video(video) as opened:
         shots = find_shots(opened, options.shots)
     samples = [(shot.number, time_s) for shot in shots for time_s in shot.sample_times(options.shots.frames_per_shot)]
@@ -111,7 +111,7 @@ def _sample_shots(video: VideoFile, options: PreprocessingOptions) -> SampledFra
 
 @dataclass(frozen=True)
 class Shot:
-    """A part of a video between cuts; numbers start at 1, times are in seconds after the first frame of the video."""
+    """A part of a video between cuts. Numbers are 1-based. Times are in seconds after the first frame."""
 
     number: int
     start_s: float
@@ -136,7 +136,7 @@ def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
     detector_type = AdaptiveDetector if options.detector == "adaptive" else ContentDetector
     threshold = options.threshold or DEFAULT_THRESHOLDS[options.detector]
     detector, scaler = detector_type(threshold, min_scene_len=options.min_seconds), VideoReformatter()
-    rate = opened.stream.average_rate or ASSUMED_RATE  # required by the API; the detectors use the timestamps
+    rate = opened.stream.average_rate or ASSUMED_RATE  # required by the API, but the detectors use the timestamps
     cuts: list[FrameTimecode] = []
     first_s: float | None = None
     for timed in time_frames(opened, opened.decode()):
@@ -152,7 +152,7 @@ def find_shots(opened: OpenVideo, options: ShotOptions) -> list[Shot]:
 
 
 def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) -> Iterator[T]:
-    """Select the frame displayed at each time (ascending, seconds after the first frame), or else the last frame."""
+    """Select the frame that was displayed last at each time. Times are ascending, in seconds after the first frame."""
     frames = iter(timed)
     current = next(frames)
     first_s, following = current.start_s, next(frames, None)
@@ -163,7 +163,7 @@ def select_at_times(timed: Iterable[TimedFrame[T]], times_s: Sequence[float]) ->
 
 
 def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tuple[T, int]]:
-    """Select the frames displayed 0, 1/rate, 2/rate, … seconds after the first, with their number of samples."""
+    """Select the frames displayed 0, 1/rate, 2/rate, … seconds after the first, each with its number of samples."""
     first_s, taken, previous = 0.0, 0, None
     for current in timed:
         if previous is None:
@@ -179,7 +179,7 @@ def select_at_rate(timed: Iterable[TimedFrame[T]], rate: float) -> Iterator[tupl
 
 
 def samples_before(elapsed_s: float, rate: float) -> int:
-    """Count the samples before a frame appears: if two frames have the same count, no sample shows the earlier one."""
+    """Count the samples before a frame appears. If two frames have equal counts, no sample shows the earlier frame."""
     return max(0, math.ceil((elapsed_s - TOLERANCE_S) * rate))
 
 
@@ -195,9 +195,9 @@ def _timed_frames(opened: OpenVideo, rate: float) -> Iterator[TimedFrame[av.Vide
 class FrameSkipper:
     """Finds compressed frames that are not displayed at any sample time.
 
-    A frame is skippable if a later one appears before the next sample. It is dropped if no other frame refers to it, or
-    if all later frames of its group of images (GOP) are skippable too. Only H.264 is supported, because each of its
-    packets states its type.
+    A frame is skippable if a later frame appears before the next sample. It is dropped if no other frame refers to it,
+    or if all later frames of its group of images (GOP) are skippable too. Only H.264 is supported, because each H.264
+    packet states its type.
     """
 
     def __init__(self, opened: OpenVideo, rate: float) -> None:
@@ -209,7 +209,7 @@ class FrameSkipper:
         self._latest_s: dict[int, float] = {}
 
     def is_skippable(self, packet: Packet) -> bool:
-        """Return whether no sample shows the frame, although other frames may refer to it."""
+        """Return whether no sample shows the frame, although other frames can refer to it."""
         start_s = _packet_start_s(packet)
         if self.first_s is None or start_s is None:
             return False
@@ -219,7 +219,7 @@ class FrameSkipper:
         return start_s < latest_s
 
     def drop_group_tails(self, packets: Packets) -> Packets:
-        """Drop the packets after the last one in each group of images that is not skippable."""
+        """In each group of images, drop the packets after the last packet that is not skippable."""
         group: list[Packet] = []
         for packet in packets:
             if packet is None or not packet.size:
@@ -248,7 +248,7 @@ class FrameSkipper:
         return group[: max(wanted.values(), default=-1) + 1]
 
     def _starts_group(self, packet: Packet) -> bool:
-        """Look for an IDR slice: containers also flag other frames as key frames, across which later frames refer."""
+        """Look for an IDR slice, because later frames can refer across other frames that are flagged as key frames."""
         return packet.is_keyframe and _IDR_SLICE in _nal_unit_types(bytes(packet), self._length_size)
 
 
@@ -257,7 +257,7 @@ def _packet_start_s(packet: Packet) -> float | None:
 
 
 def _length_size(extradata: bytes | None) -> int | None:
-    """Bytes of a NAL unit's length field (ISO/IEC 14496-15, 5.3.3.1.2); None if start codes separate the units."""
+    """Return the bytes of the length field of NAL units (ISO/IEC 14496-15, 5.3.3.1.2), or None for start codes."""
     return (extradata[4] & 3) + 1 if extradata and len(extradata) > 4 and extradata[0] == 1 else None
 
 
@@ -282,7 +282,7 @@ class _JpegEncoder:
 
     def encode(self, frame: av.VideoFrame) -> bytes:
         layout = frame.width, frame.height, frame.format.name
-        if layout != self._layout:  # the frame size may change within a stream
+        if layout != self._layout:  # the frame size can change within a stream
             self._layout, self._graph = layout, self._filter_graph(frame)
         self._graph.vpush(frame)
         square = _orient(cast(RgbImage, self._graph.vpull().to_ndarray()), Orientation.of(frame))
@@ -290,7 +290,7 @@ class _JpegEncoder:
         return jpeg.tobytes()
 
     def _filter_graph(self, frame: av.VideoFrame) -> Graph:
-        """Scale the decoder's planes to a small BGR square in one pass, without a full-size copy."""
+        """Build a graph that scales decoded planes to a small BGR square in one pass, without a full-size copy."""
         graph = Graph()
         graph.threads = 1
         last = graph.add_buffer(
@@ -308,7 +308,7 @@ class _JpegEncoder:
 def square_filters(
     width: int, height: int, pixel_aspect: Fraction, options: PreprocessingOptions
 ) -> tuple[tuple[str, str], ...]:
-    """Return the FFmpeg filters that make a frame square (https://ffmpeg.org/ffmpeg-filters.html), with arguments."""
+    """Return the FFmpeg filters (https://ffmpeg.org/ffmpeg-filters.html), with arguments, that make a frame square."""
     size = options.size
     shown_width = width * pixel_aspect
     if options.fit == "squash":

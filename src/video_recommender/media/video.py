@@ -1,4 +1,4 @@
-"""References to videos, which pass between stages and worker processes instead of the bytes."""
+"""References to videos, which stages and worker processes exchange instead of the bytes of the videos."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from upath import UPath
 
 from video_recommender.storage.paths import StoragePath
 
-# The next run tries again, because restoring a file may not change its fingerprint
+# The next run tries again, because a restored file can have the same fingerprint
 TRANSIENT_STATUSES: Final = frozenset({"damaged", "missing"})
 
 
 class VideoError(Exception):
-    """A video that cannot be used, with a one-word status and a message with the remedy."""
+    """Raised for a video that cannot be used, with a one-word status and a message that contains the remedy."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(status, message)
@@ -34,10 +34,10 @@ class VideoError(Exception):
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video file on a disk that all workers can read; it is never modified."""
+    """A video file on a disk that all workers can read. The file is never modified."""
 
     path: Path
-    origin: str = ""  # URL of the object, if the file is a temporary copy of one
+    origin: str = ""  # URL of the object if the file is a temporary copy
 
     @property
     def name(self) -> str:
@@ -52,13 +52,13 @@ class VideoFile:
 
 @dataclass(frozen=True)
 class VideoObject:
-    """A video in an object store that all workers can access; it is never modified."""
+    """A video in an object store that all workers can access. The object is never modified."""
 
     path: UPath
 
     @contextmanager
     def as_local_file(self) -> Iterator[VideoFile]:
-        """Download the object to a temporary file, deleted on exit, or raise a `VideoError` (`missing`)."""
+        """Download the object to a temporary file, which is deleted on exit, or raise a `VideoError` (`missing`)."""
         with tempfile.TemporaryDirectory(prefix="video-") as folder:
             copy = Path(folder, self.path.name)
             try:
@@ -79,7 +79,7 @@ def video_from_path(path: StoragePath) -> Video:
 
 @dataclass(frozen=True)
 class VideoBytes:
-    """Content of a rendered video file before it is saved; `digest` is its SHA-256, empty if unknown."""
+    """Content of a rendered video file before it is saved. `digest` is the SHA-256 of the content, if known."""
 
     content: bytes
     digest: str = ""
@@ -87,7 +87,7 @@ class VideoBytes:
 
 @dataclass(frozen=True)
 class VideoLink:
-    """An existing video to store as a link or a copy; it is never modified. `digest` as in `VideoBytes`."""
+    """An existing video to store as a link or a copy. The video is never modified. For `digest`, see `VideoBytes`."""
 
     target: StoragePath
     copy: bool = False

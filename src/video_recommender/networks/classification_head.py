@@ -65,8 +65,8 @@ class ClassificationHead:
     class_names: tuple[str, ...]  # in the order of the outputs
     weights: NDArray[np.float32]  # shape (inputs, classes)
     bias: NDArray[np.float32]  # shape (classes,)
-    projection: ObjectSpaceProjection | None = None  # maps embeddings to the inputs; None: embeddings are the inputs
-    rejection_threshold: float = 0.0  # images whose highest probability is lower are `other`
+    projection: ObjectSpaceProjection | None = None  # if None, the inputs are the embeddings
+    rejection_threshold: float = 0.0  # images whose highest probability is lower are classified as `other`
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ class ClassificationHead:
     def predict(self, embeddings: Embeddings) -> FramePredictions:
         """Predict the probability of each output for embeddings, shape (n, features).
 
-        The probability of an added `other` is 0 or 1.
+        The probability of the class `other`, if it is added, is 0 or 1.
         """
         probabilities = softmax(self.logits(embeddings), axis=1)
         outputs = np.zeros((len(probabilities), len(self.output_names)), np.float32)
@@ -97,7 +97,7 @@ class ClassificationHead:
         return FramePredictions(outputs, embeddings)
 
     def class_embeddings(self) -> DataFrame[ClassEmbeddings]:
-        """Return the weights of each output; the row of an added `other` is zero."""
+        """Return the weights of each output. If the class `other` is added, its weights are zero."""
         rows = np.zeros((len(self.output_names), len(self.weights)), np.float32)
         rows[: len(self.class_names)] = self.weights.T
         return class_embeddings(rows, self.output_names)
@@ -106,7 +106,7 @@ class ClassificationHead:
 def attach_head(network: KerasModel, head: ClassificationHead) -> KerasModel:
     """Replace the last layer of a network with a head that was trained on its embeddings.
 
-    The model returns the probabilities of `head.output_names`, float32, shape (n, outputs). Layers are shared.
+    The model returns the probabilities of `head.output_names`, float32, shape (n, outputs). It shares the other layers.
     """
     with suppress_stderr():
         import keras

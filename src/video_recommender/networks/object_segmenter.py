@@ -1,4 +1,4 @@
-"""Detection of the objects in the frames of a video, with the area of each."""
+"""Detection of the objects in the frames of a video, with the area of each object."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ from video_recommender.storage.digests import fingerprint
 GROUP_MAX_IOU: Final = 0.6  # for non-maximum suppression across the classes of one group
 
 ObjectDetector: TypeAlias = LiteRTDetector | SavedDetector
-"""The classes themselves instead of a protocol: a change of their code makes results of nodes that use them stale."""
+"""Classes instead of a protocol, so that a change of their code makes the results of nodes that use them stale."""
 
 
 class SegmentationOptions(BaseModel, extra="forbid", frozen=True):
@@ -56,8 +56,8 @@ class ObjectSegmenter:
     """A detector and its postprocessing. It can be sent to worker processes."""
 
     detector: ObjectDetector
-    class_names: Mapping[int, str]  # by the detector's class number; classes of a group share a name
-    thresholds: Mapping[int, float]  # confidence threshold by class number; classes without one are never accepted
+    class_names: Mapping[int, str]  # maps class numbers of the detector to names; classes of a group share a name
+    thresholds: Mapping[int, float]  # maps class numbers to confidence thresholds; other classes are never accepted
     every_nth_frame: int
     masks: MaskKind
 
@@ -68,7 +68,7 @@ class ObjectSegmenter:
         return fingerprint(self.detector.digest, by_class, self.every_nth_frame, self.masks)
 
     def segment(self, frames: FrameFolder | EncodedFrames) -> Iterator[SegmentedFrame]:
-        """Detect the objects in every n-th frame of a video, select which to accept, and compute their masks.
+        """Detect the objects in every n-th frame of a video, select the objects to accept, and compute all masks.
 
         Frames are decoded twice to save memory. A missing or unreadable frame raises a `VideoError`.
         """
@@ -121,9 +121,10 @@ def segment_video(frames: FrameFolder | EncodedFrames, segmenter: ObjectSegmente
 def group_classes(
     class_names: Mapping[int, str], groups: Mapping[str, tuple[str, ...]], *, keep_others: bool
 ) -> Mapping[int, str]:
-    """Replace the names of a detector's classes, by number, with the names of their groups.
+    """Replace the class names in a mapping from class numbers to names with the names of their groups.
 
-    Classes in no group keep their name or are dropped. An unknown class, or one in two groups, raises a `ValueError`.
+    If `keep_others` is true, classes in no group keep their names. Otherwise, these classes are dropped. A `ValueError`
+    is raised if a class is unknown or in two groups.
     """
     members = Counter(name for names in groups.values() for name in names)
     unknown = sorted(members.keys() - set(class_names.values()))
@@ -141,8 +142,8 @@ def group_embeddings(
 ) -> DataFrame[ClassEmbeddings]:
     """Average the normalised class embeddings of each group.
 
-    The embeddings, shape (classes, features), are in the order of `detector_names`; `class_names` are those of
-    `group_classes`.
+    The embeddings, shape (classes, features), are in the order of `detector_names`. `class_names` is the
+    result of `group_classes`.
     """
     names = pd.Series(detector_names).index.map(class_names.get)
     rows = pd.DataFrame(normalize(embeddings), index=names)

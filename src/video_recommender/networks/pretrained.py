@@ -54,7 +54,7 @@ def run_in_subprocess(function: Callable[..., R], *args: object) -> R:
     """Call a function in a new Python process, so that this process does not import TensorFlow.
 
     Raises:
-        RuntimeError: if the process is killed; exceptions of the function are raised unchanged.
+        RuntimeError: if the process is killed. Exceptions of the function are raised unchanged.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as executor:
@@ -74,7 +74,7 @@ def imagenet_class_names() -> tuple[str, ...]:
 
 
 def build_network(name: Network) -> KerasModel:
-    """Build a network with its preprocessing and ImageNet weights, which Keras downloads for its own applications.
+    """Build a network with preprocessing and ImageNet weights. Keras downloads the weights of `keras.applications`.
 
     Returns:
         A model from RGB images, 0 to 255, shape (n, height, width, 3), to probabilities, float32, shape (n, 1000).
@@ -98,7 +98,7 @@ def last_layer_weights(network: KerasModel) -> tuple[NDArray[np.float32], NDArra
 
 
 def class_embeddings(class_weights: NDArray[np.float32], class_names: Sequence[str]) -> DataFrame[ClassEmbeddings]:
-    """Tabulate the last layer's weights of each class, shape (classes, features), neither centred nor normalised.
+    """Tabulate the weights of each class in the last layer, shape (classes, features), neither centred nor normalised.
 
     The weights of similar classes have similar directions.
     """
@@ -108,7 +108,7 @@ def class_embeddings(class_weights: NDArray[np.float32], class_names: Sequence[s
 
 
 def embedding_model(network: KerasModel) -> KerasModel:
-    """Remove the last layer: the model returns embeddings, float32, shape (n, features). Layers are shared."""
+    """Build a model that shares all layers but the last and returns embeddings, float32, shape (n, features)."""
     import keras
 
     inner = _innermost(network)
@@ -119,7 +119,7 @@ def embedding_model(network: KerasModel) -> KerasModel:
 
 
 def append_embedding(network: KerasModel) -> KerasModel:
-    """Append the embedding to the outputs: float32, shape (n, classes + features). Layers are shared."""
+    """Build a model that shares all layers and appends the embedding to the outputs, shape (n, classes + features)."""
     import keras
 
     inner = _innermost(network)

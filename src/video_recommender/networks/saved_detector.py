@@ -43,7 +43,7 @@ Run = Callable[[RgbImage], Outputs]
 
 @dataclass(frozen=True)
 class SavedDetector:
-    """A SavedModel (folder) or frozen graph (file). Each process imports TensorFlow and loads the model once."""
+    """A detector in a SavedModel (folder) or frozen graph (file). Each process loads TensorFlow and the model once."""
 
     path: Path
     digest: str
@@ -55,7 +55,7 @@ class SavedDetector:
         return np.eye(len(self.class_names), dtype=np.float32)
 
     def detect(self, image: RgbImage) -> DetectedObjects:
-        """Detect objects, with masks if the model gives them; see `LiteRTDetector.detect`."""
+        """Detect objects, with masks if the model returns masks; see `LiteRTDetector.detect`."""
         outputs = _load(self.path, self.digest)(image)
         scores, boxes = (np.asarray(outputs[f"detection_{name}"][0], np.float32) for name in ("scores", "boxes"))
         masks = outputs.get(_MASKS)
@@ -71,7 +71,7 @@ class SavedDetector:
 
 
 def find_model(name: str) -> Path:
-    """Return the path of a model; a handle of kaggle.com/models is downloaded first.
+    """Return the path of a model. A model with a handle of kaggle.com/models is downloaded first.
 
     An example of a handle is `tensorflow/mask-rcnn-inception-resnet-v2/tensorFlow2/1024x1024`. A failed download raises
     a `ValueError`.
@@ -100,8 +100,8 @@ def digest_model(path: Path) -> str:
         return fingerprint_file(path)
     if not (path / _SAVED_MODEL).is_file():
         raise ValueError(
-            f"{path} is not a model: give the folder of a SavedModel, which contains {_SAVED_MODEL}, "
-            "or the file of a frozen graph"
+            f"{path} is not a model: specify the folder of a SavedModel, which contains {_SAVED_MODEL}, "
+            "or a frozen graph file"
         )
     return fingerprint([fingerprint_file(file) for file in sorted(path.rglob("*")) if file.is_file()])
 
@@ -109,7 +109,7 @@ def digest_model(path: Path) -> str:
 def read_label_map(file: Path) -> Mapping[int, str]:
     """Read a label map of the TensorFlow Object Detection API (`*.pbtxt`): items such as `item {id: 1 name: 'cat'}`.
 
-    A `display_name` takes precedence over a `name`. An unreadable file or one without classes raises a `ValueError`.
+    A `display_name` takes precedence over a `name`. A `ValueError` is raised if the file is unreadable or has no class.
     """
     try:
         text = file.expanduser().read_text(encoding="utf-8")
@@ -124,7 +124,7 @@ def read_label_map(file: Path) -> Mapping[int, str]:
 
 
 def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDetector:
-    """Open a model, and test it on a black image; raise a `ValueError` if it does not follow the contract."""
+    """Open a model and test it on a black image. Raises a `ValueError` if the model does not follow the contract."""
     names = {str(number): name for number, name in class_names.items()}
     detector = SavedDetector(path.absolute(), fingerprint(digest_model(path), names), class_names)
     try:
@@ -140,7 +140,7 @@ def open_saved_detector(path: Path, class_names: Mapping[int, str]) -> SavedDete
 
 
 def _crop_masks(masks: NDArray[np.float32], boxes: Boxes, image: RgbImage) -> NDArray[np.float32]:
-    """Crop masks to the part of their box that is in the image."""
+    """Crop each mask to the part of the box that is in the image."""
     if masks.shape[1:] == image.shape[:2]:
         return masks
     height, width = masks.shape[1:]

@@ -24,7 +24,7 @@ from video_recommender.storage.partitions import STATE_FOLDER
 JPEG_QUALITY: Final = 95
 NEAR_DUPLICATE_BITS: Final = 10  # maximum Hamming distance between 64-bit hashes of near-duplicates
 MAX_CLASS_IMBALANCE: Final = 3
-"""Maximum number of images of a class relative to the smallest class; class weights compensate for the rest."""
+"""Maximum number of images of a class relative to the smallest class. Class weights compensate for the rest."""
 
 AUGMENTED_VIEWS: Final = 1  # per image, in addition to the image itself
 MIN_CROP_AREA: Final = 0.6  # minimum share of the image that a view shows
@@ -46,13 +46,13 @@ class TransferLearningOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class SelectedFrames:
-    """Frames of one video that are training images, by number from 1, in order of time."""
+    """Frames of one video that are training images. The frame numbers are 1-based and in order of time."""
 
     folder: FrameFolder
     numbers: tuple[int, ...]
 
     def read(self) -> EncodedFrames:
-        """Read the JPEG files unchanged, or raise a `VideoError` if one is missing or cannot be decoded."""
+        """Read the JPEG files unchanged, or raise a `VideoError` if a file is missing or cannot be decoded."""
         files = {int(file.stem): file for file in self.folder.files}
         missing = [number for number in self.numbers if number not in files]
         if missing:
@@ -102,11 +102,11 @@ class ImageSource:
 
 
 def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
-    """List the images of a folder, `<class>/<image>` and `<class>/<group>/<image>`, by class and path.
+    """List the images `<class>/<image>` and `<class>/<group>/<image>` of a folder, sorted by class and path.
 
-    Images in sub-folders of the same name form a group, even if their classes differ; every other image forms its own
-    group. A folder that is missing, has no images or belongs to the project, or an image in two classes, raises a
-    `ValueError`.
+    Images in sub-folders of the same name form a group, even if their classes differ. Every other image forms a group
+    of one image. A `ValueError` is raised if the folder is missing, has no images or belongs to the project, or if an
+    image is in two classes.
     """
     root = folder.expanduser().absolute()
     if (root / STATE_FOLDER).is_dir():
@@ -137,7 +137,7 @@ def list_image_folder(folder: Path, size: int) -> list[ImageSource]:
 def group_folders(corpus: DataFrame[Corpus]) -> pd.Series:
     """Return the folder name of each video's group (index `video_id`).
 
-    It is part of the key of a training image, so a corrected copy of the training images has the same groups.
+    The folder is part of the key of a training image, so that a corrected copy of the images has the same groups.
     """
     groups = corpus.set_index("video_id")["group"]
     return groups.map(unique_slugs({group: group for group in sorted(set(groups))}))
@@ -161,8 +161,8 @@ def check_classes(class_names: pd.Series, min_images: int) -> None:
 def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64], max_frames: int) -> list[int]:
     """Select distinct frames of one video by farthest-point sampling (Gonzalez 1985) of their 64-bit hashes.
 
-    Selection starts with the middle frame and ends when only near-duplicates remain. Frame numbers, shape (n,), are
-    returned in order of selection, so that any first few are distinct, too.
+    Selection starts with the middle frame and ends when only near-duplicates remain. The numbers in
+    `frames`, shape (n,), are returned in order of selection, so that the first k frames are distinct for every k.
     """
     if not len(frames):
         return []
@@ -177,8 +177,9 @@ def select_distinct_frames(frames: NDArray[np.int64], hashes: NDArray[np.uint64]
 def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Series) -> dict[str, list[int]]:
     """Limit classes to `MAX_CLASS_IMBALANCE` times the number of frames of the smallest class.
 
-    All videos of a class keep their first selected frame before any keeps its second, and so on. Videos without
-    remaining frames are dropped; `class_names` has the index `video_id`. Frame numbers are returned in order of time.
+    All videos of a class keep their first selected frame before any video keeps a second frame, and so on. Videos
+    without remaining frames are dropped. Frame numbers are returned in order of time. `class_names` has the index
+    `video_id`.
     """
     ranked = pd.DataFrame(
         [(video_id, rank, frame) for video_id, frames in selected.items() for rank, frame in enumerate(frames)],
@@ -191,10 +192,10 @@ def balance_classes(selected: Mapping[str, Sequence[int]], class_names: pd.Serie
 
 
 def augment(images: Frames, seed: int) -> Iterator[Frames]:
-    """Yield 1 + `AUGMENTED_VIEWS` views of each image, uint8 RGB, of the same size; the first is the image itself.
+    """Yield 1 + `AUGMENTED_VIEWS` views of each image, uint8 RGB, of the same size. The first view is the image itself.
 
-    The others are randomly cropped and flipped, with random contrast and brightness. They depend on the seed and on the
-    content and position of the image, not on the number of images.
+    The other views are randomly cropped and flipped, with random contrast and brightness. They depend on the seed and
+    on the content and position of the image, not on the number of images.
     """
     for number, image in enumerate(images):
         random = np.random.default_rng([seed, number, zlib.crc32(image.tobytes())])

@@ -124,7 +124,7 @@ class VideoDescription:
 
 
 def list_new_videos(options: InferenceOptions) -> dict[str, Video]:
-    """List the new videos, a file or those of a folder, by path; raise a ValueError if there are none."""
+    """List the new videos, a file or those of a folder, by path; raise a `ValueError` if there are none."""
     usage = "run `kedro run --pipelines=inference --params=inference.videos=/path/to/a/video/or/folder`"
     if options.videos is None:
         raise ValueError(f"No video is given: {usage}")
@@ -174,7 +174,7 @@ def describe_video(frames: EncodedFrames, models: CorpusModels) -> VideoDescript
 def answer_for_video(
     name: str, description: VideoDescription, models: CorpusModels, ads: AdModels | None, options: RecommendationOptions
 ) -> VideoAnswer:
-    """Compute the results for a video from its description; raise a ValueError if object spaces differ."""
+    """Compute the results for a video from its description; raise a `ValueError` if object spaces differ."""
     categories = rank_categories(models.category_classifier, description.points)
     choices = rank_new_video_ads(ads, description.points, categories)
     if ads is not None and not choices:

@@ -93,7 +93,7 @@ def rows_of_frames(
     frames: Partitions[FrameFolder],
     detections: Partitions[DataFrame[Detections]] | None = None,
 ) -> list[SheetRow]:
-    """Build a row per category with the middle frame of each example.
+    """Build one row per category with the middle frame of each example.
 
     The caption is the name of the video or, with `detections`, the detection; examples without detections are skipped.
     """
@@ -111,7 +111,7 @@ def rows_of_frames(
 def rows_of_neighbours(
     recommendations: DataFrame[Recommendations], category: pd.Series, frames: Partitions[FrameFolder]
 ) -> list[SheetRow]:
-    """Build a row per category with its first video and the neighbours of this video.
+    """Build one row per category with its first video and the neighbours of this video.
 
     `category` is indexed by `video_id`. A green border marks neighbours of the same category, a red border the others.
     """

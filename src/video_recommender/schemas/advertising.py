@@ -51,7 +51,7 @@ class AdLearningCurve(Table):
     agent: Series[str] = pa.Field(description="name of the agent")
     steps: Series[np.int64] = pa.Field(ge=0, description="number of ads shown so far")
     sessions: Series[np.int64] = pa.Field(ge=0, description="number of sessions completed so far")
-    earned: Series[float] = pa.Field(description="revenue so far, with exploration, in the currency of `ads`")
+    earned: Series[float] = pa.Field(description="cumulative revenue, including exploration, in the currency of `ads`")
     revenue_per_session: Series[float] = pa.Field(
         description="mean revenue per session without exploration, in the currency of `ads`"
     )
@@ -77,7 +77,7 @@ class AdPolicyReport(Table):
     share_low: Series[float] = pa.Field(nullable=True, description="lower end of the interval of `share_of_optimum`")
     share_high: Series[float] = pa.Field(nullable=True, description="upper end of the interval of `share_of_optimum`")
     share_of_bound: Series[float] = pa.Field(
-        nullable=True, ge=0, description="revenue divided by an upper bound for all policies"
+        nullable=True, ge=0, description="revenue divided by an upper bound on the revenue of any policy"
     )
     watch_rate: Series[float] = pa.Field(ge=0, le=1, description="share of ads shown that are watched, 0 to 1")
     videos_per_session: Series[float] = pa.Field(ge=1, description="mean number of videos per session")
@@ -140,7 +140,9 @@ class OffPolicyReport(Table):
     gain_high: Series[float] = pa.Field(nullable=True, description="upper end of the interval of `gain`")
     sessions: Series[int] = pa.Field(ge=1, description="number of sessions in the log")
     effective_sessions: Series[float] = pa.Field(ge=0, description="effective sample size (Kish), in sessions")
-    is_reliable: Series[bool] = pa.Field(description="whether the log covers the policy well enough for the intervals")
+    is_reliable: Series[bool] = pa.Field(
+        description="whether the log covers the policy well enough for valid confidence intervals"
+    )
 
     class Config:
         unique: ClassVar = ["policy", "estimator", "consequences"]

@@ -214,7 +214,7 @@ def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:
 def compare_models(
     videos: LabelledVideos, candidates: Sequence[CandidateName], folds: int, seed: int
 ) -> CandidateComparison:
-    """Cross-validate models by group, and choose the model with the highest macro-averaged F1; of equal models, the first.
+    """Cross-validate models by group, and choose the model with the highest macro-averaged F1, the first of ties.
 
     The score of the chosen model is slightly optimistic, because it is the maximum of several. If cross-validation is
     impossible, the first candidate that can be fitted is chosen.
@@ -274,7 +274,7 @@ def _usable_candidates(
     fitting = [name for name in candidates if all(can_fit(name, categories) for categories in trainings)]
     for name in candidates:
         if name not in fitting:
-            logger.warning("%s is skipped: it needs two training videos of every category", name)
+            logger.warning("%s is skipped: it requires at least two training videos of each category", name)
     fast = [name for name in fitting if videos <= MAX_VIDEOS.get(name, videos)]
     for name in fitting:
         if fast and name not in fast:

@@ -231,7 +231,7 @@ def plot_confusion_matrix(
             y=categories,
             text=counts.to_numpy().tolist(),
             texttemplate="%{text}" if len(categories) <= MAX_CATEGORIES_WITH_COUNTS else None,
-            hovertemplate="%{text} of %{y} (%{z:.0%}) predicted as %{x}<extra></extra>",
+            hovertemplate="%{text} videos of %{y} (%{z:.0%}) predicted as %{x}<extra></extra>",
             colorscale="Blues",
             zmin=0,
             zmax=1,

@@ -125,7 +125,7 @@ def _merge_objects(objects: pd.DataFrame) -> pd.DataFrame:
 def _sums(
     tables: Iterable[pd.DataFrame], video_ids: pd.Index, class_names: pd.Index, columns: Mapping[str, str]
 ) -> dict[str, Matrix]:
-    """Sum columns by `video_id` and `class_name` into one matrix per column; `columns` maps names of results to names of columns."""
+    """Sum columns by `video_id` and `class_name` into one matrix per column; `columns` maps results to columns."""
     rows, classes = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     values: dict[str, list[NDArray[Any]]] = {name: [np.empty(0)] for name in columns}
     for table in tables:

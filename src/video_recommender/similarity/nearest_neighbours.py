@@ -44,7 +44,7 @@ def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labe
 def find_neighbours_per_exclusion(scores: Scores, exclusions: Sequence[Exclusion], k: int) -> list[Neighbours]:
     """Find the k candidates with the highest scores for every query, once per exclusion.
 
-    Ties are broken by the lower row number: score and row number are packed into one integer, and the largest integers are
+    Ties are broken by row number: score and row number are packed into one integer, and the largest integers are
     selected. Queries and candidates are processed in blocks, so memory use is O(queries · k).
     """
     queries, candidates = len(exclusions[0].query_labels), len(exclusions[0].candidate_labels)
@@ -62,7 +62,7 @@ def find_neighbours_per_exclusion(scores: Scores, exclusions: Sequence[Exclusion
 def select_best(
     scores: NDArray[np.float64], positions: NDArray[np.int64], is_excluded: NDArray[np.bool_], candidates: int, k: int
 ) -> Neighbours:
-    """Select the k proposed candidates with the highest scores for every query; ties are broken by the lower row number.
+    """Select the k proposed candidates with the highest scores for every query; ties are broken by row number.
 
     Scores are -1 to 1. The three arrays have the shape (queries, proposed), with at least k proposed candidates.
     """

@@ -38,20 +38,20 @@ logger = logging.getLogger(__name__)
 
 
 class FolderOptions(BaseModel, extra="forbid", frozen=True):
-    """Videos in a folder, on a disk or in an object store, with one sub-folder per category."""
+    """Options for videos in a folder, on a disk or in an object store, with one sub-folder per category."""
 
     path: Path | str | None = None
     copy_files: bool = False
 
 
 class PhotosOptions(BaseModel, extra="forbid", frozen=True):
-    """Photos in a folder with one sub-folder per category."""
+    """Options for photos in a folder with one sub-folder per category."""
 
     path: Path | None = None
 
 
 class IngestionOptions(BaseModel, extra="forbid", frozen=True):
-    """Source of the videos (parameters_ingestion.yml)."""
+    """Options of the video source (parameters_ingestion.yml)."""
 
     source: Literal["demo", "photos", "folder", "web"] = "demo"
     folder: FolderOptions = FolderOptions()
@@ -63,7 +63,7 @@ class IngestionOptions(BaseModel, extra="forbid", frozen=True):
 def list_source_videos(
     options: IngestionOptions, demo_photos: PhotoLibrary, downloads: Partitions[Video], seed: int
 ) -> list[SourceVideo]:
-    """List all videos of the configured source, or raise a `ValueError` if it is missing or empty."""
+    """List all videos of the configured source, or raise a `ValueError` if the source is missing or empty."""
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed must be a non-negative integer, not {seed!r}: set --params=seed=0")
     match options.source:
@@ -86,7 +86,7 @@ def list_folder(folder: Path | str, copy_files: bool = False, remedy: str = REME
     """List the videos of a folder, on a disk or in an object store, sorted by `video_id`.
 
     The first folder level is the category. Videos in the same second-level folder form a group. Hidden files are
-    ignored; symbolic links are followed. A folder that cannot be used raises a `ValueError` that ends with `remedy`.
+    ignored, and symbolic links are followed. Unusable folders raise a `ValueError` that ends with `remedy`.
     """
     root = parse_path(str(folder))
     digests = _list_store(root, remedy) if isinstance(root, UPath) else _list_disk(root := root.absolute(), remedy)
@@ -111,7 +111,7 @@ def list_folder(folder: Path | str, copy_files: bool = False, remedy: str = REME
 
 
 def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
-    """Assign a `video_id`, `<category slug>/<slug>`, to each path, independent of their order; see `unique_slugs`."""
+    """Assign a `video_id` (`<category slug>/<slug>`) to each path. The order of the paths has no effect."""
     by_category: dict[str | None, list[PurePath]] = {}
     for path in relative_paths:
         by_category.setdefault(_category(path), []).append(path)
@@ -126,9 +126,9 @@ def video_ids(relative_paths: Sequence[PurePath]) -> dict[PurePath, str]:
 
 
 def unique_slugs(names: Mapping[str, str], reserved: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Convert names, by key, to unique slugs of lower-case ASCII letters, digits and dashes, valid on any system.
+    """Convert the values of a mapping to unique slugs of lower-case ASCII letters, digits and dashes, valid anywhere.
 
-    Equal and reserved slugs get a suffix: `-` and six or more hexadecimal digits of their key's SHA-256.
+    Equal and reserved slugs get a suffix: `-` and six or more hexadecimal digits of the SHA-256 of the key.
     """
     plain = {key: slugify(to_unicode(name), max_length=MAX_SLUG_LENGTH) or "untitled" for key, name in names.items()}
     digits = {key: _DIGEST_STEP if slug in reserved or _RESERVED.fullmatch(slug) else 0 for key, slug in plain.items()}
@@ -180,7 +180,7 @@ def _group(relative_path: PurePath) -> str:
 
 
 def _list_disk(root: Path, remedy: str) -> dict[PurePath, str]:
-    """List the digests of all files below a folder, by relative path."""
+    """Return a mapping from the relative paths of all files in a folder and its sub-folders to digests."""
     if not root.is_dir():
         raise ValueError(f"{root} {'is a file, not a folder' if root.exists() else 'does not exist'}: {remedy}")
     if not os.access(root, os.R_OK | os.X_OK):
@@ -191,7 +191,7 @@ def _list_disk(root: Path, remedy: str) -> dict[PurePath, str]:
 
 
 def _list_store(root: UPath, remedy: str) -> dict[PurePath, str]:
-    """List the digests of all objects below a folder of an object store, by relative path."""
+    """Return a mapping from the relative paths of all objects in a folder of an object store to digests."""
     objects = root.fs.find(root.path, detail=True)
     if not objects:
         raise ValueError(f"The folder {root} does not exist or is empty: {remedy}")

@@ -32,7 +32,7 @@ _SECTION_FIELDS: Final = frozenset({"section_start", "section_end"})
 
 @dataclass(frozen=True)
 class VideoMetadata:
-    """Published metadata of a video; see `VideoManifest`. None if the site does not publish a field."""
+    """Published metadata of a video; see `VideoManifest`. Fields that the site does not publish are None."""
 
     title: str = ""
     uploader: str | None = None
@@ -46,7 +46,7 @@ class VideoMetadata:
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video of a source; see `VideoManifest` for the columns that it fills."""
+    """A video of a source; see `VideoManifest` for the columns."""
 
     video_id: str
     category: str | None
@@ -82,17 +82,17 @@ class VideoInfo:
 
     @property
     def is_link(self) -> bool:
-        """Whether it is a link to another page, which has its own metadata."""
+        """Whether the dictionary describes a link to another page, which has separate metadata."""
         return self.fields.get("_type") in _LINK_TYPES
 
     @property
     def is_list(self) -> bool:
-        """Whether it is a list, such as a playlist or a channel."""
+        """Whether the dictionary describes a list, such as a playlist or a channel."""
         return self.fields.get("_type") in _LIST_TYPES
 
     @property
     def is_complete(self) -> bool:
-        """Whether it comes from the page of the video, not from a list that links to it."""
+        """Whether the dictionary comes from the page of the video, not from a list that links to the video."""
         return self.fields.get("_type", "video") == "video" and not self.fields.keys().isdisjoint({"url", "formats"})
 
     @property
@@ -102,14 +102,14 @@ class VideoInfo:
 
     @property
     def upload_date(self) -> date | None:
-        """Upload date, as published by the site or from the timestamp in UTC."""
+        """Upload date that the site publishes, or else the date of the timestamp in UTC."""
         if self.fields.get("upload_date"):
             return date.fromisoformat(str(self.fields["upload_date"]))
         return datetime.fromtimestamp(self.fields["timestamp"], UTC).date() if self.fields.get("timestamp") else None
 
     @property
     def max_lines(self) -> int | None:
-        """Largest height of all formats in pixels; for upright videos, largest width."""
+        """Largest height of all formats in pixels, or the largest width of upright videos."""
         return max(filter(None, map(smaller_side, self.fields.get("formats") or ())), default=None)
 
     @property
@@ -124,7 +124,7 @@ class VideoInfo:
 
     @property
     def group(self) -> str:
-        """Name of the group, from site and uploader; empty if the uploader is unknown."""
+        """Name of the group, composed of site and uploader, or empty if the uploader is unknown."""
         uploader = self.fields.get("channel_id") or self.fields.get("uploader_id") or self.fields.get("uploader")
         site = parse_url(str(self.fields.get("webpage_url") or "")).hostname or self.fields.get("extractor_key")
         return one_line(f"{site}: {uploader}") if uploader else ""
@@ -152,10 +152,10 @@ class VideoInfo:
 
 
 def sanitize_metadata(fields: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
-    """Remove invalid fields from an info dictionary, and redact secrets, which a site may repeat.
+    """Remove invalid fields from an info dictionary, and redact secrets, because a site can repeat them.
 
-    Also add `smaller_side`, in pixels, and `format_digest`, which identifies a format of a video, to each format and to
-    the video.
+    The video and each format also get `smaller_side`, in pixels, and `format_digest`, which identifies a format of a
+    video.
     """
     parsers: dict[str, Callable[[Any], Any]] = {
         **dict.fromkeys(_TEXTS, lambda text: redact(plain_url(text)) if isinstance(text, str) else None),

@@ -16,7 +16,7 @@ from video_recommender.media.frames import Photo
 from video_recommender.storage.digests import fingerprint, fingerprint_bytes
 
 PHOTO_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-# Maximum offset of a shot from the photo's focus, in crop sizes, which keeps the subject in view
+# Maximum offset of a shot from the photo's focus, relative to the crop size, which keeps the subject in view
 MAX_OFFSET: Final = 0.2
 # Maximum rotation of a shot, similar to a hand-held camera; more would show reflections beyond the photo's edge
 MAX_ROLL_DEGREES: Final = 4
@@ -26,7 +26,7 @@ class PhotoLibrary(Protocol):
     """A collection of photos that may require a download."""
 
     def fetch(self) -> list[Photo]:
-        """Return the photos; download missing ones first."""
+        """Return the photos, and download missing photos first."""
 
 
 def _ascending(span: tuple[float, float]) -> tuple[float, float]:
@@ -36,7 +36,7 @@ def _ascending(span: tuple[float, float]) -> tuple[float, float]:
 
 
 class ClipOptions(BaseModel, extra="forbid", frozen=True):
-    """Clips that are rendered from photos (parameters_ingestion.yml)."""
+    """Options of the clips that are rendered from photos (parameters_ingestion.yml)."""
 
     clips_per_category: PositiveInt = 100
     seconds: Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ascending)] = (5.0, 8.0)
@@ -44,9 +44,9 @@ class ClipOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class ClipStyle:
-    """Ranges from which the properties of clips are drawn; the defaults resemble the variety of a video site."""
+    """Ranges from which the properties of clips are drawn. The defaults resemble the variety of a video site."""
 
-    pools: int = 5  # disjoint pools of photos per category; each clip uses one
+    pools: int = 5  # disjoint pools of photos per category; each clip uses one pool
     # Width and height, pixels, even
     sizes: tuple[tuple[int, int], ...] = ((320, 240), (426, 240), (240, 426), (360, 360), (480, 270), (640, 360))
     frame_rates: tuple[Fraction, ...] = tuple(Fraction(rate) for rate in ("12", "15", "24", "25", "30000/1001", "30"))
@@ -63,8 +63,8 @@ DEFAULT_STYLE: Final = ClipStyle()
 def list_photo_folder(folder: Path) -> list[Photo]:
     """List the photos in `<category>/<photo>` and `<category>/<scene>/<photo>`, sorted by path.
 
-    A photo without a scene folder is a separate scene. Byte-identical photos of a category are listed once; in two
-    categories, they raise a `ValueError`.
+    A photo without a scene folder is a separate scene. Byte-identical photos of one category are listed once. A
+    `ValueError` is raised if they are in two categories.
     """
     if not folder.is_dir():
         raise ValueError(f"The photo folder {folder} does not exist: create it with one sub-folder per category")
@@ -155,7 +155,7 @@ def _plan_clip(
 
 
 def _shot_lengths(frames: int, shots: int, rng: np.random.Generator) -> list[int]:
-    """Split a clip into shots, in frames; the longest shot is at most three times as long as the shortest."""
+    """Draw the lengths of a clip's shots in frames. The longest shot is about three times the shortest or less."""
     ends = np.cumsum(rng.uniform(1, 3, shots))
     edges = np.round(ends / ends[-1] * frames).astype(int)
     return [length for length in np.diff(edges, prepend=0).tolist() if length]

@@ -87,7 +87,7 @@ class _Archive:
     def add(self, video_id: str, outcome: Partition[VideoLink], lists: Sequence[str]) -> Update:
         """Add an outcome and return the updates to save.
 
-        Delete previous records of the video under other names, and records of lists that failed before.
+        The updates also delete records of the video under other names, and records of lists that failed before.
         """
         same = {self._ids.get(key) for key in (str(outcome.state.properties["requested_key"]), *lists)}
         outdated = [previous for previous in same if previous in self._states and previous != video_id]

@@ -43,7 +43,7 @@ _REASONS: Final = {
 }
 _STATUS_OF_CODE: Final = {
     429: "rate_limited",
-    403: "failed",  # video sites also use it for expired URLs and suspected bots
+    403: "failed",  # video sites also use this code for expired URLs and suspected bots
     **dict.fromkeys((407, 408, 425, 500, 502, 503, 504), "unreachable"),
 }
 _STATUS_OF_TYPE: Final = (
@@ -64,7 +64,7 @@ _NOISE: Final = re.compile(r"^(ERROR: )?\s*(\[[^\]]*\] )?(Got error: )?| ?\(caus
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})  # without a file name, from a firewall
 
-BACKOFF_S: Final = 2.0  # first pause, seconds; doubles with each attempt, with a jitter of 50 %
+BACKOFF_S: Final = 2.0  # first pause, seconds; pauses double with each attempt and have a jitter of 50 %
 MAX_PAUSE_S: Final = 300.0  # seconds; after a longer Retry-After, the next run requests the video
 # One failure may be specific to a video; three in a row indicate a problem of the site or the network
 MAX_CONSECUTIVE_FAILURES: Final = 3
@@ -75,7 +75,7 @@ logger = logging.getLogger(__name__)
 
 
 class WebError(Exception):
-    """A failed download; `reason` contains no secrets, and `retry_after_s` is the pause that the server requests."""
+    """Raised if a download fails. `reason` contains no secrets. `retry_after_s` is the pause that a server requests."""
 
     def __init__(self, status: str, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(status, reason, retry_after_s)
@@ -89,14 +89,14 @@ class WebError(Exception):
         return self.status in RETRIED_STATUSES
 
     def to_video_error(self, url: str) -> VideoError:
-        """Add the URL and the remedy."""
+        """Convert to a `VideoError` whose message contains the URL and the remedy."""
         again = "in the next run" if self.retry else "only with --params=ingestion.web.retry_failed=true"
         remedy = REMEDIES.get(self.status, f"it is requested again {again}")
         return VideoError(self.status, f"{url}: {_REASONS.get(self.status, self.reason)}; {remedy}")
 
 
 def classify_error(error: Exception, access: WebAccess) -> WebError:
-    """Classify and log an error of yt-dlp or of a downloaded file; raise the cause if the disk is full or read-only."""
+    """Classify and log an error of yt-dlp or a downloaded file. Raises the cause if the disk is full or read-only."""
     chain = list(_chain(error))
     for cause in chain:
         is_denied = isinstance(cause, OSError) and cause.errno in _PERMISSION_ERRORS and cause.filename is not None
@@ -194,7 +194,7 @@ class Deadline:
 
 
 class RetryPolicy:
-    """Retries with exponential backoff and jitter, within the deadline of a video; honours Retry-After."""
+    """Retries requests with exponential backoff, jitter and Retry-After pauses within the deadline of a video."""
 
     def __init__(self, retries: int, access: WebAccess, deadline: Deadline, seed: int) -> None:
         self._retries = retries
@@ -203,7 +203,7 @@ class RetryPolicy:
         self._random = random.Random(seed)
 
     def call(self, action: Callable[[WebError | None], T]) -> T:
-        """Call `action` with the error of the previous attempt until it succeeds; raise the last `WebError`."""
+        """Call `action` with the error of the previous attempt until it succeeds, or raise the last `WebError`."""
         previous: WebError | None = None
         attempt = 0
         while True:
@@ -219,13 +219,13 @@ class RetryPolicy:
             attempt += 1
 
     def backoff_s(self, n: int) -> float:
-        """Draw the pause after attempt `n` (from 0), in seconds; yt-dlp passes `n` by name."""
+        """Draw the pause after attempt `n` (0-based) in seconds. yt-dlp passes `n` as a keyword argument."""
         return min(MAX_PAUSE_S, BACKOFF_S * 2.0**n * self._random.uniform(0.5, 1.5))
 
     def fragment_backoff_s(self, error: Exception | None, attempt: int) -> float:
         """Compute the pause after an attempt to download a fragment of a stream, in seconds.
 
-        Raise the error if there are no more attempts, because yt-dlp would only report its text.
+        Raises the error if there are no more attempts, because yt-dlp would report only the text of the error.
         """
         requested_s = classify_error(error, self._access).retry_after_s if error else None
         pause_s = requested_s or self.backoff_s(attempt)
@@ -267,7 +267,7 @@ class CircuitBreaker:
             logger.warning("Stopping requests to %s in this run: %d failures in a row", site, self._failures[site])
 
     def is_open_for_all(self, sources: Iterable[str]) -> bool:
-        """Return whether several sites failed in a row, or all remaining sources are stopped."""
+        """Return whether several sites failed in a row, or requests to all sources are stopped."""
         return len(self._failed_sites) >= MAX_CONSECUTIVE_FAILURES or all(self.is_open(source) for source in sources)
 
     def _site(self, url: str) -> str:

@@ -43,7 +43,7 @@ class WebCategory(BaseModel, extra="forbid", frozen=True):
 
 
 class WebFilters(BaseModel, extra="forbid", frozen=True):
-    """Filters of videos; a video passes if the property is unknown, except for licences."""
+    """Filters of videos. A video with an unknown property passes the filter, unless the property is the licence."""
 
     min_seconds: NonNegativeFloat = 5.0
     max_seconds: PositiveFloat | None = 1200.0
@@ -63,7 +63,7 @@ class RateLimits(BaseModel, extra="forbid", frozen=True):
 
 
 class WebOptions(BaseModel, extra="forbid", frozen=True):
-    """Videos from the web, downloaded with yt-dlp (parameters_ingestion.yml)."""
+    """Options for downloading web videos with yt-dlp (parameters_ingestion.yml)."""
 
     categories: Mapping[str, WebCategory] = Field(default_factory=dict)
     target: PositiveInt = 100
@@ -81,7 +81,7 @@ class WebOptions(BaseModel, extra="forbid", frozen=True):
 
 
 def list_web_sources(name: str, category: WebCategory) -> list[str]:
-    """List the distinct sources of a category (URLs and yt-dlp searches), or raise a `ValueError` for other text."""
+    """List the distinct URLs and searches of a category. Raises a `ValueError` if there are none or one is invalid."""
     sources = [*category.sources, *(_read_sources(name, category.urls_file) if category.urls_file else ())]
     if not sources:
         raise ValueError(f"The category {name} has no source: add sources to ingestion.web.categories.{name}")
@@ -100,13 +100,13 @@ def is_search(source: str) -> bool:
 
 
 def site_of(source: str) -> str:
-    """Return the server of a URL, or the prefix of a search, because only yt-dlp knows its server."""
+    """Return the server of a URL, or the prefix of a search, because only yt-dlp knows the server of a search."""
     search = _SEARCH.fullmatch(source)
     return search["site"] if search else parse_url(source).netloc.rpartition("@")[2].lower()
 
 
 def parse_url(url: str) -> SplitResult:
-    """Parse a URL; the parts of an invalid URL, such as `http://[`, are empty."""
+    """Parse a URL. The parts of an invalid URL, such as `http://[`, are empty."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -146,7 +146,7 @@ def _read_sources(category: str, file: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class WebAccess:
-    """Web access: folder of partial downloads, content of a Netscape cookie file, and URL of a proxy.
+    """Settings of web access: folder of partial downloads, content of a Netscape cookie file, and URL of a proxy.
 
     Other cookie formats raise a `ValueError`, because yt-dlp would print the lines that it cannot read.
     """
@@ -162,7 +162,7 @@ class WebAccess:
         for number, line in enumerate(lines, start=1):
             is_comment = not line.strip() or (line.startswith("#") and not line.startswith("#HttpOnly_"))
             if not is_comment and not _COOKIE.fullmatch(line):
-                raise ValueError(f"line {number} does not have the seven fields of a cookie, separated by tabs")
+                raise ValueError(f"line {number} does not have the seven tab-separated fields of a cookie")
 
     def cookie_file(self) -> StringIO | None:
         """Return the cookies as a file in memory, so that the user's file is never modified."""

@@ -22,7 +22,7 @@ MAX_DEPTH: Final = 5  # channels have tabs with playlists of videos; deeper nest
 _LINK_FIELDS = {"_type", "url", "ie_key", "id", "extractor", "extractor_key", "smaller_side", "format_digest"}
 MARGIN_S: Final = 1.0  # files within this margin are not truncated, because a cut is between two frames
 MIN_COMPLETE_SHARE: Final = 0.9  # below this share of its stated duration, a file is incomplete
-# Size at the first check, and growth factor until the next, which limit the total bytes that all checks read
+# Size at the first check and growth factor until the next check, which limit the total bytes that all checks read
 FIRST_CHECK_BYTES: Final = 100_000
 CHECK_GROWTH: Final = 1.25
 _MP4_CODECS: Final = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
@@ -34,14 +34,14 @@ class WebVideo:
     """A video, or a link to one, before it is downloaded."""
 
     key: str  # digest that identifies the video
-    url: str  # the search, if the search itself failed
+    url: str  # URL of the video, or the search if the search itself failed
     info: VideoInfo
     requested_key: str  # key of the link to the video
     name: str = ""
     link: "WebVideo | None" = None  # link to request again if the media URL has expired
     lists: tuple[str, ...] = ()  # keys of the lists that contain the video
     remaining_s: float | None = None  # remaining time for the video, seconds
-    error: WebError | None = None  # known reason why it cannot be downloaded
+    error: WebError | None = None  # why the video cannot be downloaded, if known
 
     @property
     def slug(self) -> str:
@@ -49,7 +49,7 @@ class WebVideo:
         return f"{slugify(self.name, max_length=60, word_boundary=True) or 'untitled'}-{self.key[:8]}"
 
 
-VideoFilter = Callable[[WebVideo], bool]  # selects videos, and links, that need no request
+VideoFilter = Callable[[WebVideo], bool]  # selects videos and links that need no request
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class DownloadedVideo:
 
 
 class EnoughDownloaded(Exception):  # noqa: N818 - ends a transfer, not an error
-    """A partial file contains the requested part of a video; `fields` is its info dictionary."""
+    """Raised if a partial file contains the requested part of a video. `fields` is the info dictionary of the video."""
 
     def __init__(self, file: VideoFile, fields: Mapping[str, Any]) -> None:
         super().__init__(file)
@@ -72,7 +72,7 @@ class EnoughDownloaded(Exception):  # noqa: N818 - ends a transfer, not an error
 
 
 class TransferMonitor:
-    """Checks the growing file of one transfer until it contains the first `seconds` of the video."""
+    """Checks a partially downloaded file until it contains the first `seconds` of the video."""
 
     def __init__(self, seconds: float, max_megabytes: float) -> None:
         self._seconds = seconds
@@ -80,7 +80,10 @@ class TransferMonitor:
         self._next_check: float = FIRST_CHECK_BYTES
 
     def update(self, progress: Mapping[str, Any]) -> None:
-        """Check the file if it has grown enough (hook of yt-dlp); raise `EnoughDownloaded` or a `VideoError`."""
+        """Check the file if it has grown enough since the last check (hook of yt-dlp).
+
+        Raises `EnoughDownloaded` if the file contains the requested part, and a `VideoError` if it is too large.
+        """
         if progress["status"] != "downloading":
             return
         size, limit = progress.get("downloaded_bytes") or 0, self._max_megabytes * 1e6
@@ -100,7 +103,7 @@ class TransferMonitor:
 
 
 class WebDownloader:
-    """Finds and downloads videos one by one; use it as a context manager.
+    """Context manager that finds and downloads videos one by one.
 
     Searches are lazy: pages are requested only when their videos are consumed.
     """
@@ -120,13 +123,13 @@ class WebDownloader:
         self._client.close()
 
     def find(self, source: str, is_skipped: VideoFilter) -> Iterator[WebVideo]:
-        """Find the videos of a URL or a search, without skipped ones; unusable videos have an `error`."""
+        """Find the videos of a URL or a search, except for skipped videos. Unusable videos have an `error`."""
         yield from self._follow(self._link(VideoInfo({}), url_key(source), source), is_skipped, depth=0)
 
     def download(self, video: WebVideo) -> DownloadedVideo:
-        """Download the first seconds of a video, or raise a `VideoError`, or an `OSError` if the disk is full.
+        """Download the first seconds of a video. Call `delete_partial_files` when the file is no longer needed.
 
-        Call `delete_partial_files` when the file is no longer needed.
+        Raises a `VideoError` if the download fails, and an `OSError` if the disk is full or read-only.
         """
         try:
             if video.error:
@@ -144,7 +147,7 @@ class WebDownloader:
             file.unlink()
 
     def delete_other_partial_files(self, keys: Iterable[str]) -> None:
-        """Delete the partial files of all videos, including previous runs, except for those with the given keys."""
+        """Delete all partial files, including files of previous runs, except for videos with the given keys."""
         kept = set(keys)
         for file in self._access.partial_folder.iterdir():
             if file.name.split("-")[0] not in kept:
@@ -177,7 +180,7 @@ class WebDownloader:
         return DownloadedVideo(truncated, info.group or video.key, info.metadata, probe_video(truncated))
 
     def _refresh(self, video: WebVideo) -> WebVideo:
-        """Request the page of a video again, because media URLs expire; return it unchanged if it is not found."""
+        """Request the page of a video again, because media URLs expire. If it is not found, return it unchanged."""
         if video.link is None:
             return video
         remaining_s = self._deadline.remaining_s
@@ -250,9 +253,9 @@ class WebDownloader:
 
 
 def check_complete(video: VideoFile, seconds: float, published_s: float | None = None) -> None:
-    """Raise a `VideoError` (`incomplete`) unless a file contains the first seconds of a video, or all of a shorter one.
+    """Raise a `VideoError` (`incomplete`) unless a file contains the first seconds of a video or a whole shorter video.
 
-    `published_s` is the duration on the site; the header of a truncated file may state a shorter one.
+    `published_s` is the duration on the site. The header of a truncated file can state a shorter duration.
     """
     with open_video(video) as opened:
         stated_s = None if opened.may_be_spliced else opened.stated_duration_s  # an estimate in spliced streams
@@ -263,7 +266,7 @@ def check_complete(video: VideoFile, seconds: float, published_s: float | None =
 
 
 def is_longer_than(video: VideoFile, seconds: float) -> bool:
-    """Return whether a file has more seconds of video; raise a `VideoError` if it is partial without its index."""
+    """Return whether a file has more seconds of video. Raises a `VideoError` if a partial file has no index."""
     with open_video(video) as opened:
         first_s = float("inf")
         for start_s, end_s in opened.spans():
@@ -274,7 +277,7 @@ def is_longer_than(video: VideoFile, seconds: float) -> bool:
 
 
 def truncate_video(video: VideoFile, seconds: float) -> VideoFile:
-    """Copy the first seconds of a video to a new file without sound or re-encoding; return short videos unchanged."""
+    """Copy the first seconds of a video to a new file without sound or re-encoding. Short videos are not copied."""
     if not is_longer_than(video, seconds + MARGIN_S):
         return video
     target = video.path.with_name(f"{video.path.name}.truncated")
@@ -296,7 +299,7 @@ def truncate_video(video: VideoFile, seconds: float) -> VideoFile:
 
 
 def filter_error(info: VideoInfo, filters: WebFilters) -> WebError | None:
-    """Return why a video is excluded, or None; see `WebFilters`."""
+    """Return why a video is excluded (see `WebFilters`), or None if it is not excluded."""
     if info.is_live:
         return WebError("live", "it is a broadcast that has not ended")
     reason = next(_filter_reasons(info, filters), None)
@@ -320,7 +323,7 @@ def _filter_reasons(info: VideoInfo, filters: WebFilters) -> Iterator[str]:
 
 
 def _inherited_fields(parent: VideoInfo, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields of a list that apply to its entries; linked entries have a separate page."""
+    """Return the fields of a list that apply to an entry. The page URL does not apply to links."""
     names = {"extractor", "extractor_key"} | (set() if VideoInfo(entry).is_link else {"webpage_url"})
     return {name: parent.fields[name] for name in names if name in parent.fields}
 

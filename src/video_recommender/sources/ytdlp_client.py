@@ -31,7 +31,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
         self, options: WebOptions, access: WebAccess, retry: RetryPolicy, on_progress: Callable[[dict[str, Any]], None]
     ) -> None:
         self._deadline = retry.deadline
-        self.http_error: HTTPError | None = None  # of the latest request, if it failed
+        self.http_error: HTTPError | None = None  # error of the latest request, if it failed
         plugin_dirs.value = []
         limits = options.rate_limits
         protocols = "|".join((*PROTOCOLS, "m3u8", "m3u8_native", "http_dash_segments"))
@@ -47,7 +47,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "proxy": access.proxy,
                 "postprocessors": [],
                 "fixup": "never",
-                # A missing file, because ffmpeg would ignore the proxy, cookies and limits
+                # A missing file, so that yt-dlp does not run ffmpeg, which would ignore the proxy, cookies and limits
                 "ffmpeg_location": str(access.partial_folder / "ffmpeg"),
                 "socket_timeout": SOCKET_TIMEOUT_S,
                 "ratelimit": limits.bytes_per_second,
@@ -56,7 +56,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
                 "sleep_interval_requests": SLEEP_BETWEEN_REQUESTS_S,
                 "retries": 0,  # `RetryPolicy` retries pages and files
                 "extractor_retries": 1,  # only extractors know which requests to repeat
-                "fragment_retries": float("inf"),  # `fragment_backoff_s` ends them
+                "fragment_retries": float("inf"),  # `fragment_backoff_s` limits the retries
                 "retry_sleep_functions": {
                     "extractor": retry.backoff_s,
                     "fragment": lambda n: retry.fragment_backoff_s(self.http_error, n),
@@ -70,7 +70,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
         )
 
     def urlopen(self, req: Any) -> Response:
-        """Send a request; raise a `VideoError` if it takes too long or leads to a protocol other than HTTP(S)."""
+        """Send a request. Raises a `VideoError` if it takes too long or leads to a protocol other than HTTP(S)."""
         request = Request(req) if isinstance(req, str) else req
         _check_url(request.url)
         self._deadline.check()
@@ -86,7 +86,7 @@ class YtdlpClient(yt_dlp.YoutubeDL):  # type: ignore[misc] # yt-dlp has no types
 
 
 class _RedactingLog:
-    """Writes yt-dlp's messages without secrets to this module's debug log; errors are reported elsewhere."""
+    """Writes yt-dlp's messages without secrets to this module's debug log. Errors are reported elsewhere."""
 
     def __init__(self, access: WebAccess) -> None:
         self._access = access
@@ -103,7 +103,7 @@ def _check_url(url: str) -> None:
 
 
 def _run_until(deadline: Deadline, send: Callable[[], Response]) -> Response:
-    """Wait for the response headers in a thread, which is abandoned at the deadline, because a server may be slow."""
+    """Send a request in a thread, which is abandoned if the response headers do not arrive before the deadline."""
     response: Future[Response] = Future()
 
     def run() -> None:
@@ -130,7 +130,7 @@ class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
             response.fp = _Unbuffered(response.fp)
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read `amt` bytes, or a whole page; raise a `VideoError` if it takes too long or is too large."""
+        """Read `amt` bytes (None: a page). Raises a `VideoError` if this takes too long or the page is too large."""
         content = bytearray()
         while amt is None or len(content) < amt:
             self._deadline.check()
@@ -144,7 +144,7 @@ class _LimitedResponse(Response):  # type: ignore[misc] # yt-dlp has no types
 
 
 class _Unbuffered:
-    """Returns the bytes that are available instead of waiting for the requested number."""
+    """A file that returns the available bytes instead of waiting for the requested number of bytes."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

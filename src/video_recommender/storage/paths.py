@@ -35,7 +35,7 @@ def require_local_path(url: str) -> Path:
     """
     path = parse_path(url)
     if isinstance(path, UPath):
-        raise ValueError(f"{url} must be on a local disk: set `disk` in globals.yml to a folder")  # noqa: TRY004
+        raise ValueError(f"{url} must be on a local disk: set `disk` in globals.yml to a local folder")  # noqa: TRY004
     return path
 
 
