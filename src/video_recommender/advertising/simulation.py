@@ -17,7 +17,7 @@ from video_recommender.schemas import AdSessionLog
 class SimulationStep:
     """The n-th ad of every session that has one: session number, state before, index of the ad, and result.
 
-    `probabilities` has the action probabilities of the policy, shape (sessions, ads); `session` and `ads` (sessions,).
+    `session` and `ads` have the shape (sessions,); `probabilities`, of the actions, has (sessions, ads).
     """
 
     session: IntArray
@@ -59,7 +59,7 @@ def simulate(model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random
 def simulate_steps(
     model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random.Generator
 ) -> Iterator[SimulationStep]:
-    """Simulate `sessions` sessions to their end; yield the first ads of all, then the second, and so on."""
+    """Simulate `sessions` sessions to their end; yield the first ad of every session, then the second, and so on."""
     running = model.start_sessions(sessions, rng)
     numbers = np.arange(sessions)
     while len(running):

@@ -171,7 +171,7 @@ _loaded: tuple[str, Any] = ("", None)
 
 
 def call_shared(handle: Any, key: str, task: Any) -> Outcome[Any]:
-    """Call a shared function in a worker; raises only an `OSError` if the disk is full."""
+    """Call a shared function in a worker; raise only an `OSError` if the disk is full."""
     global _loaded  # noqa: PLW0603 - a worker caches the function of the current node
     if isinstance(handle, SharedFile):
         if _loaded[0] != handle.path:

@@ -174,7 +174,7 @@ class PartitionRun:
             dataset.compact()
 
     def _record_conflicts(self, rows: Mapping[str, PartitionState]) -> set[str]:
-        """Store the states of partitions that cannot be written to at least one dataset, and return their keys."""
+        """Find partitions that at least one dataset cannot save, store their states, and return their keys."""
         by_dataset = [dataset.find_conflicts(rows) for dataset in self.datasets]
         conflicts = {key: state for found in by_dataset for key, state in found.items()}
         for dataset, own in zip(self.datasets, by_dataset, strict=True):
@@ -333,5 +333,5 @@ def log_node(message: str) -> None:
 
 
 def digested_function(node: Node) -> Any:
-    """Return the function of a node whose code is part of its fingerprint."""
+    """Return the function whose code is part of the fingerprint of a node."""
     return getattr(node.func, "per_partition", node.func)

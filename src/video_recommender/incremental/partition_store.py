@@ -88,7 +88,7 @@ class PartitionStore:
         return self.write(key, self.validate(key, value))
 
     def write(self, key: str, value: Any) -> str:
-        """Save the value of a partition without validating it; returns its digest."""
+        """Save the value of a partition without validating it, and return its digest."""
         path = self.path(key)
         if self.is_local:
             self._save_atomically(Path(path), value)
@@ -139,7 +139,7 @@ class PartitionStore:
             return set()
 
     def missing(self, keys: Iterable[str]) -> set[str]:
-        """Return the keys that have no file; lists each folder once."""
+        """Return the keys that have no file; list each folder once."""
         listed: dict[str, set[str]] = {}
         missing = set()
         for key in keys:

@@ -174,7 +174,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
         self._log.flush()
 
     def commit(self, rows: Mapping[str, Row]) -> None:
-        """Store states; deletes the value of a partition whose status is not `ok`."""
+        """Store states, and delete the values of partitions whose status is not `ok`."""
         for key, row in rows.items():
             if row is not None and not row.is_ok and row.status != CONFLICT:
                 self.store.delete(key)

@@ -8,7 +8,7 @@ from .nodes import detect_objects, prepare_object_classifier, summarise_detectio
 
 
 def create_pipeline() -> Pipeline:
-    """Classify frames, and compute the class scores and embedding of each video and a manifest."""
+    """Create the pipeline that classifies frames, and computes class scores, embeddings and a manifest."""
     return Pipeline(
         [
             Node(

@@ -66,7 +66,7 @@ class HeldOutVideo:
 
 @dataclass(frozen=True)
 class FinetunedDetections:
-    """Detections of a head in one video; `properties` are the number of frames and the fold of the head."""
+    """Detections by a head in one video; `properties` are the number of frames and the fold of the head."""
 
     detections: DataFrame[Detections]
     class_scores: DataFrame[ClassScores]
