@@ -180,7 +180,7 @@ class WebDownloader:
         return DownloadedVideo(truncated, info.group or video.key, info.metadata, probe_video(truncated))
 
     def _refresh(self, video: WebVideo) -> WebVideo:
-        """Request the page of a video again, because media URLs expire. If it is not found, return it unchanged."""
+        """Request the page of a video again, because media URLs expire. Return a missing video unchanged."""
         if video.link is None:
             return video
         remaining_s = self._deadline.remaining_s
