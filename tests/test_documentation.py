@@ -34,8 +34,9 @@ CONSTANTS: dict[str, set[str]] = {
     "docs/howto/own_classes.md": {"0.05"},
     "docs/reference/data.md": {"80 %", "85 %", "90 %", "95 %"},
     "docs/scale.md": {"0.99"},
-    "docs/tutorial.md": {"4 GB", "6 GB", "0.18", "0.00", "0.894082", "0.838883", "0.784375"},  # samples of output
-    "docs/tutorial.es.md": {"4 GB", "6 GB", "0,18", "0,00", "0.894082", "0.838883", "0.784375"},
+    # Samples of output
+    "docs/tutorial.md": {"4 GB", "6 GB", "0.18", "0.00", "0.01", "0.894082", "0.838883", "0.784375"},
+    "docs/tutorial.es.md": {"4 GB", "6 GB", "0,18", "0,00", "0,01", "0.894082", "0.838883", "0.784375"},
 }
 """Figures of a page that are parameters, definitions or sample output, not measurements."""
 

@@ -190,4 +190,4 @@ def _failures(catalog: DataCatalog, existing: set[str]) -> Iterator[str]:
     for row in failed.head(SHOWN_FAILURES).itertuples():
         yield f"  {row.video_id} ({row.status}): {row.error}"
     if len(failed) > SHOWN_FAILURES:
-        yield f"  and {len(failed) - SHOWN_FAILURES} more: see the column `error` of {', '.join(manifests)}"
+        yield f"  and {len(failed) - SHOWN_FAILURES} more: see the `error` column of {', '.join(manifests)}"

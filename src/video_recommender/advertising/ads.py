@@ -20,7 +20,7 @@ KINDS: Final = ("long", "short")
 NUMERIC_COLUMNS: Final = {
     "seconds": ("a number above 0", np.nextafter(0, 1), np.finfo(float).max),
     "watch_probability": ("a number from 0 to 1", 0.0, 1.0),
-    "reward": ("a number of at least 0", 0.0, np.finfo(float).max),
+    "reward": ("a non-negative number", 0.0, np.finfo(float).max),
 }
 """Requirement of each numeric column for messages, and its lowest and highest value."""
 
@@ -88,9 +88,9 @@ def require_categories(ads: DataFrame[Ads], categories: Iterable[str]) -> None:
 
 
 def generate_ads(categories: Iterable[str], seed: int) -> DataFrame[Ads]:
-    """Generate a long and a short ad for each category, independent of the other categories.
+    """Generate a long and a short ad for each category, independently of the other categories.
 
-    The long ad has a lower watch probability and a higher reward. Which ad has the higher expected reward varies.
+    The long ad has a lower watch probability and a higher reward. Either ad can have the higher expected reward.
     """
     rows = [row for category in sorted(set(categories)) for row in _generate(category, seed)]
     return Ads.validate(pd.DataFrame(rows, columns=AD_COLUMNS))

@@ -78,7 +78,7 @@ class LearningCurve:
         self._rows: list[dict[str, str | float]] = []
 
     def record(self, number: int, result: StepResult, policy: Callable[[], AdPolicy]) -> None:
-        """Add the result of training round `number`, from 1, and evaluate the policy learned so far if it is due."""
+        """Add the result of training round `number` (1-based), and evaluate the policy if an evaluation is due."""
         self._steps += len(result.reward)
         self._sessions += int(result.is_over.sum())
         self._earned += float(result.reward.sum())

@@ -159,7 +159,7 @@ class KerasModelDataset(_PathDataset["keras.Model", "keras.Model"]):
 
 
 class PreviewImageDataset(ImageDataset):  # type: ignore[misc] # kedro-datasets has no types
-    """Pillow's image dataset with a preview for kedro-viz.
+    """Kedro's `pillow.ImageDataset` with a preview for kedro-viz.
 
     Examples:
         ```yaml

@@ -165,7 +165,7 @@ class WebAccessDataset(AbstractDataset[Any, WebAccess]):
     ) -> None:
         unknown = sorted((credentials or {}).keys() - {"cookies", "proxy"})
         if unknown:
-            raise DatasetError(f"Unknown web credentials {', '.join(unknown)}: use cookies and proxy instead")
+            raise DatasetError(f"Unknown web credentials {', '.join(unknown)}: the valid keys are cookies and proxy")
         self._path = require_local_path(path)
         self._credentials = credentials or {}
         self.metadata = metadata

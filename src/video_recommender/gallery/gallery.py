@@ -61,7 +61,7 @@ class CategorySection:
 
 @dataclass(frozen=True)
 class NeighbourCard:
-    """A similar video, its cosine similarity, and the shared objects, separated by commas."""
+    """A similar video with its cosine similarity and shared objects (comma-separated)."""
 
     card: VideoCard
     similarity: float

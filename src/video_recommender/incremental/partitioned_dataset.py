@@ -131,7 +131,7 @@ class StatefulPartitionedDataset(AbstractDataset[Update, Partitions[Any]]):
             self.commit(rows)
 
     def find_conflicts(self, keys: Iterable[str]) -> dict[str, PartitionState]:
-        """Find partitions that cannot be written, because their path has a file that no run created.
+        """Find partitions that cannot be saved because a file that no run created exists at their path.
 
         Returns:
             The state of each conflict, by key.

@@ -113,7 +113,7 @@ def _release(node: Node, catalog: Any, unread: "Counter[str]", pipeline: Pipelin
 
 
 def stage_of(node: Node) -> str:
-    """Return the stage of a node, which is its namespace, or an empty string."""
+    """Return the stage (namespace) of a node, or an empty string."""
     return node.namespace or ""
 
 

@@ -158,7 +158,7 @@ def overlay_figure(videos: Mapping[str, Iterable[SegmentedFrame]]) -> go.Figure:
     """Plot one strip of frames per video. `videos` maps each `video_id` to the frames of the video."""
     strips = {video_id: draw_strip(frames) for video_id, frames in videos.items()}
     if not strips:
-        return go.Figure(layout={"title": {"text": "No video contains an object"}})
+        return go.Figure(layout={"title": {"text": "No objects were detected in any video"}})
     titles = list(strips)
     figure = make_subplots(rows=len(strips), cols=1, subplot_titles=titles, vertical_spacing=0.12 / len(strips))
     for row, strip in enumerate(strips.values(), start=1):

@@ -148,7 +148,7 @@ def check_classes(class_names: pd.Series, min_images: int) -> None:
     images = class_names.value_counts()
     if len(images) < 2:
         raise ValueError(
-            f"Training requires at least two classes (found: {len(images)}): give a folder with a sub-folder of images "
+            f"Training requires at least two classes (found: {len(images)}): use a folder with a sub-folder of images "
             "per class (transfer_learning.images), or videos of two categories"
         )
     if images.min() < min_images:

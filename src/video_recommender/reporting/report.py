@@ -106,13 +106,13 @@ def estimate_mean(values: "pd.Series[float]", groups: "pd.Series[str]", seed: in
 
 
 def render_report(report: Report) -> str:
-    """Render the report as HTML 5; deterministic."""
+    """Render the report as HTML 5. The output is deterministic."""
     functions = {"table": _table, "figure": _figure}
     return _render("report.html", autoescape=True, report=report, plotly_js=get_plotlyjs(), **functions)
 
 
 def render_model_card(card: ModelCard) -> str:
-    """Render the model card as Markdown; deterministic."""
+    """Render the model card as Markdown. The output is deterministic."""
     return _render("model_card.md", autoescape=False, card=card)
 
 

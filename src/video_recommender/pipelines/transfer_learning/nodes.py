@@ -210,12 +210,12 @@ def convert_finetuned_classifier(finetuned_network: KerasModel, finetuned_heads:
 
 
 def list_finetuned_classes(finetuned_heads: CrossFittedHeads) -> dict[str, int]:
-    """Map each class to the index of its output, from 0."""
+    """Map each class to its zero-based output index."""
     return {name: number for number, name in enumerate(finetuned_heads.final.output_names)}
 
 
 def extract_finetuned_class_embeddings(finetuned_heads: CrossFittedHeads) -> DataFrame[ClassEmbeddings]:
-    """Return the class weights of the final head."""
+    """Return the output-layer weights of each class of the final head."""
     return finetuned_heads.final.class_embeddings()
 
 
