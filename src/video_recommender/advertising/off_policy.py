@@ -45,7 +45,7 @@ MAX_IMBALANCE: Final = 2.0
 class LoggedSteps:
     """Complete sessions of a log, one step per ad shown, ordered by session and step.
 
-    `propensity` is the probability with which the logged policy showed the ad. Arrays have the shape (steps,), and
+    `propensity` is the probability with which the logging policy selected the ad. Arrays have the shape (steps,), and
     `observations`, made before the ad, (steps, observed). Invalid values raise a `ValueError`.
     """
 
@@ -61,7 +61,7 @@ class LoggedSteps:
                 "A propensity in the log is not in (0, 1]: log the probability with which the policy selected each ad"
             )
         if (np.diff(self.session) < 0).any():
-            raise ValueError("The steps of the log are out of order: sort them by session and step")
+            raise ValueError("The steps in the log are out of order: sort them by session and step")
         if self.sessions < 2 * FOLDS:
             raise ValueError(f"The log has {self.sessions} session(s): log at least {2 * FOLDS}")
 

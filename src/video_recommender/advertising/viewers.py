@@ -119,7 +119,7 @@ class Sessions:
         video: index of the video that follows the ad.
         position: number of videos seen before it.
         last_ad: index of the previous ad or -1.
-        streak: how many times in a row the previous ad was shown.
+        streak: number of consecutive times that the previous ad was shown.
         shown, watched: how often each ad was shown and watched, shape (sessions, ads).
         visited: indices of the videos so far in order, including `video`, padded with -1; shape (sessions, max_videos).
         taste: index of the viewer's favourite category or -1, hidden from agents.

@@ -114,7 +114,7 @@ def read_label_map(file: Path) -> Mapping[int, str]:
     try:
         text = file.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"The label map {file} cannot be read ({error}): give the path of a .pbtxt file") from error
+        raise ValueError(f"The label map {file} cannot be read ({error}): specify the path of a .pbtxt file") from error
     items = _ITEM.findall(_COMMENT.sub("", text))
     parsed = [(_NUMBER.search(item), _DISPLAY_NAME.search(item) or _NAME.search(item)) for item in items]
     names = {int(number[1]): name[2] for number, name in parsed if number and name}

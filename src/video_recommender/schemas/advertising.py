@@ -57,7 +57,7 @@ class AdLearningCurve(Table):
     )
     standard_error: Series[float] = pa.Field(ge=0, description="standard error of `revenue_per_session`")
     regret: Series[float] = pa.Field(
-        nullable=True, description="revenue of the optimum in as many sessions minus `earned`; empty during training"
+        nullable=True, description="revenue of the optimum over the same number of sessions minus `earned`; empty during training"
     )
 
 
@@ -112,7 +112,7 @@ class AdSessionLog(Table):
     video_id: Series[str] = pa.Field(description="video that follows the ad")
     ad_id: Series[str] = pa.Field(description="ad shown")
     propensity: Series[float] = pa.Field(
-        gt=0, le=ROUNDING_LIMIT, description="probability of this ad under the logged policy, above 0, at most 1"
+        gt=0, le=ROUNDING_LIMIT, description="probability of this ad under the logging policy, above 0, at most 1"
     )
     watched: Series[bool] = pa.Field(description="whether the ad was watched")
     reward: Series[float] = pa.Field(ge=0, description="revenue of the showing, in the currency of `ads`")

@@ -66,7 +66,7 @@ _PERMISSION_ERRORS: Final = frozenset({errno.EACCES, errno.EPERM})  # without a 
 
 BACKOFF_S: Final = 2.0  # first pause, seconds; pauses double with each attempt and have a jitter of 50 %
 MAX_PAUSE_S: Final = 300.0  # seconds; after a longer Retry-After, the next run requests the video
-# One failure may be specific to a video; three in a row indicate a problem of the site or the network
+# One failure may be specific to a video; three consecutive failures indicate a problem of the site or the network
 MAX_CONSECUTIVE_FAILURES: Final = 3
 
 T = TypeVar("T")
@@ -264,10 +264,10 @@ class CircuitBreaker:
         self._failed_sites.append(site)
         if self.is_open(url):
             self._failed_sites = [other for other in self._failed_sites if other != site]
-            logger.warning("Stopping requests to %s in this run: %d failures in a row", site, self._failures[site])
+            logger.warning("Stopping requests to %s in this run: %d consecutive failures", site, self._failures[site])
 
     def is_open_for_all(self, sources: Iterable[str]) -> bool:
-        """Return whether several sites failed in a row, or requests to all sources are stopped."""
+        """Return whether several sites failed consecutively, or requests to all sources are stopped."""
         return len(self._failed_sites) >= MAX_CONSECUTIVE_FAILURES or all(self.is_open(source) for source in sources)
 
     def _site(self, url: str) -> str:
