@@ -57,7 +57,7 @@ class AdLearningCurve(Table):
     )
     standard_error: Series[float] = pa.Field(ge=0, description="standard error of `revenue_per_session`")
     regret: Series[float] = pa.Field(
-        nullable=True, description="revenue of the optimum over the same number of sessions minus `earned`; empty during training"
+        nullable=True, description="revenue of the optimum in all sessions so far minus `earned`; empty during training"
     )
 
 
