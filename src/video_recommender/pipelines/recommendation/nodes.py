@@ -53,7 +53,7 @@ def fit_recommender(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
     recommender = VideoRecommender().fit(recommendable, videos["group"], excluded["repeats"])
     if recommender.index_ is not None:
         recall_pct = 100 * recommender.recall_
-        logger.info("The index of %d videos finds %.1f %% of the ten nearest neighbours", len(recommendable), recall_pct)
+        logger.info("The index of %d videos has a recall@10 of %.1f %%", len(recommendable), recall_pct)
     return recommender
 
 
