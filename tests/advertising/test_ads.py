@@ -45,7 +45,7 @@ def test_the_example_file_has_the_ads_of_the_assignment() -> None:
         (3, "watch_probability", "", r"row 5 has the watch_probability ''"),
         (1, "seconds", "0", r"row 3 has the seconds '0': it must be a number above 0"),
         (1, "seconds", "ten", r"row 3 has the seconds 'ten'"),
-        (5, "reward", "-1", r"row 7 has the reward '-1': it must be a number of at least 0"),
+        (5, "reward", "-1", r"row 7 has the reward '-1': it must be a non-negative number"),
         (5, "reward", "inf", r"row 7 has the reward 'inf'"),
         (2, "kind", "medium", r"row 4 has the kind 'medium': the kind must be long or short"),
         (2, "ad_id", " ", r"row 4 has no ad_id"),

@@ -53,7 +53,9 @@ def test_cookies_in_another_format_are_rejected_without_revealing_them(tmp_path,
 
 
 def test_a_misspelt_credential_is_reported_without_its_value(tmp_path):
-    with pytest.raises(DatasetError, match="Unknown web credentials proxi: use cookies and proxy") as raised:
+    with pytest.raises(
+        DatasetError, match="Unknown web credentials proxi: the valid keys are cookies and proxy"
+    ) as raised:
         WebAccessDataset(path=str(tmp_path), credentials={"proxi": "http://me:s3cret@proxy.example"})
 
     assert "s3cret" not in str(raised.value)

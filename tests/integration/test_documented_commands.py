@@ -22,7 +22,6 @@ NOT_RUN = {
     r"^kedro run .*segmentation\.model=": "needs the file of a large model; tests/networks has small ones",
     r"^kedro run .*<\w+>": "a pattern, not a command",
     r"^kedro run .*squared_confidence": "needs the change of the code that the page describes",
-    r"^kedro jupyter .*--env": "passes `--help` on to Jupyter, which does not know the options of Kedro",
     r"^docker ": "needs Docker",
     r"^(conda|py|source|\.venv|cd|cp|mkdir|export|git|sudo|apt-get) ?": "commands of the operating system",
     r"^(python -m )?pip install": "changes the installed packages",

@@ -135,4 +135,4 @@ def test_the_figure_has_a_strip_per_video_with_its_name(folder_of, segmenter):
 
 
 def test_without_videos_the_figure_has_an_explanatory_title():
-    assert "No video" in overlay_figure({}).layout.title.text
+    assert "No objects" in overlay_figure({}).layout.title.text

@@ -86,8 +86,8 @@ def test_selected_frames_are_copied_unchanged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ([], r"two classes \(found: 0\): give a folder with a sub-folder"),
-        (["cats"] * 20, r"two classes \(found: 1\): give a folder with a sub-folder"),
+        ([], r"two classes \(found: 0\): use a folder with a sub-folder"),
+        (["cats"] * 20, r"two classes \(found: 1\): use a folder with a sub-folder"),
         (["cats"] * 20 + ["dogs"] * 3, "'dogs' has 3 images, but at least 10 are required: add images"),
     ],
 )

@@ -187,5 +187,5 @@ def test_images_that_cannot_be_read_are_skipped_and_listed(styles, tmp_path):
 
 
 def test_too_few_readable_images_stop_the_run_before_training():
-    with pytest.raises(ValueError, match=r"two classes \(found: 0\): give a folder"):
+    with pytest.raises(ValueError, match=r"two classes \(found: 0\): use a folder"):
         nodes.train_heads(Partitions(), Partitions(), None, OPTIONS, SEED)
