@@ -62,7 +62,7 @@ def test_training_and_held_out_videos_share_no_group(viewers) -> None:
 
 
 def test_too_few_groups_cannot_be_split(viewers) -> None:
-    with pytest.raises(ValueError, match="of 3 groups or more, not 1"):
+    with pytest.raises(ValueError, match=r"at least 3 groups \(found: 1\)"):
         split_videos(viewers, pd.Series("one", list(viewers.video_ids)), seed=0)
 
 

@@ -178,7 +178,7 @@ def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntA
     group = groups.loc[list(model.video_ids)].to_numpy()
     if len(set(group)) < FOLDS:
         raise ValueError(
-            f"Evaluation on unseen videos needs videos of {FOLDS} groups or more, not {len(set(group))}: add videos"
+            f"Unseen videos require at least {FOLDS} groups (found: {len(set(group))}): add videos of other groups"
         )
     is_large_enough = np.bincount(model.video_category).max() >= FOLDS
     strata = model.video_category if is_large_enough else np.zeros_like(model.video_category)
