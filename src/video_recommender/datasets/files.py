@@ -214,7 +214,7 @@ class ParquetTableDataset(ParquetDataset):  # type: ignore[misc] # kedro-dataset
         self.release()
 
     def preview(self, nrows: int = 20) -> TablePreview:
-        """Return the first rows, with dates in ISO 8601; reads only the first batch of the file."""
+        """Return the first rows, with dates in ISO 8601; read only the first batch of the file."""
         filesystem, path = locate_entry(*dataset_config("table", self))
         with filesystem.open(path, "rb") as opened:
             file = pq.ParquetFile(opened)

@@ -45,7 +45,7 @@ class ObjectSpaceProjection:
         return np.asarray(points / np.linalg.norm(points, axis=-1, keepdims=True), dtype=np.float32)
 
     def layers(self) -> list["keras.Layer"]:
-        """Build the same projection as Keras layers."""
+        """Build Keras layers that compute the same projection."""
         import keras
 
         objects = keras.layers.Dense(len(self.bias), activation="softmax", name="objects")

@@ -73,7 +73,7 @@ def hysteresis_threshold(
     an object that is accepted in the previous or next frame. Duplicates of an accepted object are rejected.
 
     Args:
-        frames: the objects of each frame, in order of time, highest score first.
+        frames: the objects of each frame, highest score first; frames in chronological order.
         thresholds: mapping from class numbers to upper thresholds, 0 to 1. Objects of other classes are rejected.
         low_ratio: ratio of the lower to the upper threshold. If 1, frames do not affect each other.
     """

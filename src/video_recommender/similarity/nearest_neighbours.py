@@ -109,7 +109,7 @@ def _pack(scores: NDArray[np.float64], positions: NDArray[np.int64], candidates:
 def _merge(
     best: NDArray[np.int64], scores: NDArray[np.float64], is_excluded: NDArray[np.bool_], start: int, candidates: int
 ) -> NDArray[np.int64]:
-    """Merge the candidates of a block that score higher than the worst so far into the best so far."""
+    """Update the best candidates so far with those of a block that score higher than the worst of them."""
     worst = best.min(axis=1, keepdims=True)
     floor = np.where(worst == NO_NEIGHBOUR, -np.inf, (worst // candidates - 1) / STEPS_PER_UNIT)
     rows, columns = np.nonzero((scores >= floor) & ~is_excluded)

@@ -109,7 +109,7 @@ class VideoInfo:
 
     @property
     def max_lines(self) -> int | None:
-        """Largest height of all formats in pixels, or the largest width of upright videos."""
+        """Largest height of all formats, in pixels; for portrait videos, the largest width."""
         return max(filter(None, map(smaller_side, self.fields.get("formats") or ())), default=None)
 
     @property
@@ -152,7 +152,7 @@ class VideoInfo:
 
 
 def sanitize_metadata(fields: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
-    """Remove invalid fields from an info dictionary, and redact secrets, because a site can repeat them.
+    """Remove invalid fields from an info dictionary, and redact secrets, which a site can echo in them.
 
     The video and each format also get `smaller_side`, in pixels, and `format_digest`, which identifies a format of a
     video.
