@@ -22,7 +22,7 @@ NUMERIC_COLUMNS: Final = {
     "watch_probability": ("a number from 0 to 1", 0.0, 1.0),
     "reward": ("a non-negative number", 0.0, np.finfo(float).max),
 }
-"""Requirement of each numeric column for messages, and its lowest and highest value."""
+"""Requirement of each numeric column (for messages), lowest value and highest value."""
 
 MAX_REPORTED_PROBLEMS: Final = 5
 
@@ -40,7 +40,7 @@ class AdInventory:
 
     @classmethod
     def from_table(cls, ads: DataFrame[Ads]) -> Self:
-        """Convert the table; its rows may have any order."""
+        """Convert the table. Its rows can have any order."""
         ordered = ads.sort_values(["category", "kind"])
         return cls(
             ad_ids=tuple(ordered["ad_id"]),
@@ -53,7 +53,7 @@ class AdInventory:
 
     @property
     def category_names(self) -> tuple[str, ...]:
-        """Unique categories, in the order of the ads."""
+        """The categories, in the order of the ads."""
         return tuple(dict.fromkeys(self.categories))
 
     def __len__(self) -> int:
@@ -61,10 +61,10 @@ class AdInventory:
 
 
 def check_ads(ad_table: pd.DataFrame) -> DataFrame[Ads]:
-    """Validate the user's table of ads, convert its text to numbers, and sort it by category and kind.
+    """Validate the user's table of ads, convert text to numbers, and sort the rows by category and kind.
 
     Raises:
-        ValueError: for missing, invalid or duplicated rows, numbered as in a spreadsheet (the header is row 1).
+        ValueError: if rows are missing, invalid or duplicated. Rows are numbered as in a spreadsheet (header: row 1).
     """
     missing = [column for column in AD_COLUMNS if column not in ad_table]
     if missing:

@@ -1,4 +1,4 @@
-"""Two simple agents to compare the deep Q-network with: tabular Q-learning and a contextual bandit."""
+"""Train two simple agents for comparison with the deep Q-network: tabular Q-learning and a contextual bandit."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +19,11 @@ from video_recommender.advertising.evaluation import (
 from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import Sessions, ViewerModel
 
-MAX_STREAK = 5  # longer streaks share a state
+MAX_STREAK = 5  # longer streaks have the same state
 EPSILON = 0.3  # exploration rate of tabular Q-learning
 LEARNING_RATE_EXPONENT = 0.9
-"""The n-th update of a table cell has the learning rate 1 / n^exponent. Below 1, early updates, whose targets are
-inaccurate, lose weight faster (Even-Dar and Mansour 2003)."""
+"""The n-th update of a table cell has the learning rate 1 / n^exponent. With an exponent below 1, early updates, which
+have inaccurate targets, lose weight faster (Even-Dar and Mansour 2003)."""
 CONFIDENCE = 1.0  # width of the bandit's upper confidence bound, in standard deviations times the highest reward
 
 
@@ -31,8 +31,8 @@ CONFIDENCE = 1.0  # width of the bandit's upper confidence bound, in standard de
 class TablePolicy:
     """Shows the ad with the highest action value in a table.
 
-    `values` has the shape (categories, ads + 1, streaks + 1, ads): by category of the video, previous ad (last index:
-    none), its streak, and ad.
+    `values` has the shape (categories, ads + 1, streaks + 1, ads). The axes are the category of the video, the previous
+    ad (the last index means none), the streak of the previous ad, and the next ad.
     """
 
     values: FloatArray
@@ -50,7 +50,7 @@ class TablePolicy:
 class LinearPolicy:
     """Shows the ad with the highest immediate reward, estimated as a linear function of the observation.
 
-    `weights` has the shape (observed + 1, ads); the last row is the intercept.
+    `weights` has the shape (observed + 1, ads). The last row contains the intercepts.
     """
 
     weights: FloatArray
@@ -65,7 +65,7 @@ def train_q_table(
 ) -> TrainedPolicy:
     """Train a table of action values by Q-learning (Watkins and Dayan 1992) for `steps` ads.
 
-    A state is the video's category, the previous ad and its streak. The discount factor is 1.
+    The state consists of the video's category, the previous ad and the streak of this ad. The discount factor is 1.
     """
     rng, ads = np.random.default_rng(seed), len(model.ads)
     values = np.zeros((len(model.category_names), ads + 1, MAX_STREAK + 1, ads))
@@ -125,7 +125,7 @@ def train_contextual_bandit(
 
 
 def _state(model: ViewerModel, sessions: Sessions) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the indices of each session's state in the table: category, previous ad (-1: none) and streak."""
+    """Return the indices of each session's state in the table: category, previous ad (-1 means none) and streak."""
     return model.video_category[sessions.video], sessions.last_ad, np.minimum(sessions.streak, MAX_STREAK)
 
 

@@ -1,7 +1,7 @@
-"""A deep Q-network (Mnih et al. 2015, doi:10.1038/nature14236), trained on simulated sessions.
+"""Train a deep Q-network (Mnih et al. 2015, doi:10.1038/nature14236) on simulated sessions.
 
-It has a replay buffer and a target network with soft updates (Lillicrap et al. 2016, arXiv:1509.02971), uses double
-Q-learning (van Hasselt et al. 2016, arXiv:1509.06461), and acts in many sessions in parallel.
+The agent has a replay buffer and a target network with soft updates (Lillicrap et al. 2016, arXiv:1509.02971), uses
+double Q-learning (van Hasselt et al. 2016, arXiv:1509.06461), and acts in many sessions in parallel.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ BATCH_SIZE = 1024
 REPLAY_SIZE = 200_000  # transitions
 TAU = 0.01  # soft-update rate (tau) of the target network
 COUNT_DEVIATION = 0.2
-"""Standard deviation assumed for all observed values except the video's features. The deviation under random ads is
-too small: the counts of a preferred ad would saturate the network."""
+"""Standard deviation assumed for all observed values except the features of the video. The deviation under random ads
+is too small, because the counts of a preferred ad would then saturate the network."""
 
 
 class AgentOptions(BaseModel, extra="forbid", frozen=True):
@@ -48,7 +48,7 @@ class AgentOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class TrainedAgent(TrainedPolicy):
-    """The trained agent; `network` maps observations to action values, in units of the reward."""
+    """A trained agent, whose `network` maps observations to action values, in units of the reward."""
 
     policy: QNetworkPolicy
     network: "keras.Model"
@@ -56,9 +56,9 @@ class TrainedAgent(TrainedPolicy):
 
 @dataclass(frozen=True, eq=False)
 class Transitions:
-    """Transitions: observations of shape (n, observed), all others (n,).
+    """Transitions between states. Observations have the shape (n, observed), all other arrays the shape (n,).
 
-    `rewards` are divided by the highest reward of an ad; `continues` is 1 if the session continues, else 0.
+    `rewards` are divided by the highest reward of an ad. `continues` is 1 if the session continues, else 0.
     """
 
     observations: NDArray[np.float32]
@@ -86,7 +86,7 @@ class ReplayBuffer:
         return min(self._added, self._size)
 
     def add(self, transitions: Transitions) -> None:
-        """Add at most `size` transitions, overwriting the oldest."""
+        """Add at most `size` transitions. If the buffer is full, they overwrite the oldest transitions."""
         rows = np.arange(self._added, self._added + len(transitions.actions)) % self._size
         for name, values in vars(self._buffer).items():
             values[rows] = getattr(transitions, name)
@@ -101,9 +101,9 @@ class ReplayBuffer:
 def train_deep_q_network(
     model: ViewerModel, options: AgentOptions, seed: int, on_evaluation: CurveCallback | None = None
 ) -> TrainedAgent:
-    """Train a deep Q-network on simulated sessions; the same seed gives the same agent on the same machine.
+    """Train a deep Q-network on simulated sessions. The same seed gives the same agent on the same machine.
 
-    Training uses only the observations and rewards of the viewers, and the highest reward of an ad to scale them.
+    Training uses only observations and rewards, which are scaled by the highest reward of an ad.
     """
     with suppress_stderr():
         import keras
@@ -138,7 +138,7 @@ def train_deep_q_network(
         targets = rewards + options.discount * continues * next_values
         with tf.GradientTape() as tape:
             values = tf.gather(network(observations), actions, batch_dims=1)
-            # Squared error, which is minimal at the mean return: the Huber loss is biased towards the median.
+            # Squared error, which is minimal at the mean return. The Huber loss is biased towards the median.
             loss = tf.reduce_mean((targets - values) ** 2)
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
         for slow, fast in zip(target_network.trainable_variables, network.trainable_variables, strict=True):
@@ -169,7 +169,7 @@ def train_deep_q_network(
 
 
 def _observation_scale(model: ViewerModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation for normalisation; all features share one deviation to keep their relative size."""
+    """Return mean and standard deviation for normalisation. One deviation for all features keeps relative sizes."""
     features = model.video_features
     width = model.observe(model.start_sessions(1, np.random.default_rng(0))).shape[1]
     mean, deviation = np.zeros(width, np.float32), np.full(width, COUNT_DEVIATION, np.float32)
@@ -179,7 +179,7 @@ def _observation_scale(model: ViewerModel) -> tuple[NDArray[np.float32], NDArray
 
 
 def _to_policy(network: "keras.Model", value_scale: float = 1.0) -> QNetworkPolicy:
-    """Convert the network to arrays: normalisation merged into the first layer, outputs multiplied by `value_scale`."""
+    """Convert the network to arrays, merge normalisation into the first layer, and scale outputs by `value_scale`."""
     normalise, *layers = network.layers
     weights, biases = map(list, zip(*(layer.get_weights() for layer in layers), strict=True))
     mean, deviation = (np.asarray(values).ravel() for values in (normalise.mean, normalise.variance**0.5))

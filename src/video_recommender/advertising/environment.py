@@ -30,15 +30,15 @@ SCENARIOS: Final[Mapping[str, ViewerOptions]] = {
     "annoyance": ViewerOptions(annoyance_long=0.2, annoyance_repeat=0.3),
     "tastes": ViewerOptions(tastes=True),
 }
-"""Options by scenario. `assignment`: an ad affects only its own reward. `annoyance`: long and repeated ads make viewers
-leave. `tastes`: each viewer has a favourite category that the agent cannot observe."""
+"""Options of each scenario. In `assignment`, an ad affects only its own reward. In `annoyance`, long and repeated ads
+make viewers leave. In `tastes`, each viewer has a favourite category that the agent cannot observe."""
 
 NEIGHBOURS, AXES = 10, 32
 SPREAD = 0.6  # expected distance of videos from the centre of their category, before normalisation
 
 
 def assignment_ads() -> DataFrame[Ads]:
-    """Return the ads of the assignment. Before car races, both ads have an expected reward of 0.8."""
+    """Return the ads of the assignment. The two ads for car races have the same expected reward, 0.8."""
     rows = [
         ("cats-long", "cats", "long", 30, 0.3, 3),
         ("cats-short", "cats", "short", 10, 0.7, 1),
@@ -56,9 +56,9 @@ def example_viewers(
     videos_per_category: int = 30,
     seed: int | np.random.Generator = 0,
 ) -> ViewerModel:
-    """Generate a corpus and its viewers, by default for `assignment_ads` and with default options.
+    """Generate a corpus and its viewers, by default with the ads of `assignment_ads` and with default options.
 
-    Each category of the ads is a cluster of unit vectors, and each video recommends its nearest neighbours by cosine.
+    The videos of each category are a cluster of unit vectors. Nearest neighbours by cosine are recommended.
     """
     ads, rng = ads or AdInventory.from_table(assignment_ads()), np.random.default_rng(seed)
     names = ads.category_names
@@ -83,12 +83,12 @@ def example_viewers(
 
 
 class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
-    """One viewer's session: an ad is shown before each video.
+    """The session of one viewer, in which an ad is shown before each video.
 
-    Observation: see `ViewerModel.observe`. Action: index of the ad in `model.ads`. Reward: the ad's reward if it is
-    watched, else 0. Terminated: the viewer has left, or no unseen video is recommended. Truncated: `max_videos` were
-    seen. Info: `video`, and after a step `ad` and `watched`. The default `model` is `example_viewers()`. The render
-    mode `ansi` returns a line of text per ad.
+    For observations, see `ViewerModel.observe`. An action is the index of an ad in `model.ads`. The reward is the ad's
+    reward if the ad is watched, else 0. A session is terminated if the viewer leaves or no unseen video is recommended,
+    and truncated after `max_videos` videos. The info has `video` and, after a step, `ad` and `watched`. The default
+    `model` is `example_viewers()`. The render mode `ansi` returns one line of text per ad.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}  # type: ignore[misc]
@@ -104,7 +104,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         self._lines: list[str] = []
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Observation, Info]:
-        """Start a session at the `video_id` in `options["video"]` (unknown: ValueError), or at a random video."""
+        """Start at the video `options["video"]` or a random video. Raises a `ValueError` if the video is unknown."""
         super().reset(seed=seed)
         first = (options or {}).get("video")
         if first is not None and first not in self.model.video_ids:
@@ -115,7 +115,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         return self.model.observe(self._sessions)[0], {"video": self._video(self._sessions)}
 
     def step(self, action: np.int64) -> tuple[Observation, SupportsFloat, bool, bool, Info]:
-        """Show the ad with the index `action`; an invalid index raises a `ValueError`."""
+        """Show the ad with the index `action`. Raises a `ValueError` if the index is invalid."""
         if self._sessions is None:
             raise gymnasium.error.ResetNeeded("No session was started: call reset() first")
         if not self.action_space.contains(action):
@@ -129,7 +129,7 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
         return observation, float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0]), info
 
     def render(self) -> str | None:
-        """Return the session so far as text, one line per ad; None without a render mode."""
+        """Return the session so far as text, one line per ad, or None without a render mode."""
         return "\n".join(self._lines) if self.render_mode == "ansi" else None
 
     def _describe(self, ad: int, result: StepResult) -> str:
@@ -148,10 +148,10 @@ class AdPlacementEnv(gymnasium.Env[Observation, np.int64]):
 
 
 class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
-    """`num_envs` sessions in parallel, as arrays whose first axis is the session; see `AdPlacementEnv`.
+    """`num_envs` parallel sessions, as arrays whose first axis is the session; see `AdPlacementEnv`.
 
     A session that is over is replaced in the same step (`AutoresetMode.SAME_STEP`). Where `info["_final_obs"]` is true,
-    `info["final_obs"]` has the last observation of the old session, and the observation is from the new one.
+    `info["final_obs"]` has the last observation of the old session, and the observation belongs to the new session.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # type: ignore[misc]
@@ -168,7 +168,7 @@ class AdPlacementVectorEnv(VectorEnv[Observation, IntArray, NDArray[Any]]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Observation, Info]:
-        """Start all sessions with one shared random generator; a list of seeds raises a `TypeError`."""
+        """Start all sessions with one shared random generator. Raises a `TypeError` if `seed` is a list."""
         if isinstance(seed, list):
             raise TypeError("All sessions share one random generator: pass one seed instead of a list")
         super().reset(seed=seed)

@@ -27,23 +27,23 @@ LABELS = {AGENT: "deep Q-network", Q_TABLE: "tabular Q-learning", BANDIT: "LinUC
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2")
 
 PARALLEL_SESSIONS = 512
-"""Sessions per training round, each of which shows one ad. More sessions cost less per ad but give fewer updates."""
-EVALUATIONS = 20  # per training
+"""Sessions per training round; each shows one ad. More sessions take less time per ad but give fewer updates."""
+EVALUATIONS = 20  # number of evaluations per training
 SESSIONS_PER_EVALUATION = 2000
 
 OPTIMUM = "optimum"
 CONFIDENCE = 0.95
-MIN_CHOICE_SHARE = 0.005  # rarer ads are omitted
+MIN_CHOICE_SHARE = 0.005  # ads with a smaller share are omitted
 FOLDS = 3  # one of three folds of the videos is held out to evaluate agents on unseen videos
 
 BOUND_SESSIONS_SHARE = 0.4
-"""Sessions for the upper bound, relative to a run: fewer suffice, because watching and leaving are not drawn."""
+"""Sessions for the upper bound, relative to a run. Fewer suffice, because watching and leaving are not drawn."""
 
 CurveCallback: TypeAlias = Callable[[DataFrame[AdLearningCurve]], None]
-"""Called with the learning curve so far after each evaluation, for example to plot it."""
+"""Function that is called with the learning curve so far after each evaluation, for example to plot the curve."""
 
 TrainPolicies: TypeAlias = Callable[[ViewerModel], Mapping[str, AdPolicy]]
-"""Trains policies on viewers and returns them by name."""
+"""Function that trains policies on viewers and returns a mapping from names to policies."""
 
 
 class AdEvaluationOptions(BaseModel, extra="forbid", frozen=True):
@@ -62,9 +62,9 @@ class TrainedPolicy:
 
 
 class LearningCurve:
-    """Records the revenue of an agent during training, and evaluates its policy at regular intervals.
+    """Records the revenue of an agent during training, and evaluates the agent's policy at regular intervals.
 
-    `rounds` is the number of training rounds of `PARALLEL_SESSIONS` ads each, rounded up to at least `steps` ads.
+    `rounds` is the number of training rounds of `PARALLEL_SESSIONS` ads each, rounded up to show at least `steps` ads.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class LearningCurve:
         self._earned += float(result.reward.sum())
         if number not in self._evaluated_rounds:
             return
-        rng = np.random.default_rng([self._seed, 1])  # independent of the training, which uses the seed alone
+        rng = np.random.default_rng([self._seed, 1])  # independent of training, which uses only the seed
         with threadpool_limits(1, "blas"):  # faster: the matrices are too small for several threads
             revenue = simulate(self._model, policy(), SESSIONS_PER_EVALUATION, rng).revenue
         self._rows.append(
@@ -107,7 +107,7 @@ class LearningCurve:
 
 
 def reference_policies() -> Mapping[str, AdPolicy]:
-    """Return the policies without training that agents are compared with, by name."""
+    """Return a mapping from names to the policies without training that agents are compared with."""
     return {
         "random": RandomPolicy(),
         "always_short": KindPolicy("short"),
@@ -123,9 +123,9 @@ def evaluate_policies(
     seed: int,
     videos: Literal["all", "unseen"] = "all",
 ) -> DataFrame[AdPolicyReport]:
-    """Simulate sessions under each policy and the optimum, and tabulate their revenue, the highest first.
+    """Simulate sessions under each policy and the optimal policy, and tabulate their revenue in descending order.
 
-    All policies have the same random seeds, so shares are more precise than revenues. Intervals are 95 % Student's t
+    All policies use the same random seeds, so shares are more precise than revenues. Intervals are 95 % Student's t
     intervals over runs. If viewers have tastes, the optimum knows them and is an upper bound. `videos` is a label.
     """
     optimal = OptimalPolicy.solve(model)
@@ -163,17 +163,17 @@ def evaluate_policies(
 def evaluate_on_unseen_videos(
     model: ViewerModel, groups: pd.Series, train: TrainPolicies, options: AdEvaluationOptions, seed: int
 ) -> DataFrame[AdPolicyReport]:
-    """Train policies on two thirds of the videos and evaluate them on the others; see `split_videos`."""
+    """Train policies on two thirds of the videos and evaluate them on the other third; see `split_videos`."""
     seen, unseen = split_videos(model, groups, seed)
     policies = train(model.restrict_to(seen))
     return evaluate_policies(model.restrict_to(unseen), policies, options, seed, videos="unseen")
 
 
 def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntArray, IntArray]:
-    """Return the indices of the videos for training and of the held-out third, both ascending.
+    """Return the indices of the training videos and of the held-out third of the videos, both in ascending order.
 
-    Groups are never split across folds, which prevents data leakage; `groups` has the group by `video_id`. Folds are
-    stratified by category if a category has enough videos. Fewer than 3 groups raise a `ValueError`.
+    `groups` has the index `video_id`. Groups are never split across folds, which prevents data leakage. Folds are
+    stratified by category if a category has enough videos. Raises a `ValueError` if there are fewer than 3 groups.
     """
     group = groups.loc[list(model.video_ids)].to_numpy()
     if len(set(group)) < FOLDS:
@@ -190,9 +190,9 @@ def split_videos(model: ViewerModel, groups: pd.Series, seed: int) -> tuple[IntA
 def tabulate_choices(
     model: ViewerModel, policy: AdPolicy, options: AdEvaluationOptions, seed: int
 ) -> DataFrame[AdChoices]:
-    """Tabulate the ads that a policy and the optimum show before videos of each category, and their watch rates.
+    """Tabulate the ads that a policy and the optimal policy show before videos of each category, with watch rates.
 
-    Ads with a share below 0.5 % of both are omitted.
+    Ads are omitted if their share is below 0.5 % under both policies.
     """
     runs = _simulate_runs(model, policy, options, seed)
     shown = np.sum([run.shown_by_category for run in runs], axis=0)
@@ -226,7 +226,7 @@ def plot_choices(choices: DataFrame[AdChoices]) -> go.Figure:
     heat_map = go.Heatmap(
         x=shares.columns.tolist(),
         y=shares.index.tolist(),
-        z=shares.to_numpy().tolist(),  # lists: plotly would write arrays as base64, which older readers do not support
+        z=shares.to_numpy().tolist(),  # lists: Plotly would write arrays as base64, which older readers do not support
         zmin=0,
         zmax=1,
         colorscale="Blues",
@@ -242,21 +242,21 @@ def plot_choices(choices: DataFrame[AdChoices]) -> go.Figure:
 
 
 def add_regret(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> DataFrame[AdLearningCurve]:
-    """Add the regret relative to the optimum, which earns `optimal_revenue` per session."""
+    """Add the regret relative to the optimal policy, which earns `optimal_revenue` per session."""
     return AdLearningCurve.validate(curve.assign(regret=curve["sessions"] * optimal_revenue - curve["earned"]))
 
 
 def plot_learning_curve(curve: DataFrame[AdLearningCurve], optimal_revenue: float) -> go.Figure:
     """Plot revenue per session and regret against the number of ads shown during training, one line per agent.
 
-    A dotted line marks the revenue per session of the optimum.
+    A dotted line marks the revenue per session of the optimal policy.
     """
     figure = make_subplots(cols=2, subplot_titles=["Revenue per session", "Regret"], horizontal_spacing=0.12)
     for number, (agent, rows) in enumerate(curve.groupby("agent", sort=False)):
         line = {"color": COLOURS[number % len(COLOURS)], "width": 2}
         name = LABELS.get(str(agent), str(agent))
         for column, values in enumerate(("revenue_per_session", "regret"), start=1):
-            # Lists: plotly would write arrays as base64, which older readers of the JSON file do not support.
+            # Lists, because Plotly would write arrays as base64, which older readers of the JSON file do not support.
             heights = [None if pd.isna(value) else round(float(value), 4) for value in rows[values]]
             trace = go.Scatter(x=rows["steps"].tolist(), y=heights, name=name, line=line, showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
@@ -274,7 +274,7 @@ def plot_learning_curve(curve: DataFrame[AdLearningCurve], optimal_revenue: floa
 
 
 def _interval(values: FloatArray, name: str) -> dict[str, float]:
-    """Compute the ends of the interval of the mean, by column of the report."""
+    """Compute the confidence interval of the mean, as a mapping from columns of the report to values."""
     error = float(values.std(ddof=1)) / np.sqrt(len(values))
     margin = error * float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
     return {f"{name}_low": float(values.mean()) - margin, f"{name}_high": float(values.mean()) + margin}

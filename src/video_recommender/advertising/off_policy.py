@@ -1,9 +1,9 @@
-"""Off-policy evaluation: estimate the revenue of a policy from the log of another one.
+"""Off-policy evaluation: estimate the revenue of a policy from the log of another policy.
 
-Doubly robust estimates need a model of the log: a Markov chain of aggregated states, which a regression tree per ad
-groups by reward and continuation. Linear equations give its values and state distribution under a policy. Averages of
-logged steps cannot diverge, unlike linear functions (Gordon 1995; Ernst, Geurts and Wehenkel 2005). Estimates for a
-session use other folds only (cross-fitting; Chernozhukov et al. 2018).
+Doubly robust estimates need a model of the log. This model is a Markov chain of aggregated states: one regression tree
+per ad groups states by reward and continuation. Linear equations give the values and the state distribution of the
+chain under a policy. Averages of logged steps cannot diverge, unlike linear functions (Gordon 1995; Ernst, Geurts and
+Wehenkel 2005). Estimates for a session use only other folds (cross-fitting; Chernozhukov et al. 2018).
 """
 
 import logging
@@ -30,23 +30,23 @@ FOLDS = 5
 MIN_STEPS_PER_STATE = 25
 MAX_STATES_PER_AD = 64
 PRIOR_STEPS = 1.0
-"""Average steps added to each aggregated state. They continue as sessions start, so that all sessions can end."""
+"""Number of average steps added to each aggregated state. They lead to initial states, so that all sessions can end."""
 
 NORMAL_QUANTILE: Final = 1.959964  # 97.5 % quantile, for 95 % intervals
 
 MIN_EFFECTIVE_SESSIONS: Final = {"none": 100.0, "session": 1000.0, "state": 1000.0}
-"""By `consequences`. With fewer, the coverage of the intervals is below 95 % (benchmarks/off_policy.py)."""
+"""Minimum by `consequences`. With fewer sessions, intervals have a coverage below 95 % (benchmarks/off_policy.py)."""
 
 MAX_IMBALANCE: Final = 2.0
-"""Above this limit, the policy reaches states that the log hardly covers, where the Markov chain extrapolates."""
+"""Above this limit, the policy reaches states that the log hardly covers, and the Markov chain extrapolates."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoggedSteps:
     """Complete sessions of a log, one step per ad shown, ordered by session and step.
 
-    `propensity` is the probability with which the logging policy selected the ad. Arrays have the shape (steps,), and
-    `observations`, made before the ad, (steps, observed). Invalid values raise a `ValueError`.
+    `propensity` is the probability with which the logging policy selected the ad. `observations` before each ad have
+    the shape (steps, observed), other arrays (steps,). Raises a `ValueError` if values are invalid.
     """
 
     session: IntArray
@@ -77,7 +77,7 @@ class LoggedSteps:
 
     @cached_property
     def row(self) -> IntArray:
-        """Index of the session of each step, from 0."""
+        """Index of the session of each step (0-based)."""
         return np.asarray(np.cumsum(self.is_first) - 1)
 
     @cached_property
@@ -95,7 +95,7 @@ class LoggedSteps:
         return np.asarray(by_ad[np.arange(len(self.ads)), self.ads])
 
     def sum_by_session(self, amounts: FloatArray) -> FloatArray:
-        """Sum amounts of shape (steps,) by session, shape (sessions,)."""
+        """Sum amounts, shape (steps,), by session, and return the sums, shape (sessions,)."""
         return np.bincount(self.row, amounts, self.sessions).astype(np.float64)
 
 
@@ -103,7 +103,7 @@ class AggregatedStates(NamedTuple):
     """State-action pairs, grouped by trees that were fitted without the sessions of one fold.
 
     `is_held_out` marks the steps of that fold, shape (steps,). `of_ads` has the group of each step and ad, shape
-    (steps, ads); ads do not share groups.
+    (steps, ads). Different ads have different groups.
     """
 
     is_held_out: NDArray[np.bool_]
@@ -116,9 +116,9 @@ class ChainEstimates(NamedTuple):
 
     Attributes:
         reward, value: expected immediate reward and expected return of each ad, shape (steps, ads).
-        density_ratio: frequency of the state and the logged ad under the target policy, divided by that in the log,
-            shape (steps,).
-        imbalance: relative difference of weighted observations before and after a step; 0 if the chain is right.
+        density_ratio: frequency of the state and the logged ad under the target policy, divided by their frequency in
+            the log, shape (steps,).
+        imbalance: relative difference of weighted observations before and after a step, 0 if the chain is correct.
     """
 
     reward: FloatArray
@@ -130,9 +130,10 @@ class ChainEstimates(NamedTuple):
 def evaluate_from_log(
     log: DataFrame[AdSessionLog], model: ViewerModel, policies: Mapping[str, AdPolicy]
 ) -> DataFrame[OffPolicyReport]:
-    """Estimate the revenue of policies, by name, from the log of another policy; see `estimate_value`.
+    """Estimate the revenue of policies from the log of another policy; see `estimate_value`.
 
-    Policies must use only what agents observe. A log that does not match the model raises a `ValueError`.
+    `policies` maps names to policies, which must use only what agents observe. Raises a `ValueError` if the log does
+    not match the model.
     """
     before = replay_sessions(log, model)
     ordered = log.sort_values(["session", "step"])
@@ -158,42 +159,43 @@ def estimate_value(
 
     Each estimate assumes one of these effects of an ad on the rest of its session (`consequences`):
 
-    - `none`: no effect; steps are weighted independently. Biased if ads annoy, or if the policy depends on earlier ads.
-    - `session`: any effect; weights are products of the ratios of all steps so far, with high variance.
-    - `state`: effects that the observation shows; weights are density ratios of aggregated states.
+    - `none`: no effect. Steps are weighted independently, which is biased if ads annoy viewers or if the policy depends
+      on earlier ads.
+    - `session`: any effect. Weights are products of the ratios of all steps so far, which have high variance.
+    - `state`: only effects that the observation shows. Weights are density ratios of aggregated states.
 
     Estimators:
 
     - `ips`: inverse propensity scores, per decision (Precup, Sutton and Singh 2000).
     - `snips`: self-normalised (Swaminathan and Joachims 2015; for `session`, weighted per decision, Thomas 2015).
-    - `doubly_robust`: the chain's value plus its weighted errors; consistent if the weights or the chain are right
-      (Dudík et al. 2011, arXiv:1103.4601; Jiang and Li 2016, arXiv:1511.03722; Thomas and Brunskill 2016,
+    - `doubly_robust`: the value of the chain plus its weighted errors. Consistent if the weights or the chain are
+      correct (Dudík et al. 2011, arXiv:1103.4601; Jiang and Li 2016, arXiv:1511.03722; Thomas and Brunskill 2016,
       arXiv:1604.00923; for `state`, Kallus and Uehara 2020, arXiv:1908.08526).
 
-    Every estimate is a mean over sessions (`snips`: linearised) with a normal interval from the standard error.
+    Every estimate is a mean over sessions with a normal interval from the standard error; `snips` is linearised.
 
     Args:
         steps: the log.
-        folds: result of `aggregate_states`, the same for all policies.
-        target: action probabilities of the policy in each logged step, shape (steps, ads); rows sum to 1.
+        folds: result of `aggregate_states`, which is the same for all policies.
+        target: action probabilities of the policy in each logged step, shape (steps, ads). Rows must sum to 1.
         policy: name of the policy.
     """
     if len(target) != len(steps.ads) or not np.allclose(target.sum(axis=1), 1):
         raise ValueError(f"Policy {policy} must return one row of probabilities that sum to 1 per logged step")
     ratio = steps.at_logged_ads(target) / steps.propensity
     chain = solve_chain(steps, folds, target)
-    # Products of the ratios up to each step, shape (sessions, max steps); the last one is repeated.
+    # Products of the ratios up to each step, shape (sessions, max steps). After the last step, they do not change.
     products = np.ones((steps.sessions, steps.position.max() + 1))
     products[steps.row, steps.position] = ratio
     products = products.cumprod(axis=1)
-    # Frequency of each state and logged ad under the target policy, divided by that in the log.
+    # Frequency of each state and logged ad under the target policy, divided by their frequency in the log.
     weights = {"none": ratio, "session": products[steps.row, steps.position], "state": chain.density_ratio}
-    # Weights of states: that of the previous step; 1 for first states.
+    # The weight of a state is the weight of the previous step, or 1 for the first state of a session.
     state_weights = {name: np.where(steps.is_first, 1, np.roll(weight, 1)) for name, weight in weights.items()}
     state_weights["none"] = np.ones(len(ratio))
 
     def doubly_robust(consequences: str, predicted: FloatArray) -> FloatArray:
-        """Add the weighted errors on the logged ads to the prediction of the chain, by session."""
+        """Return the prediction of the chain plus the weighted errors on the logged ads, per session."""
         errors = weights[consequences] * (steps.reward - steps.at_logged_ads(predicted))
         return steps.sum_by_session(state_weights[consequences] * (target * predicted).sum(axis=1) + errors)
 
@@ -238,7 +240,7 @@ def estimate_value(
 
 
 def aggregate_states(steps: LoggedSteps, ads: int) -> tuple[AggregatedStates, ...]:
-    """Group states in which an ad has similar reward and continuation, once per held-out fold."""
+    """Group states in which an ad has a similar reward and continuation probability, once per held-out fold."""
     outcomes = np.column_stack([steps.reward, steps.continues])
     outcomes = outcomes / np.maximum(outcomes.std(axis=0), np.finfo(float).eps)
     return tuple(_fit_trees(steps.row % FOLDS == fold, steps, outcomes, ads) for fold in range(FOLDS))
@@ -259,7 +261,7 @@ def _fit_trees(is_held_out: NDArray[np.bool_], steps: LoggedSteps, outcomes: Flo
     of_ads, groups = np.empty((len(is_held_out), ads), np.int64), 0
     for ad in range(ads):
         rows = ~is_held_out & (steps.ads == ad)
-        leaves = np.zeros(len(is_held_out), np.int64)  # one group for an ad that was never shown
+        leaves = np.zeros(len(is_held_out), np.int64)  # an ad that was never shown has only one group
         if rows.any():
             tree = DecisionTreeRegressor(
                 min_samples_leaf=MIN_STEPS_PER_STATE, max_leaf_nodes=MAX_STATES_PER_AD, random_state=0
@@ -299,7 +301,7 @@ def _imbalance(steps: LoggedSteps, density_ratio: FloatArray) -> float:
 
 
 def _snips_of_steps(steps: LoggedSteps, ratio: FloatArray) -> FloatArray:
-    """Compute, by session, the weighted mean reward of a step times the mean number of steps, linearised."""
+    """Compute the linearised weighted mean reward of a step times the mean number of steps, per session."""
     if not ratio.any():
         return np.full(steps.sessions, np.nan)
     mean = np.average(steps.reward, weights=ratio)
@@ -307,7 +309,7 @@ def _snips_of_steps(steps: LoggedSteps, ratio: FloatArray) -> FloatArray:
 
 
 def _snips_of_sessions(steps: LoggedSteps, products: FloatArray) -> FloatArray:
-    """Compute, by session, the sum over positions of the weighted mean reward, linearised."""
+    """Compute the linearised sum over positions of the weighted mean reward, per session."""
     if not products.any(axis=0).all():
         return np.full(steps.sessions, np.nan)
     rewards = np.zeros_like(products)
@@ -317,7 +319,7 @@ def _snips_of_sessions(steps: LoggedSteps, products: FloatArray) -> FloatArray:
 
 
 def _effective_share(weights: FloatArray) -> float:
-    """Compute the effective sample size (Kish 1965) as a share of the log; 0 if all weights are 0."""
+    """Compute the effective sample size (Kish 1965) as a share of the log, or return 0 if all weights are 0."""
     squares = float((weights**2).mean())
     return float(weights.mean()) ** 2 / squares if squares else 0.0
 

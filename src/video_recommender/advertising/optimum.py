@@ -5,9 +5,9 @@ infeasible, because the state includes all visited videos. Close bounds exist:
 
 - Lower bound, `OptimalPolicy`: backward induction (Bellman 1957), with values that assume that videos can repeat.
 - Upper bound, information relaxation (Brown, Smith and Sun 2010, doi:10.1287/opre.1090.0796): a policy that knows all
-  future videos of the session, minus a penalty for this knowledge, whose mean is 0 for policies without it.
+  future videos of the session, minus a penalty for this knowledge. Without this knowledge, the mean penalty is 0.
 
-Both use the viewers' tastes, which agents cannot observe.
+Both bounds use the viewers' tastes, which agents cannot observe.
 """
 
 from dataclasses import dataclass, replace
@@ -20,22 +20,23 @@ from video_recommender.advertising.ads import FloatArray
 from video_recommender.advertising.policies import one_hot
 from video_recommender.advertising.viewers import ABSENT, Sessions, ViewerModel
 
-PATHS_PER_BATCH = 256  # limits the memory
+PATHS_PER_BATCH = 256  # limits memory use
 
 
 @dataclass(frozen=True, eq=False)
 class OptimalPolicy:
-    """The optimal policy without annoyance, else a close approximation (see `bracket_optimum`).
+    """The optimal policy without annoyance; with annoyance, a close approximation (see `bracket_optimum`).
 
-    `values` has the expected return by taste (one entry without tastes), position, video, previous ad and its streak
-    (from 1), if videos could repeat, shape (tastes, positions + 1, videos, ads, streaks); empty without annoyance.
+    `values` has the expected return if videos could repeat, by taste (one entry without tastes), position, video,
+    previous ad and streak of this ad (1-based), shape (tastes, positions + 1, videos, ads, streaks). Without annoyance,
+    `values` is empty.
     """
 
     values: FloatArray
 
     @classmethod
     def solve(cls, model: ViewerModel) -> Self:
-        """Solve for these viewers; the values need 8 bytes × tastes × `max_videos`² × videos × ads."""
+        """Compute the policy for these viewers. The values need 8 bytes × tastes × `max_videos`² × videos × ads."""
         options = model.options
         if options.annoyance_long == options.annoyance_repeat == 0:
             return cls(np.empty(0))
@@ -55,7 +56,7 @@ class OptimalPolicy:
         ads = np.arange(len(model.ads))
         repeats = np.where(ads == sessions.last_ad[:, np.newaxis], sessions.streak[:, np.newaxis], 0)
         values = self.values[
-            sessions.taste[:, np.newaxis, np.newaxis],  # -1 without tastes: the only entry
+            sessions.taste[:, np.newaxis, np.newaxis],  # without tastes, -1 selects the only entry
             sessions.position[:, np.newaxis, np.newaxis] + 1,
             model.neighbours[sessions.video][:, :, np.newaxis],
             ads,
@@ -72,7 +73,7 @@ def bracket_optimum(
     Only the videos and tastes of the sessions are drawn; expectations over watching and leaving are exact.
 
     Returns:
-        Expected revenue of the policy, and an upper bound for all policies, of each session, shape (sessions,).
+        Expected revenue of the policy in each session, and an upper bound for all policies, both of shape (sessions,).
     """
     lower, upper = np.empty(sessions), np.empty(sessions)
     for start in range(0, sessions, PATHS_PER_BATCH):
@@ -102,7 +103,7 @@ def _values(model: ViewerModel, taste: int) -> FloatArray:
 
 
 def _stay_probability(model: ViewerModel) -> FloatArray:
-    """Return the probability that the viewer stays, by ad and its streak from 1, shape (ads, streaks)."""
+    """Return the probability that the viewer stays after each ad and streak (1-based), shape (ads, streaks)."""
     ads = len(model.ads)
     streaks = model.options.max_videos if model.options.annoyance_repeat else 1
     last, before = np.repeat(np.arange(ads), streaks), np.tile(np.arange(streaks), ads)
@@ -113,7 +114,7 @@ def _stay_probability(model: ViewerModel) -> FloatArray:
 def _best(earned: FloatArray) -> FloatArray:
     """Maximise action values over the next ad, shape (…, ads, streaks).
 
-    `earned` is by the next ad and its new streak; the result is by the previous ad and its streak.
+    The axes of `earned` are the next ad and its new streak. The axes of the result are the previous ad and its streak.
     """
     first_time = earned[..., 0]
     ranked = np.argsort(first_time, axis=-1)
@@ -124,7 +125,7 @@ def _best(earned: FloatArray) -> FloatArray:
 
 
 def _draw_paths(model: ViewerModel, sessions: int, rng: np.random.Generator) -> Sessions:
-    """Draw sessions to their last video, of viewers who leave only if no unseen video is recommended."""
+    """Draw complete sessions of viewers who leave only if no unseen video is recommended."""
     never_leave = {"leave_probability": 0.0, "annoyance_long": 0.0, "annoyance_repeat": 0.0}
     staying = replace(model, options=model.options.model_copy(update=never_leave))
     paths = staying.start_sessions(sessions, rng)
@@ -134,7 +135,7 @@ def _draw_paths(model: ViewerModel, sessions: int, rng: np.random.Generator) -> 
 
 
 def _at(model: ViewerModel, paths: Sessions, position: int) -> Sessions:
-    """Return the sessions at a position, without ads; the video is -1 if the session ended before."""
+    """Return the sessions at a position, without ads. If a session has already ended, its video is -1."""
     fresh = model.start_sessions(len(paths), np.random.default_rng(0), paths.visited[:, 0].astype(np.int64))
     visited = np.where(np.arange(model.options.max_videos) <= position, paths.visited, ABSENT)
     video = paths.visited[:, position].astype(np.int64)
@@ -142,7 +143,7 @@ def _at(model: ViewerModel, paths: Sessions, position: int) -> Sessions:
 
 
 def _lower_bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
-    """Compute the expected revenue of the policy along each path, minus the penalty, which reduces the variance."""
+    """Compute the expected revenue of the policy along each path. Subtracting the penalty reduces the variance."""
     earned, is_active = np.zeros(len(paths)), np.ones(len(paths))
     last, streak, rows = np.full(len(paths), ABSENT), np.zeros(len(paths), np.int64), np.arange(len(paths))
     for position in range(model.options.max_videos):
@@ -159,7 +160,7 @@ def _lower_bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> 
 
 
 def _upper_bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> FloatArray:
-    """Compute the highest expected revenue along each path if the path is known, minus the penalty."""
+    """Compute the highest expected revenue, minus the penalty, along each path if the path is known."""
     stays = _stay_probability(model)
     next_values = np.zeros((len(paths), *stays.shape))
     for position in range(model.options.max_videos - 1, -1, -1):
@@ -171,7 +172,7 @@ def _upper_bound(model: ViewerModel, policy: OptimalPolicy, paths: Sessions) -> 
 
 
 def _penalty(model: ViewerModel, policy: OptimalPolicy, sessions: Sessions, paths: Sessions) -> FloatArray:
-    """Return the value of the next video minus its expectation, by ad and streak, shape (sessions, ads, streaks)."""
+    """Return the value of the next video minus the expected value, shape (sessions, ads, streaks)."""
     position = int(sessions.position[0]) + 1
     values, taste = policy.values[:, position], sessions.taste
     after = values[taste[:, np.newaxis], model.neighbours[sessions.video]]

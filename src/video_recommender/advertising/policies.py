@@ -1,4 +1,4 @@
-"""Policies that select the next ad: simple baselines and the Q-network in NumPy; and rankings of the ads of a video."""
+"""Policies that select the next ad (simple baselines, and the Q-network in NumPy), and rankings of ads for a video."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from video_recommender.schemas import VideoPoints
 class AdPolicy(Protocol):
     """Selects the next ad of each session.
 
-    Agents use only `model.observe(sessions)`, the videos' categories and the rewards of the ads. Policies that use
-    hidden properties of the viewers, such as watch probabilities, are references for comparison.
+    Agents use only `model.observe(sessions)`, the categories of videos and the rewards of ads. Policies that use hidden
+    properties of the viewers, such as watch probabilities, are references for comparison.
     """
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
-        """Return the probability that each ad is shown next, shape (sessions, ads); rows sum to 1."""
+        """Return the probability that each ad is shown next, shape (sessions, ads). Rows sum to 1."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RandomPolicy:
 
 @dataclass(frozen=True)
 class KindPolicy:
-    """Shows the ad of this kind for the video's category."""
+    """Shows the long or the short ad of the video's category, depending on `kind`."""
 
     kind: Literal["long", "short"]
 
@@ -47,9 +47,9 @@ class KindPolicy:
 
 @dataclass(frozen=True)
 class MatchedGreedyPolicy:
-    """Shows the ad of the video's category with the highest expected reward: a reference, not an agent.
+    """Shows the ad of the video's category with the highest expected reward; a reference, not an agent.
 
-    It is optimal without annoyance and tastes if no ad of another category has a higher expected reward.
+    Without annoyance and tastes, this policy is optimal if no ad of another category has a higher expected reward.
     """
 
     def action_probabilities(self, model: ViewerModel, sessions: Sessions) -> FloatArray:
@@ -60,7 +60,7 @@ class MatchedGreedyPolicy:
 
 @dataclass(frozen=True)
 class EpsilonMixedPolicy:
-    """Shows a random ad with probability `epsilon`, else follows another policy; so a log covers all ads."""
+    """Shows a random ad with probability `epsilon`, else follows another policy, so that a log covers all ads."""
 
     followed: AdPolicy
     epsilon: float
@@ -75,14 +75,14 @@ class EpsilonMixedPolicy:
 class QNetworkPolicy:
     """Shows the ad with the highest action value of a Q-network, computed in NumPy.
 
-    Dense layers have weights of shape (inputs, outputs) and biases (outputs,). A ReLU follows each but the last.
+    Dense layers have weights of shape (inputs, outputs) and biases of shape (outputs,). All but the last have a ReLU.
     """
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
 
     def action_values(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Estimate the return of each ad from now to the end of the session, shape (sessions, ads)."""
+        """Estimate the return from each ad to the end of the session, shape (sessions, ads)."""
         hidden = observations
         for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = np.maximum(hidden @ weights + bias, 0)
@@ -95,9 +95,9 @@ class QNetworkPolicy:
 
 @dataclass(frozen=True)
 class AdChoice:
-    """An ad (see the table `ads`) before one video, with its watch probability and expected reward there.
+    """An ad (see the table `ads`), with its watch probability and expected reward before one video.
 
-    `session_value` is the agent's estimate of the return from this ad on, in units of `reward`.
+    `session_value` is the agent's estimate of the return from this ad to the end of the session, in units of `reward`.
     """
 
     ad_id: str
@@ -111,7 +111,7 @@ class AdChoice:
 
 
 def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple[AdChoice, ...]:
-    """Rank all ads for a video of the corpus by `session_value`; an unknown video raises a `ValueError`."""
+    """Rank all ads for a video of the corpus by `session_value`. Raises a `ValueError` if the video is unknown."""
     if video_id not in model.video_ids:
         raise ValueError(f"Video {video_id} has no ad: run `kedro run --pipelines=advertising` again")
     video = model.video_ids.index(video_id)
@@ -123,7 +123,7 @@ def rank_ads(model: ViewerModel, policy: QNetworkPolicy, video_id: str) -> tuple
 def rank_ads_for_new_video(
     model: ViewerModel, policy: QNetworkPolicy, points: DataFrame[VideoPoints], categories: Mapping[str, float]
 ) -> tuple[AdChoice, ...]:
-    """Rank all ads for a video that is not in the corpus, as `rank_ads` does.
+    """Rank all ads by `session_value` for a video that is not in the corpus.
 
     `points` has one row. `categories` has the probability of each category; categories without ads are ignored. If
     `can_rank_new_video` is false, raises a `ValueError`.
@@ -145,21 +145,21 @@ def rank_ads_for_new_video(
 
 
 def can_rank_new_video(model: ViewerModel, points: DataFrame[VideoPoints]) -> bool:
-    """Return whether points are in the object space that the agent was trained with."""
+    """Return whether the points are in the object space that the agent was trained with."""
     return model.projection is not None and model.projection.fits(points)
 
 
 def one_hot(selected: IntArray, ads: int) -> FloatArray:
-    """Return probability 1 for the selected ad of each session and 0 for all others, shape (sessions, ads)."""
+    """Return probability 1 for the selected ad of each session and 0 for all other ads, shape (sessions, ads)."""
     probabilities = np.zeros((len(selected), ads))
     probabilities[np.arange(len(selected)), selected] = 1
     return probabilities
 
 
 def draw_ads(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Draw an ad per session from probabilities of shape (sessions, ads), with one random number per session."""
+    """Draw one ad per session from probabilities of shape (sessions, ads), with one random number per session."""
     thresholds = probabilities.cumsum(axis=1)
-    # Scaled by the last threshold, which may be just below 1 because of rounding.
+    # Draws are scaled by the last threshold, which can be slightly below 1 because of rounding errors.
     draws = rng.random(len(probabilities)) * thresholds[:, -1]
     return np.asarray((draws[:, np.newaxis] >= thresholds).sum(axis=1))
 

@@ -15,9 +15,10 @@ from video_recommender.schemas import AdSessionLog
 
 @dataclass(frozen=True, eq=False)
 class SimulationStep:
-    """The n-th ad of every session that has one: session number, state before, index of the ad, and result.
+    """The n-th ads of all sessions with at least n ads, and the states before the ads.
 
-    `session` and `ads` have the shape (sessions,); `probabilities`, of the actions, has (sessions, ads).
+    `session` has session numbers, and `ads` indices of ads, both of shape (sessions,). `probabilities` has the action
+    probabilities of the policy, shape (sessions, ads).
     """
 
     session: IntArray
@@ -29,9 +30,9 @@ class SimulationStep:
 
 @dataclass(frozen=True, eq=False)
 class SessionTotals:
-    """Revenue, number of videos (and of ads shown) and number of ads watched per session, shape (sessions,).
+    """Revenue, number of videos (equal to the number of ads shown) and number of watched ads, shape (sessions,).
 
-    `…_by_category`: how often each ad was shown and watched before videos of each category, shape (categories, ads).
+    `…_by_category` is how often each ad was shown or watched before videos of each category, shape (categories, ads).
     """
 
     revenue: FloatArray
@@ -59,7 +60,7 @@ def simulate(model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random
 def simulate_steps(
     model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random.Generator
 ) -> Iterator[SimulationStep]:
-    """Simulate `sessions` sessions to their end; yield the first ad of every session, then the second, and so on."""
+    """Simulate sessions to their end. Yields the first ads of all sessions, then the second ads, and so on."""
     running = model.start_sessions(sessions, rng)
     numbers = np.arange(sessions)
     while len(running):
@@ -74,9 +75,9 @@ def simulate_steps(
 def log_sessions(
     model: ViewerModel, policy: AdPolicy, sessions: int, rng: np.random.Generator
 ) -> DataFrame[AdSessionLog]:
-    """Simulate sessions and log every ad with its propensity, the probability that the policy shows it.
+    """Simulate sessions and log every ad with its propensity, which is the probability that the policy shows the ad.
 
-    If the policy shows an ad with probability 0 in any state, raises a `ValueError`.
+    Raises a `ValueError` if the policy shows an ad with probability 0 in any state.
     """
     tables = []
     for number, step in enumerate(simulate_steps(model, policy, sessions, rng), 1):
@@ -100,10 +101,10 @@ def log_sessions(
 
 
 def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Sessions:
-    """Reconstruct the state before each logged ad, in which other policies can compute their action probabilities.
+    """Reconstruct the state before each logged ad, for which other policies can compute their action probabilities.
 
-    States are sorted by session and step; `taste` is -1: unknown. Raises a `ValueError` if a step is missing, a session
-    exceeds `max_videos`, or a video or an ad is unknown.
+    States are sorted by session and step. `taste` is -1 (unknown). Raises a `ValueError` if a step is missing, a
+    session exceeds `max_videos`, or a video or an ad is unknown.
     """
     ordered = _sort_steps(log, model)
     video, ad = indices_of(ordered["video_id"], model.video_ids), indices_of(ordered["ad_id"], model.ads.ad_ids)
@@ -130,7 +131,7 @@ def replay_sessions(log: DataFrame[AdSessionLog], model: ViewerModel) -> Session
 
 
 def indices_of(names: "pd.Series[str]", known: tuple[str, ...]) -> IntArray:
-    """Look up the index of each `video_id` or `ad_id` of a log; an unknown one raises a `ValueError`."""
+    """Look up the index of each `video_id` or `ad_id` of a log. Raises a `ValueError` if an id is unknown."""
     indices = pd.Index(known).get_indexer(pd.Index(names)).astype(np.int64)
     if (indices < 0).any():
         unknown = names.iloc[int((indices < 0).argmax())]

@@ -1,4 +1,4 @@
-"""Simulated viewers: which ads they watch, when they leave, which video they open next, and what an agent observes.
+"""Simulate viewers: which ads they watch, when they leave, which video they open next, and what an agent observes.
 
 Viewers and ads form a Markov decision process. Sessions are simulated in parallel, as arrays.
 """
@@ -18,12 +18,12 @@ from sklearn.decomposition import TruncatedSVD
 from video_recommender.advertising.ads import AdInventory, FloatArray, IntArray
 from video_recommender.schemas import CategoryPredictions, Corpus, Recommendations, VideoPoints
 
-ABSENT = -1  # index that stands for no ad, no video or no taste
+ABSENT = -1  # index that means no ad, no video or no taste
 
 LONGEST_STREAK_OBSERVED = 5
 OBSERVED_AXES = 32  # more axes let the agent memorise the corpus
 PROJECTION_WEIGHT = 0.1
-"""Scale of the projection relative to the category probabilities. With a larger one, the agent overfits the corpus."""
+"""Scale of the projection relative to category probabilities. With a larger scale, the agent overfits the corpus."""
 
 LONG_AD_S = 60.0  # `annoyance_long` is the probability for ads of at least this duration
 
@@ -50,7 +50,7 @@ class ViewerOptions(BaseModel, extra="forbid", frozen=True):
 class VideoProjection:
     """Projection of points in object space on their directions of largest variation.
 
-    `axes` are the names of the axes of object space; `directions` has orthonormal columns, shape (axes, observed axes).
+    `axes` has the names of the axes of object space. `directions` has orthonormal columns, shape (axes, observed axes).
     """
 
     axes: tuple[str, ...]
@@ -65,11 +65,11 @@ class VideoProjection:
         return cls(tuple(video_points.columns), decomposition.components_.T.astype(np.float32))
 
     def fits(self, video_points: DataFrame[VideoPoints]) -> bool:
-        """Return whether points have the axes that the projection was fitted to."""
+        """Return whether the points have the axes that the projection was fitted to."""
         return tuple(video_points.columns) == self.axes
 
     def project(self, video_points: DataFrame[VideoPoints]) -> NDArray[np.float32]:
-        """Project points, shape (videos, observed axes); other axes than those of `fit` raise a `ValueError`."""
+        """Project points, shape (videos, observed axes). Raises a `ValueError` if the axes are not those of `fit`."""
         if not self.fits(video_points):
             raise ValueError(
                 "The points have other axes than the ones that the ad agent was trained with: run feature_engineering, "
@@ -93,7 +93,7 @@ def category_probabilities(
 ) -> FloatArray:
     """Return the out-of-fold category probabilities of videos, shape (videos, categories).
 
-    Out-of-fold predictions are as uncertain as predictions for new videos, so the agent learns how reliable they are.
+    Out-of-fold predictions are as uncertain as predictions for new videos, so the agent learns their reliability.
     The remaining probability is divided equally among the categories that are not predicted.
     """
     predicted = category_predictions.set_index("video_id").loc[list(video_ids)]
@@ -101,7 +101,7 @@ def category_probabilities(
     rest = (1 - probability) / max(len(category_names) - 1, 1)
     probabilities = np.repeat(rest[:, np.newaxis], len(category_names), axis=1)
     category = pd.Index(category_names).get_indexer(pd.Index(predicted["predicted_category"]))
-    known = np.flatnonzero(category >= 0)  # with too few labelled videos, the classifier predicts `unknown` only
+    known = np.flatnonzero(category >= 0)  # without labelled videos, the classifier always predicts `unknown`
     probabilities[known, category[known]] = probability[known]
     return probabilities
 
@@ -117,12 +117,12 @@ class Sessions:
 
     Attributes:
         video: index of the video that follows the ad.
-        position: number of videos seen before it.
-        last_ad: index of the previous ad or -1.
+        position: number of videos seen before `video`.
+        last_ad: index of the previous ad, or -1 before the first ad.
         streak: number of consecutive times that the previous ad was shown.
         shown, watched: how often each ad was shown and watched, shape (sessions, ads).
-        visited: indices of the videos so far in order, including `video`, padded with -1; shape (sessions, max_videos).
-        taste: index of the viewer's favourite category or -1, hidden from agents.
+        visited: indices of the videos so far, with `video` last, padded with -1, shape (sessions, max_videos).
+        taste: index of the viewer's favourite category, or -1 if there is none; agents cannot observe it.
     """
 
     video: IntArray
@@ -149,9 +149,9 @@ class StepResult:
     Attributes:
         watched: whether the ad was watched, shape (sessions,).
         reward: revenue of the ad, 0 if it was not watched, shape (sessions,).
-        terminated: the viewer left, or no unseen video is recommended; shape (sessions,).
-        truncated: the viewer stays, but `max_videos` is reached; shape (sessions,).
-        sessions: the next states; sessions that are over keep their last video.
+        terminated: whether the viewer left or no unseen video is recommended, shape (sessions,).
+        truncated: whether the viewer stays, but `max_videos` is reached, shape (sessions,).
+        sessions: the next states. Sessions that are over keep their last video.
     """
 
     watched: NDArray[np.bool_]
@@ -175,11 +175,11 @@ class ViewerModel:
 
     Attributes:
         video_category: index of each video's category in `category_names`, shape (videos,).
-        category_names: the categories, each of which has ads.
+        category_names: the categories. Each category has ads.
         video_features: observed features of each video, shape (videos, features).
-        neighbours: indices of the videos recommended with each, padded with -1, shape (videos, k).
+        neighbours: indices of the videos recommended for each video, padded with -1, shape (videos, k).
         similarity: weights of the neighbours when the next video is drawn, at least 0, shape (videos, k).
-        projection: projection of object space for new videos; None for a generated corpus.
+        projection: projection of new videos from object space, or None for a generated corpus.
     """
 
     video_ids: tuple[str, ...]
@@ -211,8 +211,8 @@ class ViewerModel:
     ) -> Self:
         """Build viewers who continue from each video to one of its recommended videos.
 
-        `categories` has the category by `video_id`, in the order of `video_features`. Recommendations of and for other
-        videos are ignored.
+        `categories` has the index `video_id` and the order of `video_features`. Recommendations from or to other videos
+        are ignored.
         """
         video = categories.index.get_indexer(pd.Index(recommendations["video_id"]))
         recommended = categories.index.get_indexer(pd.Index(recommendations["recommended_video_id"]))
@@ -236,7 +236,7 @@ class ViewerModel:
         )
 
     def start_sessions(self, sessions: int, rng: np.random.Generator, videos: IntArray | None = None) -> Sessions:
-        """Start sessions at the indices `videos`, shape (sessions,), or at videos drawn uniformly."""
+        """Start sessions at the videos with the indices `videos`, shape (sessions,), or by default at random videos."""
         first = rng.integers(len(self.video_ids), size=sessions) if videos is None else np.asarray(videos, np.int64)
         visited = np.full((sessions, self.options.max_videos), ABSENT, np.int32)
         visited[:, 0] = first
@@ -258,7 +258,7 @@ class ViewerModel:
         return self.start_sessions(len(self.video_ids), np.random.default_rng(0), np.arange(len(self.video_ids)))
 
     def replace_finished(self, result: StepResult, rng: np.random.Generator) -> Sessions:
-        """Return the next states of a step, in which new sessions replace those that are over."""
+        """Return the states after a step, in which new sessions replace the sessions that are over."""
         arrivals = self.start_sessions(int(result.is_over.sum()), rng)
         columns = {field.name: getattr(result.sessions, field.name).copy() for field in fields(Sessions)}
         for name, values in columns.items():
@@ -270,7 +270,7 @@ class ViewerModel:
         return self._watch_table[sessions.taste, self.video_category[sessions.video]]
 
     def watch_probability_by_category(self) -> FloatArray:
-        """Return the watch probability by category of the video, averaged over tastes, shape (categories, ads)."""
+        """Return the watch probability of each ad per video category, averaged over tastes, shape (categories, ads)."""
         with_taste, without = self._watch_table[:-1], self._watch_table[-1]
         return np.asarray(with_taste.mean(axis=0) if self.options.tastes else without)
 
@@ -279,14 +279,14 @@ class ViewerModel:
         return self.watch_probability(sessions) * self.ads.reward
 
     def leave_probability(self, last_ad: IntArray, streak: IntArray) -> FloatArray:
-        """Return the probability that the viewer leaves after each ad and its video, shape (sessions, ads)."""
+        """Return the probability that the viewer leaves after each ad and the next video, shape (sessions, ads)."""
         repeats = np.where(last_ad[:, np.newaxis] == np.arange(len(self.ads)), streak[:, np.newaxis], 0)
         return np.asarray(1 - self._stay_probability * (1 - self.options.annoyance_repeat) ** repeats)
 
     def show_ads(self, sessions: Sessions, ads: IntArray, rng: np.random.Generator) -> StepResult:
         """Show one ad, given by its index, in each session, and simulate the viewers' reactions.
 
-        Draws three random numbers per session.
+        The simulation draws three random numbers per session.
         """
         rows = np.arange(len(sessions))
         watch_draw, leave_draw, video_draw = rng.random((3, len(sessions)))
@@ -325,8 +325,9 @@ class ViewerModel:
     def observe(self, sessions: Sessions) -> NDArray[np.float32]:
         """Return the observations of an agent, shape (sessions, features + 1 + 3 * ads).
 
-        They are the features of the video; the share of `max_videos` seen; per ad, its current streak divided by 5, at
-        most 1; per ad, how often it was shown, and how often it was watched, both divided by `max_videos`.
+        The columns are the features of the video, the number of videos seen, the streak of each ad (0 unless it was the
+        previous ad), and how often each ad was shown and watched. The streak is divided by 5 and is at most 1; the
+        other numbers are divided by `max_videos`.
         """
         features, ads, longest = self.video_features.shape[1], len(self.ads), self.options.max_videos
         observed = np.zeros((len(sessions), features + 1 + 3 * ads), np.float32)
@@ -340,7 +341,7 @@ class ViewerModel:
         return observed
 
     def restrict_to(self, videos: IntArray) -> Self:
-        """Keep only the videos with these indices, in this order; sessions start and continue among them."""
+        """Keep only the videos with these indices, in this order. Sessions consist only of these videos."""
         new_index = np.full(len(self.video_ids) + 1, ABSENT)  # the last entry keeps padding (-1) as padding
         new_index[videos] = np.arange(len(videos))
         return replace(
@@ -354,12 +355,12 @@ class ViewerModel:
 
     @cached_property
     def is_matched(self) -> NDArray[np.bool_]:
-        """Whether each ad is of each category, shape (categories, ads)."""
+        """Whether each ad belongs to each category, shape (categories, ads)."""
         return np.asarray(np.array(self.category_names)[:, np.newaxis] == np.array(self.ads.categories))
 
     @cached_property
     def _watch_table(self) -> FloatArray:
-        """Watch probability, shape (tastes + 1, categories, ads); the last entry is for viewers without a taste."""
+        """Watch probability, shape (tastes + 1, categories, ads). The last entry is for viewers without a taste."""
         without_taste = self.ads.watch_probability * np.where(self.is_matched, 1, self.options.mismatch)
         is_favourite = self.is_matched[:, np.newaxis, :]
         by_taste = without_taste * np.where(is_favourite, TASTE_LIFT, TASTE_DROP)
@@ -375,7 +376,7 @@ class ViewerModel:
         thresholds = self._next_video_weights(sessions).cumsum(axis=1)
         if not thresholds.shape[1]:
             return np.full(len(sessions), ABSENT)
-        # 1 - draws is in (0, 1], so the first threshold that reaches it belongs to a video of positive weight.
+        # 1 - draws is in (0, 1], so the first sufficient threshold belongs to a video of positive weight.
         chosen = (thresholds >= ((1 - draws) * thresholds[:, -1])[:, np.newaxis]).argmax(axis=1)
         return np.where(thresholds[:, -1] > 0, self.neighbours[sessions.video, chosen], ABSENT)
 

@@ -1,4 +1,4 @@
-"""Approximate nearest neighbours: an index proposes candidates, and their exact similarity ranks them."""
+"""Find approximate nearest neighbours: an index proposes candidates, which are ranked by exact similarity."""
 
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ AXES: Final = 512
 AXES_PER_CODE: Final = 2
 CODES: Final = 16  # values of a 4-bit code
 CELLS_PER_ROOT: Final = 4  # cells per square root of the number of points
-MIN_POINTS_PER_CELL: Final = 32  # on average
+MIN_POINTS_PER_CELL: Final = 32  # minimum mean number of points per cell
 SAMPLE: Final = 100_000  # maximum number of points to train the index on
 POINTS_PER_BLOCK: Final = 16_384
 CANDIDATES_PER_NEIGHBOUR: Final = 6  # several, because the similarities of the index are approximate
@@ -29,20 +29,20 @@ SPARE_CANDIDATES: Final = 10  # candidates beyond k that are compared in float64
 WANTED_RECALL: Final = 0.993  # slightly above the documented 0.99, because it is estimated on a sample
 SAMPLED_QUERIES: Final = 500
 SAMPLED_NEIGHBOURS: Final = 10
-SEED: Final = 0  # not the run's seed, so that the same points always give the same index
+SEED: Final = 0  # independent of the seed of the run, so that the same points always give the same index
 TIE: Final = 1e-8  # similarities that differ by less are a tie
 QUERIES_PER_BLOCK: Final = 2048  # queries per search, during which the index reads each cell once
-QUERIES_PER_RANKING: Final = 32  # queries whose candidates fit into the CPU cache
+QUERIES_PER_RANKING: Final = 32  # the candidates of this many queries fit into the CPU cache
 
 Points = NDArray[np.float32]
 Positions = NDArray[np.int64]
 
 
 class SearchEffort(NamedTuple):
-    """Search parameters of FAISS, which trade speed for recall."""
+    """Search parameters of FAISS. Higher values increase recall and search time."""
 
-    cells: int  # nprobe: cells that a query reads
-    refined: int  # k_factor: points compared by 8-bit coordinates per proposed candidate
+    cells: int  # number of cells that a query reads (`nprobe`)
+    refined: int  # number of points compared by 8-bit coordinates per proposed candidate (`k_factor`)
 
 
 MIN_EFFORT: Final = SearchEffort(cells=16, refined=4)
@@ -52,12 +52,12 @@ MAX_EFFORT: Final = SearchEffort(cells=512, refined=16)
 class NeighbourIndex:
     """Inverted file with product quantisation (IVFPQ, Jégou et al. 2011) in FAISS, for cosine similarity.
 
-    A query reads the cells with the nearest centres. It compares their points by 4-bit codes of two axes each with SIMD
-    (André et al. 2015), and the best of these by 8-bit coordinates. Building takes O(n √n) time, a query O(√n). One
-    thread builds the index, so that the same points give the same bytes.
+    A query reads the cells with the nearest centres. It compares the points of these cells by 4-bit codes of two axes
+    each with SIMD (André et al. 2015), and the best points by 8-bit coordinates. Building takes O(n √n) time, and a
+    query takes O(√n) time. One thread builds the index, so that the same points give the same bytes.
 
     Args:
-        points: float32, shape (videos, axes), not necessarily of unit length.
+        points: float32, shape (videos, axes), of any length.
 
     Attributes:
         effort: search parameters.
@@ -80,9 +80,10 @@ class NeighbourIndex:
         vars(self).update({**state, "_index": _faiss().deserialize_index(state["_index"])})
 
     def propose(self, queries: Points, count: int, excluded: Positions | None = None) -> Positions:
-        """Propose row numbers of near points, shape (queries, count), approximately nearest first; -1 if missing.
+        """Propose near points for each query, in approximate order of distance.
 
-        Queries have the shape (queries, axes) and any length; points with a row number in `excluded` are not proposed.
+        Queries have the shape (queries, axes) and any length. Points with a row number in `excluded` are not proposed.
+        Returns row numbers of points, shape (queries, count), or -1 for missing points.
         """
         faiss = _faiss()
         selector = None
@@ -104,10 +105,10 @@ class NeighbourIndex:
 
 
 def fit_index(points: Points) -> tuple[NeighbourIndex, float]:
-    """Build an index, increase its effort until it reaches `WANTED_RECALL`, and return it with its recall.
+    """Build an index, increase its effort until it reaches `WANTED_RECALL`, and return the index and its recall.
 
     Recall, 0 to 1, is the share of the ten nearest neighbours, or of points at the same distance, that the index finds
-    for a sample of queries. For unstructured points, it can be below `WANTED_RECALL` even at `MAX_EFFORT`.
+    for a sample of queries. For unstructured points, recall can be below `WANTED_RECALL` even at `MAX_EFFORT`.
     """
     index = NeighbourIndex(points)
     sample = np.sort(np.random.default_rng(SEED).permutation(len(points))[:SAMPLED_QUERIES])
@@ -132,9 +133,9 @@ def find_neighbours_with(
 ) -> Neighbours:
     """Find the k nearest neighbours of every query among the candidates that an index proposes.
 
-    Candidates are `points`, shape (candidates, axes), with `labels`, shape (candidates,); None: their row numbers.
+    Candidates are `points`, shape (candidates, axes), with `labels`, shape (candidates,), by default their row numbers.
     Similarities are exact, and ties are broken as in `find_neighbours`. If the index proposes fewer than k allowed
-    candidates for a query, all candidates are compared.
+    candidates for a query, the query is compared with all candidates.
     """
     found = Neighbours(np.full((len(queries), k), -1), np.full((len(queries), k), np.nan))
     allowed = np.full(len(queries), len(points))
@@ -153,13 +154,13 @@ def find_neighbours_with(
 
 
 def _more_effort(effort: SearchEffort) -> list[SearchEffort]:
-    """List the next levels: tight clusters need more points compared by 8-bit coordinates, others more cells."""
+    """List the next levels of effort. Tight clusters need more refined points; other distributions need more cells."""
     doubled = effort._replace(cells=2 * effort.cells), effort._replace(refined=2 * effort.refined)
     return [more for more in doubled if more.cells <= MAX_EFFORT.cells and more.refined <= MAX_EFFORT.refined]
 
 
 def _exclusions(query_labels: Labels, labels: Labels | None) -> list[tuple[Positions, Positions | None]]:
-    """List, per label, the rows of its queries and of its candidates; without labels, a query excludes its own row."""
+    """List the rows of queries and of candidates for each label. Without labels, a query excludes its own row."""
     if labels is None:
         return [(np.arange(len(query_labels)), None)]
     order = np.argsort(labels, kind="stable")
@@ -192,13 +193,13 @@ def _rank_proposed(
 
 
 def _random_rotation(axes: int) -> Points:
-    """Draw a rotation that spreads the variance evenly over the axes, padded to a multiple of `AXES_PER_CODE`."""
+    """Draw a rotation that spreads the variance evenly over a number of axes that is a multiple of `AXES_PER_CODE`."""
     whole = -(-axes // AXES_PER_CODE) * AXES_PER_CODE
     return np.linalg.qr(np.random.default_rng(SEED).standard_normal((whole, whole)))[0].astype(np.float32)
 
 
 def _principal_axes(points: Points) -> Points | None:
-    """Compute the first `AXES` - 1 principal axes without centring; None if the points have at most `AXES` axes."""
+    """Compute the first `AXES` - 1 principal axes without centring. Returns None if there are at most `AXES` axes."""
     if points.shape[1] <= AXES:
         return None
     vectors = np.linalg.eigh((points.T @ points).astype(np.float64))[1]
@@ -218,7 +219,7 @@ def _empty_index(sample: Points, points: int) -> Any:
     for part in (coded, fine):
         part.train(np.resize(sample, (max(len(sample), CODES), axes)))
     index = faiss.IndexRefine(coded, fine)
-    # the index frees its parts, so Python must not free them too
+    # The index frees its parts, so Python must not free them as well.
     index.own_fields = index.own_refine_index = coded.own_fields = True
     for part in (coarse, coded, fine):
         part.this.disown()
@@ -226,6 +227,6 @@ def _empty_index(sample: Points, points: int) -> Any:
 
 
 def _faiss() -> Any:
-    import faiss  # local import: FAISS starts threads, which inference processes must not have
+    import faiss  # local import, because FAISS starts threads, which inference processes must not have
 
     return faiss  # typed as Any, because its type stubs lack many attributes

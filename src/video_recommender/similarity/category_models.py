@@ -32,31 +32,31 @@ ModelName = CandidateName | Literal["majority"]
 CategoryModel: TypeAlias = Pipeline
 """A fitted scikit-learn pipeline that predicts categories from points."""
 
-Folds = NDArray[np.int64]  # fold in which each video is held out, from 1; all zero if cross-validation is impossible
+Folds = NDArray[np.int64]  # fold (1-based) in which each video is held out, or 0 if cross-validation is impossible
 
 MAJORITY: Literal["majority"] = "majority"  # baseline that always predicts the most frequent category
 UNKNOWN_CATEGORY: Final = "unknown"  # predicted for every video if no video has a category
 NEIGHBOURS: Final = 10
 CALIBRATION_FOLDS: Final = 3
 INVERSE_REGULARISATION: Final = 0.01
-"""C of logistic regression, stronger than scikit-learn's default of 1: with more axes (1280) than videos, weak
-regularisation drives every probability to 0 or 1. scikit-learn sums the loss over videos, which weakens the penalty as
+"""C of logistic regression, smaller than scikit-learn's default of 1, because weak regularisation with more axes (1280)
+than videos drives every probability to 0 or 1. scikit-learn sums the loss over videos, which weakens the penalty as
 videos are added; above `MANY_VIDEOS`, C is divided by their number to keep the penalty per video constant."""
 MANY_VIDEOS: Final = 20_000
 """Above this number of videos, logistic regression keeps the penalty per video and stops at `COARSE_TOLERANCE`, so that
 the number of steps does not grow: the time per step is already proportional to the number of videos."""
 TOLERANCE: Final = 1e-4
 COARSE_TOLERANCE: Final = 1e-3
-"""Gradient of the mean loss at which training stops. The coarse tolerance needs a quarter of the steps; its effect on
-accuracy is smaller than the sampling error."""
+"""Gradient of the mean loss at which training stops. The coarse tolerance needs only a quarter of the steps, and its
+effect on accuracy is smaller than the sampling error."""
 MAX_VIDEOS: Final[Mapping[CandidateName, int]] = {"linear_svm": 3000}
-"""Number of videos above which a candidate is skipped: a linear SVM then takes minutes and is no better than logistic
-regression."""
+"""Number of videos above which a candidate is skipped. Above 3,000, a linear SVM takes minutes and is no better than
+logistic regression."""
 FITTED_TO_SAMPLE: Final[frozenset[ModelName]] = frozenset({"nearest_neighbours", "linear_svm"})
-"""Models with quadratic fit or prediction time; they are fitted to a sample of a large corpus."""
+"""Models with quadratic fit or prediction time, which are fitted to a sample of a large corpus."""
 MIN_COORDINATES_FOR_THREADS: Final = 10_000_000
 """Below this number of coordinates, synchronising BLAS and OpenMP threads takes longer than the computation."""
-MIN_GROUPS: Final = 2  # groups of each category in a sample: one for training, one held out
+MIN_GROUPS: Final = 2  # minimum number of groups per category in a sample: one for training, one held out
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class CandidateComparison:
 def can_fit(name: ModelName, categories: pd.Series) -> bool:
     """Return whether a model can be fitted to videos with these categories.
 
-    A linear SVM needs two videos of each category, because its probabilities are calibrated on held-out videos.
+    A linear SVM needs two videos of each category to calibrate its probabilities on held-out videos.
     """
     return name != "linear_svm" or bool(categories.value_counts().min() > 1)
 
@@ -116,7 +116,7 @@ def fit_category_model(
 ) -> CategoryModel:
     """Fit a model to labelled videos.
 
-    The model always predicts `unknown` if there are no videos, and the only category if there is just one.
+    Without videos, the model always predicts `unknown`. With only one category, it always predicts that category.
 
     Raises:
         ValueError: if `can_fit` is false.
@@ -126,7 +126,7 @@ def fit_category_model(
         return Pipeline([("classify", DummyClassifier())]).fit(placeholder, [UNKNOWN_CATEGORY])
     if not can_fit(name, categories):
         raise ValueError(f"{name} needs two videos of every category: add videos, or choose another candidate")
-    # standardised axes speed up the convergence of logistic regression, but would distort cosines for the other models
+    # Standardised axes speed up the convergence of logistic regression, but would distort cosines in the other models.
     scaler = StandardScaler() if name == "logistic_regression" else "passthrough"
     labels = categories.to_numpy(dtype=object)
     classifier = _classifier(name if len(set(labels)) > 1 else MAJORITY, categories, seed)
@@ -146,7 +146,7 @@ def predict_with_probability(model: CategoryModel, points: DataFrame[VideoPoints
 
 
 def corpus_rows(video_ids: pd.Index, corpus: DataFrame[Corpus]) -> pd.DataFrame:
-    """Return the rows of those `video_ids` that are in the corpus, in their order, with the index `video_id`."""
+    """Return the rows of the corpus for `video_ids`, in this order, with the index `video_id`, without unknown ids."""
     videos = corpus.set_index("video_id")
     return videos.loc[video_ids.intersection(videos.index, sort=False)]
 
@@ -164,9 +164,9 @@ def labelled_videos(video_points: DataFrame[VideoPoints], corpus: DataFrame[Corp
 
 
 def sample_videos(videos: LabelledVideos, at_most: int, seed: int) -> LabelledVideos:
-    """Sample whole groups, with at most `at_most` videos in total, in the order of `videos`.
+    """Sample whole groups with at most `at_most` videos in total, and keep the order of `videos`.
 
-    Two groups of every category are always included, even if they exceed `at_most`.
+    Two groups of every category are always included, even if the sample then exceeds `at_most`.
     """
     if len(videos) <= at_most:
         return videos
@@ -182,9 +182,9 @@ def sample_videos(videos: LabelledVideos, at_most: int, seed: int) -> LabelledVi
 def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:
     """Assign each video to a fold by group, stratified by category.
 
-    The number of folds is at most `folds`, and at most the smallest number of groups in a category. Categories with a
-    single group do not limit it: they are held out as a whole and therefore never predicted. Cross-validation needs at
-    least two categories with two groups each; otherwise, all folds are 0.
+    The number of folds is at most `folds`, and at most the smallest number of groups in a category. This excludes
+    categories with a single group: they are held out as a whole and therefore never predicted. Cross-validation needs
+    at least two categories with two groups each; otherwise, all folds are 0.
     """
     groups = videos.groups.groupby(videos.categories.to_numpy()).nunique()
     measurable = groups[groups > 1]
@@ -214,10 +214,10 @@ def assign_folds(videos: LabelledVideos, folds: int, seed: int) -> Folds:
 def compare_models(
     videos: LabelledVideos, candidates: Sequence[CandidateName], folds: int, seed: int
 ) -> CandidateComparison:
-    """Cross-validate models by group, and choose the model with the highest macro-averaged F1, the first of ties.
+    """Cross-validate models by group, and choose the model with the highest macro-averaged F1 (the first in a tie).
 
-    The score of the chosen model is slightly optimistic, because it is the maximum of several. If cross-validation is
-    impossible, the first candidate that can be fitted is chosen.
+    The score of the chosen model is slightly optimistic, because it is the maximum of several scores. If
+    cross-validation is impossible, the first candidate that can be fitted is chosen.
     """
     assigned = assign_folds(videos, folds, seed)
     numbers = [int(fold) for fold in np.unique(assigned) if fold]
@@ -270,7 +270,7 @@ def _limited_threads(points: pd.DataFrame) -> threadpool_limits:
 def _usable_candidates(
     candidates: Sequence[CandidateName], trainings: Sequence[pd.Series], videos: int
 ) -> list[CandidateName]:
-    """Skip candidates that cannot be fitted, and slow ones unless no other candidate remains."""
+    """Skip candidates that cannot be fitted, and slow candidates unless no other candidate remains."""
     fitting = [name for name in candidates if all(can_fit(name, categories) for categories in trainings)]
     for name in candidates:
         if name not in fitting:

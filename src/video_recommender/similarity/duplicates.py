@@ -1,4 +1,4 @@
-"""Find near-duplicate videos: matching frames propose pairs of videos, and their alignment in time verifies them."""
+"""Find near-duplicate videos: matching frames propose pairs of videos, and an alignment in time verifies each pair."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from video_recommender.similarity.perceptual_hash import HASH_BITS, ZOOMS, Hashe
 
 MAX_DISTANCE: Final = 10
 """Maximum Hamming distance of matching frames, in bits; frames of unrelated videos are rarely this similar."""
-MATCHES_PER_FRAME: Final = 64  # maximum number of matches per frame: enough for 64 copies of a video
+MATCHES_PER_FRAME: Final = 64  # maximum number of matches per frame, which is enough for 64 copies of a video
 OFFSET_STEP_S: Final = 0.5  # matches whose offsets round to the same step vote for the same alignment
 MIN_VOTE_SHARE: Final = 0.5  # minimum share of the shorter video's query frames that vote for a verified alignment
 STILL_DISTANCE: Final = 2
-"""Frames within this distance of the previous one, in bits, are neither indexed nor searched: otherwise, a long still
-would exhaust the limits on matches per frame and per bucket."""
+"""Frames within this Hamming distance of the previous frame, in bits, are neither indexed nor searched. Otherwise, a
+long still would exhaust the limits on matches per frame and per bucket."""
 MAX_ALIGNMENTS: Final = 3  # maximum number of verified alignments per pair of videos
 ADJACENT_FRAMES: Final = 1  # tolerance in frames when two aligned videos are compared
 QUERIES_PER_BLOCK: Final = 65536
-DURATION_STEP_S: Final = 0.5  # durations are rounded: those of copies at another frame rate differ by about a frame
+DURATION_STEP_S: Final = 0.5  # durations are rounded, because copies at another frame rate can differ by one frame
 
 
 class DeduplicationOptions(BaseModel, extra="forbid", frozen=True):
@@ -37,9 +37,9 @@ class DeduplicationOptions(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class HashedFrames:
-    """Frames of one video, without those that have no hash."""
+    """The frames of one video that have a hash."""
 
-    times_s: NDArray[np.float64]  # shape (frames,): seconds from the start of the video
+    times_s: NDArray[np.float64]  # shape (frames,): time from the start of the video, in seconds
     hashes: Hashes  # shape (frames, zooms), in the order of `ZOOMS`
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class _Alignment(NamedTuple):
 
 
 def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationOptions) -> list[DuplicatePair]:
-    """Find the pairs of videos that show the same content in the same order, each with its best alignment."""
+    """Find the pairs of videos that show the same content in the same order, with the best alignment of each pair."""
     best: dict[frozenset[int], DuplicatePair] = {}
     for alignment in _likely_alignments(videos):
         if min(len(videos[alignment.full]), len(videos[alignment.cropped])) < options.min_frames:
@@ -87,10 +87,10 @@ def find_duplicate_pairs(videos: Sequence[HashedFrames], options: DeduplicationO
 
 
 def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Mapping[int, Duplicate]:
-    """Assign an original to each near duplicate, by row number; an original is never a duplicate.
+    """Return a mapping from the row numbers of near duplicates to their originals, which are never duplicates.
 
     Videos are processed in order of `ranks` (see `rank_videos`). A video that matches originals becomes a duplicate of
-    the most similar one; any other video becomes an original.
+    the most similar original. Any other video becomes an original.
     """
     partners: dict[int, dict[int, Duplicate]] = {}
     for pair in pairs:
@@ -108,7 +108,7 @@ def assign_originals(pairs: Sequence[DuplicatePair], ranks: Sequence[int]) -> Ma
 
 
 def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
-    """Rank videos as originals, from 0: by `duration_s`, then `width` × `height`, descending, then `video_id`."""
+    """Rank videos as originals (0-based) by descending `duration_s`, descending `width` × `height`, and `video_id`."""
     duration = -(videos["duration_s"].fillna(0) / DURATION_STEP_S).round()
     pixels = -(videos["width"] * videos["height"]).fillna(0).astype(float)
     order = np.lexsort((videos["video_id"].to_numpy(str), pixels.to_numpy(), duration.to_numpy()))
@@ -117,9 +117,9 @@ def rank_videos(videos: pd.DataFrame) -> Sequence[int]:
 
 
 def merge_groups(groups: pd.Series, originals: pd.Series) -> pd.Series:
-    """Merge the groups of near duplicates with those of their originals, under the alphabetically first name.
+    """Merge the groups of near duplicates with the groups of their originals. The alphabetically first name is kept.
 
-    Both series have the index `video_id`; `originals` is missing for videos that are not near duplicates.
+    Both series have the index `video_id`. `originals` is missing for videos that are not near duplicates.
     """
     pairs = originals.dropna()
     codes, names = groups.factorize(sort=True)
@@ -131,7 +131,7 @@ def merge_groups(groups: pd.Series, originals: pd.Series) -> pd.Series:
 
 
 def _likely_alignments(videos: Sequence[HashedFrames]) -> Iterator[_Alignment]:
-    """Yield the alignments of each pair of videos with the most votes."""
+    """Yield, for each pair of videos, the alignments with the most votes."""
     frames = _Frames.of(videos)
     indexed = frames.changes()
     queries = frames.one_per_second(indexed)
@@ -194,7 +194,7 @@ def _blocks_of_videos(owners: Rows) -> Iterator[slice]:
 
 
 def _count_votes(frames: _Frames, index: HashIndex, indexed: Rows, queries: Rows) -> tuple[Rows, Rows]:
-    """Return alignments, one row each with the fields of `_Alignment`, and the number of frames that vote for each."""
+    """Return alignments, one row each with the fields of `_Alignment`, and the number of votes for each alignment."""
     votes = []
     for zoom in range(len(ZOOMS)):
         owners = frames.owners[queries]

@@ -1,8 +1,8 @@
 """Evaluate classifiers, recommenders and detectors on the labelled videos of a corpus.
 
 Ranking metrics follow the definitions of https://github.com/recommenders-team/recommenders. A recommended video is
-relevant if it has the category of the query. Metrics are means over the lists with at least one relevant candidate, and
-NaN if there are no such lists.
+relevant if it has the category of the query. Metrics are means over the lists with at least one relevant candidate. If
+there are no such lists, metrics are NaN.
 """
 
 from collections.abc import Iterator
@@ -40,18 +40,18 @@ from video_recommender.similarity.nearest_neighbours import (
 from video_recommender.similarity.object_space import FeatureOptions, ObjectSpace
 from video_recommender.similarity.recommender import RecommendationOptions
 
-EVALUATED_VIDEOS: Final = 5000  # maximum number of queries; the standard error of a precision is then at most 0.007
+EVALUATED_VIDEOS: Final = 5000  # maximum number of queries, which gives precisions a standard error of at most 0.007
 WORD: Final = r"\b[^\W\d_]{2,}\b"  # two or more letters; numbers in titles carry no meaning
 TIE_BREAK: Final = 1e-6  # weight of the random score that breaks ties; most pairs of titles share no word
 LISTS_PER_BLOCK: Final = 256
-MAX_CATEGORIES_WITH_COUNTS: Final = 25  # with more categories, counts in the cells are too small to read
+MAX_CATEGORIES_WITH_COUNTS: Final = 25  # with more categories, the numbers in the cells are too small to read
 
 
 @dataclass(frozen=True)
 class RankedLists:
     """Relevance of the recommended videos of each query."""
 
-    hits: NDArray[np.bool_]  # shape (lists, k), best rank first; False for missing ranks of shorter lists
+    hits: NDArray[np.bool_]  # shape (lists, k), best rank first; missing ranks of shorter lists are False
     relevant: NDArray[np.int64]  # shape (lists,): number of relevant candidates
 
     def __post_init__(self) -> None:
@@ -69,8 +69,8 @@ def rate_lists(
 ) -> RankedLists:
     """Determine which recommended videos are relevant.
 
-    `positions` are their row numbers, shape (queries, k), -1 for missing ranks. `categories` and `labels` have the
-    shape (videos,); videos with the label of the query are not candidates.
+    `positions` are the row numbers of recommended videos, shape (queries, k), or -1 for missing ranks. `categories` and
+    `labels` have the shape (videos,). Videos with the label of the query are not candidates.
     """
     codes = categories.factorize()[0]
     same_category = categories.groupby(codes).transform("size").to_numpy(np.int64)
@@ -81,7 +81,7 @@ def rate_lists(
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Labelled videos as candidates, and a sample of them as queries."""
+    """Labelled videos as candidates, and a sample of these videos as queries."""
 
     videos: pd.DataFrame  # rows of `Corpus` with the index `video_id`, in alphabetical order
     queries: NDArray[np.int64]  # row numbers of the queries, ascending
@@ -93,11 +93,11 @@ class EvaluationSet:
         return cls(videos, np.sort(np.random.default_rng(seed).permutation(len(videos))[:EVALUATED_VIDEOS]))
 
     def cosine_scores(self, vectors: NDArray[np.float32]) -> Scores:
-        """Score by cosine similarity of vectors, shape (videos, axes)."""
+        """Score candidates by cosine similarity of vectors, shape (videos, axes)."""
         return cosine_scores(vectors[self.queries], vectors)
 
     def title_scores(self, seed: int) -> Scores:
-        """Score by cosine similarity of the titles' tf-idf vectors (Spärck Jones 1972), with random tie-breaking."""
+        """Score candidates by cosine similarity of tf-idf vectors of titles (Spärck Jones 1972). Ties are random."""
         vectoriser = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True)
         titles = self.videos["title"]
         has_words = titles.str.contains(WORD).any()
@@ -114,11 +114,11 @@ class EvaluationSet:
     def evaluate(self, scores: Scores, k: int, points: Matrix) -> Iterator[dict[str, str | int | float]]:
         """Recommend k videos for each query, and compute ranking metrics.
 
-        With `other_groups`, videos of the query's group are excluded before ranking, and do not count as relevant
-        candidates. Diversity is computed from `points`, shape (videos, axes).
+        For the candidates `other_groups`, videos of the query's group are excluded before ranking, and do not count as
+        relevant candidates. Diversity is computed from `points`, shape (videos, axes).
 
         Yields:
-            The columns of `RecommendationReport` except `system`, first for `all` candidates, then for `other_groups`.
+            One row of `RecommendationReport` without `system` for the candidates `all`, then one for `other_groups`.
         """
         groups = group_labels(self.videos.index, self.videos["group"])
         labels = {"all": np.arange(len(self.videos)), "other_groups": groups}
@@ -148,9 +148,9 @@ def evaluate_detector(
     recommendation: RecommendationOptions,
     seed: int,
 ) -> dict[str, float]:
-    """Compute `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, both 0 to 1.
+    """Compute `category_accuracy` of held-out videos and `precision_at_<k>_other_groups`, both from 0 to 1.
 
-    Metrics that cannot be computed are missing. Folds and queries depend only on the corpus and the seed, so the
+    Metrics that cannot be computed are omitted. Folds and queries depend only on the corpus and the seed, so the
     results of different detectors are comparable.
     """
     space = ObjectSpace(feature_options).fit(scores, class_embeddings)
@@ -167,12 +167,12 @@ def evaluate_detector(
 
 
 def precision_at_k(lists: RankedLists) -> float:
-    """Compute precision@k: hits divided by k, also for lists with fewer than k videos or relevant candidates."""
+    """Compute precision@k: hits divided by k, even for lists with fewer than k videos or relevant candidates."""
     return _mean(lists.measurable.hits.mean(axis=1))
 
 
 def ndcg_at_k(lists: RankedLists) -> float:
-    """Compute nDCG@k with binary relevance (Järvelin and Kekäläinen 2002): the mean of DCG / ideal DCG.
+    """Compute nDCG@k with binary relevance (Järvelin and Kekäläinen 2002): the mean ratio of DCG and ideal DCG.
 
     DCG = Σ hit(rank) / log2(1 + rank). In the ideal list, the first min(k, relevant) videos are hits.
     """
@@ -183,7 +183,7 @@ def ndcg_at_k(lists: RankedLists) -> float:
 
 
 def map_at_k(lists: RankedLists) -> float:
-    """Compute MAP@k: the mean of Σ precision@rank over the hits of a list, divided by min(k, relevant)."""
+    """Compute MAP@k: the mean over lists of Σ precision@rank over the hits, divided by min(k, relevant)."""
     lists = lists.measurable
     ranks = np.arange(1, lists.hits.shape[1] + 1)
     precisions = np.where(lists.hits, lists.hits.cumsum(axis=1) / ranks, 0)
@@ -191,9 +191,9 @@ def map_at_k(lists: RankedLists) -> float:
 
 
 def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
-    """Compute the mean of 1 - cosine over the pairs of videos in each list, averaged (Ziegler et al. 2005).
+    """Compute the mean over lists of the mean of 1 - cosine over pairs of listed videos (Ziegler et al. 2005).
 
-    The range is 0 (identical) to 2 (opposite). `points` has the shape (videos, axes); use the same space for all
+    The range is 0 (identical) to 2 (opposite). `points` has the shape (videos, axes). Use the same space for all
     recommenders. For `positions`, see `rate_lists`.
     """
     lengths = (positions >= 0).sum(axis=1)
@@ -204,13 +204,13 @@ def intra_list_diversity(positions: NDArray[np.int64], points: Matrix) -> float:
         listed = positions[rows]
         vectors = unit_rows(points[listed.ravel()]).reshape(*listed.shape, points.shape[1])
         vectors[listed < 0] = 0
-        # |Σv|² = Σ|v|² + 2 Σ over pairs, which avoids the matrix of pairs
+        # |Σv|² = Σ|v|² + 2 Σ over pairs. This formula avoids the matrix of pairs.
         similarities[rows] = (vectors.sum(axis=1) ** 2).sum(axis=1) - (vectors**2).sum(axis=(1, 2))
     return _mean(np.clip(1 - similarities / (lengths * (lengths - 1)), 0, 2))
 
 
 def catalogue_coverage(positions: NDArray[np.int64], videos: int) -> float:
-    """Compute the share of videos that are recommended at least once; for `positions`, see `rate_lists`."""
+    """Compute the share of videos that are recommended at least once. For `positions`, see `rate_lists`."""
     recommended = np.unique(positions[positions >= 0])
     return len(recommended) / videos if len(recommended) else float("nan")
 
@@ -218,7 +218,7 @@ def catalogue_coverage(positions: NDArray[np.int64], videos: int) -> float:
 def plot_confusion_matrix(
     category_predictions: DataFrame[CategoryPredictions], items: str = "videos", label: str = "category"
 ) -> go.Figure:
-    """Plot a row-normalised confusion matrix of held-out `items`; `label` is the name of the axes."""
+    """Plot a row-normalised confusion matrix of held-out `items`. `label` is the name of the axes."""
     measured = category_predictions[category_predictions["fold"].notna()]
     categories = sorted(measured["category"].unique())
     figure, title = go.Figure(), f"Too few {items} to evaluate"

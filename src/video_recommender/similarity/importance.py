@@ -1,7 +1,7 @@
-"""Compute object scores of videos, and from them the importance of each object in each video.
+"""Compute object scores of videos, and the importance of each object in each video from these scores.
 
 The functions that sum tables, such as `Partitions.blocks`, read each table once. They ignore videos that are not in
-`video_ids`, and return an empty row for videos without a table. They raise a `ValueError` for a class that is not in
+`video_ids`, and return an empty row for videos without a table. They raise a `ValueError` if a class is not in
 `class_names`, the classes of the network.
 """
 
@@ -28,9 +28,9 @@ class ObjectScores:
     Attributes:
         video_ids: names of the rows.
         class_names: names of the columns, all classes of the network.
-        frames: number of frames in which the class is detected; from class scores, its mean probability.
-        confidence: sum of confidences over these frames; from class scores, equal to `frames`.
-        area: area in percent of the frame, summed over the frames (from class scores, averaged); None if not measured.
+        frames: number of frames in which the class is detected. From class scores, the mean probability of the class.
+        confidence: sum of confidences over these frames. From class scores, equal to `frames`.
+        area: area in percent of the frame, summed over frames (from class scores: averaged), or None if not measured.
     """
 
     video_ids: pd.Index
@@ -45,9 +45,9 @@ def scores_from_detections(
 ) -> ObjectScores:
     """Count the frames in which each class is detected, and sum confidences and areas.
 
-    Tables have the columns of `Detections` (`Segmentations` if `has_areas`) and `video_id`; all rows of a video are in
-    the same table. Several objects of a class in one frame count once, with their highest confidence and their total
-    area, at most 100 %.
+    Tables have the columns of `Detections` (`Segmentations` if `has_areas`) and `video_id`. All rows of a video must be
+    in the same table. Several objects of a class in one frame count as one object, which has the highest confidence and
+    the total area, at most 100 %.
     """
     columns = {"frames": "frames", "confidence": "confidence"} | ({"area": "area_pct"} if has_areas else {})
     merged = map(_merge_objects, detections) if has_areas else detections
@@ -68,7 +68,7 @@ def scores_from_class_scores(
 
 
 def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -> NDArray[np.int32]:
-    """Return the positions of `names` in `class_names`; an unknown name raises a `ValueError`."""
+    """Return the positions of `names` in `class_names`. Raises a `ValueError` if a name is unknown."""
     positions = _positions(class_names, names)
     if (positions < 0).any():
         unknown = pd.Index(names)[positions < 0][0]
@@ -82,23 +82,23 @@ def class_positions(names: "pd.Series[str] | pd.Index", class_names: pd.Index) -
 def inverse_document_frequency(scores: ObjectScores) -> NDArray[np.float64]:
     """Compute the weight of each class, ln((1 + videos) / (1 + videos with the class)) + 1, shape (classes,).
 
-    The smoothing is that of scikit-learn and defines the weight of classes that occur in no video.
+    The smoothing is the same as in scikit-learn and defines the weight of classes that occur in no video.
     """
     videos_with_class = np.bincount(scores.frames.indices, minlength=len(scores.class_names))
     return np.asarray(np.log((1 + len(scores.video_ids)) / (1 + videos_with_class)) + 1)
 
 
 def applicable_formulas(scores: ObjectScores) -> tuple[ImportanceFormula, ...]:
-    """List the formulas that can be computed from these scores; `area` needs areas."""
+    """List the formulas that can be computed from these scores: `area` only if areas are measured."""
     return tuple(name for name in get_args(ImportanceFormula) if name != "area" or scores.area is not None)
 
 
 def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_weights: NDArray[np.float64]) -> Matrix:
-    """Compute the importance of each class in each video; 0 for a video without scores.
+    """Compute the importance of each class in each video. Importances of a video without scores are 0.
 
-    `confidence_share` is the share of the class in the video's total confidence; `frame_share`, the same with frame
-    counts; `tf_idf`, confidence share times class weight (`inverse_document_frequency`; Salton and Buckley 1988);
-    `area`, the share of the class in the video's total object area. `area` without areas raises a `ValueError`.
+    `confidence_share` is the share of the class in the video's total confidence. `frame_share` uses numbers of frames
+    instead of confidences. `tf_idf` is confidence share times class weight (`inverse_document_frequency`; Salton and
+    Buckley 1988). `area` is the share in the video's total object area; without areas, it raises a `ValueError`.
     """
     match formula:
         case "confidence_share":
@@ -116,7 +116,7 @@ def measure_importance(scores: ObjectScores, formula: ImportanceFormula, class_w
 
 
 def _merge_objects(objects: pd.DataFrame) -> pd.DataFrame:
-    """Merge the objects of one class in one frame."""
+    """Merge objects that have the same class and are in the same frame."""
     by_class = objects.groupby(["video_id", "frame", "class_name"], as_index=False, observed=True)
     merged = by_class.agg({"confidence": "max", "area_pct": "sum"})
     return merged.assign(area_pct=merged["area_pct"].clip(upper=100))
@@ -143,7 +143,7 @@ def _sums(
 
 
 def _positions(index: pd.Index, names: "pd.Series[str] | pd.Index") -> NDArray[np.int32]:
-    """Return the positions of names in an index of unique names; -1 if missing. Categoricals are looked up once."""
+    """Return the positions of names in an index of unique names, or -1 for missing names. Looks up categories once."""
     if isinstance(names.dtype, pd.CategoricalDtype):
         categorical = pd.Categorical(names)
         return np.asarray(_positions(index, categorical.categories)[categorical.codes])

@@ -1,4 +1,4 @@
-"""Exact k nearest neighbours, computed in blocks, with deterministic tie-breaking."""
+"""Find the exact k nearest neighbours in blocks, with deterministic tie-breaking."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from sklearn.preprocessing import normalize
 Matrix = NDArray[np.floating[Any]]  # one vector per row, any float type
 Labels = NDArray[np.int64]  # one number per video; candidates with the label of the query are excluded
 BlockScores = Callable[[slice], NDArray[np.float64]]
-"""Computes the scores, -1 to 1, of a slice of the queries (rows) and a block of candidates (columns)."""
-Scores = Callable[[slice], BlockScores]  # prepares a slice of the candidates once for all queries
+"""Function that computes the scores, -1 to 1, of a slice of the queries (rows) and a block of candidates (columns)."""
+Scores = Callable[[slice], BlockScores]  # function that prepares a slice of the candidates once for all queries
 
 QUERIES_PER_BLOCK: Final = 512
 CANDIDATES_PER_BLOCK: Final = 8192
@@ -30,14 +30,14 @@ class Neighbours:
 
 
 class Exclusion(NamedTuple):
-    """Labels of queries and candidates; candidates with the label of the query are excluded."""
+    """Labels of queries and candidates. Candidates with the label of the query are excluded."""
 
     query_labels: Labels  # shape (queries,)
     candidate_labels: Labels  # shape (candidates,)
 
 
 def find_neighbours(scores: Scores, query_labels: Labels, candidate_labels: Labels, k: int) -> Neighbours:
-    """Find the k candidates with the highest scores for every query; see `find_neighbours_per_exclusion`."""
+    """Find the k candidates with the highest scores for every query. See `find_neighbours_per_exclusion`."""
     return find_neighbours_per_exclusion(scores, [Exclusion(query_labels, candidate_labels)], k)[0]
 
 
@@ -64,7 +64,7 @@ def select_best(
 ) -> Neighbours:
     """Select the k proposed candidates with the highest scores for every query; ties are broken by row number.
 
-    Scores are -1 to 1. The three arrays have the shape (queries, proposed), with at least k proposed candidates.
+    Scores are from -1 to 1. The three arrays have the shape (queries, proposed), with at least k proposed candidates.
     """
     keys = _pack(scores, positions, candidates)
     keys[is_excluded] = NO_NEIGHBOUR
@@ -72,7 +72,7 @@ def select_best(
 
 
 def cosine_scores(queries: Matrix, candidates: Matrix) -> Scores:
-    """Score by cosine similarity of vectors, shape (vectors, axes), of any length; 0 for zero vectors."""
+    """Score by cosine similarity of vectors, shape (vectors, axes), of any length. Scores of zero vectors are 0."""
 
     def prepare(columns: slice) -> BlockScores:
         block = unit_rows(candidates[columns]).T
@@ -82,19 +82,19 @@ def cosine_scores(queries: Matrix, candidates: Matrix) -> Scores:
 
 
 def random_scores(seed: int) -> Scores:
-    """Score at random, 0 to 1, as a baseline."""
+    """Assign random scores, 0 to 1, as a baseline."""
     random = np.random.default_rng(seed)
     return lambda columns: lambda rows: random.random((rows.stop - rows.start, columns.stop - columns.start))
 
 
 def unit_rows(vectors: Matrix) -> NDArray[np.float64]:
-    """Scale every row to unit length, in float64; zero rows stay zero."""
+    """Convert to float64 and scale every row to unit length. Zero rows stay zero."""
     exact = vectors.astype(np.float64)
     return normalize(exact, copy=False) if exact.size else exact
 
 
 def group_labels(video_ids: pd.Index, groups: pd.Series | None) -> Labels:
-    """Convert groups, with the index `video_id`, to numbers, shape (videos,); each video without one gets its own."""
+    """Convert groups (index `video_id`) to numbers, shape (videos,). A video without a group gets a unique number."""
     names = pd.Series(index=video_ids, dtype="str") if groups is None else groups.reindex(video_ids)
     codes = names.factorize()[0].astype(np.int64)
     is_alone = codes < 0
@@ -109,7 +109,7 @@ def _pack(scores: NDArray[np.float64], positions: NDArray[np.int64], candidates:
 def _merge(
     best: NDArray[np.int64], scores: NDArray[np.float64], is_excluded: NDArray[np.bool_], start: int, candidates: int
 ) -> NDArray[np.int64]:
-    """Update the best candidates so far with those of a block that score higher than the worst of them."""
+    """Merge the candidates of a block into the best candidates so far if they have higher scores than the worst."""
     worst = best.min(axis=1, keepdims=True)
     floor = np.where(worst == NO_NEIGHBOUR, -np.inf, (worst // candidates - 1) / STEPS_PER_UNIT)
     rows, columns = np.nonzero((scores >= floor) & ~is_excluded)

@@ -29,10 +29,10 @@ from video_recommender.similarity.importance import (
 Rows = NDArray[np.integer[Any]]
 
 MIN_SHARE: Final = 0.02  # minimum share of a listed pair of objects in the similarity of two videos
-MAX_OBJECTS: Final = 64  # objects per video that are compared; time is quadratic in their number
-PAIRS_PER_BLOCK: Final = 64  # pairs of videos per block, whose products of objects fit into the CPU cache
+MAX_OBJECTS: Final = 64  # maximum number of compared objects per video; time is quadratic in this number
+PAIRS_PER_BLOCK: Final = 64  # the products of objects of this many pairs of videos fit into the CPU cache
 MIN_MAP_VIDEOS: Final = 4
-VIDEOS_PER_NEIGHBOUR: Final = 3  # perplexity is at most a third of the number of other videos
+VIDEOS_PER_NEIGHBOUR: Final = 3  # the perplexity is at most a third of the number of other videos
 
 
 class FeatureOptions(BaseModel, extra="forbid", frozen=True):
@@ -59,9 +59,9 @@ def score_objects(
     class_names: pd.Index,
     options: FeatureOptions,
 ) -> ObjectScores:
-    """Compute object scores from detections or from class scores, as set in `options`; the other tables are not read.
+    """Compute object scores from detections or from class scores, as set in `options`.
 
-    For the segmenter, pass segmentations and segmentation scores.
+    The other tables are not read. For the segmenter, pass segmentations and segmentation scores.
     """
     has_areas = options.detector == "segmenter"
     if options.scores == "class_scores":
@@ -97,7 +97,7 @@ class ObjectSpace:
         """Compute the class similarity from the network's last layer, and the class weights from the corpus."""
         rows = class_embeddings.to_numpy(np.float32)
         self.class_names_ = pd.Index(class_embeddings.index)
-        # centring a single class would give a zero vector
+        # Centring a single class would give a zero vector.
         self.class_points_ = normalize(rows - rows.mean(axis=0) if len(rows) > 1 else rows)
         self.class_similarity_ = self.class_points_ @ self.class_points_.T
         self.class_weights_ = inverse_document_frequency(scores)
@@ -110,7 +110,7 @@ class ObjectSpace:
         return other
 
     def importances(self, scores: ObjectScores) -> DataFrame[VideoFeatures]:
-        """Compute the importance, float32, of each object that occurs in these videos; columns in network order."""
+        """Compute the importance, float32, of each object that occurs in these videos, in the order of the network."""
         importance = measure_importance(scores, self.options.importance, self.class_weights_)
         occurring = np.unique(importance.indices)
         features = pd.DataFrame(
@@ -123,13 +123,13 @@ class ObjectSpace:
     def importances_of_video(
         self, video_id: str, detections: pd.DataFrame, class_scores: pd.DataFrame
     ) -> DataFrame[VideoFeatures]:
-        """Compute the importance of each object in one video, from tables of the detector that `options` names."""
+        """Compute the importance of each object in one video from the tables of the detector in `options`."""
         per_frame, per_class = detections.assign(video_id=video_id), class_scores.assign(video_id=video_id)
         video_ids = pd.Index([video_id], dtype=str)
         return self.importances(score_objects([per_frame], [per_class], video_ids, self.class_names_, self.options))
 
     def transform(self, importances: DataFrame[VideoFeatures]) -> DataFrame[VideoPoints]:
-        """Compute the point of each video, float32, shape (videos, axes): unit length, or 0 without objects."""
+        """Compute the point of each video, float32, shape (videos, axes), of unit length, or 0 without objects."""
         columns = class_positions(importances.columns, self.class_names_)
         weights = sparse.csr_array(self._weights(importances.to_numpy(np.float32)))
         points = weights @ self.class_points_[columns]
@@ -145,11 +145,11 @@ class ObjectSpace:
 
         The numerator of the soft cosine is a sum over pairs of objects, x_i S_ij y_j. The largest terms are listed if
         they are at least 2 % of the sum, with each object at most once per video. Only the 64 most important objects of
-        a video are compared. Row n of both tables is a pair; the tables may have different columns.
+        a video are compared. Rows n of the two tables form a pair. The tables can have different columns.
 
         Returns:
-            Per pair, up to `top` objects, comma-separated, largest term first: `tennis ball` for an object of both
-            videos, `beagle ~ basset` for similar objects of the first and the second. Empty without similar objects.
+            Up to `top` objects per pair, comma-separated, largest term first: `tennis ball` for an object of both
+            videos, `beagle ~ basset` for similar objects of the two videos. Empty without similar objects.
 
         Raises:
             ValueError: if the tables have different numbers of rows.
@@ -163,7 +163,7 @@ class ObjectSpace:
     def shared_objects_of_pairs(
         self, importances: DataFrame[VideoFeatures], video_ids: pd.Index, other_ids: pd.Index, top: int = 3
     ) -> list[str]:
-        """Call `shared_objects` for pairs of ids; faster if videos are in several pairs."""
+        """Call `shared_objects` for pairs of ids. This is faster if videos are in several pairs."""
         needed = importances.loc[video_ids.union(other_ids).unique()]
         objects = self._top_objects(needed)
         rows, others = (needed.index.get_indexer(videos) for videos in (video_ids, other_ids))
@@ -210,22 +210,22 @@ class ObjectSpace:
 
 
 def project_to_map(points: pd.DataFrame, perplexity: float = 30.0, seed: int = 0) -> DataFrame[SpaceMap]:
-    """Project videos to two dimensions with t-SNE (van der Maaten and Hinton 2008), by cosine distance.
+    """Project videos to two dimensions by t-SNE (van der Maaten and Hinton 2008) with cosine distance.
 
     The first two principal components are the initial positions, which preserves the global structure (Kobak and
     Berens 2019, doi:10.1038/s41467-019-13056-x).
 
     Args:
-        points: index `video_id`, one column per axis: `VideoPoints` or any other vectors of at least four videos.
-        perplexity: effective number of neighbours; capped at a third of the number of videos.
+        points: `VideoPoints`, or other vectors with the index `video_id`, of at least four videos.
+        perplexity: effective number of neighbours, limited to a third of the number of other videos.
         seed: random seed.
     """
-    from sklearn.manifold import TSNE  # local import: takes 50 ms, and no pipeline needs it
+    from sklearn.manifold import TSNE  # local import, because it takes 50 ms and no pipeline needs it
 
     if len(points) < MIN_MAP_VIDEOS:
         raise ValueError(f"A map needs at least {MIN_MAP_VIDEOS} videos, but there are {len(points)}: add more")
     perplexity = min(perplexity, (len(points) - 1) / VIDEOS_PER_NEIGHBOUR)
     t_sne = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=seed)
-    with threadpool_limits(1, "openmp"):  # iterations are too short to benefit from threads
+    with threadpool_limits(1, "openmp"):  # iterations are too short to benefit from several threads
         flat = t_sne.fit_transform(points.to_numpy(np.float32))
     return SpaceMap.validate(pd.DataFrame(flat, index=points.index, columns=["x", "y"]))

@@ -14,32 +14,32 @@ from PIL import Image
 from video_recommender.media.frames import RgbImage
 
 ZOOMS: Final = (1.0, 0.95, 0.9, 0.85, 0.8)
-"""Shares of width and height of the central crops that are hashed, to match cropped copies."""
+"""Relative width and height of the central crops that are hashed to match cropped copies."""
 HASH_BITS: Final = 64
 WORKING_SIZE: Final = 128  # side of the greyscale image that is cropped, in pixels
 TRANSFORMED_SIZE: Final = 32  # side of the input of the cosine transform, in pixels
 MIN_CONTRAST: Final = 8.0
-"""Minimum standard deviation of grey levels (0 to 255); frames with less, such as black ones, match too many others."""
+"""Minimum standard deviation of grey levels (0 to 255). Frames below it, such as black ones, match too many frames."""
 
 CHUNKS_PER_KEY: Final = 2
 MAX_CHUNKS: Final = 8
 MIN_CHUNKS: Final = 4
 BIT_STRIDE: Final = 13
-"""Distance between consecutive bits of a chunk; adjacent bits represent similar frequencies and are correlated."""
+"""Distance between consecutive bits of a chunk. Adjacent bits represent similar frequencies and are correlated."""
 MAX_BUCKET_SIZE: Final = 256
-"""Maximum number of compared hashes per bucket, which prevents quadratic time for frames that many videos share, such
-as title cards. All copies of a video still match its first copy."""
+"""Maximum number of compared hashes per bucket. This prevents quadratic time for frames that occur in many videos, such
+as title cards. All copies of a video still match the first copy."""
 
 Hashes = NDArray[np.uint64]
 Rows = NDArray[np.int64]  # row numbers
 
 
 def hash_images(images: Iterable[RgbImage]) -> tuple[NDArray[np.int64], Hashes]:
-    """Hash every RGB image, uint8, at every zoom, except images without contrast.
+    """Hash every RGB image, uint8, at every zoom, except images of low contrast.
 
     The hash is pHash (Zauner 2010, https://www.phash.org/docs/pubs/thesis_zauner.pdf) as in ImageHash: the lowest
-    frequencies of the cosine transform, compared with their median. Returns the numbers of the hashed images, from 1,
-    shape (n,), and their hashes, shape (n, zooms).
+    frequencies of the cosine transform, compared with their median. Returns the numbers (1-based) of the hashed images,
+    shape (n,), and the hashes, shape (n, zooms).
     """
     edges = [round(WORKING_SIZE * (1 - zoom) / 2) for zoom in ZOOMS]
     numbers, hashed = [], []
@@ -52,7 +52,7 @@ def hash_images(images: Iterable[RgbImage]) -> tuple[NDArray[np.int64], Hashes]:
 
 
 def _hash(grey: NDArray[np.uint8]) -> int:
-    # resized here, because the resizing of ImageHash takes seven times as long
+    # The image is resized here, because resizing in ImageHash takes seven times as long.
     image = Image.fromarray(_shrink(grey, TRANSFORMED_SIZE))
     return int.from_bytes(np.packbits(imagehash.phash(image).hash).tobytes(), "big")
 
@@ -81,13 +81,13 @@ class HashIndex:
     """Index for Hamming distance by multi-index hashing (Norouzi et al. 2012, https://arxiv.org/abs/1307.2982).
 
     Bits are split into chunks, with one hash table per pair of chunks, because hashes that differ in few bits are equal
-    in at least two chunks. With eight chunks, the search finds all hashes within 6 bits, and 3 of 4 hashes that differ
-    in 10 bits. Larger indexes use fewer, longer chunks to keep buckets small: with six chunks, for one to two million
-    hashes, the limits are 4 and 6 bits.
+    in at least two chunks. With eight chunks, the search finds all hashes that differ in at most 6 bits, and 3 of 4
+    hashes that differ in 10 bits. Larger indexes use fewer, longer chunks to keep buckets small. With six chunks, for
+    one to two million hashes, these limits are 4 and 6 bits.
 
     Args:
-        hashes: shape (hashes,).
-        owners: number of each hash's video, shape (hashes,); hashes of the same video do not match each other.
+        hashes: hashes of frames, shape (hashes,).
+        owners: number of each hash's video, shape (hashes,). Hashes of the same video do not match each other.
     """
 
     def __init__(self, hashes: Hashes, owners: Rows) -> None:
@@ -96,7 +96,7 @@ class HashIndex:
         self._tables = [_table(hashes, np.bitwise_or(*pair)) for pair in combinations(chunks, CHUNKS_PER_KEY)]
 
     def search(self, queries: Hashes, owners: Rows, max_distance: int, at_most: int) -> Matches:
-        """Find the `at_most` nearest hashes of other videos for each query, within `max_distance` bits."""
+        """Find at most `at_most` nearest hashes of other videos within `max_distance` bits of each query."""
         parts = [self._search_table(number, queries, owners, max_distance) for number in range(len(self._tables))]
         query, found, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.lexsort((found, distances, query))
@@ -109,7 +109,7 @@ class HashIndex:
     ) -> tuple[Rows, Rows, NDArray[np.uint8]]:
         table = self._tables[number]
         keys = queries & table.mask
-        order = np.argsort(keys)  # looking up sorted keys is several times faster
+        order = np.argsort(keys)  # a lookup of sorted keys is several times faster
         keys = keys[order]
         buckets = np.minimum(np.searchsorted(table.keys, keys), max(len(table.keys) - 1, 0))
         exists = table.keys[buckets] == keys if len(table.keys) else np.zeros(len(keys), bool)

@@ -15,7 +15,7 @@ from video_recommender.similarity.approximate_neighbours import NeighbourIndex, 
 from video_recommender.similarity.nearest_neighbours import Labels, cosine_scores, find_neighbours, group_labels
 
 INDEX_FROM: Final = 10_000
-"""Number of videos from which building and searching an index is faster than comparing all pairs."""
+"""Minimum number of videos for which building and searching an index is faster than comparing all pairs."""
 UNKNOWN: Final = -1  # label of a new video, which no candidate has
 
 
@@ -58,10 +58,10 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def fit(
         self, points: DataFrame[VideoPoints], groups: pd.Series | None = None, originals: pd.Series | None = None
     ) -> Self:
-        """Store the videos that can be recommended, and build an index if there are many.
+        """Store the videos that can be recommended, and build an index if there are at least `index_from` videos.
 
-        `groups` and `originals` have the index `video_id`: the group of each video, and the original of each near
-        duplicate that is not among the points. An original is not recommended for its duplicates.
+        `groups` has the group of each video, and `originals` the original of each near duplicate that is not among the
+        points. Both have the index `video_id`. An original is not recommended for its duplicates.
         """
         if not points.index.is_unique:
             raise ValueError(f"{points.index[points.index.duplicated()][0]} has two points: pass one row per video")
@@ -80,11 +80,11 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def recommend(self, points: DataFrame[VideoPoints], k: int = 10, exclude_same_group: bool = False) -> pd.DataFrame:
         """Find the k nearest videos of each point, without the video itself and, optionally, without its group.
 
-        The points can be those of new videos, which have no group.
+        The points can belong to new videos, which have no group.
 
         Returns:
-            `video_id`, `rank` (from 1), `recommended_video_id` and `similarity` (cosine, -1 to 1): k rows per point, in
-            order; fewer in a smaller corpus.
+            `video_id`, `rank` (1-based), `recommended_video_id` and `similarity` (cosine, -1 to 1). Each point has k
+            rows in order of rank, or fewer rows in a smaller corpus.
 
         Raises:
             ValueError: if k is less than 1, the axes differ from those of `fit`, or a point is not finite.
@@ -116,11 +116,11 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         )
 
     def predict(self, points: DataFrame[VideoPoints]) -> pd.DataFrame:
-        """Call `recommend`; MLflow serves a model through this method."""
+        """Call `recommend`. MLflow serves models through this method."""
         return self.recommend(points)
 
     def _labels(self, video_ids: pd.Index, exclude_same_group: bool) -> tuple[Labels, Labels | None]:
-        """Return labels of queries and candidates: groups, or row of the video or its original (candidates: None)."""
+        """Return labels of queries and candidates: groups, or the row of each query or its original, and None."""
         originals = self.originals_.reindex(video_ids)
         own = self.video_ids_.get_indexer(pd.Index(np.where(originals.isna(), video_ids, originals)))
         if exclude_same_group:
@@ -129,7 +129,7 @@ class VideoRecommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
 
 def _finite(points: pd.DataFrame) -> NDArray[np.float32]:
-    # pandas stores columns contiguously, but the search is much faster with contiguous rows
+    # pandas stores columns contiguously, but the search is much faster with contiguous rows.
     vectors = np.ascontiguousarray(points.to_numpy(dtype=np.float32))
     is_finite = np.isfinite(vectors).all(axis=1)
     if not is_finite.all():

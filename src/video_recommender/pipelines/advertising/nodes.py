@@ -54,12 +54,12 @@ from video_recommender.schemas import (
 logger = logging.getLogger(__name__)
 
 TrainedAgents: TypeAlias = Mapping[str, TrainedPolicy]
-"""Trained policies with their learning curves, by name of the agent."""
+"""Mapping from names of agents to trained policies with learning curves."""
 
 TABLE_STEPS_RATIO = 2.5
 BANDIT_STEPS_RATIO = 0.05
-"""Steps of the other agents relative to the deep Q-network. A table does not generalise across states and needs more;
-a linear bandit needs few."""
+"""Training steps relative to the deep Q-network. A table needs more steps, because it does not generalise across
+states. A linear bandit needs few steps."""
 
 METRICS = ["revenue_per_session", "share_of_optimum", "share_of_bound", "watch_rate", "videos_per_session"]
 
@@ -76,7 +76,7 @@ def prepare_ads(
         A long and a short ad for every category.
 
     Raises:
-        ValueError: if rows are invalid or missing; the message names them.
+        ValueError: if rows are invalid or missing. The message lists these rows.
     """
     categories = categories_of_videos(corpus, category_predictions)
     if ad_table is None:
@@ -95,7 +95,7 @@ def model_viewers(
     options: ViewerOptions,
     seed: int,
 ) -> ViewerModel:
-    """Build simulated viewers who continue from video to video along the recommendations."""
+    """Build simulated viewers who continue from each video to one of its recommended videos."""
     categories = categories_of_videos(corpus, category_predictions)
     inventory = AdInventory.from_table(ads)
     probabilities = category_probabilities(category_predictions, list(categories.index), inventory.category_names)
@@ -119,7 +119,7 @@ def train_ad_agents(
     """Train a deep Q-network and, for comparison, tabular Q-learning and a contextual bandit.
 
     Returns:
-        The policy of the deep Q-network, the same network as a Keras model, and all agents with their learning curves.
+        The policy of the deep Q-network, the network as a Keras model, and all agents with their learning curves.
     """
     agent = train_deep_q_network(viewer_model, options, seed)
     agents: TrainedAgents = {
@@ -138,12 +138,12 @@ def evaluate_ad_policies(
     options: AdEvaluationOptions,
     seed: int,
 ) -> DataFrame[AdPolicyReport]:
-    """Evaluate the agents, simple policies and the optimum on all videos and on unseen videos.
+    """Evaluate the agents, simple policies and the optimal policy on all videos and on unseen videos.
 
-    For unseen videos, policies are evaluated on a third of the videos, after training the network on the others.
+    For unseen videos, the network is trained on two thirds of the videos, and policies are evaluated on the others.
 
     Returns:
-        A row per policy and choice of videos. With too few groups, there are no rows for unseen videos.
+        One row per policy and choice of videos. If there are too few groups, there are no rows for unseen videos.
     """
     policies = {name: trained.policy for name, trained in ad_agents.items()}
     on_all = evaluate_policies(viewer_model, {**policies, **reference_policies()}, options, seed)
@@ -179,7 +179,7 @@ def report_ad_choices(
 
 
 def recommend_ads(viewer_model: ViewerModel, ad_policy: AdPolicy) -> DataFrame[AdRecommendations]:
-    """Select the first ad of a session at each video, with its expected reward, averaged over tastes."""
+    """Select the first ad of a session at each video, and compute its expected reward, averaged over tastes."""
     selected = ad_policy.action_probabilities(viewer_model, viewer_model.start_everywhere()).argmax(axis=1)
     rewards = viewer_model.watch_probability_by_category()[viewer_model.video_category] * viewer_model.ads.reward
     table = pd.DataFrame(
@@ -195,7 +195,7 @@ def recommend_ads(viewer_model: ViewerModel, ad_policy: AdPolicy) -> DataFrame[A
 def summarise_advertising(ad_policy_report: DataFrame[AdPolicyReport]) -> dict[str, float]:
     """Flatten the report into metrics such as `share_of_optimum` and `random_revenue_per_session_unseen`.
 
-    Names of the agent's metrics have no prefix. Missing values are omitted.
+    The metrics of the deep Q-network have no prefix. Missing values are omitted.
     """
     measured = ad_policy_report.melt(["policy", "videos"], METRICS, "metric").dropna()
     prefixes = measured["policy"].where(measured["policy"] != AGENT, "").add("_").str.removeprefix("_")

@@ -31,7 +31,7 @@ from video_recommender.similarity.evaluation import plot_confusion_matrix
 logger = logging.getLogger(__name__)
 
 COMPARED_VIDEOS: Final = 20_000
-"""Candidates are compared on at most this many videos: more take longer and hardly change the ranking."""
+"""Candidates are compared on at most this many videos. More videos take longer and hardly change the ranking."""
 
 
 @depends_on("scikit-learn")
@@ -50,7 +50,7 @@ def train_category_classifier(
     candidate_comparison: CandidateComparison,
     seed: int,
 ) -> CategoryModel:
-    """Fit the chosen candidate to all labelled videos, or to a sample if its training time is quadratic."""
+    """Fit the chosen candidate to all labelled videos, or to a sample if its fit or prediction time is quadratic."""
     videos, model = labelled_videos(video_points, corpus), candidate_comparison.chosen
     if model in FITTED_TO_SAMPLE:
         videos = sample_videos(videos, COMPARED_VIDEOS, seed)
@@ -71,8 +71,8 @@ def predict_categories(
     """Predict the category of every video.
 
     Returns:
-        Out-of-fold predictions of the cross-validated videos. For the others (unlabelled, excluded near duplicates,
-        outside the sample), predictions of the final classifier, without a fold.
+        Out-of-fold predictions of the cross-validated videos. Other videos (unlabelled, excluded near duplicates,
+        outside the sample) have predictions of the final classifier and no fold.
     """
     videos = corpus_rows(video_points.index, corpus)
     held_out = candidate_comparison.predictions_of_chosen.set_index("video_id")
@@ -91,9 +91,10 @@ def measure_classification(
     """Compute the metrics of the chosen model, of all candidates and of the majority baseline.
 
     Returns:
-        `accuracy` and `macro_f1` of the chosen model, 0 to 1; their standard deviations over the folds, `…_std`; both
-        for each model, `…_<model>`; the counts `n_folds`, `n_videos` (labelled), `n_unlabelled` and `n_categories`.
-        Metrics are None, and those of the other models missing, if cross-validation is impossible.
+        `accuracy` and `macro_f1` of the chosen model, 0 to 1; the standard deviations of these metrics over the folds,
+        `…_std`; the metrics of each model, `…_<model>`; and the counts `n_folds`, `n_videos` (labelled), `n_unlabelled`
+        and `n_categories`. If cross-validation is impossible, the metrics of the chosen model are None, and the metrics
+        of each model are omitted.
     """
     chosen = candidate_comparison.predictions_of_chosen
     folds = [fold for _, fold in chosen.groupby("fold")]

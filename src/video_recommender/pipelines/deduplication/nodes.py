@@ -27,7 +27,7 @@ HASH_COLUMNS = [f"zoom_{100 * zoom:.0f}" for zoom in ZOOMS]
 
 @depends_on("imagehash", "opencv-python-headless")
 def hash_frames(frames: FrameFolder) -> DataFrame[FrameHashes]:
-    """Compute the perceptual hashes of a video's frames, without frames of low contrast."""
+    """Compute the perceptual hashes of the frames of a video, except frames of low contrast."""
     numbers, hashes = hash_images(frames.images())
     table = pd.DataFrame({"frame": numbers, **dict(zip(HASH_COLUMNS, hashes.T, strict=True))})
     return cast("DataFrame[FrameHashes]", table)  # validated when it is saved
@@ -41,7 +41,7 @@ def find_near_duplicates(
 ) -> DataFrame[NearDuplicates]:
     """Find near duplicates: resized, re-encoded or cropped copies, and excerpts.
 
-    The longest, then the largest video is the original. The states of `frames` contain the times of the frames.
+    The longest video is the original or, for equal lengths, the largest. The states of `frames` contain frame times.
     """
     current = frame_hashes.restrict(video_id for video_id in frame_hashes if video_id in frames)
     hashed = dict(video for block in current.blocks("video_id") for video in _by_video(block, frames))

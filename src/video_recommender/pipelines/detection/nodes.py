@@ -36,6 +36,6 @@ def detect_objects(frames: FrameFolder, classifier: FrameClassifier, options: De
 def summarise_detections(
     detections: Partitions[DataFrame[Detections]], frame_manifest: DataFrame[FrameManifest]
 ) -> DataFrame[DetectionManifest]:
-    """Return the status of each video's detections; videos without frames keep their error."""
+    """Return the status of each video's detections. Videos without frames keep the error of preprocessing."""
     columns = list(DetectionManifest.to_schema().columns)
     return DetectionManifest.validate(build_manifest(detections.manifest(columns, key="video_id"), frame_manifest))

@@ -1,4 +1,4 @@
-"""Compute the importance of objects in each video, and the video's point in object space."""
+"""Compute the importance of objects in each video, and the point of the video in object space."""
 
 from typing import Any
 
@@ -33,11 +33,11 @@ def fit_object_space(
 ) -> tuple[ObjectScores, ObjectSpace]:
     """Compute the object scores of every video, and fit the object space to them.
 
-    Each detector has detections, class scores and class embeddings. Only those of the detector in `options` are read.
+    Each detector has detections, class scores and class embeddings. Only the data of the detector in `options` is read.
     If a detector has not run, its partitions are empty and its class embeddings are None.
 
     Returns:
-        Scores with one row per processed video, including videos without detections; and the fitted space.
+        Scores with one row per processed video, including videos without detections, and the fitted space.
 
     Raises:
         ValueError: if the detector has not run or has processed no video.

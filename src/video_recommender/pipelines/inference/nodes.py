@@ -42,11 +42,11 @@ def answer_for_new_videos(
     """Predict objects, category, neighbours and ad of a video file, or of each video of a folder.
 
     Returns:
-        One `VideoAnswer` per file as JSON, in order of path. An unusable file has only a status and an error; the other
-        files are still processed.
+        One `VideoAnswer` per file as JSON, in order of path. The answer for an unusable file has only a status and an
+        error, and the other files are still processed.
 
     Raises:
-        ValueError: if no video is set or found, or the network that the corpus was described with is missing.
+        ValueError: if no video is set or found, or if the network that processed the corpus is missing.
     """
     videos = list_new_videos(inference)
     network, stage = {

@@ -22,7 +22,7 @@ from video_recommender.sources.web_options import WebAccess, WebOptions
 
 @dataclass(frozen=True)
 class CollectedVideo:
-    """A usable video and the fields of its `VideoProperties`."""
+    """A usable video, and the fields of its `VideoProperties` as a mapping."""
 
     video: VideoBytes | VideoLink
     properties: Mapping[str, Any]
@@ -31,7 +31,7 @@ class CollectedVideo:
 def download_videos(
     states: Mapping[str, PartitionState], web_access: WebAccess, options: IngestionOptions, seed: int
 ) -> Iterator[Mapping[str, Any]]:
-    """Download videos one by one if the source is the web; `states` are those of previous runs."""
+    """Download videos one by one if the source is the web. `states` has the states of previous runs."""
     if options.source == "web":
         from video_recommender.sources.web_download import download_categories  # imports yt-dlp
 
@@ -39,7 +39,7 @@ def download_videos(
 
 
 def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions) -> DataFrame[DownloadReport]:
-    """Count the usable and unusable downloads of each category; no rows unless the source is the web."""
+    """Count the usable and unusable downloads of each category. If the source is not the web, there are no rows."""
     web = options.web if options.source == "web" else WebOptions()
     outcomes = Counter((state.properties.get("category"), state.status) for state in downloads.states.values())
     rows = []
@@ -61,7 +61,7 @@ def summarise_downloads(downloads: Partitions[Video], options: IngestionOptions)
 def list_videos(
     demo_photos: PhotoLibrary, downloads: Partitions[Video], options: IngestionOptions, seed: int
 ) -> dict[str, SourceVideo]:
-    """List the videos of the source by `video_id`, or raise a `ValueError` if there are none."""
+    """Return a mapping from `video_id` to the videos of the source, or raise a `ValueError` if there are no videos."""
     return {video.video_id: video for video in list_source_videos(options, demo_photos, downloads, seed)}
 
 
@@ -74,7 +74,7 @@ def collect_video(source_video: SourceVideo) -> CollectedVideo:
 
 
 def describe_videos(videos: Partitions[Video]) -> DataFrame[VideoManifest]:
-    """Create the manifest and mark byte-identical files as duplicates; raise a `ValueError` if no video is usable."""
+    """Create the manifest and mark byte-identical files as duplicates. Raises a `ValueError` if no video is usable."""
     columns = list(VideoManifest.to_schema().columns)
     manifest = _mark_duplicates(videos.manifest(columns, key="video_id"))
     if not (manifest["status"] == "ok").any():

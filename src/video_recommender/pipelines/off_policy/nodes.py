@@ -27,7 +27,7 @@ def prepare_session_log(
     options: OffPolicyOptions,
     seed: int,
 ) -> DataFrame[AdSessionLog]:
-    """Return the user's log, or simulate one of a policy that shows short ads, and random ads with `epsilon`.
+    """Return the user's log, or simulate the log of a policy that shows short ads, and random ads with `epsilon`.
 
     Raises:
         ValueError: if the advertising stage has not run.

@@ -15,7 +15,7 @@ from video_recommender.schemas import FrameManifest, VideoManifest
 
 @dataclass(frozen=True)
 class ExtractedFrames:
-    """The frames of a video, with their number and times."""
+    """The frames of a video, and properties such as the number and times of the frames."""
 
     frames: EncodedFrames
     properties: Mapping[str, Any]
@@ -41,7 +41,7 @@ def extract_frames(video: Video, options: PreprocessingOptions) -> ExtractedFram
 
 
 def summarise_frames(frames: Partitions[FrameFolder]) -> DataFrame[FrameManifest]:
-    """Create the manifest of the frames; its fingerprint is the digest of a video's frames."""
+    """Create the manifest of the frames. The fingerprint of a video is the digest of its frames."""
     columns = [*FrameManifest.to_schema().columns, "digest"]
     manifest = frames.manifest(columns, key="video_id")
     texts = manifest[["shot_numbers", "times_s"]].astype(object).fillna("")

@@ -153,8 +153,8 @@ def summarise_recommendations(recommendation_report: DataFrame[RecommendationRep
 
 
 def draw_recommendation_comparison(recommendation_report: DataFrame[RecommendationReport]) -> go.Figure:
-    """Plot the precision of each recommender, with and without candidates of the query's group; NaN has no bar."""
-    # lists, because Plotly writes arrays as base64, which older readers of the file do not support
+    """Plot the precision of each recommender, with and without candidates of the query's group. NaN has no bar."""
+    # Lists, because Plotly would write arrays as base64, which older readers of the file do not support.
     bars = [
         go.Bar(
             name=CANDIDATE_LABELS[str(candidates)],
@@ -177,7 +177,7 @@ def _dense(matrix: Matrix) -> NDArray[np.float32]:
 
 
 def _embedding_rows(blocks: Iterable[pd.DataFrame], video_ids: pd.Index) -> NDArray[np.float32]:
-    """Return embeddings in the order of `video_ids`, shape (videos, features); zeros for videos without any."""
+    """Return embeddings in the order of `video_ids`, shape (videos, features). Missing embeddings are zero."""
     rows = np.zeros((len(video_ids), 1), np.float32)
     for block in blocks:
         owners = block["video_id"].cat.categories

@@ -28,11 +28,11 @@ from video_recommender.schemas import (
 from video_recommender.similarity.object_space import FeatureOptions
 from video_recommender.storage.partitions import Partitions
 
-EXAMPLES: Final = 8  # videos per category: one row of a contact sheet fits a screen
+EXAMPLES: Final = 8  # videos per category, so that one row of a contact sheet fits the width of a screen
 EXTREMES: Final = 4
-"""Number of best and worst results, which limits the size of the report: each has up to ten thumbnails."""
+"""Number of best and worst results, which limits the size of the report: each result has up to ten thumbnails."""
 LISTED_PROBLEMS: Final = 50
-"""Maximum number of unusable videos in the report; `video_manifest` and `frame_manifest` list all of them."""
+"""Maximum number of unusable videos in the report. `video_manifest` and `frame_manifest` list all unusable videos."""
 
 ACCURACY: Final = "accuracy_"
 ACCURACY_SPREAD: Final = "accuracy_std"
@@ -56,7 +56,7 @@ def write_report(
 ) -> str:
     """Render the corpus, the metrics with baselines, and the best and worst results as one HTML page.
 
-    Reads only the frames of the videos on the page. The output is deterministic.
+    Only the frames of the videos on the page are read. The output is deterministic.
     """
     categories = summarise_categories(video_manifest, frame_manifest, EXAMPLES)
     classified = extreme_categories(category_predictions, corpus, EXTREMES)

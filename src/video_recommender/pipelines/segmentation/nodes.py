@@ -34,7 +34,7 @@ DEFAULT_THRESHOLD: Final = 0.3  # confidence threshold of classes without a meas
 
 @dataclass(frozen=True)
 class SegmentedVideo:
-    """Outputs of `segment_objects`; `properties` are the number of frames and the expected objects per frame."""
+    """Outputs of `segment_objects`. `properties` has the number of frames and the expected objects per frame."""
 
     segmentations: DataFrame[Segmentations]
     segmentations_csv: DataFrame[Segmentations]
@@ -43,7 +43,7 @@ class SegmentedVideo:
 
 
 def identify_segmentation_model(options: SegmentationOptions) -> dict[str, str]:
-    """Compute digests of the files of a user's model, to detect changed files; empty for the default detector."""
+    """Compute digests of the files of a user's model to detect changes. The default detector has no digests."""
     if options.model is None:
         return {}
     labels = {"labels": str(read_label_map(options.labels))} if options.labels else {}
@@ -54,7 +54,7 @@ def build_object_segmenter(segmentation_model: dict[str, str], options: Segmenta
     """Prepare the detector with its class names and confidence thresholds.
 
     Args:
-        segmentation_model: digests; unused, but the segmenter becomes stale when they change.
+        segmentation_model: digests. They are not used, but if they change, the segmenter becomes stale.
         options: model, classes and thresholds.
 
     Raises:
@@ -97,7 +97,7 @@ def segment_objects(frames: FrameFolder, segmenter: ObjectSegmenter) -> Segmente
 def summarise_segmentations(
     segmentations: Partitions[DataFrame[Segmentations]], frame_manifest: DataFrame[FrameManifest]
 ) -> DataFrame[SegmentationManifest]:
-    """Return the status of each video's segmentation; videos without frames keep their error."""
+    """Return the status of each video's segmentation. Videos without frames keep the error of preprocessing."""
     columns = list(SegmentationManifest.to_schema().columns)
     states = segmentations.manifest(columns, key="video_id")
     return SegmentationManifest.validate(build_manifest(states, frame_manifest))
@@ -109,7 +109,7 @@ def draw_segmentation_overlays(
     object_segmenter: ObjectSegmenter,
     options: SegmentationOptions,
 ) -> go.Figure:
-    """Draw boxes, masks, names and areas into frames of selected videos: one strip of frames per video.
+    """Draw boxes, masks, names and areas on the frames of selected videos, one strip of frames per video.
 
     By default, the video of each category with the most expected objects per frame is selected. The videos are
     segmented again, because masks are not stored.

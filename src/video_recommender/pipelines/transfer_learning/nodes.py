@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HeldOutVideo:
-    """A video, the fold of the head that classifies it (0: the final head), and the embeddings of its frames."""
+    """A video, the fold of the head that classifies it (0 means the final head), and the embeddings of its frames."""
 
     video_id: str
     fold: int
@@ -66,7 +66,7 @@ class HeldOutVideo:
 
 @dataclass(frozen=True)
 class FinetunedDetections:
-    """Detections by a head in one video; `properties` are the number of frames and the fold of the head."""
+    """Detections by a head in one video. `properties` has the number of frames and the fold of the head."""
 
     detections: DataFrame[Detections]
     class_scores: DataFrame[ClassScores]
@@ -80,7 +80,7 @@ def list_training_sources(
     options: TransferLearningOptions,
     preprocessing: PreprocessingOptions,
 ) -> dict[str, ImageSource]:
-    """List the photos of a folder, or the distinct frames of the videos with their category as label, by key.
+    """Return a mapping from keys to the photos of a folder, or to the distinct frames of videos, labelled by category.
 
     Photos are cropped to the size of frames (`preprocessing.size`).
 
@@ -134,7 +134,7 @@ def read_training_images(source: ImageSource) -> EncodedFrames:
 
 
 def list_skipped_images(training_images: Partitions[FrameFolder]) -> DataFrame[SkippedImages]:
-    """List the images that cannot be read, with the error."""
+    """List the images that cannot be read, with their errors."""
     rows = [
         {"image": state.properties.get("source", key), "status": state.status, "error": state.error}
         for key, state in training_images.states.items()
@@ -147,13 +147,13 @@ def list_skipped_images(training_images: Partitions[FrameFolder]) -> DataFrame[S
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_training_images(images: FrameFolder, classifier: FrameClassifier, seed: int) -> Embeddings:
-    """Embed the training images of a video or photo, and augmented views: float32, shape (images, views, features)."""
+    """Embed the training images of a video or photo and augmented views, float32, shape (images, views, features)."""
     return np.stack([classifier.predict(views).embeddings for views in augment(images.decode(), seed)])
 
 
 @depends_on("ai-edge-litert", "opencv-python-headless")
 def embed_video_frames(frames: FrameFolder, classifier: FrameClassifier) -> Embeddings:
-    """Embed the frames of a video, for use by all heads: float32, shape (frames, features)."""
+    """Embed the frames of a video for all heads, float32, shape (frames, features)."""
     embeddings = [classifier.predict(batch).embeddings for batch in batch_frames(frames.images())]
     if not embeddings:
         raise VideoError("damaged", f"{frames.path} contains no frames: delete it and run preprocessing again")
@@ -172,7 +172,7 @@ def train_heads(
     options: TransferLearningOptions,
     seed: int,
 ) -> CrossFittedHeads:
-    """Train a head per fold without the groups of that fold, and one on all images.
+    """Train one head per fold on the groups outside the fold, and a final head on all images.
 
     Raises:
         ValueError: if there are too few readable images.
@@ -222,7 +222,7 @@ def extract_finetuned_class_embeddings(finetuned_heads: CrossFittedHeads) -> Dat
 def list_held_out_videos(
     frame_features: Partitions[Embeddings], corpus: DataFrame[Corpus], finetuned_heads: CrossFittedHeads
 ) -> dict[str, HeldOutVideo]:
-    """Select a head for each video that was not trained on the video's group, by `video_id`.
+    """Select, for each `video_id`, a head that was not trained on the group of the video.
 
     The final head is selected for videos of groups without training images.
     """
@@ -236,7 +236,7 @@ def list_held_out_videos(
 
 
 def detect_finetuned_objects(video: HeldOutVideo, heads: CrossFittedHeads) -> FinetunedDetections:
-    """Classify the frames of a video with the head that was not trained on its group."""
+    """Classify the frames of a video with a head that was not trained on the group of the video."""
     head = heads.head_of(video.fold)
     found = summarise_predictions([head.predict(video.load_features())], head.output_names, video.video_id)
     return FinetunedDetections(found.detections, found.class_scores, {**found.properties, "fold": video.fold})
@@ -262,7 +262,7 @@ def measure_transfer_learning(
         The metrics of `measure_heads`; `other_share`, the share of frames classified as `other`; the numbers of images,
         classes and folds; and the metrics of `evaluate_detector` with the prefixes `object_detector_` and `finetuned_`.
     """
-    # Neither of them measures areas, so confidence replaces area.
+    # Neither network measures areas, so confidence replaces area.
     importance = "confidence_share" if feature_options.importance == "area" else feature_options.importance
     comparable = feature_options.model_copy(update={"detector": "finetuned", "importance": importance})
     comparison: dict[str, float] = {}
